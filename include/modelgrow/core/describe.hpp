@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// One list of parameters per layer: `static void describe(auto& self, auto& v)` names children and parameters, and
+// every use (initialise, count, load, save, optimise, average, freeze, schema, growth) is a visitor over it.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <modelgrow/core/parameter.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// Where new blocks may enter a stack, and why not before.
+struct StackRules {
+  std::int64_t first_insertion = 0;
+  std::string because;
+};
+
+/// How units of a space may be copied: any map, or the same number of copies of each (a norm runs across the space).
+enum class Copies { any, uniform };
+
+/// What a family knows about one of its spaces beyond its size.
+struct SpaceRules {
+  Copies copies = Copies::any;
+  std::string because;  // the layer that asks for uniform copies, for error messages
+  std::string tied_to;  // a space that must grow by the same factor (config cannot express anything else)
+};
+
+/// Walks a module and calls `on_parameter(path, parameter)`; stacks and spaces are reported when asked for.
+template <class OnParameter, class OnStack, class OnSpace>
+class Walk {
+ public:
+  Walk(OnParameter p, OnStack s, OnSpace x) : on_parameter_(p), on_stack_(s), on_space_(x) {}
+
+  void operator()(std::string_view name, auto& parameter) { on_parameter_(prefix_ + std::string(name), parameter); }
+  void child(std::string_view name, auto& module) {
+    const auto keep = prefix_.size();
+    prefix_.append(name).push_back('.');
+    std::remove_cvref_t<decltype(module)>::describe(module, *this);
+    prefix_.resize(keep);
+  }
+  template <class M>
+  void child(std::string_view name, std::optional<M>& module) {
+    if (module) child(name, *module);
+  }
+  template <class M>
+  void child(std::string_view name, const std::optional<M>& module) {
+    if (module) child(name, *module);
+  }
+  void stack(std::string_view name, auto& modules, const StackRules& rules = {}) {
+    on_stack_(prefix_ + std::string(name), std::int64_t(modules.size()), rules);
+    for (std::size_t i = 0; i < modules.size(); ++i) child(std::string(name) + "." + std::to_string(i), modules[i]);
+  }
+  void space(const Space& s, const SpaceRules& rules) { on_space_(s, rules); }
+
+ private:
+  OnParameter on_parameter_;
+  OnStack on_stack_;
+  OnSpace on_space_;
+  std::string prefix_;
+};
+
+/// Calls f(path, parameter) for every parameter and buffer, in the order of the description.
+template <class M, class F>
+void for_each_parameter(M& model, F&& f) {
+  auto nothing = [](const auto&...) {};
+  Walk walk([&](const std::string& path, auto& p) { f(path, p); }, nothing, nothing);
+  std::remove_cvref_t<M>::describe(model, walk);
+}
+
+/// Number of trained scalars (buffers excluded), as papers count parameters.
+std::int64_t count_parameters(const auto& model) {
+  std::int64_t n = 0;
+  for_each_parameter(model, [&](const std::string&, const auto& p) {
+    if (p.info.purpose != Purpose::buffer) n += p.value.size();
+  });
+  return n;
+}
+
+}  // namespace modelgrow::inline v0

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// A schema is a model without its numbers: every parameter with its axes, the stacks of blocks, the spaces and their
+// rules.
+#pragma once
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <modelgrow/core/describe.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// One parameter of a schema; its shape follows from its axes.
+struct ParamSpec {
+  std::string name;
+  DType dtype = DType::f32;
+  ParamInfo info;
+  Shape shape() const { return shape_of(info.axes); }
+};
+/// A list of equal blocks named "<name>.<i>.".
+struct StackSpec {
+  std::string name;
+  std::int64_t count = 0;
+  StackRules rules;
+};
+/// A space with what the family says about growing it.
+struct SpaceSpec {
+  Space space;
+  SpaceRules rules;
+};
+
+/// Parameters, stacks and spaces of one model.
+struct Schema {
+  std::string family;
+  std::vector<ParamSpec> parameters;
+  std::vector<StackSpec> stacks;
+  std::vector<SpaceSpec> spaces;
+
+  const ParamSpec* find(std::string_view name) const {
+    const auto it = std::find_if(parameters.begin(), parameters.end(), [&](const auto& p) { return p.name == name; });
+    return it == parameters.end() ? nullptr : &*it;
+  }
+  /// Throws plan_error that lists the spaces there are.
+  const SpaceSpec& space(std::string_view name) const {
+    for (const auto& s : spaces)
+      if (s.space.name == name) return s;
+    std::string known;
+    for (const auto& s : spaces)
+      known += (known.empty() ? "" : ", ") + s.space.name + " (" + std::to_string(s.space.size) + ")";
+    throw plan_error("family '" + family + "' has no space named '" + std::string(name) +
+                     "'; its spaces are: " + known);
+  }
+  /// Throws plan_error that lists the stacks there are.
+  const StackSpec& stack(std::string_view name) const {
+    for (const auto& s : stacks)
+      if (s.name == name) return s;
+    std::string known;
+    for (const auto& s : stacks) known += (known.empty() ? "" : ", ") + s.name;
+    throw plan_error("family '" + family + "' has no stack named '" + std::string(name) +
+                     "'; its stacks are: " + known);
+  }
+  std::int64_t trained_elements() const {
+    std::int64_t n = 0;
+    for (const auto& p : parameters)
+      if (p.info.purpose != Purpose::buffer) n += numel(p.shape());
+    return n;
+  }
+};
+
+/// The schema of a live model (or of one on Meta); the model type names its family.
+template <class M>
+requires requires { M::family; }
+Schema schema(const M& model) {
+  Schema s;
+  s.family = M::family;
+  Walk walk(
+      [&]<class P>(const std::string& path, const P& p) {
+        using T = std::remove_cvref_t<decltype(*p.value.data())>;
+        s.parameters.push_back(ParamSpec{.name = path, .dtype = dtype_of<T>, .info = p.info});
+      },
+      [&](const std::string& name, std::int64_t count, const StackRules& rules) {
+        s.stacks.push_back(StackSpec{.name = name, .count = count, .rules = rules});
+      },
+      [&](const Space& space, const SpaceRules& rules) {
+        s.spaces.push_back(SpaceSpec{.space = space, .rules = rules});
+      });
+  M::describe(model, walk);
+  return s;
+}
+
+}  // namespace modelgrow::inline v0
