@@ -67,7 +67,7 @@ class Walk {
 template <class M, class F>
 void for_each_parameter(M& model, F&& f) {
   auto nothing = [](const auto&...) {};
-  Walk walk([&](const std::string& path, auto& p) { f(path, p); }, nothing, nothing);
+  Walk walk([&]<class P>(const std::string& path, P& p) { f(path, p); }, nothing, nothing);  // nvcc 13 refuses auto&
   std::remove_cvref_t<M>::describe(model, walk);
 }
 
