@@ -4,7 +4,7 @@
 set(MODELGROW_MEDIA_MISSING)
 set(modelgrow_media_includes)
 set(modelgrow_media_libraries)
-foreach(library "webp/decode.h webp" "webp/demux.h webpdemux" "archive.h archive" "cgif.h cgif" "stb/stb_image_write.h" "zlib.h z")
+foreach(library "webp/decode.h webp" "webp/demux.h webpdemux" "archive.h archive" "cgif.h cgif" "stb/stb_image_write.h")
   separate_arguments(library)
   list(GET library 0 header)
   string(MAKE_C_IDENTIFIER "MODELGROW_INCLUDE_${header}" variable)

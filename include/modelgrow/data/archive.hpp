@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Reading archives member by member through libarchive: tar (plain or compressed) and single compressed files.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <modelgrow/core/error.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// One file of an archive.
+struct ArchiveMember {
+  std::string name;
+  std::vector<std::uint8_t> bytes;
+};
+
+/// What an archive file holds: many files (tar), or one file, perhaps compressed (raw).
+enum class ArchiveKind { tar, raw };
+
+/// Reads an archive from front to back. Throws io_error when the file is missing or unreadable, format_error when it is
+/// damaged or cut short.
+class ArchiveReader {
+ public:
+  explicit ArchiveReader(std::filesystem::path path, ArchiveKind kind = ArchiveKind::tar)
+      : path_(std::move(path)), kind_(kind), archive_(archive_read_new()) {
+    if (!archive_) throw io_error(path_.string() + ": libarchive could not allocate a reader");
+    if (!std::filesystem::is_regular_file(path_))
+      throw io_error(path_.string() + ": no such file; check the path of the data set");
+    archive_read_support_filter_all(archive_.get());
+    kind_ == ArchiveKind::tar ? archive_read_support_format_tar(archive_.get())
+                              : archive_read_support_format_raw(archive_.get());
+    if (archive_read_open_filename(archive_.get(), path_.c_str(), 1 << 16) < ARCHIVE_WARN) fail("cannot be opened");
+  }
+
+  const std::filesystem::path& path() const { return path_; }
+
+  /// Reads the next regular file into `member`; false at the end of the archive.
+  bool next(ArchiveMember& member) {
+    archive_entry* entry = nullptr;
+    for (;;) {
+      const int status = archive_read_next_header(archive_.get(), &entry);
+      if (status == ARCHIVE_EOF) {
+        check_end();
+        return false;
+      }
+      if (status < ARCHIVE_WARN) fail(last_.empty() ? "is not an archive" : "is damaged after member '" + last_ + "'");
+      const char* name = archive_entry_pathname(entry);
+      last_ = name ? name : "(unnamed)";
+      if (archive_entry_filetype(entry) == AE_IFREG) break;
+    }
+    member.name = last_;
+    member.bytes.clear();
+    for (std::uint8_t block[1 << 14];;) {
+      const auto got = archive_read_data(archive_.get(), block, sizeof block);
+      if (got < 0) fail("member '" + last_ + "' cannot be read");
+      if (got == 0) break;
+      member.bytes.insert(member.bytes.end(), block, block + got);
+    }
+    return true;
+  }
+
+ private:
+  struct Free {
+    void operator()(archive* a) const { archive_read_free(a); }
+  };
+  [[noreturn]] void fail(const std::string& what) const {
+    const char* reason = archive_error_string(archive_.get());
+    throw format_error(path_.string() + ": " + what + " (" + (reason ? reason : "no reason given") +
+                       "); the file is damaged or cut short: fetch it again");
+  }
+  /// libarchive takes a plain tar that was cut between two members for a complete one; the missing end marker tells.
+  void check_end() const {
+    if (kind_ != ArchiveKind::tar || archive_filter_code(archive_.get(), 0) != ARCHIVE_FILTER_NONE) return;
+    char block[512] = {1};
+    std::ifstream file(path_, std::ios::binary);
+    file.seekg(-std::streamoff(sizeof block), std::ios::end).read(block, sizeof block);
+    for (char c : block)
+      if (c != 0)
+        throw format_error(path_.string() + ": no end-of-archive marker after member '" + last_ +
+                           "'; the file was cut short: fetch it again");
+  }
+
+  std::filesystem::path path_;
+  ArchiveKind kind_;
+  std::unique_ptr<archive, Free> archive_;
+  std::string last_;
+};
+
+}  // namespace modelgrow::inline v0
