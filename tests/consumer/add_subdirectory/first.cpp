@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Two translation units that include everything: the linker objects to a definition that is not inline.
+// Two translation units that include the library: the linker objects to a definition that is not inline.
+#include <Eigen/Core>
+#include <modelgrow/core/describe.hpp>
+#include <modelgrow/core/schema.hpp>
 #include <modelgrow/version.hpp>
 
-int second();
-int main() { return second() == MODELGROW_VERSION_MINOR ? 0 : 1; }
+modelgrow::Shape second();
+
+int main() { return second() == modelgrow::Shape{2, 3} ? 0 : 1; }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The other translation unit: see first.cpp.
-#include <modelgrow/version.hpp>
+#include <modelgrow/core/describe.hpp>
+#include <modelgrow/core/schema.hpp>
 
-int second() { return MODELGROW_VERSION_MINOR; }
+modelgrow::Shape second() { return {2, 3}; }
