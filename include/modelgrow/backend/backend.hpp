@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The contract of a backend: `template <> struct Backend<D>` has one static function per operation below, on raw
-// pointers to contiguous row-major memory of device D. Shapes are checked by ops/, so a backend only computes.
-// Cpu is specialised in backend/cpu.hpp (float, double), Cuda in backend/cuda.cuh (float, bf16).
-// "+=" means: add to what is there; "=" means: overwrite, the memory may be uninitialised.
+// The contract of a backend: `template <> struct Backend<D>` has, for each element type T it supports, the static
+// function templates that BackendContract<T> declares. Cpu (float, double) is in backend/cpu.hpp, Cuda (float, bf16)
+// in backend/cuda.cuh. Shapes are checked by ops/, so a backend only computes.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -29,55 +28,22 @@ using Stat = std::conditional_t<std::same_as<T, double>, double, float>;
 /// Whether a result replaces the memory it is written to or is added to it.
 enum class Write { overwrite, add };
 
-/// y[rows, out] = x[rows, in] w[out, in]^T + b[out]; every matrix contiguous.
+/// x[rows, in], w[out, in], y[rows, out]; every matrix contiguous.
 struct LinearSize {
   std::int64_t rows, in, out;
 };
-// template <class T> static void linear(LinearSize, const T* x, const T* w, const T* b /*nullable*/, T* y);
-// template <class T> static void linear_dx(LinearSize, const T* dy, const T* w, T* dx, Write);
-// template <class T> static void linear_dw(LinearSize, const T* dy, const T* x, T* dw /*+=*/);
-// template <class T> static void column_sum(rows, columns, const T* x, T* sum /*+=*/);                 bias gradient
 
-/// Elementwise functions of n values.
+/// Elementwise functions.
 enum class Activation { gelu_tanh, silu };
-// template <class T> static void activation(Activation, n, const T* x, T* y);
-// template <class T> static void activation_dx(Activation, n, const T* x, const T* dy, T* dx /*=*/);
-// template <class T> static void add(n, const T* a, const T* b, T* y);                                 y may be a or b
-// template <class T> static void fill(n, T value, T* y);
 
 /// x[batch, tokens, channels], modulated by vectors of m[batch, slots, channels] (adaLN).
 struct ModulateSize {
   std::int64_t batch, tokens, channels, slots;
 };
-// y = LN(x) * (1 + m[:, scale]) + m[:, shift]; mean and rstd [batch * tokens] are saved for the backward pass.
-// template <class T> static void norm_modulate(ModulateSize, double eps, const T* x, const T* m, int shift, int scale,
-//                                              T* y, Stat<T>* mean, Stat<T>* rstd);
-// template <class T> static void norm_modulate_dx(ModulateSize, const T* x, const T* m, int shift, int scale,
-//                                              const Stat<T>* mean, const Stat<T>* rstd, const T* dy, T* dx /*=*/, T*
-//                                              dm /*+=*/);
-// y = x + m[:, gate] * branch.
-// template <class T> static void gate_residual(ModulateSize, const T* x, const T* branch, const T* m, int gate, T* y);
-// template <class T> static void gate_residual_dx(ModulateSize, const T* branch, const T* m, int gate, const T* dy,
-//                                              T* dbranch /*=*/, T* dm /*+=*/);                        dx is dy itself
-// m[b, k, c] = table[k, c] + t[b, k * t_slot_stride + c]; t_slot_stride is channels (own vector a slot) or 0 (shared).
-// template <class T> static void modulation(ModulateSize, t_slot_stride, const T* table, const T* t, T* m);
-// template <class T> static void modulation_dx(ModulateSize, t_slot_stride, const T* dm, T* dtable /*+=*/, T* dt
-// /*=*/);
 
-// y = LN(x) * gain + bias over the last dimension; gain and bias may both be null (no affine).
-// template <class T> static void layer_norm(rows, channels, double eps, const T* x, const T* gain, const T* bias, T* y,
-//                                           Stat<T>* mean, Stat<T>* rstd);
-// template <class T> static void layer_norm_dx(rows, channels, const T* x, const T* gain, const Stat<T>* mean, const
-// Stat<T>* rstd,
-//                                           const T* dy, T* dx /*=*/, T* dgain /*+=, nullable*/, T* dbias /*+=*/);
-
-// y[o, r, c] = x[o, r, c] + table[r, c] with outer o, and each table row repeated `repeat` times along r:
-// y[(o * rows + r) * repeat + s, c] = x[same] + table[r, c].
-// template <class T> static void add_table(outer, rows, repeat, channels, const T* x, const T* table, T* y);
-
-/// Many small softmax attentions over strided tokens: problem (b, g, h) has queries at q + b*batch + g*group +
-/// i*token + h*head_dim. Spatial attention is (batch B, groups T), temporal is (batch B, groups S) on the same
-/// [B,T,S,3C] memory, cross-attention has one group. Scale is 1/sqrt(head_dim).
+/// Many softmax attentions over strided tokens: problem (b, g, h) has queries at q + b*batch + g*group + i*token +
+/// h*head_dim. Spatial attention is (batch B, groups T), temporal is (batch B, groups S) on the same [B,T,S,3C] memory,
+/// cross-attention has one group. Scale is 1/sqrt(head_dim).
 struct AttentionSize {
   struct Strides {
     std::int64_t batch, group, token;  // in elements
@@ -85,55 +51,110 @@ struct AttentionSize {
   std::int64_t batch, groups, queries, keys, heads, head_dim;
   Strides q, kv, out;
 };
-// lengths[batch] (device memory, nullable) is the number of valid keys of a batch entry; others take no part, and
-// their dk, dv are zero. lse[batch, groups, heads, queries] is saved. Never materialises queries x keys above a block.
-// template <class T> static void attention(AttentionSize, const std::int32_t* lengths, const T* q, const T* k,
-//                                          const T* v, T* out, Stat<T>* lse);
-// template <class T> static void attention_dx(AttentionSize, const std::int32_t* lengths, const T* q, const T* k,
-//                                          const T* v, const T* out, const Stat<T>* lse, const T* dout,
-//                                          T* dq, T* dk, T* dv /*= , strides as q, kv*/);
 
-/// Convolution over frames of x[batch, frames, space, channels]; weight [out, in or 1, kernel] as in Conv1d.
+/// Convolution over frames of x[batch, frames, space, channels_in]; w[out, in or 1, kernel] as in Conv1d.
 struct TemporalConvSize {
   std::int64_t batch, frames, space, channels_in, channels_out, kernel;
   std::int64_t first_tap;  // frame offset of tap 0: -(kernel - 1) causal, -(kernel - 1) / 2 centred; zeros outside
   enum class Kind { depthwise, dense } kind;
 };
-// template <class T> static void temporal_conv(TemporalConvSize, const T* x, const T* w, const T* b, T* y);
-// template <class T> static void temporal_conv_dx(TemporalConvSize, const T* dy, const T* w, T* dx /*=*/);
-// template <class T> static void temporal_conv_dw(TemporalConvSize, const T* dy, const T* x, T* dw /*+=*/, T* db
-// /*+=*/);
 
-/// Clips x[batch, channels, frames, height, width] cut into patches of pt x ph x pw.
+/// Clips x[batch, channels, frames, height, width] cut into patches of pt x ph x pw, which divide them;
+/// patches[batch, frames/pt, height/ph * width/pw, channels*pt*ph*pw].
 struct PatchSize {
-  std::int64_t batch, channels, frames, height, width, pt, ph, pw;  // all divisible
+  std::int64_t batch, channels, frames, height, width, pt, ph, pw;
 };
-enum class PatchOrder { channels_first, channels_last };  // (C,pt,ph,pw) of a Conv3d, (pt,ph,pw,C) of STDiT's output
-// patches[batch, frames/pt, height/ph * width/pw, C*pt*ph*pw]
-// template <class T> static void patchify(PatchSize, PatchOrder, const T* x, T* patches);
-// template <class T> static void unpatchify(PatchSize, PatchOrder, const T* patches, T* x);
+/// Order inside a patch: (C,pt,ph,pw) of a Conv3d, or (pt,ph,pw,C) of STDiT's output.
+enum class PatchOrder { channels_first, channels_last };
 
-// features[n, width] = [cos(t f_0..), sin(t f_0..)], f_j = 10000^(-j / (width/2)), computed in float32 as upstream
-// does. template <class T> static void time_features(n, width, const T* t, T* features); y[i] = table[ids[i]]; rows of
-// `width`. template <class T> static void embedding(n, width, const std::int32_t* ids, const T* table, T* y); template
-// <class T> static void embedding_dx(n, width, const std::int32_t* ids, const T* dy, T* dtable /*+=*/); y[b, l] =
-// drop[b] ? table[l] : x[b, l]; in the backward pass dropped entries give zero. template <class T> static void
-// replace_dropped(batch, tokens, channels, const std::int32_t* drop, const T* table /*nullable: zeros*/,
-//                                          const T* x, T* y);
-// loss[0] = mean (p - t)^2; deterministic order of summation.
-// template <class T> static void mse(n, const T* prediction, const T* target, T* loss);
-// template <class T> static void mse_dx(n, const T* prediction, const T* target, const T* dloss, T* dprediction /*=*/);
-
-/// One fused AdamW step over a tensor seen as [rows, columns] with decoupled decay (Loshchilov & Hutter 2019).
-/// Multipliers: lr per column, eps per row (length 1: the same for all), see grow/optimizer_state.hpp.
+/// One AdamW step with decoupled decay (Loshchilov & Hutter 2019).
 struct AdamWStep {
-  double lr, beta1, beta2, eps, decay;  // decay is lr * weight_decay, unscaled by the multipliers
+  double lr, beta1, beta2, eps, decay;  // decay is lr * weight_decay; multipliers do not change it
   double correction1, correction2;      // 1 - beta^step of this tensor
   double gradient_scale;                // clipping factor
 };
-// template <class T> static void adamw(AdamWStep, rows, columns, const float* lr_columns, lr_n, const float* eps_rows,
-//                                      eps_n, T* w, T* gradient /*zeroed*/, Stat<T>* m, Stat<T>* v);
-// template <class T> static double sum_of_squares(n, const T* x);          deterministic
-// template <class T> static void lerp(n, double weight, const T* x, T* y);  y += weight * (x - y)
+
+/// The functions of a backend, declared and never defined; tests/support/backend_contract.hpp holds a backend to them.
+/// Pointers are contiguous row-major memory of the device. "=" overwrites, the memory may be uninitialised; "+=" adds.
+/// A pointer marked ? may be null: an absent input, or a gradient that nobody wants. Elementwise results may be the
+/// memory of an input. Results do not depend on the number of threads or on timing.
+template <class T>
+struct BackendContract {
+  using Size = std::int64_t;
+  using S = Stat<T>;
+
+  // y = x w^T + b. The bias gradient is column_sum(dy): sum[c] += sum_r x[r, c].
+  static void linear(LinearSize, const T* x, const T* w, const T* b /*?*/, T* y /*=*/);
+  static void linear_dx(LinearSize, const T* dy, const T* w, T* dx, Write);
+  static void linear_dw(LinearSize, const T* dy, const T* x, T* dw /*+=*/);
+  static void column_sum(Size rows, Size columns, const T* x, T* sum /*+=*/);
+
+  // Elementwise over n values. lerp: y += weight * (x - y); axpy: y += factor * x.
+  static void activation(Activation, Size n, const T* x, T* y /*=*/);
+  static void activation_dx(Activation, Size n, const T* x, const T* dy, T* dx /*=*/);
+  static void add(Size n, const T* a, const T* b, T* y /*=*/);
+  static void fill(Size n, T value, T* y /*=*/);
+  static void lerp(Size n, double weight, const T* x, T* y);
+  static void axpy(Size n, double factor, const T* x, T* y);
+
+  // y = LN(x) * (1 + m[:, scale]) + m[:, shift]; mean and rstd [batch * tokens] are kept for the backward pass.
+  static void norm_modulate(ModulateSize, double eps, const T* x, const T* m, int shift, int scale, T* y /*=*/,
+                            S* mean /*=*/, S* rstd /*=*/);
+  static void norm_modulate_dx(ModulateSize, const T* x, const T* m, int shift, int scale, const S* mean, const S* rstd,
+                               const T* dy, T* dx /*?*/, Write, T* dm /*+= ?*/);
+  // y = x + m[:, gate] * branch; the gradient of x is dy.
+  static void gate_residual(ModulateSize, const T* x, const T* branch, const T* m, int gate, T* y /*=*/);
+  static void gate_residual_dx(ModulateSize, const T* branch, const T* m, int gate, const T* dy, T* dbranch /*= ?*/,
+                               T* dm /*+= ?*/);
+  // m[b, k, c] = table[k, c] + t[b, k * slot_stride + c]; slot_stride is channels (a vector a slot) or 0 (shared).
+  // `tokens` is not used.
+  static void modulation(ModulateSize, Size slot_stride, const T* table, const T* t, T* m /*=*/);
+  static void modulation_dx(ModulateSize, Size slot_stride, const T* dm, T* dtable /*+= ?*/, T* dt /*= ?*/);
+
+  // y = LN(x) * gain + bias over x[rows, channels]; gain and bias are both null or both given.
+  static void layer_norm(Size rows, Size channels, double eps, const T* x, const T* gain /*?*/, const T* bias /*?*/,
+                         T* y /*=*/, S* mean /*=*/, S* rstd /*=*/);
+  static void layer_norm_dx(Size rows, Size channels, const T* x, const T* gain /*?*/, const S* mean, const S* rstd,
+                            const T* dy, T* dx /*?*/, Write, T* dgain /*+= ?*/, T* dbias /*+= ?*/);
+
+  // y[(o * rows + r) * repeat + s, c] = x[same] + table[r, c] for o in [0, outer), s in [0, repeat).
+  static void add_table(Size outer, Size rows, Size repeat, Size channels, const T* x, const T* table, T* y /*=*/);
+
+  // lengths[batch] is the number of valid keys (1 at least) of a batch entry; other keys take no part and get zero
+  // gradients. lse[batch, groups, heads, queries], the log of the softmax denominators, is kept. Never holds
+  // queries x keys values. dq has the strides of q; dk and dv those of k and v.
+  static void attention(const AttentionSize&, const std::int32_t* lengths /*?*/, const T* q, const T* k, const T* v,
+                        T* out /*=*/, S* lse /*=*/);
+  static void attention_dx(const AttentionSize&, const std::int32_t* lengths /*?*/, const T* q, const T* k, const T* v,
+                           const T* out, const S* lse, const T* dout, T* dq /*=*/, T* dk /*=*/, T* dv /*=*/);
+
+  static void temporal_conv(const TemporalConvSize&, const T* x, const T* w, const T* b /*?*/, T* y /*=*/);
+  static void temporal_conv_dx(const TemporalConvSize&, const T* dy, const T* w, T* dx /*=*/);
+  static void temporal_conv_dw(const TemporalConvSize&, const T* dy, const T* x, T* dw /*+= ?*/, T* db /*+= ?*/);
+
+  static void patchify(const PatchSize&, PatchOrder, const T* x, T* patches /*=*/);
+  static void unpatchify(const PatchSize&, PatchOrder, const T* patches, T* x /*=*/);
+
+  // features[n, width] = [cos(t f_0..), sin(t f_0..)], f_j = 10000^(-j / (width/2)), in float32 as upstream does.
+  static void time_features(Size n, Size width, const T* t, T* features /*=*/);
+  // y[i] = table[ids[i]], rows of `width`.
+  static void embedding(Size n, Size width, const std::int32_t* ids, const T* table, T* y /*=*/);
+  static void embedding_dx(Size n, Size width, const std::int32_t* ids, const T* dy, T* dtable /*+=*/);
+  // y[b, l] = drop[b] ? table[l] : x[b, l], rows of `channels`.
+  static void replace_dropped(Size batch, Size tokens, Size channels, const std::int32_t* drop, const T* table,
+                              const T* x, T* y /*=*/);
+  static void replace_dropped_dx(Size batch, Size tokens, Size channels, const std::int32_t* drop, const T* dy,
+                                 T* dtable /*+= ?*/, T* dx /*= ?*/);
+
+  // loss[0] = mean (prediction - target)^2 over n values.
+  static void mse(Size n, const T* prediction, const T* target, T* loss /*=*/);
+  static void mse_dx(Size n, const T* prediction, const T* target, const T* dloss, T* dprediction /*=*/);
+
+  // Over w[rows, columns]: the step is multiplied by lr_columns[c], eps by eps_rows[r] (grow/optimizer_state.hpp says
+  // why); absent means 1. The gradient is set to zero.
+  static void adamw(const AdamWStep&, Size rows, Size columns, const float* lr_columns /*?*/,
+                    const float* eps_rows /*?*/, T* w, T* gradient, S* m, S* v);
+  static double sum_of_squares(Size n, const T* x);
+};
 
 }  // namespace modelgrow::inline v0

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// Holds a backend to BackendContract: every function exists with exactly the declared type.
+#pragma once
+#include <concepts>
+
+#include <modelgrow/backend/backend.hpp>
+
+namespace modelgrow::testing {
+
+/// Fails to compile, naming the function, unless Backend<D> implements BackendContract<T>.
+template <class D, class T>
+constexpr bool implements_contract() {
+  using B = Backend<D>;
+  using C = BackendContract<T>;
+  static_assert(std::same_as<decltype(&B::template linear<T>), decltype(&C::linear)>);
+  static_assert(std::same_as<decltype(&B::template linear_dx<T>), decltype(&C::linear_dx)>);
+  static_assert(std::same_as<decltype(&B::template linear_dw<T>), decltype(&C::linear_dw)>);
+  static_assert(std::same_as<decltype(&B::template column_sum<T>), decltype(&C::column_sum)>);
+  static_assert(std::same_as<decltype(&B::template activation<T>), decltype(&C::activation)>);
+  static_assert(std::same_as<decltype(&B::template activation_dx<T>), decltype(&C::activation_dx)>);
+  static_assert(std::same_as<decltype(&B::template add<T>), decltype(&C::add)>);
+  static_assert(std::same_as<decltype(&B::template fill<T>), decltype(&C::fill)>);
+  static_assert(std::same_as<decltype(&B::template lerp<T>), decltype(&C::lerp)>);
+  static_assert(std::same_as<decltype(&B::template axpy<T>), decltype(&C::axpy)>);
+  static_assert(std::same_as<decltype(&B::template norm_modulate<T>), decltype(&C::norm_modulate)>);
+  static_assert(std::same_as<decltype(&B::template norm_modulate_dx<T>), decltype(&C::norm_modulate_dx)>);
+  static_assert(std::same_as<decltype(&B::template gate_residual<T>), decltype(&C::gate_residual)>);
+  static_assert(std::same_as<decltype(&B::template gate_residual_dx<T>), decltype(&C::gate_residual_dx)>);
+  static_assert(std::same_as<decltype(&B::template modulation<T>), decltype(&C::modulation)>);
+  static_assert(std::same_as<decltype(&B::template modulation_dx<T>), decltype(&C::modulation_dx)>);
+  static_assert(std::same_as<decltype(&B::template layer_norm<T>), decltype(&C::layer_norm)>);
+  static_assert(std::same_as<decltype(&B::template layer_norm_dx<T>), decltype(&C::layer_norm_dx)>);
+  static_assert(std::same_as<decltype(&B::template add_table<T>), decltype(&C::add_table)>);
+  static_assert(std::same_as<decltype(&B::template attention<T>), decltype(&C::attention)>);
+  static_assert(std::same_as<decltype(&B::template attention_dx<T>), decltype(&C::attention_dx)>);
+  static_assert(std::same_as<decltype(&B::template temporal_conv<T>), decltype(&C::temporal_conv)>);
+  static_assert(std::same_as<decltype(&B::template temporal_conv_dx<T>), decltype(&C::temporal_conv_dx)>);
+  static_assert(std::same_as<decltype(&B::template temporal_conv_dw<T>), decltype(&C::temporal_conv_dw)>);
+  static_assert(std::same_as<decltype(&B::template patchify<T>), decltype(&C::patchify)>);
+  static_assert(std::same_as<decltype(&B::template unpatchify<T>), decltype(&C::unpatchify)>);
+  static_assert(std::same_as<decltype(&B::template time_features<T>), decltype(&C::time_features)>);
+  static_assert(std::same_as<decltype(&B::template embedding<T>), decltype(&C::embedding)>);
+  static_assert(std::same_as<decltype(&B::template embedding_dx<T>), decltype(&C::embedding_dx)>);
+  static_assert(std::same_as<decltype(&B::template replace_dropped<T>), decltype(&C::replace_dropped)>);
+  static_assert(std::same_as<decltype(&B::template replace_dropped_dx<T>), decltype(&C::replace_dropped_dx)>);
+  static_assert(std::same_as<decltype(&B::template mse<T>), decltype(&C::mse)>);
+  static_assert(std::same_as<decltype(&B::template mse_dx<T>), decltype(&C::mse_dx)>);
+  static_assert(std::same_as<decltype(&B::template adamw<T>), decltype(&C::adamw)>);
+  static_assert(std::same_as<decltype(&B::template sum_of_squares<T>), decltype(&C::sum_of_squares)>);
+  return true;
+}
+
+}  // namespace modelgrow::testing
