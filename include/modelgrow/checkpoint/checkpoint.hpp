@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// A checkpoint as one set of named tensors, whether it is a file, shards with an index, or a directory with its
+// configuration, optimizer state and averaged weights. Files are mapped; opening reads headers only.
+#pragma once
+#include <modelgrow/checkpoint/safetensors.hpp>
+#include <modelgrow/detail/atomic_file.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// Named tensors of one checkpoint. Copies share the mappings; views live as long as any copy.
+class Checkpoint {
+ public:
+  /// Names of the files that a training directory keeps beside its weights.
+  static constexpr std::string_view optimizer_file = "optimizer.safetensors";
+  static constexpr std::string_view ema_file = "ema.safetensors";
+  static constexpr std::string_view config_file = "config.json";
+
+  /// Opens a .safetensors file, an .index.json, or a directory that holds model.safetensors,
+  /// diffusion_pytorch_model.safetensors, an index, or exactly one .safetensors file besides optimizer and EMA.
+  /// Throws io_error (missing, ambiguous) and format_error (bytes or index that do not follow the format).
+  static Checkpoint open(const std::filesystem::path& path) {
+    std::error_code ignored;
+    Checkpoint c;
+    c.path_ = path;
+    if (std::filesystem::is_directory(path, ignored)) {
+      c.weights_ = weights_in(path);
+      if (std::filesystem::exists(path / config_file, ignored)) c.config_ = detail::read_file(path / config_file);
+      c.has_optimizer_ = std::filesystem::exists(path / optimizer_file, ignored);
+      c.has_ema_ = std::filesystem::exists(path / ema_file, ignored);
+    } else {
+      c.weights_ = path;
+    }
+    if (c.weights_.extension() == ".json")
+      c.open_index();
+    else
+      c.files_.push_back(Safetensors::open(c.weights_));
+    for (const auto& f : c.files_) {
+      c.tensors_.insert(c.tensors_.end(), f.tensors().begin(), f.tensors().end());
+      c.metadata_.insert(f.metadata().begin(), f.metadata().end());
+    }
+    if (const auto it = c.metadata_.find("config"); c.config_.empty() && it != c.metadata_.end())
+      c.config_ = it->second;
+    c.names_ = Safetensors::names_of(c.tensors_, path);
+    return c;
+  }
+
+  /// Tensors in file order, shard after shard.
+  const std::vector<TensorView>& tensors() const { return tensors_; }
+  /// Names, types and shapes in the same order.
+  const Names& names() const { return names_; }
+  const TensorView* find(std::string_view name) const {
+    const auto* entry = names_.find(name);
+    return entry ? &tensors_[std::size_t(entry - &names_[0])] : nullptr;
+  }
+  /// Throws format_error with the nearest names.
+  const TensorView& tensor(std::string_view name) const { return tensors_[std::size_t(&names_.at(name) - &names_[0])]; }
+  std::uint64_t total_bytes() const {
+    std::uint64_t n = 0;
+    for (const auto& t : tensors_) n += t.bytes;
+    return n;
+  }
+
+  /// What was opened.
+  const std::filesystem::path& path() const { return path_; }
+  /// The file or index with the weights.
+  const std::filesystem::path& weights_path() const { return weights_; }
+  /// The safetensors files, in shard order.
+  const std::vector<Safetensors>& files() const { return files_; }
+  /// Text entries of the files; where shards disagree, the first wins.
+  const Metadata& metadata() const { return metadata_; }
+  /// JSON text of config.json in the directory, or else of the metadata entry "config"; empty when there is none.
+  const std::string& config() const { return config_; }
+
+  bool has_optimizer() const { return has_optimizer_; }
+  bool has_ema() const { return has_ema_; }
+  /// Optimizer state of a directory; throws io_error when there is none.
+  Checkpoint optimizer() const { return open(path_ / optimizer_file); }
+  /// Averaged weights of a directory; throws io_error when there are none.
+  Checkpoint ema() const { return open(path_ / ema_file); }
+
+  /// Lets the memory pages of a tensor leave this process after use (bounded memory); the view stays valid.
+  void release(const TensorView& tensor) const noexcept {
+    for (const auto& f : files_)
+      if (const auto* mine = f.find(tensor.name)) f.release(*mine);
+  }
+
+ private:
+  static std::filesystem::path weights_in(const std::filesystem::path& directory) {
+    for (const char* stem : {"model.safetensors", "diffusion_pytorch_model.safetensors"})
+      for (const char* suffix : {"", ".index.json"})
+        if (const auto p = directory / (std::string(stem) + suffix); std::filesystem::exists(p)) return p;
+    std::vector<std::filesystem::path> indices, files;
+    for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+      const std::string name = entry.path().filename().string();
+      if (name.starts_with('.') || name == optimizer_file || name == ema_file) continue;
+      if (name.find(".safetensors.index.") != name.npos && name.ends_with(".json")) indices.push_back(entry.path());
+      if (name.ends_with(".safetensors")) files.push_back(entry.path());
+    }
+    auto& found = indices.empty() ? files : indices;
+    if (found.size() == 1) return found.front();
+    std::sort(found.begin(), found.end());
+    std::string list;
+    for (const auto& f : found) list += (list.empty() ? "" : ", ") + f.filename().string();
+    throw io_error("cannot open '" + directory.string() + "' as a checkpoint: " +
+                   (found.empty() ? "it has no .safetensors file; give the directory that holds model.safetensors"
+                                  : "it has several (" + list + "); give the path of one of them"));
+  }
+
+  void open_index() {
+    const std::string where = weights_.string();
+    const auto index = detail::parse_json(detail::read_file(weights_), where);
+    const auto bad = [&](const std::string& what) { throw format_error(where + ": " + what); };
+    if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
+      bad("an index needs an object 'weight_map' from tensor to file");
+    if (!index.contains("metadata") || !index["metadata"].is_object()) bad("an index needs an object 'metadata'");
+    std::map<std::string, std::size_t> promised;  // file -> number of tensors
+    for (const auto& [name, file] : index["weight_map"].items()) {
+      if (!file.is_string()) bad("the file of tensor '" + name + "' is " + file.dump() + "; expected a name");
+      const auto& text = file.get_ref<const std::string&>();
+      if (text.empty() || text.find_first_of("/\\") != text.npos || text == "." || text == "..")
+        bad("the file of tensor '" + name + "' is '" + text + "'; expected the name of a file beside the index");
+      ++promised[text];
+    }
+    for (const auto& [file, count] : promised) {
+      const auto shard = detail::parent_of(weights_) / file;
+      if (std::error_code ignored; !std::filesystem::exists(shard, ignored))
+        throw io_error("cannot read '" + shard.string() + "': the shard that " + where +
+                       " names is missing; fetch it, too");
+      files_.push_back(Safetensors::open(shard));
+      for (const auto& t : files_.back().tensors()) {
+        const auto it = index["weight_map"].find(t.name);
+        if (it == index["weight_map"].end() || *it != file)
+          bad("tensor '" + t.name + "' is in " + file + ", but the index says " +
+              (it == index["weight_map"].end() ? "nothing about it" : "it is in " + it->get<std::string>()));
+      }
+      if (files_.back().tensors().size() != count)
+        for (const auto& [name, its_file] : index["weight_map"].items())
+          if (its_file == file && !files_.back().find(name))
+            bad("tensor '" + name + "' is missing from " + file + ", where the index says it is");
+    }
+  }
+
+  Checkpoint() = default;
+  std::filesystem::path path_, weights_;
+  std::vector<Safetensors> files_;
+  std::vector<TensorView> tensors_;
+  Metadata metadata_;
+  Names names_;
+  std::string config_;
+  bool has_optimizer_ = false, has_ema_ = false;
+};
+
+}  // namespace modelgrow::inline v0

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// Conversion between the four float types of checkpoints: round to nearest even, once, NaN kept, from unaligned bytes.
+#pragma once
+#include <cstring>
+
+#include <modelgrow/checkpoint/safetensors.hpp>
+#include <modelgrow/core/parallel.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// One value as another type, rounded once to nearest even.
+template <Element To, Element From>
+constexpr To element_cast(From value) {
+  if constexpr (std::same_as<To, From>) {
+    return value;
+  } else if constexpr (std::same_as<From, double> && !std::same_as<To, float>) {
+    // Rounding to float first and to 16 bits after would round twice. A float rounded to odd keeps a trace of
+    // everything that was cut off, so the second rounding is exact (Boldo and Melquiond 2008).
+    const float nearest = static_cast<float>(value);
+    auto u = std::bit_cast<std::uint32_t>(nearest);
+    const double back = nearest;
+    const bool away = (back > value) == (value > 0) && back != value;  // rounded away from zero: step back
+    u = (u - std::uint32_t(away)) | std::uint32_t(back != value);
+    return To(std::bit_cast<float>(u));
+  } else if constexpr (std::same_as<From, double>) {
+    return static_cast<float>(value);
+  } else {
+    return static_cast<To>(static_cast<float>(value));
+  }
+}
+
+namespace detail {
+
+/// Calls f with a value of the C++ type that stores `dtype`.
+template <class F>
+void with_element(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f64:
+      return f(double{});
+    case DType::f32:
+      return f(float{});
+    case DType::f16:
+      return f(f16{});
+    case DType::bf16:
+      return f(bf16{});
+    default:
+      throw format_error("elements of type " + std::string(name(dtype)) +
+                         " cannot be converted; only F64, F32, F16 and BF16 can");
+  }
+}
+
+template <Element From, Element To>
+void convert_run(const std::byte* from, std::byte* to, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    From x;
+    std::memcpy(&x, from + std::size_t(i) * sizeof(From), sizeof x);
+    const To y = element_cast<To>(x);
+    std::memcpy(to + std::size_t(i) * sizeof(To), &y, sizeof y);
+  }
+}
+
+}  // namespace detail
+
+/// Converts n elements in parallel; neither side need be aligned, and they must not overlap. Equal types are copied,
+/// whatever they are. Throws format_error for a conversion from or to a type without arithmetic.
+inline void convert(DType from_type, const std::byte* from, DType to_type, std::byte* to, std::int64_t n) {
+  constexpr std::int64_t grain = std::int64_t{1} << 16;
+  if (from_type == to_type) {
+    if (n > 0) std::memcpy(to, from, (std::size_t(n) * std::size_t(bits(from_type)) + 7) / 8);
+    return;
+  }
+  detail::with_element(from_type, [&]<class From>(From) {
+    detail::with_element(to_type, [&]<class To>(To) {
+      parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
+        detail::convert_run<From, To>(from + std::size_t(begin) * sizeof(From), to + std::size_t(begin) * sizeof(To),
+                                      end - begin);
+      });
+    });
+  });
+}
+
+/// Elements of a tensor as numbers of type T. Throws format_error for a tensor that is not of a float type.
+template <Element T>
+std::vector<T> values_of(const TensorView& tensor) {
+  std::vector<T> values(std::size_t(numel(tensor.shape)));
+  convert(tensor.dtype, tensor.data, dtype_of<T>, reinterpret_cast<std::byte*>(values.data()),
+          std::int64_t(values.size()));
+  return values;
+}
+
+}  // namespace modelgrow::inline v0

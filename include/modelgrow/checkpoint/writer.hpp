@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// Streaming safetensors writer: declare every tensor, write the bytes in any order and pieces, commit. The file
+// is byte for byte what the reference writer makes: tensors by (dtype descending, name), header padded to 8 bytes.
+#pragma once
+#include <unordered_map>
+
+#include <modelgrow/checkpoint/safetensors.hpp>
+#include <modelgrow/detail/atomic_file.hpp>
+
+namespace modelgrow::inline v0 {
+
+namespace detail {
+
+/// Bytes of a declared tensor; throws format_error for what no file can hold.
+inline std::uint64_t declared_bytes(const NamedShape& t, const std::filesystem::path& path) {
+  const auto n = byte_size(t.dtype, t.shape);
+  if (!n)
+    throw format_error(path.string() + ": tensor '" + t.name + "' of type " + std::string(name(t.dtype)) +
+                       " and shape " + to_string(t.shape) + " has no whole number of bytes that fits in 64 bits");
+  return *n;
+}
+
+/// Length, JSON and padding of a file with these tensors, which are in file order.
+inline std::string safetensors_header(const std::vector<NamedShape>& tensors, const Metadata& metadata,
+                                      const std::filesystem::path& path) {
+  ordered_json header = ordered_json::object();
+  const auto check = [&](const std::string& text) {
+    if (!is_utf8(text)) throw format_error(path.string() + ": the name or metadata '" + text + "' is not UTF-8");
+  };
+  for (const auto& [key, value] : metadata) {
+    check(key);
+    check(value);
+    header["__metadata__"][key] = value;
+  }
+  std::string text = header.dump(-1, ' ', false);
+  text.pop_back();  // tensors are appended by hand: thousands of lookups in an ordered object would be quadratic
+  std::uint64_t at = 0;
+  for (const auto& t : tensors) {
+    check(t.name);
+    if (t.name == "__metadata__") throw format_error(path.string() + ": no tensor can be named '__metadata__'");
+    const std::uint64_t end = at + declared_bytes(t, path);
+    if (end < at) throw format_error(path.string() + ": the tensors need more than 64 bits of bytes");
+    ordered_json entry{{"dtype", name(t.dtype)}, {"shape", ordered_json::array()}, {"data_offsets", {at, end}}};
+    for (auto d : t.shape) entry["shape"].push_back(d);
+    text += (text.size() > 1 ? "," : "") + ordered_json(t.name).dump(-1, ' ', false) + ":" + entry.dump();
+    at = end;
+  }
+  text += "}";
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  if (text.size() > max_safetensors_header)
+    throw format_error(path.string() + ": HeaderTooLarge: the header needs " + std::to_string(text.size()) +
+                       " bytes, at most 100000000; write shards");
+  std::string length(8, '\0');
+  const std::uint64_t n = text.size();
+  std::memcpy(length.data(), &n, 8);
+  return length + text;
+}
+
+}  // namespace detail
+
+/// Writes one safetensors file. Space is reserved at once; nothing is visible before commit(), and nothing stays
+/// behind when the writer is destroyed without it. Different tensors may be written by different threads.
+/// Throws io_error (full disk, permissions) and format_error (duplicate or unknown names, too many or too few bytes).
+class SafetensorsWriter {
+ public:
+  SafetensorsWriter(const std::filesystem::path& path, std::vector<NamedShape> tensors, const Metadata& metadata = {},
+                    Existing existing = Existing::replace)
+      : tensors_(std::move(tensors)), file_(path, existing) {
+    std::sort(tensors_.begin(), tensors_.end(),
+              [](const auto& a, const auto& b) { return a.dtype != b.dtype ? a.dtype > b.dtype : a.name < b.name; });
+    const std::string header = detail::safetensors_header(tensors_, metadata, path);
+    std::uint64_t at = header.size();
+    for (const auto& t : tensors_) {
+      const std::uint64_t n = detail::declared_bytes(t, path);
+      if (!slots_.emplace(t.name, Slot{.begin = at, .bytes = n}).second)
+        throw format_error(path.string() + ": tensor '" + t.name + "' is declared twice");
+      at += n;
+    }
+    file_.reserve(at);
+    file_.append(header);
+  }
+
+  /// Tensors in file order; writing them in this order is fastest.
+  const std::vector<NamedShape>& tensors() const { return tensors_; }
+  const std::filesystem::path& path() const { return file_.target(); }
+
+  /// Appends bytes to one tensor.
+  void write(std::string_view name, std::span<const std::byte> bytes) {
+    const auto it = slots_.find(std::string(name));
+    if (it == slots_.end())
+      throw format_error(path().string() + ": tensor '" + std::string(name) + "' was not declared");
+    Slot& slot = it->second;
+    if (bytes.size() > slot.bytes - slot.written)
+      throw format_error(path().string() + ": tensor '" + std::string(name) + "' was given " +
+                         std::to_string(slot.written + bytes.size()) + " bytes; it was declared with " +
+                         std::to_string(slot.bytes));
+    file_.write_at(slot.begin + slot.written, bytes);
+    slot.written += bytes.size();
+  }
+
+  /// Checks that every byte was written and flushes to the disk; the file is not visible yet.
+  void finish() {
+    for (const auto& t : tensors_)
+      if (const Slot& slot = slots_.at(t.name); slot.written != slot.bytes)
+        throw format_error(path().string() + ": tensor '" + t.name + "' is incomplete: " +
+                           std::to_string(slot.written) + " of " + std::to_string(slot.bytes) + " bytes were written");
+    file_.sync();
+  }
+  void commit() {
+    finish();
+    file_.commit();
+  }
+
+ private:
+  struct Slot {
+    std::uint64_t begin = 0, bytes = 0, written = 0;
+  };
+  std::vector<NamedShape> tensors_;
+  detail::AtomicFile file_;
+  std::unordered_map<std::string, Slot> slots_;
+};
+
+}  // namespace modelgrow::inline v0

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// A directory that appears under its name complete or not at all.
+#pragma once
+#include <modelgrow/detail/partial.hpp>
+
+namespace modelgrow::inline v0::detail {
+
+/// Fill path(), then commit() renames it to the target; destroyed before that, it leaves nothing behind.
+/// With `replace` the old directory is exchanged in one step and then removed.
+/// Every operation throws io_error with the path of the target.
+class AtomicDirectory {
+ public:
+  explicit AtomicDirectory(std::filesystem::path target, Existing existing = Existing::refuse)
+      : target_(target.has_filename() ? std::move(target) : target.parent_path()), existing_(existing) {
+    std::error_code code;
+    check_target(target_, existing_);
+    if (exists() && !std::filesystem::is_directory(target_, code)) throw_io("write a directory to", target_, ENOTDIR);
+    remove_leftovers(target_);
+    bool mine = false;
+    while (!mine) {
+      path_ = partial_name(target_);
+      if (::mkdir(path_.c_str(), 0777) != 0) {
+        if (errno != EEXIST) throw_io("write", target_);
+        continue;
+      }
+      lock_ = open_file(path_, O_RDONLY | O_DIRECTORY);
+      mine = lock_ && lock_partial(lock_.get(), path_);
+    }
+  }
+  AtomicDirectory(AtomicDirectory&&) = delete;
+  ~AtomicDirectory() { discard(path_); }
+
+  /// Where to write the files until commit().
+  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& target() const { return target_; }
+
+  void commit() {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) sync_path(entry.path());
+    sync_path(path_);
+    if (existing_ == Existing::replace && exists()) {
+      exchange();
+    } else {
+      publish(path_, target_, Existing::refuse);
+      path_.clear();
+    }
+  }
+
+ private:
+  bool exists() const {
+    std::error_code ignored;
+    return std::filesystem::exists(std::filesystem::symlink_status(target_, ignored));
+  }
+  static void discard(const std::filesystem::path& path) {
+    std::error_code ignored;
+    if (!path.empty()) std::filesystem::remove_all(path, ignored);
+  }
+  /// After this path_ names the old directory, which the destructor removes.
+  void exchange() {
+    if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
+      if (errno != EINVAL && errno != ENOSYS) throw_io("replace", target_);
+      const std::filesystem::path old = partial_name(target_);  // two steps where the file system has no exchange
+      if (::rename(target_.c_str(), old.c_str()) != 0) throw_io("replace", target_);
+      if (::rename(path_.c_str(), target_.c_str()) != 0) {
+        const int code = errno;
+        ::rename(old.c_str(), target_.c_str());
+        throw_io("replace", target_, code);
+      }
+      path_ = old;
+    }
+    sync_path(parent_of(target_));
+  }
+
+  std::filesystem::path target_, path_;
+  Existing existing_;
+  Descriptor lock_;
+};
+
+}  // namespace modelgrow::inline v0::detail
