@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 // y = x W^T + b over the last dimension.
 #pragma once
-#include <modelgrow/autograd/tape.hpp>
+#include <modelgrow/ops/check.hpp>
 
 namespace modelgrow::inline v0 {
 
-/// x [.., in], w [out, in], b [out] or undefined -> [.., out]. Throws shape_error if the widths differ.
+/// x [.., in], w [out, in], b [out] or undefined -> [.., out]. Throws shape_error.
 template <class T, HasBackend D>
 Var<T, D> linear(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& w, const Var<T, D>& b = {}) {
-  if (w.shape().rank() != 2 || x.dim(-1) != w.dim(1))
-    throw shape_error("[linear] input " + to_string(x.shape()) + " does not fit weight " + to_string(w.shape()) +
-                      ": the last dimension of the input must equal dimension 1 of the weight");
+  expect("linear", w.shape().rank() == 2 && x.shape().rank() >= 1 && x.dim(-1) == w.dim(1), [&] {
+    return "the input is " + to_string(x.shape()) + ", the weight " + to_string(w.shape()) +
+           "; expected [.., in] and [out, in]: the last dimensions must be equal";
+  });
+  if (b.defined()) expect_shape("linear", "the bias", b.shape(), {w.dim(0)}, "one value per row of the weight");
   const LinearSize size{.rows = x.value().size() / w.dim(1), .in = w.dim(1), .out = w.dim(0)};
   Shape shape = x.shape();
   shape[shape.rank() - 1] = size.out;

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// Gates, modulation vectors and position tables: sums and products that repeat one operand over tokens.
+#pragma once
+#include <modelgrow/backend/backend.hpp>
+#include <modelgrow/backend/cpu/arrays.hpp>
+
+namespace modelgrow::inline v0 {
+namespace cpu {
+
+struct Modulate {
+  template <class T>
+  static void gate_residual(ModulateSize s, const T* x, const T* branch, const T* m, int gate, T* y) {
+    const std::int64_t n = s.channels;
+    parallel_for(s.batch * s.tokens, rows_per_piece(n), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r)
+        array(y + r * n, n) =
+            array(x + r * n, n) + array(m + (r / s.tokens * s.slots + gate) * n, n) * array(branch + r * n, n);
+    });
+  }
+  template <class T>
+  static void gate_residual_dx(ModulateSize s, const T* branch, const T* m, int gate, const T* dy, T* dbranch, T* dm) {
+    const std::int64_t n = s.channels;
+    if (dbranch)
+      parallel_for(s.batch * s.tokens, rows_per_piece(n), [=](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t r = begin; r < end; ++r)
+          array(dbranch + r * n, n) = array(m + (r / s.tokens * s.slots + gate) * n, n) * array(dy + r * n, n);
+      });
+    if (dm)
+      for (std::int64_t b = 0; b < s.batch; ++b)
+        sum_rows(s.tokens, 4 * rows_per_piece(n), n, dm + (b * s.slots + gate) * n,
+                 [=](std::int64_t first, std::int64_t count, T* partial) {
+                   for (std::int64_t r = b * s.tokens + first; r < b * s.tokens + first + count; ++r)
+                     array(partial, n) += array(branch + r * n, n) * array(dy + r * n, n);
+                 });
+  }
+
+  template <class T>
+  static void modulation(ModulateSize s, std::int64_t slot_stride, const T* table, const T* t, T* m) {
+    const std::int64_t n = s.channels, t_row = slot_stride == 0 ? n : s.slots * n;
+    for (std::int64_t b = 0; b < s.batch; ++b)
+      for (std::int64_t k = 0; k < s.slots; ++k)
+        array(m + (b * s.slots + k) * n, n) = array(table + k * n, n) + array(t + b * t_row + k * slot_stride, n);
+  }
+  template <class T>
+  static void modulation_dx(ModulateSize s, std::int64_t slot_stride, const T* dm, T* dtable, T* dt) {
+    const std::int64_t n = s.channels, t_row = slot_stride == 0 ? n : s.slots * n;
+    if (dt) array(dt, s.batch * t_row).setZero();
+    for (std::int64_t b = 0; b < s.batch; ++b)
+      for (std::int64_t k = 0; k < s.slots; ++k) {
+        const auto g = array(dm + (b * s.slots + k) * n, n);
+        if (dtable) array(dtable + k * n, n) += g;
+        if (dt) array(dt + b * t_row + k * slot_stride, n) += g;
+      }
+  }
+
+  template <class T>
+  static void add_table(std::int64_t outer, std::int64_t rows, std::int64_t repeat, std::int64_t n, const T* x,
+                        const T* table, T* y) {
+    parallel_for(outer * rows * repeat, rows_per_piece(n), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r)
+        array(y + r * n, n) = array(x + r * n, n) + array(table + r / repeat % rows * n, n);
+    });
+  }
+};
+
+}  // namespace cpu
+}  // namespace modelgrow::inline v0

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// AdamW in one pass over weights, gradients and moments.
+#pragma once
+#include <cmath>
+
+#include <modelgrow/backend/backend.hpp>
+#include <modelgrow/backend/cpu/arrays.hpp>
+
+namespace modelgrow::inline v0 {
+namespace cpu {
+
+struct Optimizer {
+  template <class T>
+  static void adamw(const AdamWStep& s, std::int64_t rows, std::int64_t columns, const float* lr_columns,
+                    const float* eps_rows, T* w, T* gradient, Stat<T>* m, Stat<T>* v) {
+    // With no multipliers the tensor is one long row.
+    const bool flat = !lr_columns && !eps_rows;
+    const std::int64_t n = flat ? rows * columns : columns;
+    const std::int64_t pieces = (n + piece - 1) / piece;
+    parallel_for((flat ? 1 : rows) * pieces, flat ? 1 : rows_per_piece(n), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t p = begin; p < end; ++p) {
+        const std::int64_t r = p / pieces, first = p % pieces * piece, count = std::min(piece, n - first);
+        const std::int64_t i = r * n + first;
+        const double eps = s.eps * (eps_rows ? double(eps_rows[r]) : 1.0);
+        step(s, eps, count, lr_columns ? lr_columns + first : nullptr, w + i, gradient + i, m + i, v + i);
+      }
+    });
+  }
+  template <class T>
+  static double sum_of_squares(std::int64_t n, const T* x) {
+    return sum_over_pieces(n, [=](std::int64_t i, std::int64_t m) { return double(array(x + i, m).square().sum()); });
+  }
+
+ private:
+  template <class T>
+  static void step(const AdamWStep& s, double eps, std::int64_t n, const float* lr, T* __restrict w,
+                   T* __restrict gradient, Stat<T>* __restrict m, Stat<T>* __restrict v) {
+    const T scale = T(s.gradient_scale), beta1 = T(s.beta1), beta2 = T(s.beta2), keep = T(1.0 - s.decay);
+    const T step = T(s.lr / s.correction1), correction2 = T(1.0 / s.correction2), e = T(eps);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const T g = gradient[i] * scale;
+      gradient[i] = T(0);
+      m[i] = beta1 * m[i] + (T(1) - beta1) * g;
+      v[i] = beta2 * v[i] + (T(1) - beta2) * g * g;
+      const T rate = lr ? step * T(lr[i]) : step;
+      w[i] = keep * w[i] - rate * m[i] / (std::sqrt(v[i] * correction2) + e);
+    }
+  }
+};
+
+}  // namespace cpu
+}  // namespace modelgrow::inline v0

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// The exit of an adaLN branch: the branch, gated by a modulation vector, is added to the residual stream.
+#pragma once
+#include <modelgrow/ops/modulate_size.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// x + m[:, gate] * branch for x and branch [B, .., C] and m [B, K, C]. Throws shape_error.
+template <class T, HasBackend D>
+Var<T, D> gate_residual(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& branch, const Var<T, D>& m, int gate) {
+  const ModulateSize size = modulate_size("gate_residual", x, m, {gate});
+  expect("gate_residual", x.shape() == branch.shape(), [&] {
+    return "the branch is " + to_string(branch.shape()) + "; expected the shape of the residual stream, " +
+           to_string(x.shape());
+  });
+  Tensor<T, D> y = tape.allocate(x.shape());
+  Backend<D>::gate_residual(size, x.data(), branch.data(), m.data(), gate, y.data());
+  return tape.record(std::move(y), {x, branch, m}, [&tape, size, gate, x, branch, m](Tensor<T, D> dy) {
+    T* dm = m.wants_gradient() ? tape.sum_target(m).data() : nullptr;
+    Tensor<T, D> dbranch = branch.wants_gradient() ? tape.allocate(branch.shape()) : Tensor<T, D>();
+    Backend<D>::gate_residual_dx(size, branch.data(), m.data(), gate, dy.data(), dbranch.data(), dm);
+    if (dbranch.defined()) tape.accumulate(branch, std::move(dbranch));
+    tape.accumulate(x, std::move(dy));
+  });
+}
+
+}  // namespace modelgrow::inline v0
