@@ -12,7 +12,7 @@ namespace cpu {
 struct Optimizer {
   template <class T>
   static void adamw(const AdamWStep& s, std::int64_t rows, std::int64_t columns, const float* lr_columns,
-                    const float* eps_rows, T* w, T* gradient, Stat<T>* m, Stat<T>* v) {
+                    const float* eps_rows, T* w, Stat<T>* /*master*/, T* gradient, Stat<T>* m, Stat<T>* v) {
     // With no multipliers the tensor is one long row.
     const bool flat = !lr_columns && !eps_rows;
     const std::int64_t n = flat ? rows * columns : columns;
