@@ -30,6 +30,7 @@ class Config:
     time_scale: float = 1.0
     conv_temp_kernel: int = 0  # 0: no temporal convolution
     conv_temp_depthwise: bool = True
+    conv_temp_causal: bool = True
     caption_channels_2: int = 0  # 0: no second cross-attention
     model_max_length_2: int = 0
 
@@ -111,10 +112,11 @@ class CrossAttention(nn.Module):
 
 
 class TemporalConv(nn.Conv1d):
-    """Zero-initialised convolution over the frames of [batch, frames, space, hidden]; centred, zero padding."""
+    """Zero-initialised convolution over the frames of [batch, frames, space, hidden]; zero padding keeps their number."""
 
-    def __init__(self, hidden: int, kernel: int, depthwise: bool):
-        super().__init__(hidden, hidden, kernel, padding=kernel // 2, groups=hidden if depthwise else 1)
+    def __init__(self, hidden: int, kernel: int, depthwise: bool, causal: bool):
+        super().__init__(hidden, hidden, kernel, groups=hidden if depthwise else 1)
+        self.pad = (kernel - 1, 0) if causal else (kernel // 2, kernel // 2)
 
     def reset_parameters(self) -> None:
         nn.init.zeros_(self.weight)
@@ -122,7 +124,7 @@ class TemporalConv(nn.Conv1d):
 
     def forward(self, x: Tensor) -> Tensor:
         batch, frames, space, hidden = x.shape
-        x = super().forward(x.permute(0, 2, 3, 1).reshape(batch * space, hidden, frames))
+        x = super().forward(F.pad(x.permute(0, 2, 3, 1).reshape(batch * space, hidden, frames), self.pad))
         return x.view(batch, space, hidden, frames).permute(0, 3, 1, 2)
 
 
@@ -135,7 +137,7 @@ class Block(nn.Module):
         self.attn_temp = Attention(hidden, c.num_heads)
         if c.conv_temp_kernel:
             self.norm_conv = nn.LayerNorm(hidden, eps=1e-6, elementwise_affine=False)
-            self.conv_temp = TemporalConv(hidden, c.conv_temp_kernel, c.conv_temp_depthwise)
+            self.conv_temp = TemporalConv(hidden, c.conv_temp_kernel, c.conv_temp_depthwise, c.conv_temp_causal)
         self.cross_attn = CrossAttention(hidden, c.num_heads)
         if c.caption_channels_2:
             self.cross_attn_2 = CrossAttention(hidden, c.num_heads)
