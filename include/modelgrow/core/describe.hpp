@@ -25,8 +25,9 @@ enum class Copies { any, uniform };
 /// What a family knows about one of its spaces beyond its size.
 struct SpaceRules {
   Copies copies = Copies::any;
-  std::string because;  // the layer that asks for uniform copies, for error messages
-  std::string tied_to;  // a space that must grow by the same factor (config cannot express anything else)
+  std::string because = {};   // the layer that asks for uniform copies, for error messages
+  std::string tied_to = {};   // a space that must grow by the same factor (config cannot express anything else)
+  std::string exact_if = {};  // what must hold for growth of this space to be exact, when that is not in the weights
 };
 
 /// Walks a module and calls `on_parameter(path, parameter)`; stacks and spaces are reported when asked for.

@@ -3,6 +3,8 @@
 // rules.
 #pragma once
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,12 +33,23 @@ struct SpaceSpec {
   SpaceRules rules;
 };
 
-/// Parameters, stacks and spaces of one model.
+struct Schema;
+/// A layer that the family can switch on in a model that does not have it, such as "conv_temp".
+struct SchemaOption {
+  using Arguments = std::map<std::string, std::string>;
+  std::string name;
+  std::string summary;  // what it adds and which arguments it takes, for error messages
+  /// The same model with the layer switched on; throws plan_error for arguments that make no sense.
+  std::function<Schema(const Schema&, const Arguments&)> switched_on;
+};
+
+/// Parameters, stacks and spaces of one model, and the layers it could have.
 struct Schema {
   std::string family;
   std::vector<ParamSpec> parameters;
   std::vector<StackSpec> stacks;
   std::vector<SpaceSpec> spaces;
+  std::vector<SchemaOption> options;
 
   const ParamSpec* find(std::string_view name) const {
     const auto it = std::find_if(parameters.begin(), parameters.end(), [&](const auto& p) { return p.name == name; });
@@ -61,6 +74,15 @@ struct Schema {
     throw plan_error("family '" + family + "' has no stack named '" + std::string(name) +
                      "'; its stacks are: " + known);
   }
+  /// Throws plan_error that lists the options there are.
+  const SchemaOption& option(std::string_view name) const {
+    for (const auto& o : options)
+      if (o.name == name) return o;
+    std::string known;
+    for (const auto& o : options) known += (known.empty() ? "" : "; ") + o.name + " (" + o.summary + ")";
+    throw plan_error("family '" + family + "' has no layer '" + std::string(name) +
+                     "' to switch on; it has: " + (known.empty() ? "none" : known));
+  }
   std::int64_t trained_elements() const {
     std::int64_t n = 0;
     for (const auto& p : parameters)
@@ -69,12 +91,13 @@ struct Schema {
   }
 };
 
-/// The schema of a live model (or of one on Meta); the model type names its family.
+/// The schema of a live model (or of one on Meta); the model type names its family and may offer options().
 template <class M>
 requires requires { M::family; }
 Schema schema(const M& model) {
   Schema s;
   s.family = M::family;
+  if constexpr (requires { M::options(); }) s.options = M::options();
   Walk walk(
       [&]<class P>(const std::string& path, const P& p) {
         using T = std::remove_cvref_t<decltype(*p.value.data())>;

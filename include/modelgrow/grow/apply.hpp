@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// The common core of growth on disk and in memory: streams every output to a sink in tiles, on all cores.
+#pragma once
+#include <atomic>
+#include <exception>
+#include <mutex>
+
+#include <modelgrow/core/parallel.hpp>
+#include <modelgrow/core/progress.hpp>
+#include <modelgrow/grow/outputs.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// Tiles are at most this large, so that the memory of a growth does not depend on the size of the model.
+inline constexpr std::size_t tile_bytes = std::size_t{1} << 20;
+
+namespace detail {
+
+template <Element T, class Write>
+void stream_recipe(const Recipe& r, const Output& o, Write&& write) {
+  const std::int64_t n = numel(r.shape), tile = std::int64_t(tile_bytes / sizeof(T));
+  const Kernel kernel(r, o.of);
+  std::vector<T> buffer(std::size_t(std::min(n, tile)));
+  for (std::int64_t begin = 0; begin < n; begin += tile) {
+    const std::int64_t end = std::min(n, begin + tile);
+    if (o.source)
+      kernel.run<T>(Stored<T>{o.source->data}, begin, end, buffer.data());
+    else
+      kernel.run<T>(Fresh<T>(r.init, shape_of(r.source_axes), r.seed, r.init_key), begin, end, buffer.data());
+    write(std::as_bytes(std::span(buffer)).first(sizeof(T) * std::size_t(end - begin)));
+  }
+}
+
+/// Calls write(bytes) for the pieces of one output, in order.
+template <class Write>
+void stream(const Plan& plan, const Output& o, Write&& write) {
+  const std::size_t bytes = std::size_t(byte_size(o.target.dtype, o.target.shape).value());
+  const auto pieces = [&](std::span<const std::byte> all) {
+    for (std::size_t at = 0; at < all.size(); at += tile_bytes)
+      write(all.subspan(at, std::min(tile_bytes, all.size() - at)));
+  };
+  const auto zeros = [&] {
+    const std::vector<std::byte> nothing(std::min(bytes, tile_bytes));
+    for (std::size_t at = 0; at < bytes; at += tile_bytes)
+      write(std::span(nothing).first(std::min(tile_bytes, bytes - at)));
+  };
+  switch (o.kind) {
+    case Output::Kind::copied:
+      return pieces(o.source->span());
+    case Output::Kind::values:
+      return pieces(o.values);
+    case Output::Kind::zeros:
+      return zeros();
+    case Output::Kind::recipe:
+      break;
+  }
+  const Recipe r = plan.recipe(std::size_t(o.parameter));
+  if (r.zeros(o.of)) return zeros();
+  if (r.copies_bytes(o.of)) return pieces(o.source->span());
+  switch (o.target.dtype) {
+    case DType::f64:
+      return stream_recipe<double>(r, o, write);
+    case DType::f32:
+      return stream_recipe<float>(r, o, write);
+    case DType::f16:
+      return stream_recipe<f16>(r, o, write);
+    case DType::bf16:
+      return stream_recipe<bf16>(r, o, write);
+    default:
+      throw format_error("tensor '" + o.target.name + "' of type " + std::string(name(o.target.dtype)) +
+                         " cannot grow");
+  }
+}
+
+}  // namespace detail
+
+/// Makes all outputs: calls sink(i, bytes) with the pieces of output i in order (different outputs from different
+/// threads) and done(i) after the last. What sink, done or progress throw ends the work and is thrown.
+template <class Sink, class Done>
+void apply(const Plan& plan, std::span<const Output> outputs, Sink&& sink, Done&& done, const Progress& progress = {}) {
+  std::mutex mutex;
+  std::exception_ptr failure;
+  std::atomic<bool> failed{false};
+  std::int64_t finished = 0;
+  parallel_for(std::int64_t(outputs.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end && !failed; ++i) try {
+        detail::stream(plan, outputs[std::size_t(i)], [&](std::span<const std::byte> bytes) {
+          if (!failed) sink(std::size_t(i), bytes);
+        });
+        done(std::size_t(i));
+        const std::lock_guard lock(mutex);
+        ++finished;
+        if (progress)
+          progress(ProgressReport{
+              .what = outputs[std::size_t(i)].target.name, .done = finished, .total = std::int64_t(outputs.size())});
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+        failed = true;
+      }
+  });
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace modelgrow::inline v0

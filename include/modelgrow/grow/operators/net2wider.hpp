@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// Net2Wider (Chen et al. 2016, HyperCloning): more units in a space as copies of old ones whose consumers share the old
+// weights, with zero-sum noise so that the copies can part.
+#pragma once
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+#include <modelgrow/core/rng.hpp>
+#include <modelgrow/grow/plan.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// Which old unit a new one copies. `automatic`: interleaved where every unit needs the same number of copies or tied
+/// spaces grow along, else random.
+enum class UnitMap { automatic, random, tiled, interleaved };
+/// How consumers divide a weight among c copies: 1/c each, or powers of two (1/2, 1/4, 1/4 for three).
+enum class Splits { even, dyadic };
+
+struct Net2Wider {
+  static constexpr std::string_view name = "Net2Wider";
+  std::string space;
+  std::int64_t to = 0;
+  double noise_db = 0;  // signal-to-noise ratio of the splits; 0: none, and then copies never part
+  std::uint64_t seed = 0;
+  UnitMap map = UnitMap::automatic;
+  Splits splits = Splits::even;
+
+  /// Spaces that are tied to this one grow by the same factor. Throws plan_error for a size that the space cannot have.
+  void apply(Plan& plan) const {
+    const auto& spec = plan.schema().space(space);
+    const std::int64_t from = spec.space.size;
+    if (to <= from)
+      throw plan_error("Net2Wider: space '" + space + "' has " + std::to_string(from) +
+                       " units; .to = " + std::to_string(to) + " would not widen it");
+    const auto group = plan.tied(space);
+    const bool multiple = to % from == 0;
+    std::vector<SpaceMap> maps;
+    for (const auto& member : group) {
+      const auto& s = plan.schema().space(member);
+      const bool uniform = s.rules.copies == Copies::uniform;
+      if (uniform && !multiple && !plan.approximate_allowed()) refuse(spec, s);
+      if (to * s.space.size % from != 0)
+        throw plan_error("Net2Wider: space '" + member + "' is tied to '" + space + "' and has " +
+                         std::to_string(s.space.size) + " units, which cannot grow by " + std::to_string(to) + "/" +
+                         std::to_string(from) + "; nearest sizes of '" + space + "': " + nearest_multiples(from));
+      const UnitMap kind = map != UnitMap::automatic                   ? map
+                           : multiple && (uniform || group.size() > 1) ? UnitMap::interleaved
+                                                                       : UnitMap::random;
+      maps.push_back(widen(s.space, to * s.space.size / from, kind));
+    }
+    plan.remap(std::move(maps), Noise{.db = noise_db, .seed = seed});
+  }
+
+ private:
+  std::string nearest_multiples(std::int64_t from) const {
+    return (to / from > 1 ? std::to_string(to / from * from) + " or " : "") + std::to_string((to / from + 1) * from);
+  }
+  void refuse(const SpaceSpec& asked, const SpaceSpec& uniform) const {
+    const std::int64_t from = asked.space.size;
+    throw plan_error("Net2Wider: space '" + space + "' cannot grow " + std::to_string(from) + " -> " +
+                     std::to_string(to) + " and keep the function: every unit of '" + uniform.space.name +
+                     "' needs the same number of copies, because " + uniform.rules.because +
+                     "; nearest sizes: " + nearest_multiples(from) + " (or give allow_approximate before it)");
+  }
+
+  SpaceMap widen(const Space& s, std::int64_t size, UnitMap kind) const {
+    SpaceMap m{.space = s.name, .old_size = s.size, .from = {}, .split = {}};
+    if (kind == UnitMap::interleaved && size % s.size != 0)
+      throw plan_error("Net2Wider: an interleaved map of '" + s.name + "' needs a multiple of " +
+                       std::to_string(s.size) + " units; " + std::to_string(size) + " were asked for");
+    // Random: rounds of permutations, so that no unit gets two copies more than another.
+    std::vector<std::int64_t> order(std::size_t(s.size));
+    std::iota(order.begin(), order.end(), std::int64_t{0});
+    const Rng rng(seed, hash_name(s.name));
+    for (std::int64_t j = 0; j < size; ++j) {
+      const std::int64_t i = j % s.size;
+      if (kind == UnitMap::random && j >= s.size) {
+        if (i == 0) std::iota(order.begin(), order.end(), std::int64_t{0});
+        std::swap(order[std::size_t(i)],
+                  order[std::size_t(i) + rng.below(std::uint64_t(j), std::uint64_t(s.size - i))]);
+      }
+      m.from.push_back(kind == UnitMap::interleaved ? j / (size / s.size)
+                       : kind == UnitMap::random    ? order[std::size_t(i)]
+                                                    : i);
+    }
+    std::vector<std::int64_t> copies(std::size_t(s.size), 0), seen(std::size_t(s.size), 0);
+    for (auto i : m.from) ++copies[std::size_t(i)];
+    for (auto i : m.from) m.split.push_back(split_of(seen[std::size_t(i)]++, copies[std::size_t(i)]));
+    return m;
+  }
+  /// Share of copy k of c. Dyadic: with p the power of two below c, the last c - p shares of 1/p are halved.
+  double split_of(std::int64_t k, std::int64_t c) const {
+    if (splits == Splits::even) return 1.0 / double(c);
+    const std::int64_t p = std::int64_t(std::bit_floor(std::uint64_t(c)));
+    return k < 2 * p - c ? 1.0 / double(p) : 0.5 / double(p);
+  }
+};
+
+}  // namespace modelgrow::inline v0

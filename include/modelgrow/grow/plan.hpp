@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// A plan is a schema and a list of verbs applied to it. It knows, for every parameter of the grown model, where its
+// numbers come from; it holds none itself, so the same plan grows files, live models, gradients, moments and averages.
+#pragma once
+#include <concepts>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <modelgrow/core/names.hpp>
+#include <modelgrow/core/progress.hpp>
+#include <modelgrow/grow/recipe.hpp>
+#include <modelgrow/grow/verbs.hpp>
+
+namespace modelgrow::inline v0 {
+
+class Checkpoint;
+class Plan;
+struct Report;
+struct WritePlan;
+
+/// A growth operator: a name, and an edit of a plan by its verbs. Users write their own.
+template <class O>
+concept Operator = requires(const O& o, Plan& p) {
+  { O::name } -> std::convertible_to<std::string_view>;
+  { o.apply(p) } -> std::same_as<void>;
+};
+
+/// The steps that turn one schema into another. Every verb checks its arguments, throws plan_error and then leaves the
+/// plan as it was; approximate steps are refused unless allow_approximate() was said before.
+class Plan {
+ public:
+  /// Throws plan_error for a schema that contradicts itself (names twice, spaces of two sizes or undeclared).
+  explicit Plan(Schema source);
+
+  const Schema& source() const { return source_; }
+  /// The grown schema, so far.
+  const Schema& schema() const { return schema_; }
+  const std::vector<Step>& steps() const { return steps_; }
+
+  /// Grows spaces that are tied to each other, in one step; most often just one.
+  void remap(std::vector<SpaceMap> maps, const Noise& noise = {});
+  /// Block `at` becomes a copy of block `like` (both numbered before the insertion) whose closing parameters, weights
+  /// and biases, are zero.
+  void insert(std::string_view stack, std::int64_t at, std::int64_t like);
+  /// New parameters; inside a block they need a closing parameter that starts at zero.
+  void add(std::vector<ParamSpec> parameters, std::vector<SpaceSpec> spaces = {}, std::uint64_t seed = 0);
+  void rename(std::string_view from, std::string_view to);
+  void drop(std::string_view name);
+  /// Parameter `name`, which may be new, takes its values from `to`.
+  void tie(std::string_view name, std::string_view to);
+  void allow_approximate();
+  bool approximate_allowed() const { return approximate_allowed_; }
+  /// Says a verb that is held as data.
+  void say(const Verb& verb);
+  /// Applies an operator; its steps carry its name. Strong guarantee: a plan_error leaves the plan as it was.
+  template <Operator O>
+  Plan& apply(const O& op) {
+    Plan next = *this;
+    next.begin(O::name);
+    op.apply(next);
+    return *this = std::move(next);
+  }
+  /// Names the operator that says the next verbs.
+  void begin(std::string_view by) {
+    by_ = by;
+    ++call_;
+  }
+
+  /// Spaces that must grow together with this one, itself first.
+  std::vector<std::string> tied(std::string_view space) const;
+  /// How parameter i of schema() is made.
+  Recipe recipe(std::size_t i) const;
+  std::vector<Recipe> recipes() const;
+  /// The name of a tensor that the schema does not know: it stays with its block.
+  std::string follow(std::string name) const;
+  /// The worst claim of all steps about the function, or about gradients and moments.
+  Certificate certificate() const;
+  Certificate trajectory() const;
+
+  /// Grows a checkpoint on disk: weights, optimizer, averages, config.json; all or nothing; then checks the files.
+  /// Throws io_error, format_error, check_error. Defined in <modelgrow/grow/write.hpp>.
+  Report write(const Checkpoint& source, const std::filesystem::path& directory) const;
+  Report write(const Checkpoint& source, const std::filesystem::path& directory, const WritePlan& options) const;
+
+ private:
+  /// Where the numbers of a parameter come from.
+  struct Origin {
+    std::int64_t source = -1;  // index in source_.parameters; or
+    std::int64_t step = -1;    // the step that added it, and which of its parameters it is
+    std::int64_t added = -1;
+    std::vector<std::pair<std::int64_t, std::string>> touches;  // steps that remapped it, and its name then
+    bool closed = false, fresh = false;
+  };
+
+  std::int64_t index_of(std::string_view name) const;  // throws plan_error with the nearest names
+  void check_new(std::string_view name) const;
+  void check_tied(const Remap& remap) const;
+  void push(Verb verb, std::string what, Certificate function, Certificate trajectory);
+
+  Schema source_, schema_;
+  std::vector<Origin> origins_;  // parallel to schema_.parameters
+  std::vector<Step> steps_;
+  std::string by_;
+  std::int64_t call_ = 0;
+  bool approximate_allowed_ = false;
+};
+
+/// A plan that grows `source` by these operators, in order. Throws plan_error.
+Plan plan(Schema source, const Operator auto&... operators) {
+  Plan p(std::move(source));
+  (p.apply(operators), ...);
+  return p;
+}
+
+/// The same for anything that has a schema: a live model, or a checkpoint of a known family.
+template <class Source>
+requires requires(const Source& s) {
+  { schema(s) } -> std::same_as<Schema>;
+}
+Plan plan(const Source& source, const Operator auto&... operators) { return plan(schema(source), operators...); }
+
+/// As the first operator of a plan: accept approximate steps after it.
+struct AllowApproximate {
+  static constexpr std::string_view name = "AllowApproximate";
+  void apply(Plan& p) const { p.allow_approximate(); }
+};
+inline constexpr AllowApproximate allow_approximate{};
+
+/// Names, types and shapes of a schema, as a family infers its configuration from them.
+inline Names names_of(const Schema& schema) {
+  std::vector<NamedShape> entries;
+  for (const auto& p : schema.parameters)
+    entries.push_back(NamedShape{.name = p.name, .dtype = p.dtype, .shape = p.shape()});
+  return Names(std::move(entries), "schema of " + schema.family);
+}
+
+}  // namespace modelgrow::inline v0
+
+#include <modelgrow/grow/plan_verbs.hpp>

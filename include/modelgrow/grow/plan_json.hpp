@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+// A plan as JSON, one step a line: written beside what it grew, and replayed on averages, later checkpoints, elsewhere.
+#pragma once
+#include <modelgrow/detail/json.hpp>
+#include <modelgrow/grow/plan.hpp>
+
+namespace modelgrow::inline v0 {
+
+namespace detail {
+
+inline constexpr std::string_view init_names[] = {"zeros", "ones", "normal", "xavier_uniform"};
+inline constexpr std::string_view purpose_names[] = {"weight", "closes", "buffer"};
+inline constexpr std::string_view copies_names[] = {"any", "uniform"};
+inline constexpr std::string_view role_names[] = {"out", "in", "each", "fixed"};
+
+/// Reads the fields of one step; every complaint is a format_error that names the step and the field.
+class StepReader {
+ public:
+  StepReader(const json& object, std::string where) : object_(object), where_(std::move(where)) {
+    if (!object_.is_object()) fail("is not an object");
+  }
+  [[noreturn]] void fail(const std::string& what) const { throw format_error(where_ + " " + what); }
+  template <class T>
+  T get(const char* key) const {
+    try {
+      return object_.at(key).get<T>();
+    } catch (const nlohmann::json::exception& e) {
+      fail("has no usable '" + std::string(key) + "': " + e.what());
+    }
+  }
+  template <class E, std::size_t N>
+  E one_of(const char* key, const std::string_view (&names)[N]) const {
+    const auto text = get<std::string>(key);
+    for (std::size_t i = 0; i < N; ++i)
+      if (names[i] == text) return static_cast<E>(i);
+    fail("has the unknown " + std::string(key) + " '" + text + "'");
+  }
+  template <class F>
+  void each(const char* key, F&& f) const {
+    const auto list = get<json>(key);
+    if (!list.is_array()) fail("has a '" + std::string(key) + "' that is no list");
+    for (std::size_t i = 0; i < list.size(); ++i) f(StepReader(list[i], where_ + ", " + key + " " + std::to_string(i)));
+  }
+
+ private:
+  const json object_;
+  std::string where_;
+};
+
+inline ordered_json to_json_value(const Extent& e) {
+  auto terms = ordered_json::array();
+  for (const auto& term : e.terms()) {
+    auto product = ordered_json::array();
+    for (const auto& f : term) product.push_back(ordered_json::array({f.name, f.size}));
+    terms.push_back(std::move(product));
+  }
+  return terms;
+}
+inline Axis read_axis(const StepReader& r) {
+  Axis axis{.role = r.one_of<Role>("role", role_names), .extent = Extent(1)};
+  axis.extent.terms().clear();
+  using Factor = std::pair<std::string, std::int64_t>;
+  for (const auto& term : r.get<std::vector<std::vector<Factor>>>("extent")) {
+    auto& product = axis.extent.terms().emplace_back();
+    for (const auto& [name, size] : term) {
+      if (size < 0) r.fail("has a negative size");
+      product.push_back(Space{.name = name, .size = size});
+    }
+  }
+  return axis;
+}
+
+inline ordered_json to_json_value(const ParamSpec& p) {
+  auto axes = ordered_json::array();
+  for (const auto& a : p.info.axes)
+    axes.push_back(ordered_json{{"role", role_names[static_cast<int>(a.role)]}, {"extent", to_json_value(a.extent)}});
+  return ordered_json{{"name", p.name},
+                      {"dtype", name(p.dtype)},
+                      {"axes", std::move(axes)},
+                      {"init", init_names[static_cast<int>(p.info.init.kind)]},
+                      {"scale", p.info.init.scale},
+                      {"purpose", purpose_names[static_cast<int>(p.info.purpose)]}};
+}
+inline ParamSpec read_parameter(const StepReader& r) {
+  ParamSpec p{.name = r.get<std::string>("name"), .dtype = DType::f32, .info = ParamInfo{.axes = {}}};
+  const auto dtype = parse_dtype(r.get<std::string>("dtype"));
+  if (!dtype) r.fail("has an unknown dtype");
+  p.dtype = *dtype;
+  r.each("axes", [&](const StepReader& a) { p.info.axes.push_back(read_axis(a)); });
+  p.info.init = Init{.kind = r.one_of<Init::Kind>("init", init_names), .scale = r.get<double>("scale")};
+  p.info.purpose = r.one_of<Purpose>("purpose", purpose_names);
+  return p;
+}
+
+/// Verbs to JSON: each overload adds its fields to the step.
+struct VerbWriter {
+  ordered_json& step;
+  void operator()(const Remap& v) const {
+    step["verb"] = "remap";
+    for (const auto& m : v.maps)
+      step["maps"].push_back(
+          ordered_json{{"space", m.space}, {"old_size", m.old_size}, {"from", m.from}, {"split", m.split}});
+    step["noise"] = ordered_json{{"db", v.noise.db}, {"seed", v.noise.seed}};
+  }
+  void operator()(const Insert& v) const {
+    step.update(ordered_json{{"verb", "insert"}, {"stack", v.stack}, {"at", v.at}, {"like", v.like}});
+  }
+  void operator()(const Add& v) const {
+    step["verb"] = "add";
+    for (const auto& p : v.parameters) step["parameters"].push_back(to_json_value(p));
+    step["spaces"] = ordered_json::array();
+    for (const auto& s : v.spaces)
+      step["spaces"].push_back(ordered_json{{"space", s.space.name},
+                                            {"size", s.space.size},
+                                            {"copies", copies_names[static_cast<int>(s.rules.copies)]},
+                                            {"because", s.rules.because},
+                                            {"tied_to", s.rules.tied_to},
+                                            {"exact_if", s.rules.exact_if}});
+    step["seed"] = v.seed;
+  }
+  void operator()(const Rename& v) const {
+    step.update(ordered_json{{"verb", "rename"}, {"from", v.from}, {"to", v.to}});
+  }
+  void operator()(const Drop& v) const { step.update(ordered_json{{"verb", "drop"}, {"name", v.name}}); }
+  void operator()(const Tie& v) const { step.update(ordered_json{{"verb", "tie"}, {"name", v.name}, {"to", v.to}}); }
+  void operator()(const Allow&) const { step["verb"] = "allow_approximate"; }
+};
+
+inline Verb read_verb(const StepReader& r) {
+  const auto verb = r.get<std::string>("verb");
+  if (verb == "remap") {
+    Remap v;
+    r.each("maps", [&](const StepReader& m) {
+      v.maps.push_back(SpaceMap{.space = m.get<std::string>("space"),
+                                .old_size = m.get<std::int64_t>("old_size"),
+                                .from = m.get<std::vector<std::int64_t>>("from"),
+                                .split = m.get<std::vector<double>>("split")});
+    });
+    const StepReader noise(r.get<json>("noise"), "noise");
+    v.noise = Noise{.db = noise.get<double>("db"), .seed = noise.get<std::uint64_t>("seed")};
+    return v;
+  }
+  if (verb == "insert")
+    return Insert{
+        .stack = r.get<std::string>("stack"), .at = r.get<std::int64_t>("at"), .like = r.get<std::int64_t>("like")};
+  if (verb == "add") {
+    Add v{.parameters = {}, .spaces = {}, .seed = r.get<std::uint64_t>("seed")};
+    r.each("parameters", [&](const StepReader& p) { v.parameters.push_back(read_parameter(p)); });
+    r.each("spaces", [&](const StepReader& s) {
+      v.spaces.push_back(
+          SpaceSpec{.space = Space{.name = s.get<std::string>("space"), .size = s.get<std::int64_t>("size")},
+                    .rules = SpaceRules{.copies = s.one_of<Copies>("copies", copies_names),
+                                        .because = s.get<std::string>("because"),
+                                        .tied_to = s.get<std::string>("tied_to"),
+                                        .exact_if = s.get<std::string>("exact_if")}});
+    });
+    return v;
+  }
+  if (verb == "rename") return Rename{.from = r.get<std::string>("from"), .to = r.get<std::string>("to")};
+  if (verb == "drop") return Drop{.name = r.get<std::string>("name")};
+  if (verb == "tie") return Tie{.name = r.get<std::string>("name"), .to = r.get<std::string>("to")};
+  if (verb == "allow_approximate") return Allow{};
+  r.fail("has the unknown verb '" + verb + "'");
+}
+
+}  // namespace detail
+
+/// The steps of a plan with everything that replaying them needs, seeds included; and what they are for and claim.
+inline std::string to_json(const Plan& plan) {
+  using detail::ordered_json;
+  ordered_json head{{"modelgrow_plan", 1}, {"family", plan.source().family}};
+  for (const auto& s : plan.source().spaces) head["source"]["spaces"][s.space.name] = s.space.size;
+  for (const auto& s : plan.source().stacks) head["source"]["stacks"][s.name] = s.count;
+  head["certificate"] = to_string(plan.certificate());
+  head["trajectory"] = to_string(plan.trajectory());
+  std::string text = head.dump();
+  text.pop_back();
+  text += ", \"steps\": [";
+  for (std::size_t i = 0; i < plan.steps().size(); ++i) {
+    const Step& s = plan.steps()[i];
+    ordered_json step{{"by", s.by}, {"call", s.call}};
+    std::visit(detail::VerbWriter{step}, s.verb);
+    text += (i ? ",\n  " : "\n  ") + step.dump();
+  }
+  return text + "\n]}\n";
+}
+
+/// Replays a plan on a schema. Throws format_error for text that is no plan, plan_error for steps that do not fit.
+inline Plan plan_from_json(std::string_view text, Schema source) {
+  const auto object = detail::parse_json(text, "plan");
+  const detail::StepReader head(object, "plan:");
+  if (!object.contains("modelgrow_plan") || object["modelgrow_plan"] != 1)
+    head.fail("the text has no 'modelgrow_plan': 1; it is no plan of this version");
+  if (const auto family = head.get<std::string>("family"); family != source.family)
+    throw plan_error("the plan is for family '" + family + "', the model is of family '" + source.family + "'");
+  Plan plan(std::move(source));
+  std::int64_t call = -1;
+  head.each("steps", [&](const detail::StepReader& r) {
+    if (const auto c = r.get<std::int64_t>("call"); c != call) {
+      plan.begin(r.get<std::string>("by"));
+      call = c;
+    }
+    plan.say(detail::read_verb(r));
+  });
+  return plan;
+}
+
+}  // namespace modelgrow::inline v0

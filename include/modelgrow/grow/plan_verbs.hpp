@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+// The verbs of a plan: check the arguments, claim, rewrite the schema, remember where every parameter comes from.
+#pragma once
+#include <modelgrow/grow/claims.hpp>
+#include <modelgrow/grow/plan.hpp>
+
+namespace modelgrow::inline v0 {
+
+inline Plan::Plan(Schema source) : source_(std::move(source)), schema_(source_), origins_(source_.parameters.size()) {
+  std::map<std::string, std::int64_t, std::less<>> sizes;
+  for (const auto& s : source_.spaces) sizes.emplace(s.space.name, s.space.size);
+  std::set<std::string_view> seen;
+  for (std::size_t i = 0; i < source_.parameters.size(); ++i) {
+    const auto& p = source_.parameters[i];
+    origins_[i].source = std::int64_t(i);
+    if (!seen.insert(p.name).second)
+      throw plan_error("family '" + source_.family + "' describes '" + p.name + "' twice");
+    for (const auto& a : p.info.axes)
+      for (const auto& t : a.extent.terms())
+        for (const auto& f : t)
+          if (!f.name.empty() && source_.space(f.name).space.size != f.size)
+            throw plan_error("family '" + source_.family + "': parameter '" + p.name + "' says that space '" + f.name +
+                             "' has " + std::to_string(f.size) + " units; it has " +
+                             std::to_string(sizes.find(f.name)->second));
+  }
+}
+
+inline std::int64_t Plan::index_of(std::string_view name) const {
+  for (std::size_t i = 0; i < schema_.parameters.size(); ++i)
+    if (schema_.parameters[i].name == name) return std::int64_t(i);
+  std::vector<std::string_view> all;
+  for (const auto& p : schema_.parameters) all.push_back(p.name);
+  throw plan_error("there is no parameter " + detail::quote(name) + nearest_names(name, all));
+}
+
+inline void Plan::check_new(std::string_view name) const {
+  if (schema_.find(name)) throw plan_error("there is a parameter " + detail::quote(name) + " already");
+}
+
+inline void Plan::push(Verb verb, std::string what, Certificate function, Certificate trajectory) {
+  if (function.exactness == Exactness::approximate && !approximate_allowed_)
+    throw plan_error((by_.empty() ? "" : by_ + ": ") + what + " does not keep the function of the model: " +
+                     function.reason + "; to grow all the same, give allow_approximate before it");
+  steps_.push_back(Step{.verb = std::move(verb),
+                        .by = by_,
+                        .call = call_,
+                        .what = std::move(what),
+                        .function = std::move(function),
+                        .trajectory = std::move(trajectory)});
+}
+
+inline std::vector<std::string> Plan::tied(std::string_view space) const {
+  std::vector<std::string> group{schema_.space(space).space.name};
+  for (std::size_t i = 0; i < group.size(); ++i)
+    for (const auto& s : schema_.spaces) {
+      const bool linked = s.rules.tied_to == group[i] || schema_.space(group[i]).rules.tied_to == s.space.name;
+      if (linked && std::find(group.begin(), group.end(), s.space.name) == group.end()) group.push_back(s.space.name);
+    }
+  return group;
+}
+
+inline void Plan::check_tied(const Remap& remap) const {
+  for (const auto& m : remap.maps)
+    for (const auto& other : tied(m.space)) {
+      const auto it =
+          std::find_if(remap.maps.begin(), remap.maps.end(), [&](const auto& x) { return x.space == other; });
+      const std::int64_t old_size = schema_.space(other).space.size;
+      const std::int64_t new_size = it == remap.maps.end() ? old_size : it->new_size();
+      if (new_size * m.old_size != m.new_size() * old_size)
+        throw plan_error("space " + detail::quote(m.space) + " grows " + detail::arrow(m.old_size, m.new_size()) +
+                         ", but " + detail::quote(other) + ", which is tied to it, " +
+                         detail::arrow(old_size, new_size) + "; grow both by the same factor in one step");
+    }
+}
+
+inline void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise) {
+  Remap remap{.maps = std::move(maps), .noise = noise};
+  if (remap.maps.empty()) throw plan_error("a remap needs at least one space");
+  if (noise.on() && !(noise.db >= 10 && noise.db <= 200))
+    throw plan_error("noise of " + std::to_string(noise.db) +
+                     " dB was asked for; expected a signal-to-noise ratio of 10 to 200 dB, or 0 for none");
+  std::string what = "grow";
+  detail::Claims claims;
+  for (std::size_t i = 0; i < remap.maps.size(); ++i) {
+    const auto& m = remap.maps[i];
+    const auto& spec = schema_.space(m.space);
+    if (m.old_size != spec.space.size)
+      throw plan_error("the map of space " + detail::quote(m.space) + " starts from " + std::to_string(m.old_size) +
+                       " units; the space has " + std::to_string(spec.space.size));
+    for (std::size_t k = 0; k < i; ++k)
+      if (remap.maps[k].space == m.space)
+        throw plan_error("one remap names space " + detail::quote(m.space) + " twice");
+    const auto claim = detail::claims_of(m, spec, noise);
+    claims.function = i ? combine(claims.function, claim.function) : claim.function;
+    claims.trajectory = i ? combine(claims.trajectory, claim.trajectory) : claim.trajectory;
+    what += (i ? ", " : " ") + m.space + " " + detail::arrow(m.old_size, m.new_size());
+    for (const auto& p : schema_.parameters)
+      for (const auto& a : p.info.axes)
+        if (a.role == Role::fixed && a.extent.mentions(m.space))
+          throw plan_error("space " + detail::quote(m.space) + " cannot grow: axis " + to_string(a.extent) + " of '" +
+                           p.name + "' is fixed");
+  }
+  check_tied(remap);
+  push(remap, std::move(what), std::move(claims.function), std::move(claims.trajectory));
+  const std::int64_t step = std::int64_t(steps_.size()) - 1;
+  for (const auto& m : remap.maps) {
+    for (std::size_t i = 0; i < schema_.parameters.size(); ++i) {
+      bool touched = false;
+      for (auto& a : schema_.parameters[i].info.axes)
+        if (a.extent.mentions(m.space)) {
+          detail::resize_space(a, m.space, m.new_size());
+          touched = true;
+        }
+      auto& touches = origins_[i].touches;
+      if (touched && (touches.empty() || touches.back().first != step))
+        touches.emplace_back(step, schema_.parameters[i].name);
+    }
+    for (auto& s : schema_.spaces)
+      if (s.space.name == m.space) s.space.size = m.new_size();
+  }
+}
+
+inline void Plan::insert(std::string_view stack, std::int64_t at, std::int64_t like) {
+  const StackSpec spec = schema_.stack(stack);
+  const auto bad = [&](const std::string& what) {
+    throw plan_error("cannot insert a block into " + detail::quote(stack) + ": " + what);
+  };
+  const std::string has = "; the stack has " + std::to_string(spec.count) + " blocks";
+  if (at < 0 || at > spec.count) bad("position " + std::to_string(at) + " does not exist" + has);
+  if (like < 0 || like >= spec.count) bad("there is no block " + std::to_string(like) + " to copy" + has);
+  if (at < spec.rules.first_insertion)
+    bad("position " + std::to_string(at) + " comes before the first allowed one, " +
+        std::to_string(spec.rules.first_insertion) + ": " + spec.rules.because);
+  Schema next = schema_;
+  next.parameters.clear();
+  std::vector<Origin> origins;
+  std::vector<std::size_t> copied;
+  std::int64_t closers = 0, after = 0;
+  for (std::size_t i = 0; i < schema_.parameters.size(); ++i)
+    if (const auto b = block_name(schema_.parameters[i].name, stack)) {
+      if (b->block == like) copied.push_back(i), closers += schema_.parameters[i].info.purpose == Purpose::closes;
+      if (b->block < at) after = std::int64_t(i) + 1;
+    } else if (at == 0 && after == std::int64_t(i)) {
+      after = std::int64_t(i) + 1;  // in front of everything: behind what precedes the stack
+    }
+  if (closers == 0)
+    bad("block " + std::to_string(like) + " has no closing parameter, so a copy would change the function");
+  const auto put_copy = [&] {
+    for (auto i : copied) {
+      ParamSpec p = schema_.parameters[i];
+      p.name = in_block(stack, at, block_name(p.name, stack)->rest);
+      Origin o = origins_[i];
+      o.fresh = true;
+      o.closed |= p.info.purpose == Purpose::closes;
+      next.parameters.push_back(std::move(p));
+      origins.push_back(std::move(o));
+    }
+  };
+  for (std::size_t i = 0; i < schema_.parameters.size(); ++i) {
+    if (std::int64_t(i) == after) put_copy();
+    ParamSpec p = schema_.parameters[i];
+    if (const auto b = block_name(p.name, stack); b && b->block >= at)
+      p.name = in_block(stack, b->block + 1, std::string(b->rest));
+    next.parameters.push_back(std::move(p));
+    origins.push_back(origins_[i]);
+  }
+  if (after == std::int64_t(schema_.parameters.size())) put_copy();
+  for (auto& s : next.stacks)
+    if (s.name == stack) ++s.count;
+  push(Insert{.stack = std::string(stack), .at = at, .like = like},
+       "insert block " + std::to_string(at) + " of " + std::string(stack) + ", a closed copy of block " +
+           std::to_string(like),
+       Certificate{.reason = "the " + std::to_string(closers) + " closing parameters of the block are zero"},
+       Certificate{.reason = "the new block starts with zero moments and its own step 0"});
+  schema_ = std::move(next);
+  origins_ = std::move(origins);
+}
+
+inline void Plan::add(std::vector<ParamSpec> parameters, std::vector<SpaceSpec> spaces, std::uint64_t seed) {
+  if (parameters.empty()) throw plan_error("nothing was given to add");
+  Schema next = schema_;
+  for (const auto& s : spaces) {
+    for (const auto& old : schema_.spaces)
+      if (old.space.name == s.space.name)
+        throw plan_error("there is a space " + detail::quote(s.space.name) + " already");
+    next.spaces.push_back(s);
+  }
+  std::set<std::string_view> seen;
+  for (const auto& p : parameters) {
+    check_new(p.name);
+    if (!seen.insert(p.name).second) throw plan_error("the new parameter " + detail::quote(p.name) + " is given twice");
+    if (!is_arithmetic_float(p.dtype))
+      throw plan_error("the new parameter " + detail::quote(p.name) + " has type " + std::string(name(p.dtype)) +
+                       "; expected F64, F32, F16 or BF16");
+    for (const auto& a : p.info.axes)
+      for (const auto& t : a.extent.terms())
+        for (const auto& f : t)
+          if (!f.name.empty() && next.space(f.name).space.size != f.size)
+            throw plan_error("the new parameter " + detail::quote(p.name) + " has " + std::to_string(f.size) +
+                             " units of space " + detail::quote(f.name) + "; it has " +
+                             std::to_string(next.space(f.name).space.size));
+  }
+  auto claims = detail::claims_of(parameters, schema_.stacks);
+  claims.trajectory.reason = "new parameters start with zero moments and their own step 0";
+  push(Add{.parameters = parameters, .spaces = std::move(spaces), .seed = seed},
+       "add " + (parameters.size() == 1
+                     ? parameters[0].name
+                     : std::to_string(parameters.size()) + " parameters, such as " + parameters[0].name),
+       claims.function, claims.trajectory);
+  schema_ = std::move(next);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    schema_.parameters.push_back(std::move(parameters[i]));
+    origins_.push_back(
+        Origin{.step = std::int64_t(steps_.size()) - 1, .added = std::int64_t(i), .touches = {}, .fresh = true});
+  }
+}
+
+inline void Plan::rename(std::string_view from, std::string_view to) {
+  const auto i = std::size_t(index_of(from));
+  check_new(to);
+  push(Rename{.from = std::string(from), .to = std::string(to)},
+       "rename " + std::string(from) + " to " + std::string(to), {}, {});
+  schema_.parameters[i].name = to;
+}
+
+inline void Plan::drop(std::string_view name) {
+  const auto i = index_of(name);
+  const bool buffer = schema_.parameters[std::size_t(i)].info.purpose == Purpose::buffer;
+  const Certificate c = buffer
+                            ? Certificate{.exactness = Exactness::exact_if, .reason = "the family rebuilds the buffer"}
+                            : detail::approximate("a trained parameter is removed");
+  push(Drop{.name = std::string(name)}, "drop " + std::string(name), c, c);
+  schema_.parameters.erase(schema_.parameters.begin() + i);
+  origins_.erase(origins_.begin() + i);
+}
+
+inline void Plan::tie(std::string_view name, std::string_view to) {
+  const auto source = std::size_t(index_of(to));
+  const ParamSpec like = schema_.parameters[source];
+  const bool known = schema_.find(name) != nullptr;
+  const std::size_t i = known ? std::size_t(index_of(name)) : schema_.parameters.size();
+  if (known && schema_.parameters[i].shape() != like.shape())
+    throw plan_error("cannot tie " + detail::quote(name) + " of shape " + to_string(schema_.parameters[i].shape()) +
+                     " to " + detail::quote(to) + " of shape " + to_string(like.shape()));
+  if (known && source == i) throw plan_error("cannot tie " + detail::quote(name) + " to itself");
+  const Certificate c{
+      .exactness = Exactness::exact_if,
+      .reason = known ? detail::quote(name) + " equals " + detail::quote(to) + " already"
+                      : "the family reads " + detail::quote(name) + " where it read " + detail::quote(to)};
+  push(Tie{.name = std::string(name), .to = std::string(to)}, "tie " + std::string(name) + " to " + std::string(to), c,
+       c);
+  if (!known) {
+    schema_.parameters.push_back(like);
+    schema_.parameters[i].name = name;
+    origins_.emplace_back();
+  }
+  origins_[i] = origins_[source];
+}
+
+inline void Plan::allow_approximate() {
+  approximate_allowed_ = true;
+  push(Allow{}, "accept approximate steps", {}, {});
+}
+
+inline void Plan::say(const Verb& verb) {
+  struct Sayer {
+    Plan& p;
+    void operator()(const Remap& v) const { p.remap(v.maps, v.noise); }
+    void operator()(const Insert& v) const { p.insert(v.stack, v.at, v.like); }
+    void operator()(const Add& v) const { p.add(v.parameters, v.spaces, v.seed); }
+    void operator()(const Rename& v) const { p.rename(v.from, v.to); }
+    void operator()(const Drop& v) const { p.drop(v.name); }
+    void operator()(const Tie& v) const { p.tie(v.name, v.to); }
+    void operator()(const Allow&) const { p.allow_approximate(); }
+  };
+  std::visit(Sayer{*this}, verb);
+}
+
+inline Recipe Plan::recipe(std::size_t i) const {
+  const ParamSpec& p = schema_.parameters[i];
+  const Origin& o = origins_[i];
+  const Add* add = o.step < 0 ? nullptr : &std::get<Add>(steps_[std::size_t(o.step)].verb);
+  const ParamSpec& first = add ? add->parameters[std::size_t(o.added)] : source_.parameters[std::size_t(o.source)];
+  Recipe r{.name = p.name,
+           .dtype = p.dtype,
+           .shape = p.shape(),
+           .source = add ? "" : first.name,
+           .source_axes = first.info.axes,
+           .init = first.info.init,
+           .seed = add ? add->seed : 0,
+           .init_key = first.name,
+           .closed = o.closed,
+           .fresh = o.fresh,
+           .purpose = p.info.purpose,
+           .touches = {}};
+  for (const auto& [step, key] : o.touches)
+    r.touches.push_back(Touch{.remap = &std::get<Remap>(steps_[std::size_t(step)].verb), .key = key});
+  return r;
+}
+
+inline std::vector<Recipe> Plan::recipes() const {
+  std::vector<Recipe> all;
+  for (std::size_t i = 0; i < schema_.parameters.size(); ++i) all.push_back(recipe(i));
+  return all;
+}
+
+inline std::string Plan::follow(std::string name) const {
+  for (const auto& step : steps_)
+    if (const auto* v = std::get_if<Insert>(&step.verb))
+      if (const auto b = block_name(name, v->stack); b && b->block >= v->at)
+        name = in_block(v->stack, b->block + 1, std::string(b->rest));
+  return name;
+}
+
+inline Certificate Plan::certificate() const {
+  Certificate all;
+  for (const auto& s : steps_) all = combine(all, s.function);
+  return all;
+}
+
+inline Certificate Plan::trajectory() const {
+  Certificate all;
+  for (const auto& s : steps_) all = combine(all, s.trajectory);
+  return all;
+}
+
+}  // namespace modelgrow::inline v0

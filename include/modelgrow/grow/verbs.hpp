@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// The verbs of a plan as data: everything growth does is a list of these, whoever asked for it.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <modelgrow/core/schema.hpp>
+#include <modelgrow/grow/certificate.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// Zero-sum noise on the copies of a consumer column, so that they do not stay equal for ever; off when db is 0.
+struct Noise {
+  double db = 0;  // signal-to-noise ratio against the split weights, at least 10
+  std::uint64_t seed = 0;
+  bool on() const { return db != 0; }
+  bool operator==(const Noise&) const = default;
+};
+
+/// Grows one space, or several that are tied to each other.
+struct Remap {
+  std::vector<SpaceMap> maps;
+  Noise noise;
+};
+/// Makes block `at` of a stack a closed copy of block `like` (numbers before the insertion); later blocks move up.
+struct Insert {
+  std::string stack;
+  std::int64_t at = 0, like = 0;
+};
+/// Adds freshly initialised parameters, and the spaces they bring.
+struct Add {
+  std::vector<ParamSpec> parameters;
+  std::vector<SpaceSpec> spaces;
+  std::uint64_t seed = 0;
+};
+/// Changes the name of one parameter.
+struct Rename {
+  std::string from, to;
+};
+/// Removes one parameter.
+struct Drop {
+  std::string name;
+};
+/// Gives parameter `name` (new or not) the values and the future of parameter `to`.
+struct Tie {
+  std::string name, to;
+};
+/// Accepts approximate steps from here on.
+struct Allow {};
+
+using Verb = std::variant<Remap, Insert, Add, Rename, Drop, Tie, Allow>;
+
+/// One verb, the operator that said it, and what is claimed about it.
+struct Step {
+  Verb verb;
+  std::string by;          // name of the operator, or empty
+  std::int64_t call = 0;   // steps of one operator call share a number
+  std::string what;        // one line for people
+  Certificate function;    // does the model compute the same?
+  Certificate trajectory;  // do transported gradients and moments equal those of the grown model?
+};
+
+}  // namespace modelgrow::inline v0
