@@ -23,3 +23,6 @@ foreach(source ${example_sources})
     set_tests_properties(example_${name} PROPERTIES LABELS example TIMEOUT 120)
   endif()
 endforeach()
+if(TARGET test_end_to_end)  # starts the programs
+  add_dependencies(test_end_to_end examples)
+endif()

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// A small byte-level transformer encoder for captions, trained together with the video model it serves.
+#pragma once
+#include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <modelgrow/nn/caption_embedder.hpp>
+#include <modelgrow/nn/layer_norm.hpp>
+#include <modelgrow/nn/mlp.hpp>
+#include <modelgrow/nn/self_attention.hpp>
+#include <modelgrow/ops/add.hpp>
+#include <modelgrow/ops/embedding.hpp>
+#include <modelgrow/ops/reshape.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// Sizes of a ByteEncoder.
+struct ByteEncoderConfig {
+  std::int64_t width = 96, depth = 2, num_heads = 3, max_length = 64;
+  bool operator==(const ByteEncoderConfig&) const = default;
+};
+
+/// Token ids of a batch of captions, padded to the longest: UTF-8 bytes between a begin and an end mark.
+struct ByteTokens {
+  static constexpr std::int32_t begin = 256, end = 257, pad = 258, vocabulary = 259;
+  std::int64_t batch = 0, length = 0;
+  std::vector<std::int32_t> ids, lengths;
+
+  /// Captions longer than max_length - 2 bytes are cut at the end of the last whole UTF-8 character that fits.
+  ByteTokens(std::span<const std::string> captions, std::int64_t max_length) : batch(std::int64_t(captions.size())) {
+    std::vector<std::string_view> texts;
+    for (std::string_view text : captions) {
+      auto n = std::min(text.size(), std::size_t(max_length - 2));
+      while (n < text.size() && n > 0 && (static_cast<unsigned char>(text[n]) & 0xC0) == 0x80) --n;
+      texts.push_back(text.substr(0, n));
+      lengths.push_back(std::int32_t(n) + 2);
+      length = std::max<std::int64_t>(length, lengths.back());
+    }
+    for (auto text : texts) {
+      ids.push_back(begin);
+      for (char c : text) ids.push_back(static_cast<unsigned char>(c));
+      ids.push_back(end);
+      ids.insert(ids.end(), std::size_t(length) - text.size() - 2, pad);
+    }
+  }
+};
+
+/// One pre-norm block with affine LayerNorms; attention over the valid bytes of a caption.
+template <class T, Device D>
+struct ByteEncoderBlock {
+  LayerNorm<T, D> norm1, norm2;
+  SelfAttention<T, D> attn;
+  Mlp<T, D> mlp;
+
+  explicit ByteEncoderBlock(const ByteEncoderConfig& c)
+      : norm1(c.width),
+        norm2(c.width),
+        attn(c.width, Space{.name = {}, .size = c.num_heads}, c.width / c.num_heads),
+        mlp(c.width, 4 * c.width, c.width, Init::xavier(), Writes::residual) {}
+
+  static void describe(auto& self, auto& v) {
+    v.child("norm1", self.norm1);
+    v.child("attn", self.attn);
+    v.child("norm2", self.norm2);
+    v.child("mlp", self.mlp);
+  }
+  /// x [B,1,L,width].
+  Var<T, D> operator()(Tape<T, D>& tape, Var<T, D> x, const Tensor<std::int32_t, D>& lengths) {
+    x = add(tape, x, attn(tape, norm1(tape, x), Along::space, lengths));
+    return add(tape, x, mlp(tape, norm2(tape, x)));
+  }
+};
+
+/// Captions -> text states of unit variance. The interface every text encoder has: width(), max_length(), encode().
+template <class T, Device D>
+struct ByteEncoder {
+  static constexpr std::string_view family = "byte_encoder";
+  using Config = ByteEncoderConfig;
+
+  Config config;
+  Parameter<T, D> token_embedding, position_embedding;
+  std::vector<ByteEncoderBlock<T, D>> blocks;
+  LayerNorm<T, D> norm;
+
+  explicit ByteEncoder(const Config& c) : config(c) {
+    if (c.num_heads <= 0 || c.width % c.num_heads != 0 || c.max_length < 3)
+      throw shape_error("[ByteEncoder config] width must be divisible by num_heads and max_length at least 3");
+    token_embedding =
+        Parameter<T, D>(ParamInfo{.axes = {fixed(ByteTokens::vocabulary), out(c.width)}, .init = Init::normal(1.0)});
+    position_embedding =
+        Parameter<T, D>(ParamInfo{.axes = {fixed(c.max_length), out(c.width)}, .init = Init::normal(0.3)});
+    blocks.reserve(std::size_t(c.depth));
+    for (std::int64_t i = 0; i < c.depth; ++i) blocks.emplace_back(c);
+    norm = LayerNorm<T, D>(c.width);
+  }
+
+  static void describe(auto& self, auto& v) {
+    v("token_embedding.weight", self.token_embedding);
+    v("position_embedding.weight", self.position_embedding);
+    v.stack("blocks", self.blocks);
+    v.child("norm", self.norm);
+  }
+  std::int64_t width() const { return config.width; }
+  std::int64_t max_length() const { return config.max_length; }
+
+  /// States [B, longest, width] and the number of valid tokens of each caption.
+  TextStates<T, D> encode(Tape<T, D>& tape, std::span<const std::string> captions) {
+    const ByteTokens tokens(captions, config.max_length);
+    const auto upload = [](const std::vector<std::int32_t>& v, Shape shape) {
+      Tensor<std::int32_t, D> t(std::move(shape));
+      D::from_host(t.data(), v.data(), t.bytes());
+      return t;
+    };
+    const auto ids = upload(tokens.ids, {tokens.batch, tokens.length});
+    std::vector<std::int32_t> order(tokens.ids.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = std::int32_t(std::int64_t(i) % tokens.length);
+    const auto positions = upload(order, {tokens.batch, tokens.length});
+
+    TextStates<T, D> text;
+    text.lengths = upload(tokens.lengths, {tokens.batch});
+    Var<T, D> x = add(tape, embedding(tape, ids, tape.use(token_embedding)),
+                      embedding(tape, positions, tape.use(position_embedding)));
+    x = reshape(tape, x, {tokens.batch, 1, tokens.length, config.width});
+    for (auto& block : blocks) x = block(tape, x, text.lengths);
+    text.states = reshape(tape, norm(tape, x), {tokens.batch, tokens.length, config.width});
+    return text;
+  }
+};
+
+}  // namespace modelgrow::inline v0

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+// STDiT against the upstream class, and its gradients against finite differences.
+#include "stdit_support.hpp"
+#include "support/catch.hpp"
+
+using namespace test;
+using mg::Cpu;
+
+namespace {
+const std::string golden_path = std::string(MODELGROW_SOURCE_DIR) + "/tests/golden/stdit1.safetensors";
+
+mg::StditConfig parse(const std::string& text) {
+  mg::StditConfig c;
+  mg::read_config(c, text, "here");
+  return c;
+}
+mg::StditConfig golden_config(const mg::Checkpoint& file) { return parse(file.metadata().at("config")); }
+
+template <class T>
+mg::Tensor<T, Cpu> golden(const mg::Checkpoint& file, const char* name, mg::Shape shape) {
+  const auto values = mg::values_of<T>(file.tensor(name));
+  return mg::Tensor<T, Cpu>::from(std::move(shape), values);
+}
+
+/// Error of the model on the golden inputs, relative to the largest output. Upstream's time features are float32, and
+/// releases of torch differ there by an ulp of exp, which alone moves the output by 6e-5. `Features::upstream` takes
+/// the features that torch 1.13 gave when the file was made: a change of features is a change of the first bias.
+enum class Features { ours, upstream };
+
+template <class T>
+double golden_error(Features features) {
+  const auto file = mg::Checkpoint::open(golden_path);
+  const auto stored =
+      mg::Checkpoint::open(std::string(MODELGROW_SOURCE_DIR) + "/tests/golden/time_features.safetensors");
+  const auto theirs = golden<T>(stored, "time_features", {2, 256});
+  const auto x = golden<T>(file, "in.x", {2, 4, 4, 8, 8}), y = golden<T>(file, "in.y", {2, 6, 20});
+  const auto t = golden<T>(file, "in.timestep", {2}), out = golden<T>(file, "out", {2, 8, 4, 8, 8});
+  mg::Tensor<T, Cpu> ours({2, 256}), result(out.shape());
+  mg::Backend<Cpu>::time_features(2, 256, t.data(), ours.data());
+  const auto* mask = reinterpret_cast<const std::int64_t*>(file.tensor("in.mask").data);
+
+  for (int b = 0; b < 2; ++b) {
+    mg::Stdit<T, Cpu> model(golden_config(file));
+    mg::load(model, file, mg::LoadOptions{.prefix = "w."});
+    auto& first = model.t_embedder.first;
+    for (std::int64_t i = 0; features == Features::upstream && i < first.bias.value.size(); ++i)
+      for (int j = 0; j < 256; ++j)
+        first.bias.value.data()[i] +=
+            first.weight.value.data()[i * 256 + j] * (theirs.data()[b * 256 + j] - ours.data()[b * 256 + j]);
+    mg::Tensor<std::int32_t, Cpu> lengths({1});
+    lengths.data()[0] = std::int32_t(std::count(mask + 6 * b, mask + 6 * b + 6, 1));
+    mg::Tape<T, Cpu> tape(mg::Tape<T, Cpu>::Mode::infer);
+    const auto clip = tape.constant(x.view(b * 1024, {1, 4, 4, 8, 8}));
+    const auto text = tape.constant(y.view(b * 120, {1, 6, 20}));
+    const auto v = model.forward(tape, clip, t.view(b, {1}), {text, lengths, {}}).value();
+    std::copy(v.data(), v.data() + v.size(), result.data() + b * v.size());
+  }
+  return relative_difference(result, golden<double>(file, "out", out.shape()));
+}
+}  // namespace
+
+TEST_CASE("STDiT agrees with Open-Sora 1.0") {
+  CHECK(golden_error<double>(Features::upstream) < 2 * 4.9e-7);
+  CHECK(golden_error<float>(Features::upstream) < 1e-4);
+  CHECK(golden_error<double>(Features::ours) < 1e-4);
+}
+
+TEST_CASE("position tables agree with the buffers Open-Sora stores") {
+  const auto file = mg::Checkpoint::open(golden_path);
+  const mg::Stdit<double, Cpu> fresh(golden_config(file));
+  const auto stored = golden<double>(file, "w.pos_embed", {1, 16, 48});
+  const auto stored_t = golden<double>(file, "w.pos_embed_temporal", {1, 4, 48});
+  CHECK(relative_difference(fresh.pos_embed.value, stored) < 1e-7);  // stored as float32
+  CHECK(relative_difference(fresh.pos_embed_temporal.value, stored_t) < 1e-7);
+}
+
+TEST_CASE("gradients of the whole model agree with finite differences") {
+  auto config = tiny_config();
+  config.temporal_conv.kind = GENERATE(mg::TemporalConvOptions::Kind::none, mg::TemporalConvOptions::Kind::depthwise,
+                                       mg::TemporalConvOptions::Kind::dense);
+  if (config.has_temporal_conv()) config.second_text = {.caption_channels = 6, .model_max_length = 5};
+  mg::Stdit<double, Cpu> model(config);
+  model.activations = GENERATE(mg::Activations::keep, mg::Activations::recompute);
+  randomise(model, 3, 0.12);
+  const Inputs<double> in(config);
+  const auto target = random_tensor<double>({2, 3, 4, 8, 8}, 99);
+  mg::Tape<double, Cpu> tape;
+  const auto loss = [&] {
+    return mg::mse(tape, model.forward(tape, tape.constant(in.x), in.t, in.text(tape), in.text_2(tape)), target);
+  };
+  tape.backward(loss());
+
+  double worst = 0;
+  mg::for_each_parameter(model, [&](const std::string& path, auto& p) {
+    if (!p.trained()) return;
+    REQUIRE(p.gradient.defined());
+    const double scale =
+        std::sqrt(mg::Backend<Cpu>::sum_of_squares(p.gradient.size(), p.gradient.data()) / double(p.gradient.size()));
+    const mg::Rng rng(1, mg::hash_name(path));
+    for (std::uint64_t k = 0; k < 3; ++k) {
+      double& w = p.value.data()[rng.below(k, std::uint64_t(p.value.size()))];
+      const double analytic = p.gradient.data()[&w - p.value.data()], keep = w, h = 2e-4;
+      const auto at = [&](double v) {
+        w = v;
+        return tape.without_recording([&] { return loss().data()[0]; });
+      };
+      // Fourth order: a deep model bends too much for two points.
+      const double numeric = (8 * (at(keep + h) - at(keep - h)) - (at(keep + 2 * h) - at(keep - 2 * h))) / (12 * h);
+      w = keep;
+      const double error = std::abs(numeric - analytic) / (std::abs(analytic) + scale + 1e-9);
+      INFO(path << " analytic " << analytic << " numeric " << numeric);
+      CHECK(error < 1e-6);
+      worst = std::max(worst, error);
+    }
+  });
+  CHECK(worst > 0);
+}
+
+TEST_CASE("recomputing activations gives the same gradients bit for bit") {
+  const auto config = tiny_config();
+  const Inputs<float> in(config);
+  const auto target = random_tensor<float>({2, 3, 4, 8, 8}, 99);
+  const auto gradients = [&](mg::Activations activations) {
+    mg::Stdit<float, Cpu> model(config);
+    model.activations = activations;
+    randomise(model, 3);
+    mg::Tape<float, Cpu> tape;
+    tape.backward(mg::mse(tape, model.forward(tape, tape.constant(in.x), in.t, in.text(tape)), target));
+    std::vector<float> all;
+    mg::for_each_parameter(model, [&](const std::string&, auto& p) {
+      if (p.trained()) all.insert(all.end(), p.gradient.data(), p.gradient.data() + p.gradient.size());
+    });
+    return all;
+  };
+  CHECK(gradients(mg::Activations::keep) == gradients(mg::Activations::recompute));
+}
+
+TEST_CASE("inputs that do not fit are refused with both shapes") {
+  const auto config = tiny_config();
+  mg::Stdit<float, Cpu> model(config);
+  randomise(model, 1);
+  Inputs<float> in(config);
+  const auto message = [&]() -> std::string {
+    try {
+      run(model, in);
+    } catch (const mg::shape_error& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  CHECK(message() == "no error");
+  SECTION("clip") {
+    in.x = random_tensor<float>({2, 3, 4, 8, 6}, 1);
+    CHECK(message().find("[2, 3, 4, 8, 6]") != std::string::npos);
+    CHECK(message().find("[batch, 3, 4, 8, 8]") != std::string::npos);
+  }
+  SECTION("text width") {
+    in.states = random_tensor<float>({2, 5, 11}, 1);
+    CHECK(message().find("up to 7, 10") != std::string::npos);
+  }
+  SECTION("text length") {
+    in.states = random_tensor<float>({2, 8, 10}, 1);
+    CHECK(message().find("crop longer captions") != std::string::npos);
+  }
+}
+
+TEST_CASE("a configuration survives JSON and refuses nonsense") {
+  auto config = tiny_config();
+  config.temporal_conv = {.kind = mg::TemporalConvOptions::Kind::dense, .kernel = 5, .padding = mg::Padding::centred};
+  config.second_text = {.caption_channels = 6, .model_max_length = 5};
+  CHECK(parse(mg::config_text(config)) == config);
+  CHECK_THROWS_AS(parse("[]"), mg::format_error);
+  CHECK_THROWS_AS(parse(R"({"depth": "many"})"), mg::format_error);
+  CHECK_THROWS_AS(parse(R"({"hidden_size": 10, "num_heads": 3})"), mg::format_error);
+  CHECK_THROWS_AS(parse(R"({"temporal_conv": {"kind": "sideways"}})"), mg::format_error);
+}
