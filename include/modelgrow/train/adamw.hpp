@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// AdamW (Loshchilov & Hutter 2019) over any described model, one fused pass per tensor. State belongs to a path, and
+// every tensor counts its own steps, so a model may grow between two steps.
+#pragma once
+#include <cmath>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <modelgrow/backend/backend.hpp>
+#include <modelgrow/core/describe.hpp>
+#include <modelgrow/train/parameter_groups.hpp>
+#include <modelgrow/train/tensor_file.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// Settings of AdamW; the learning rate comes with each step.
+struct AdamWOptions {
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
+  double weight_decay = 0.01;  // of matrices: tensors that sum over an axis; never of biases, gains and tables
+  double clip_norm = std::numeric_limits<double>::infinity();  // largest global gradient norm
+  std::vector<ParameterGroup> groups = {};
+};
+
+/// What AdamW knows about one tensor.
+template <class T, Device D>
+struct AdamWState {
+  Tensor<Stat<T>, D> m, v;
+  Tensor<Stat<T>, D> master;              // the weights in float, when T has 16 bits
+  Tensor<float, D> lr_columns, eps_rows;  // multipliers after growth (grow/optimizer_state.hpp); undefined means 1
+  std::int64_t step = 0;
+};
+
+/// The optimizer of a model, or of a pipeline of models.
+template <class T, Device D>
+class AdamW {
+ public:
+  using State = AdamWState<T, D>;
+  using States = std::map<std::string, State, std::less<>>;
+
+  /// Throws error when a group matches no parameter of the model.
+  template <class M>
+  AdamW(const M& model, AdamWOptions options) : options_(std::move(options)) {
+    for (const auto& g : options_.groups) require_match(model, g.pattern);
+  }
+
+  /// One update of every trained parameter that has had a gradient; gradients become zero. Returns the global gradient
+  /// norm before clipping. Throws error, with the model unchanged, when that is not finite.
+  template <class M>
+  double step(M& model, double lr) {
+    const double norm = gradient_norm(model);
+    if (!std::isfinite(norm))
+      throw error("the gradient norm is " + std::to_string(norm) + " (first in '" + first_bad(model) +
+                  "'): lower the learning rate, clip the gradient or look at the data; the model is unchanged");
+    const double scale = norm > options_.clip_norm ? options_.clip_norm / (norm + 1e-6) : 1.0;
+    for_each_parameter(model, [&](const std::string& path, Parameter<T, D>& p) {
+      if (p.trained()) update(path, p, lr, scale);
+    });
+    return norm;
+  }
+
+  /// Norm of all gradients together, summed in the order of the description.
+  template <class M>
+  double gradient_norm(M& model) const {
+    double sum = 0.0;
+    for_each_parameter(model, [&](const std::string&, const Parameter<T, D>& p) { sum += square(p); });
+    return std::sqrt(sum);
+  }
+
+  /// The weights of a parameter in full precision; shares memory where that is how they are stored.
+  Tensor<Stat<T>, D> weights(const std::string& path, const Parameter<T, D>& p) const {
+    if constexpr (std::same_as<T, Stat<T>>) {
+      return p.value;
+    } else {
+      const auto it = states_.find(path);
+      return it == states_.end() ? widened(p.value) : it->second.master;
+    }
+  }
+
+  const AdamWOptions& options() const { return options_; }
+  /// State by path, for growth and for inspection.
+  States& states() { return states_; }
+  const States& states() const { return states_; }
+
+  /// Writes the state of the parameters below `prefix` ("transformer."), without the prefix: adamw.m.<path>,
+  /// adamw.v.<path>, adamw.step.<path> and, where there are any, master, lr_columns and eps_rows. Throws io_error.
+  void save(const std::filesystem::path& path, std::string_view prefix = {}) const {
+    TensorFile file;
+    for (const auto& [full, s] : states_) {
+      if (!full.starts_with(prefix)) continue;
+      const std::string name = full.substr(prefix.size());
+      file.add("adamw.m." + name, s.m);
+      file.add("adamw.v." + name, s.v);
+      file.add("adamw.step." + name, s.step);
+      if (s.master.defined()) file.add("adamw.master." + name, s.master);
+      if (s.lr_columns.defined()) file.add("adamw.lr_columns." + name, s.lr_columns);
+      if (s.eps_rows.defined()) file.add("adamw.eps_rows." + name, s.eps_rows);
+    }
+    file.save(path);
+  }
+
+  /// Replaces the state of the parameters below `prefix`, which are those of `model`. Parameters that the file does not
+  /// mention start afresh. Throws format_error, with the state unchanged, when the file does not fit the model.
+  template <class M>
+  void load(const Checkpoint& file, const M& model, const std::string& prefix = {}) {
+    States loaded;
+    std::size_t used = 0;
+    for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
+      if (!file.find("adamw.m." + name) && !file.find("adamw.v." + name) && !file.find("adamw.step." + name)) return;
+      const Shape& shape = p.value.shape();
+      State s;
+      s.m = read_tensor<Stat<T>, D>(file, "adamw.m." + name, shape);
+      s.v = read_tensor<Stat<T>, D>(file, "adamw.v." + name, shape);
+      s.step = read_integer(file, "adamw.step." + name);
+      used += 3;
+      const auto optional = [&]<class U>(const std::string& key, Tensor<U, D>& tensor, const Shape& expected) {
+        if (!file.find(key + name)) return;
+        tensor = read_tensor<U, D>(file, key + name, expected);
+        ++used;
+      };
+      if constexpr (!std::same_as<T, Stat<T>>) {
+        s.master = widened(p.value);
+        optional("adamw.master.", s.master, shape);
+      }
+      optional("adamw.lr_columns.", s.lr_columns, Shape{columns(shape)});
+      optional("adamw.eps_rows.", s.eps_rows, Shape{rows(shape)});
+      loaded.emplace(prefix + name, std::move(s));
+    });
+    if (used != file.tensors().size())
+      throw format_error(file.path().string() + ": " + std::to_string(file.tensors().size() - used) + " of its " +
+                         std::to_string(file.tensors().size()) +
+                         " tensors belong to no parameter of the model; check that both are of one family and size");
+    std::erase_if(states_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+    states_.merge(loaded);
+  }
+
+  /// Every tensor as a matrix: rows are axis 0, all other axes are columns.
+  static std::int64_t rows(const Shape& s) { return s.rank() ? s[0] : 1; }
+  static std::int64_t columns(const Shape& s) { return rows(s) ? numel(s) / rows(s) : 0; }
+
+ private:
+  static double square(const Parameter<T, D>& p) {
+    return p.trained() && p.gradient.defined() ? Backend<D>::sum_of_squares(p.gradient.size(), p.gradient.data()) : 0.0;
+  }
+  template <class M>
+  static std::string first_bad(M& model) {
+    std::string first;
+    for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
+      if (first.empty() && !std::isfinite(square(p))) first = path;
+    });
+    return first;
+  }
+
+  void update(const std::string& path, Parameter<T, D>& p, double lr, double gradient_scale) {
+    const Shape& shape = p.value.shape();
+    auto it = states_.find(path);
+    if (it == states_.end()) {
+      if (!p.gradient.defined()) return;  // never used by the loss: no decay either
+      it = states_.emplace(path, fresh(p)).first;
+    }
+    State& s = it->second;
+    if (s.m.shape() != shape)
+      throw shape_error("the AdamW state of '" + path + "' has shape " + to_string(s.m.shape()) + ", the parameter " +
+                        to_string(shape) + ": grow the optimizer together with the model");
+    // Used before, but not since the state was loaded: what an uninterrupted run would have here.
+    if (!p.gradient.defined()) p.gradient = Tensor<T, D>::zeros(shape);
+    const ParameterGroup group = group_of(path);
+    ++s.step;
+    const double decay = is_matrix(p) ? options_.weight_decay * group.decay : 0.0;
+    const AdamWStep step{.lr = lr * group.lr,
+                         .beta1 = options_.beta1,
+                         .beta2 = options_.beta2,
+                         .eps = options_.eps,
+                         .decay = lr * group.lr * decay,
+                         .correction1 = 1.0 - std::pow(options_.beta1, double(s.step)),
+                         .correction2 = 1.0 - std::pow(options_.beta2, double(s.step)),
+                         .gradient_scale = gradient_scale};
+    Backend<D>::adamw(step, rows(shape), columns(shape), s.lr_columns.data(), s.eps_rows.data(), p.value.data(),
+                      s.master.data(), p.gradient.data(), s.m.data(), s.v.data());
+  }
+
+  static State fresh(const Parameter<T, D>& p) {
+    State s;
+    s.m = Tensor<Stat<T>, D>::zeros(p.value.shape());
+    s.v = Tensor<Stat<T>, D>::zeros(p.value.shape());
+    if constexpr (!std::same_as<T, Stat<T>>) s.master = widened(p.value);
+    return s;
+  }
+  static Tensor<Stat<T>, D> widened(const Tensor<T, D>& value) {
+    const Tensor<T, Cpu> narrow = to_cpu(value);
+    Tensor<Stat<T>, Cpu> wide(value.shape());
+    for (std::int64_t i = 0; i < wide.size(); ++i) wide.data()[i] = Stat<T>(narrow.data()[i]);
+    return to_device<D>(wide);
+  }
+  ParameterGroup group_of(const std::string& path) const {
+    for (const auto& g : options_.groups)
+      if (matches(g.pattern, path)) return g;
+    return {};
+  }
+  static bool is_matrix(const Parameter<T, D>& p) {
+    for (const auto& axis : p.info.axes)
+      if (axis.role == Role::in) return true;
+    return false;
+  }
+
+  AdamWOptions options_;
+  States states_;
+};
+
+}  // namespace modelgrow::inline v0

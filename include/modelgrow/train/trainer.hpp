@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+// The training loop: loss, backward pass, AdamW, average, hooks, saving. It owns no randomness: everything that a step
+// draws must follow from its number, and then a resumed run repeats the losses of an uninterrupted one bit for bit.
+#pragma once
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <modelgrow/autograd/tape.hpp>
+#include <modelgrow/train/checkpointing.hpp>
+#include <modelgrow/train/schedule.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// What a step did; given to hooks.
+struct StepReport {
+  std::int64_t step = 0;  // steps done, this one included
+  double loss = 0.0, gradient_norm = 0.0, lr = 0.0;
+  double seconds = 0.0;  // of this step, without hooks and saving
+};
+
+/// Settings of a run.
+struct TrainerOptions {
+  std::int64_t steps = 0;          // the run ends when so many are done
+  std::int64_t micro_batches = 1;  // losses averaged into one step
+  Schedule schedule = {};
+  AdamWOptions adamw = {};
+  std::optional<EmaOptions> ema = {};
+  std::uint64_t seed = 0;                // written to trainer.json; a resumed run must have the same
+  std::filesystem::path directory = {};  // where the run is saved; empty: nowhere
+  std::int64_t save_every = 0;           // steps; 0: only at the end, or when stopped
+  std::function<bool()> stop = {};       // asked after every step; true saves and ends the run
+};
+
+/// Trains a described model whose parameters are Parameter<T, D>.
+template <class M, class T, Device D>
+class Trainer {
+ public:
+  enum class Outcome { finished, stopped };
+  using Hook = std::function<void(const StepReport&)>;
+
+  Trainer(M& model, TrainerOptions options)
+      : model_(model), options_(std::move(options)), optimizer_(model, options_.adamw) {
+    if (options_.ema) ema_.emplace(model, optimizer_, *options_.ema);
+  }
+
+  /// Calls the hook after every n-th step, or once after step n. Hooks run in the order they were added.
+  void every(std::int64_t n, Hook hook) {
+    add([n](std::int64_t step) { return step % n == 0; }, std::move(hook));
+  }
+  void at(std::int64_t n, Hook hook) {
+    add([n](std::int64_t step) { return step == n; }, std::move(hook));
+  }
+
+  /// Continues the run saved in a directory. Throws io_error, format_error, and error when its seed is another.
+  void resume(const std::filesystem::path& directory) {
+    const RunState saved = read_run_state(directory);
+    if (saved.seed != options_.seed)
+      throw error("the run in '" + directory.string() + "' has seed " + std::to_string(saved.seed) + ", this one " +
+                  std::to_string(options_.seed) + ": resume with the same seed, or start a new run");
+    step_ = load_run(directory, model_, optimizer_, ema()).step;
+  }
+  /// Starts a new run at step 0 from the weights, averages and moments that a directory has.
+  void start_from(const std::filesystem::path& directory) { load_models(directory, model_, optimizer_, ema()); }
+
+  /// Trains until options.steps are done or options.stop says so, and saves. loss(tape, i) -> scalar Var is called with
+  /// i = 0, 1, .. over the whole run (micro_batches of them a step) and must depend on nothing but i and the
+  /// parameters. Throws error when a loss or gradient is not finite; the run saved last stays as it is.
+  template <class Loss>
+  Outcome run(Loss&& loss) {
+    bool saved = false;
+    Outcome outcome = Outcome::finished;
+    while (step_ < options_.steps) {
+      const StepReport report = train_step(loss);
+      for (auto& [due, hook] : hooks_)
+        if (due(report.step)) hook(report);
+      saved = options_.save_every > 0 && step_ % options_.save_every == 0;
+      if (saved) save();
+      if (options_.stop && options_.stop()) {
+        outcome = step_ < options_.steps ? Outcome::stopped : Outcome::finished;
+        break;
+      }
+    }
+    if (!saved) save();
+    return outcome;
+  }
+
+  /// Saves the run into options.directory, if there is one. Throws io_error; an older save then stays.
+  void save() const {
+    if (options_.directory.empty()) return;
+    save_run(options_.directory, model_, optimizer_, ema_ ? &*ema_ : nullptr,
+             RunState{.step = step_, .seed = options_.seed, .options = description()});
+  }
+
+  /// Steps done.
+  std::int64_t step() const { return step_; }
+  AdamW<T, D>& optimizer() { return optimizer_; }
+  /// The averages, or null when the run keeps none.
+  Ema<T, D>* ema() { return ema_ ? &*ema_ : nullptr; }
+  const TrainerOptions& options() const { return options_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  template <class Loss>
+  StepReport train_step(Loss& loss) {
+    const auto begin = Clock::now();
+    StepReport report{.step = step_ + 1, .lr = options_.schedule(step_)};
+    const double share = 1.0 / double(options_.micro_batches);
+    for (std::int64_t k = 0; k < options_.micro_batches; ++k) {
+      const Var<T, D> l = loss(tape_, step_ * options_.micro_batches + k);
+      report.loss += share * double(Stat<T>(to_cpu(l.value()).data()[0]));
+      Tensor<T, D> seed = tape_.allocate(l.shape());
+      Backend<D>::fill(seed.size(), T(Stat<T>(share)), seed.data());
+      tape_.backward(l, std::move(seed));
+    }
+    if (!std::isfinite(report.loss))
+      throw error("the loss of step " + std::to_string(report.step) + " is " + std::to_string(report.loss) +
+                  ": lower the learning rate or look at the data; the run saved last is intact");
+    report.gradient_norm = optimizer_.step(model_, report.lr);
+    if (ema_) ema_->update(model_, optimizer_, step_);
+    ++step_;
+    report.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    return report;
+  }
+
+  void add(std::function<bool(std::int64_t)> due, Hook hook) { hooks_.emplace_back(std::move(due), std::move(hook)); }
+
+  detail::ordered_json description() const {
+    const auto& s = options_.schedule;
+    const auto& a = options_.adamw;
+    detail::ordered_json j{{"steps", options_.steps},
+                           {"micro_batches", options_.micro_batches},
+                           {"lr", s.peak},
+                           {"schedule", s.kind == Schedule::Kind::cosine ? "cosine" : "constant"},
+                           {"warmup", s.warmup},
+                           {"betas", {a.beta1, a.beta2}},
+                           {"eps", a.eps},
+                           {"weight_decay", a.weight_decay}};
+    if (std::isfinite(a.clip_norm)) j["clip_norm"] = a.clip_norm;
+    if (options_.ema) j["ema_decay"] = options_.ema->decay;
+    return j;
+  }
+
+  M& model_;
+  TrainerOptions options_;
+  AdamW<T, D> optimizer_;
+  std::optional<Ema<T, D>> ema_;
+  Tape<T, D> tape_;
+  std::vector<std::pair<std::function<bool(std::int64_t)>, Hook>> hooks_;
+  std::int64_t step_ = 0;
+};
+
+}  // namespace modelgrow::inline v0

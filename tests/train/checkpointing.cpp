@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+// Runs on disk: what is in the directory, and that a damaged or impossible one is a clear error that loses nothing.
+#include <modelgrow/train/checkpointing.hpp>
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstring>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+#include "tests/train/tiny_model.hpp"
+
+namespace mg = modelgrow;
+namespace fs = std::filesystem;
+using mg::testing::TemporaryDirectory;
+
+namespace {
+
+struct Run {
+  tiny::Pair<float, mg::Cpu> model;
+  mg::AdamW<float, mg::Cpu> adam{model, {}};
+  mg::Ema<float, mg::Cpu> ema{model, adam};
+
+  void train(std::int64_t steps) {
+    for (std::int64_t i = 0; i < steps; ++i) {
+      mg::Tape<float, mg::Cpu> tape;
+      tape.backward(tiny::loss(model, tape, i));
+      adam.step(model, 0.01);
+      ema.update(model, adam, i);
+    }
+  }
+  void save(const fs::path& path, std::int64_t step = 3) {
+    mg::save_run(path, model, adam, &ema, mg::RunState{.step = step, .seed = 5});
+  }
+  mg::RunState load(const fs::path& path) { return mg::load_run(path, model, adam, &ema); }
+  double sum() {
+    double total = 0;
+    mg::for_each_parameter(model, [&](const std::string&, auto& p) {
+      for (float w : p.value.span()) total += w;
+    });
+    return total;
+  }
+};
+
+std::string message_of(auto&& f) {
+  try {
+    f();
+  } catch (const mg::error& e) {
+    return e.what();
+  }
+  return {};
+}
+
+std::vector<std::string> names_in(const fs::path& directory) {
+  std::vector<std::string> names;
+  for (const auto& e : fs::recursive_directory_iterator(directory)) names.push_back(fs::relative(e, directory));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("a run has a folder for each model of the pipeline and restores completely") {
+  const TemporaryDirectory directory;
+  Run run;
+  run.train(3);
+  run.save(directory / "latest");
+  const std::vector<std::string> expected{"first",
+                                          "first/config.json",
+                                          "first/ema.safetensors",
+                                          "first/model.safetensors",
+                                          "first/optimizer.safetensors",
+                                          "second",
+                                          "second/config.json",
+                                          "second/ema.safetensors",
+                                          "second/model.safetensors",
+                                          "second/optimizer.safetensors",
+                                          "trainer.json"};
+  CHECK(names_in(directory / "latest") == expected);
+  CHECK(mg::Checkpoint::open(directory / "latest" / "second").config() == "{\n  \"width\": 6,\n  \"hidden\": 10\n}\n");
+
+  Run other;
+  const auto state = other.load(directory / "latest");
+  CHECK(state.step == 3);
+  CHECK(state.seed == 5);
+  CHECK(other.sum() == run.sum());
+  CHECK(other.adam.states().at("second.bias2").step == 3);
+  run.train(2);
+  other.train(2);
+  CHECK(other.sum() == run.sum());
+  CHECK(other.ema.averages().at("first.weight1").data()[3] == run.ema.averages().at("first.weight1").data()[3]);
+
+  run.save(directory / "latest", 5);  // replaces
+  CHECK(mg::read_run_state(directory / "latest").step == 5);
+  CHECK(names_in(directory.path()).size() == expected.size() + 1);  // nothing else was left
+}
+
+TEST_CASE("weights alone start a run; resuming needs all of it") {
+  const TemporaryDirectory directory;
+  Run run, other;
+  run.train(3);
+  run.save(directory / "latest");
+  fs::remove(directory / "latest" / "first" / "ema.safetensors");
+  fs::remove(directory / "latest" / "first" / "optimizer.safetensors");
+  CHECK_THROWS_AS(other.load(directory / "latest"), mg::io_error);
+  mg::load_models(directory / "latest", other.model, other.adam, &other.ema);
+  CHECK(other.sum() == run.sum());
+  CHECK(other.adam.states().size() == 4);  // only the second model's
+  CHECK(other.ema.averages().at("first.weight1").data()[0] == run.model.first.weight1.value.data()[0]);
+}
+
+TEST_CASE("a damaged run is refused, and the file is named") {
+  const TemporaryDirectory directory;
+  Run run, other;
+  run.train(1);
+  run.save(directory / "latest");
+  const auto damaged = [&](const std::string& file, auto&& damage) {
+    run.save(directory / "latest");
+    damage(directory / "latest" / file);
+    const std::string message = message_of([&] { other.load(directory / "latest"); });
+    INFO(message);
+    CHECK(message.find(file.substr(0, file.find('.'))) != message.npos);
+  };
+  const auto truncate = [](const fs::path& p) { fs::resize_file(p, fs::file_size(p) - 8); };
+  damaged("first/optimizer.safetensors", truncate);
+  damaged("second/ema.safetensors", truncate);
+  damaged("second/model.safetensors", [](const fs::path& p) { fs::resize_file(p, 20); });
+  damaged("second/optimizer.safetensors", [](const fs::path& p) { fs::remove(p); });
+  damaged("trainer.json", [](const fs::path& p) { fs::remove(p); });
+  damaged("trainer.json", [](const fs::path& p) { std::ofstream(p) << "{\"step\": 3"; });
+  damaged("trainer.json", [](const fs::path& p) { std::ofstream(p) << "{\"step\": -3, \"seed\": 1}"; });
+  damaged("trainer.json", [](const fs::path& p) { std::ofstream(p) << "[3]"; });
+  run.save(directory / "latest");
+  CHECK(other.load(directory / "latest").step == 3);
+}
+
+TEST_CASE("a run of another size is refused") {
+  const TemporaryDirectory directory;
+  Run run;
+  run.save(directory / "latest");
+  tiny::Pair<float, mg::Cpu> wider({.width = 6, .hidden = 12});
+  mg::AdamW<float, mg::Cpu> adam(wider, {});
+  CHECK_THROWS_AS(mg::load_run<decltype(wider)>(directory / "latest", wider, adam, (mg::Ema<float, mg::Cpu>*)nullptr),
+                  mg::format_error);
+}
+
+TEST_CASE("a place that cannot be written is refused") {
+  const TemporaryDirectory directory;
+  std::ofstream(directory / "file") << "text";
+  Run run;
+  CHECK_THROWS_AS(run.save(directory / "file"), mg::io_error);
+  CHECK_THROWS_AS(run.save(directory / "file" / "latest"), mg::io_error);
+  CHECK_THROWS_AS(run.save(directory / "missing" / "latest"), mg::io_error);
+  CHECK(names_in(directory.path()) == std::vector<std::string>{"file"});
+}
+
+TEST_CASE("when the disk is full the older save stays and nothing half-written is left") {
+  const TemporaryDirectory directory;
+  Run run, other;
+  run.train(3);
+  run.save(directory / "latest");
+  const double before = run.sum();
+  run.train(1);
+  struct Limit {  // no file may grow beyond 300 bytes: what a full disk looks like to the writer
+    rlimit old{};
+    void (*handler)(int) = std::signal(SIGXFSZ, SIG_IGN);
+    Limit() {
+      ::getrlimit(RLIMIT_FSIZE, &old);
+      rlimit small = old;
+      small.rlim_cur = 300;
+      ::setrlimit(RLIMIT_FSIZE, &small);
+    }
+    ~Limit() {
+      ::setrlimit(RLIMIT_FSIZE, &old);
+      std::signal(SIGXFSZ, handler);
+    }
+  };
+  std::string message;
+  {
+    const Limit limit;
+    message = message_of([&] { run.save(directory / "latest", 4); });
+  }
+  INFO(message);
+  CHECK(message.find(".safetensors") != message.npos);
+  CHECK(message.find("cannot write") != message.npos);
+  CHECK(other.load(directory / "latest").step == 3);
+  CHECK(other.sum() == before);
+  CHECK(names_in(directory.path()).size() == 12);
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// The average against its recurrence, in use and back, and on disk.
+#include <modelgrow/train/ema.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+#include "tests/train/tiny_model.hpp"
+
+namespace mg = modelgrow;
+using Model = tiny::Mlp<double, mg::Cpu>;
+using mg::testing::TemporaryDirectory;
+
+TEST_CASE("the average follows e = d e + (1 - d) w, with or without a ramp of d") {
+  Model model({});
+  const mg::AdamW<double, mg::Cpu> adam(model, {});
+  const auto warmup = GENERATE(mg::EmaOptions::Warmup::none, mg::EmaOptions::Warmup::ramp);
+  mg::Ema<double, mg::Cpu> ema(model, adam, {.decay = 0.25, .warmup = warmup});
+  double expected = model.weight1.value.data()[7];
+  for (int step = 0; step < 4; ++step) {
+    for (double& w : model.weight1.value.span()) w += 1.0;
+    ema.update(model, adam, step);
+    const double ramp = (1.0 + step) / (10.0 + step);
+    const double d = warmup == mg::EmaOptions::Warmup::none ? 0.25 : std::min(0.25, ramp);
+    expected = d * expected + (1 - d) * model.weight1.value.data()[7];
+    CHECK_THAT(ema.averages().at("weight1").data()[7], WithinRel(expected, 1e-14));
+  }
+  CHECK(ema.averages().at("table").data()[0] == model.table.value.data()[0]);
+}
+
+TEST_CASE("averages take the place of the weights and give it back") {
+  Model model({});
+  const mg::AdamW<double, mg::Cpu> adam(model, {});
+  mg::Ema<double, mg::Cpu> ema(model, adam);
+  const double average = model.weight1.value.data()[0];
+  model.weight1.value.data()[0] = 42.0;
+  {
+    const auto in_use = ema.use_in(model);
+    CHECK(model.weight1.value.data()[0] == average);
+  }
+  CHECK(model.weight1.value.data()[0] == 42.0);
+  model.weight1.value.data()[0] = 43.0;
+  CHECK(ema.averages().at("weight1").data()[0] == average);
+}
+
+TEST_CASE("averages come back from the disk bit for bit; files that do not fit are refused") {
+  const TemporaryDirectory directory;
+  tiny::Pair<float, mg::Cpu> model;
+  const mg::AdamW<float, mg::Cpu> adam(model, {});
+  mg::Ema<float, mg::Cpu> ema(model, adam), loaded(model, adam);
+  for (float& w : model.second.weight1.value.span()) w *= 1.5f;
+  ema.update(model, adam, 3);
+  ema.save(directory / "ema.safetensors", "second.");
+  const auto file = mg::Checkpoint::open(directory / "ema.safetensors");
+  loaded.load(file, model.second, "second.");
+  REQUIRE(loaded.averages().size() == 10);
+  for (int i = 0; i < 60; ++i)
+    REQUIRE(loaded.averages().at("second.weight1").data()[i] == ema.averages().at("second.weight1").data()[i]);
+
+  tiny::Mlp<float, mg::Cpu> wider({.width = 6, .hidden = 12});
+  CHECK_THROWS_AS(loaded.load(file, wider, "second."), mg::format_error);
+  CHECK_THROWS_AS(loaded.load(file, model, ""), mg::format_error);
+  mg::TensorFile more;
+  mg::for_each_parameter(model.first, [&](const std::string& path, const auto& p) { more.add(path, p.value); });
+  more.add("extra", model.first.bias1.value);
+  more.save(directory / "more.safetensors");
+  CHECK_THROWS_AS(loaded.load(mg::Checkpoint::open(directory / "more.safetensors"), model.first, "first."),
+                  mg::format_error);
+  CHECK(loaded.averages().size() == 10);
+}
+
+TEST_CASE("a model that was grown without its average is refused") {
+  Model model({}), wider({.width = 6, .hidden = 12});
+  const mg::AdamW<double, mg::Cpu> adam(model, {});
+  mg::Ema<double, mg::Cpu> ema(model, adam);
+  CHECK_THROWS_AS(ema.update(wider, adam, 0), mg::shape_error);
+  CHECK_THROWS_AS(ema.use_in(wider), mg::shape_error);
+  CHECK(wider.bias2.value.size() == 6);
+}
