@@ -133,11 +133,13 @@ TEST_CASE("multipliers scale the step by column and eps by row") {
   set_gradients(plain, 1);
   reference.step(plain, 0.0);
   auto& s = adam.states().at("weight1");  // [10, 6]
-  std::vector<float> lr(6, 1.0f), eps(10, 1.0f);
-  lr[2] = 0.25f;
-  eps[3] = 0.0f;
-  s.lr_columns = mg::Tensor<float, mg::Cpu>::from(mg::Shape{6}, lr);
-  s.eps_rows = mg::Tensor<float, mg::Cpu>::from(mg::Shape{10}, eps);
+  const bool uniform = GENERATE(false, true);
+  std::vector<double> lr(uniform ? 1 : 6, uniform ? 0.25 : 1.0), eps(uniform ? 1 : 10, uniform ? 0.0 : 1.0);
+  if (!uniform) {
+    lr[2] = 0.25;
+    eps[3] = 0.0;
+  }
+  s.set_multipliers(lr, eps);
   set_gradients(model, 2);
   set_gradients(plain, 2);
   adam.step(model, 0.1);
@@ -145,7 +147,7 @@ TEST_CASE("multipliers scale the step by column and eps by row") {
   const auto& r = reference.states().at("weight1");
   for (std::int64_t i = 0; i < 60; ++i) {
     const double mhat = r.m.data()[i] / (1 - 0.81), vhat = r.v.data()[i] / (1 - 0.999 * 0.999);
-    const double eps_here = i / 6 == 3 ? 0.0 : 0.5, lr_here = i % 6 == 2 ? 0.025 : 0.1;
+    const double eps_here = uniform || i / 6 == 3 ? 0.0 : 0.5, lr_here = uniform || i % 6 == 2 ? 0.025 : 0.1;
     CHECK_THAT(model.weight1.value.data()[i] - before.weight1.value.data()[i],
                WithinRel(-lr_here * mhat / (std::sqrt(vhat) + eps_here), 1e-9));
   }
@@ -160,8 +162,9 @@ TEST_CASE("saved in the middle and loaded, training goes on bit for bit") {
     set_gradients(model, t);
     adam.step(model, 0.01);
   }
-  adam.states().at("second.weight1").lr_columns = mg::gaussian_noise<float>(mg::Shape{6}, mg::Rng(1));
-  adam.states().at("second.weight1").eps_rows = mg::gaussian_noise<float>(mg::Shape{10}, mg::Rng(2));
+  std::vector<double> eps(10, 1.0);
+  eps[4] = 1.0 / 3.0;
+  adam.states().at("second.weight1").set_multipliers({0.7}, eps);
   adam.save(directory / "first.safetensors", "first.");
   adam.save(directory / "second.safetensors", "second.");
   mg::for_each_parameter(model, [&](const std::string& path, auto& from) {
@@ -173,6 +176,8 @@ TEST_CASE("saved in the middle and loaded, training goes on bit for bit") {
   loaded.load(mg::Checkpoint::open(directory / "first.safetensors"), again.first, "first.");
   loaded.load(mg::Checkpoint::open(directory / "second.safetensors"), again.second, "second.");
   REQUIRE(loaded.states().size() == adam.states().size());
+  CHECK(loaded.states().at("second.weight1").lr() == std::vector<double>{0.7});
+  CHECK(loaded.states().at("second.weight1").eps() == eps);
   for (int t = 3; t < 6; ++t) {
     set_gradients(model, t);
     set_gradients(again, t);

@@ -27,9 +27,33 @@ struct AdamWOptions {
 template <class T, Device D>
 struct AdamWState {
   Tensor<Stat<T>, D> m, v;
-  Tensor<Stat<T>, D> master;              // the weights in float, when T has 16 bits
-  Tensor<float, D> lr_columns, eps_rows;  // multipliers after growth (grow/optimizer_state.hpp); undefined means 1
+  Tensor<Stat<T>, D> master;  // the weights in float, when T has 16 bits
   std::int64_t step = 0;
+
+  /// Factors on the learning rate over the columns and on epsilon over the rows of the tensor seen as a matrix [axis 0,
+  /// all others], which a growth leaves behind (grow/optimizer_state.hpp); one value counts for all.
+  void set_multipliers(std::vector<double> lr, std::vector<double> eps) {
+    lr_ = std::move(lr);
+    eps_ = std::move(eps);
+    lr_columns_ = on_device(lr_);
+    eps_rows_ = on_device(eps_);
+  }
+  const std::vector<double>& lr() const { return lr_; }
+  const std::vector<double>& eps() const { return eps_; }
+  /// For the backend: the factor that counts for all, and the others in device memory or null.
+  double common_lr() const { return lr_.size() == 1 ? lr_[0] : 1.0; }
+  double common_eps() const { return eps_.size() == 1 ? eps_[0] : 1.0; }
+  const float* lr_columns() const { return lr_columns_.data(); }
+  const float* eps_rows() const { return eps_rows_.data(); }
+
+ private:
+  static Tensor<float, D> on_device(const std::vector<double>& factors) {
+    if (factors.size() == 1) return {};
+    const std::vector<float> values(factors.begin(), factors.end());
+    return to_device<D>(Tensor<float, Cpu>::from(Shape{std::int64_t(values.size())}, values));
+  }
+  std::vector<double> lr_{1.0}, eps_{1.0};
+  Tensor<float, D> lr_columns_, eps_rows_;
 };
 
 /// The optimizer of a model, or of a pipeline of models.
@@ -84,7 +108,7 @@ class AdamW {
   const States& states() const { return states_; }
 
   /// Writes the state of the parameters below `prefix` ("transformer."), without the prefix: adamw.m.<path>,
-  /// adamw.v.<path>, adamw.step.<path> and, where there are any, master, lr_columns and eps_rows. Throws io_error.
+  /// adamw.v.<path>, adamw.step.<path> and, where there are any, master, lr and eps. Throws io_error.
   void save(const std::filesystem::path& path, std::string_view prefix = {}) const {
     TensorFile file;
     for (const auto& [full, s] : states_) {
@@ -94,8 +118,8 @@ class AdamW {
       file.add("adamw.v." + name, s.v);
       file.add("adamw.step." + name, s.step);
       if (s.master.defined()) file.add("adamw.master." + name, s.master);
-      if (s.lr_columns.defined()) file.add("adamw.lr_columns." + name, s.lr_columns);
-      if (s.eps_rows.defined()) file.add("adamw.eps_rows." + name, s.eps_rows);
+      if (s.lr() != one) file.add("adamw.lr." + name, as_tensor(s.lr()));
+      if (s.eps() != one) file.add("adamw.eps." + name, as_tensor(s.eps()));
     }
     file.save(path);
   }
@@ -114,17 +138,20 @@ class AdamW {
       s.v = read_tensor<Stat<T>, D>(file, "adamw.v." + name, shape);
       s.step = read_integer(file, "adamw.step." + name);
       used += 3;
-      const auto optional = [&]<class U>(const std::string& key, Tensor<U, D>& tensor, const Shape& expected) {
-        if (!file.find(key + name)) return;
-        tensor = read_tensor<U, D>(file, key + name, expected);
-        ++used;
-      };
       if constexpr (!std::same_as<T, Stat<T>>) {
-        s.master = widened(p.value);
-        optional("adamw.master.", s.master, shape);
+        const bool stored = file.find("adamw.master." + name) != nullptr;
+        s.master = stored ? read_tensor<Stat<T>, D>(file, "adamw.master." + name, shape) : widened(p.value);
+        used += stored;
       }
-      optional("adamw.lr_columns.", s.lr_columns, Shape{columns(shape)});
-      optional("adamw.eps_rows.", s.eps_rows, Shape{rows(shape)});
+      const auto factors = [&](const std::string& key, std::int64_t n) {
+        const TensorView* t = file.find(key + name);
+        if (!t) return one;
+        ++used;
+        const auto values = read_tensor<double, Cpu>(file, key + name, Shape{numel(t->shape) == 1 ? 1 : n});
+        return std::vector<double>(values.data(), values.data() + values.size());
+      };
+      auto lr = factors("adamw.lr.", columns(shape)), eps = factors("adamw.eps.", rows(shape));
+      s.set_multipliers(std::move(lr), std::move(eps));
       loaded.emplace(prefix + name, std::move(s));
     });
     if (used != file.tensors().size())
@@ -140,6 +167,11 @@ class AdamW {
   static std::int64_t columns(const Shape& s) { return rows(s) ? numel(s) / rows(s) : 0; }
 
  private:
+  inline static const std::vector<double> one{1.0};
+
+  static Tensor<double, Cpu> as_tensor(const std::vector<double>& v) {
+    return Tensor<double, Cpu>::from(Shape{std::int64_t(v.size())}, v);
+  }
   static double square(const Parameter<T, D>& p) {
     return p.trained() && p.gradient.defined() ? Backend<D>::sum_of_squares(p.gradient.size(), p.gradient.data()) : 0.0;
   }
@@ -168,16 +200,16 @@ class AdamW {
     const ParameterGroup group = group_of(path);
     ++s.step;
     const double decay = is_matrix(p) ? options_.weight_decay * group.decay : 0.0;
-    const AdamWStep step{.lr = lr * group.lr,
+    const AdamWStep step{.lr = lr * group.lr * s.common_lr(),
                          .beta1 = options_.beta1,
                          .beta2 = options_.beta2,
-                         .eps = options_.eps,
+                         .eps = options_.eps * s.common_eps(),
                          .decay = lr * group.lr * decay,
                          .correction1 = 1.0 - std::pow(options_.beta1, double(s.step)),
                          .correction2 = 1.0 - std::pow(options_.beta2, double(s.step)),
                          .gradient_scale = gradient_scale};
-    Backend<D>::adamw(step, rows(shape), columns(shape), s.lr_columns.data(), s.eps_rows.data(), p.value.data(),
-                      s.master.data(), p.gradient.data(), s.m.data(), s.v.data());
+    Backend<D>::adamw(step, rows(shape), columns(shape), s.lr_columns(), s.eps_rows(), p.value.data(), s.master.data(),
+                      p.gradient.data(), s.m.data(), s.v.data());
   }
 
   static State fresh(const Parameter<T, D>& p) {
