@@ -17,7 +17,9 @@ namespace mg = modelgrow;
 struct Config {
   std::int64_t width = 6, hidden = 10;
 };
-inline mg::detail::ordered_json to_json(const Config& c) { return {{"width", c.width}, {"hidden", c.hidden}}; }
+inline std::string config_text(const Config& c) {
+  return mg::detail::ordered_json{{"width", c.width}, {"hidden", c.hidden}}.dump(2) + "\n";
+}
 
 /// width -> hidden -> width, with a table that is stored and never trained.
 template <class T, mg::Device D>

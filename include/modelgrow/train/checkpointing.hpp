@@ -67,8 +67,8 @@ void save_models(const std::filesystem::path& directory, const M& model, const A
     save(folder / "model.safetensors", part);
     optimizer.save(folder / Checkpoint::optimizer_file, prefix);
     if (ema) ema->save(folder / Checkpoint::ema_file, prefix);
-    if constexpr (requires { to_json(part.config); })
-      detail::write_file(folder / Checkpoint::config_file, to_json(part.config).dump(2) + "\n");
+    if constexpr (requires { config_text(part.config); })
+      detail::write_file(folder / Checkpoint::config_file, config_text(part.config));
   });
 }
 
