@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // STDiT against the upstream class, and its gradients against finite differences.
 #include "stdit_support.hpp"
-#include "support/catch.hpp"
+#include "tests/support/catch.hpp"
 
 using namespace test;
 using mg::Cpu;
