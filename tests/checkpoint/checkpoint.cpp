@@ -46,8 +46,8 @@ TEST_CASE("names of weights in the order of preference") {
   put(scratch / ".hidden.safetensors", "half-written");
   CHECK(Checkpoint::open(scratch.path()).names()[0].name == "last");
   put(scratch / "shard.safetensors", one("index"));
-  CHECK(has(message<io_error>([&] { Checkpoint::open(scratch.path()); }),
-            "several (OpenSora-v1.safetensors, shard.safetensors)"));
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }),
+             "several (OpenSora-v1.safetensors, shard.safetensors)"));
   put(scratch / "x.safetensors.index.fp16.json", R"({"metadata":{},"weight_map":{"index":"shard.safetensors"}})");
   CHECK(Checkpoint::open(scratch.path()).names()[0].name == "index");
   put(scratch / "diffusion_pytorch_model.safetensors", one("diffusers"));
@@ -58,8 +58,8 @@ TEST_CASE("names of weights in the order of preference") {
 
 TEST_CASE("what is no checkpoint is an error that says so") {
   const Scratch scratch;
-  CHECK(has(message<io_error>([&] { Checkpoint::open(scratch.path()); }), "it has no .safetensors file"));
-  CHECK(has(message<io_error>([&] { Checkpoint::open(scratch / "missing"); }), (scratch / "missing").string()));
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }), "it has no .safetensors file"));
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch / "missing"); }), (scratch / "missing").string()));
 }
 
 TEST_CASE("a single file carries its configuration in the metadata") {
@@ -73,8 +73,8 @@ TEST_CASE("an unknown tensor is answered with the nearest names") {
   const Scratch scratch;
   const auto c = Checkpoint::open(put(scratch / "x.safetensors", one("blocks.0.attn.qkv.weight")));
   CHECK(c.find("blocks.0.attn.qkv.wieght") == nullptr);
-  CHECK(has(message<format_error>([&] { c.tensor("blocks.0.attn.qkv.wieght"); }),
-            "no tensor 'blocks.0.attn.qkv.wieght'; the nearest names are 'blocks.0.attn.qkv.weight'"));
+  CHECK(says(message_of<format_error>([&] { c.tensor("blocks.0.attn.qkv.wieght"); }),
+             "no tensor 'blocks.0.attn.qkv.wieght'; the nearest names are 'blocks.0.attn.qkv.weight'"));
   CHECK(c.tensor("blocks.0.attn.qkv.weight").bytes == 1);
 }
 

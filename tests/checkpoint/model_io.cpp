@@ -114,17 +114,17 @@ TEST_CASE("what does not fit is listed, and the model keeps its values") {
   const auto c = Checkpoint::open(path);
 
   Model<float> other = filled<float, Cpu>();
-  const std::string text = message<format_error>([&] { load(other, c); });
+  const std::string text = message_of<format_error>([&] { load(other, c); });
   CHECK(text.starts_with(path.string() + ": "));
-  CHECK(has(text, "missing 5: layers.0.weight, layers.0.bias, layers.1.weight, layers.1.bias, table"));
-  CHECK(has(text, "unexpected 2: bias, weight"));
+  CHECK(says(text, "missing 5: layers.0.weight, layers.0.bias, layers.1.weight, layers.1.bias, table"));
+  CHECK(says(text, "unexpected 2: bias, weight"));
   CHECK(equal(other, filled<float, Cpu>()));
 
   Layer<float> large(3, 2);
   large.weight.value.span()[0] = 42;
   large.bias.value.zero();
-  const std::string shapes = message<format_error>([&] { load(large, c); });
-  CHECK(has(shapes, "misshapen 2: weight (the file has [2, 2], the model wants [3, 2])"));
+  const std::string shapes = message_of<format_error>([&] { load(large, c); });
+  CHECK(says(shapes, "misshapen 2: weight (the file has [2, 2], the model wants [3, 2])"));
   CHECK(large.weight.value.span()[0] == 42);
 }
 
@@ -162,7 +162,7 @@ TEST_CASE("integers are no weights") {
   w.write("bias", std::as_bytes(std::span("abcd", 4)));
   w.commit();
   Layer<float> layer(1, 1);
-  CHECK(has(message<format_error>([&] { load(layer, Checkpoint::open(path)); }), "the file has I32"));
+  CHECK(says(message_of<format_error>([&] { load(layer, Checkpoint::open(path)); }), "the file has I32"));
 }
 
 TEST_CASE("a failed save leaves the old file") {

@@ -12,13 +12,13 @@ namespace {
 std::string refusal(const std::string& bytes) {
   const Scratch scratch;
   const auto path = put(scratch / "x.safetensors", bytes);
-  const std::string text = message<format_error>([&] { Safetensors::open(path); });
+  const std::string text = message_of<format_error>([&] { Safetensors::open(path); });
   if (!text.empty()) CHECK(text.starts_with(path.string() + ": "));
   return text;
 }
 
 /// The file must be refused with this error name of the reference reader.
-bool refused(const std::string& bytes, const std::string& name) { return has(refusal(bytes), ": " + name + ": "); }
+bool refused(const std::string& bytes, const std::string& name) { return says(refusal(bytes), ": " + name + ": "); }
 
 }  // namespace
 
@@ -170,9 +170,9 @@ TEST_CASE("step 5: InvalidHeaderDeserialization") {
 
 TEST_CASE("duplicate keys are refused wherever they are") {
   const std::string one = R"("t":{"dtype":"U8","shape":[1],"data_offsets":[0,1]})";
-  CHECK(has(refusal(file("{" + one + "," + one + "}", "x")), "the key 't' twice"));
-  CHECK(has(refusal(file(R"({"t":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x")), "twice"));
-  CHECK(has(refusal(file(R"({"__metadata__":{"a":"1","\u0061":"2"}})")), "the key 'a' twice"));
+  CHECK(says(refusal(file("{" + one + "," + one + "}", "x")), "the key 't' twice"));
+  CHECK(says(refusal(file(R"({"t":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x")), "twice"));
+  CHECK(says(refusal(file(R"({"__metadata__":{"a":"1","\u0061":"2"}})")), "the key 'a' twice"));
 }
 
 TEST_CASE("nesting is bounded") {
@@ -182,8 +182,8 @@ TEST_CASE("nesting is bounded") {
   };
   const Scratch scratch;
   CHECK(Safetensors::open(put(scratch / "x", file(nested(62), "x"))).tensors().size() == 1);
-  CHECK(has(refusal(file(nested(63), "x")), "nested deeper than 64"));
-  CHECK(has(refusal(file(std::string(1'000'000, '['))), "nested deeper than 64"));
+  CHECK(says(refusal(file(nested(63), "x")), "nested deeper than 64"));
+  CHECK(says(refusal(file(std::string(1'000'000, '['))), "nested deeper than 64"));
 }
 
 TEST_CASE("step 6: InvalidOffset") {
@@ -198,7 +198,7 @@ TEST_CASE("step 6: InvalidOffset") {
   };
   CHECK(refused(two("[3,5]"), "InvalidOffset"));  // hole
   CHECK(refused(two("[1,3]"), "InvalidOffset"));  // overlap
-  CHECK(has(refusal(two("[3,5]")), "tensor 'b'"));
+  CHECK(says(refusal(two("[3,5]")), "tensor 'b'"));
   std::string attack;
   for (int i = 0; i < 10; ++i)
     attack += (i ? "," : "") + ("\"t" + std::to_string(i) + R"(":{"dtype":"I32","shape":[2,2],"data_offsets":[0,16]})");
@@ -220,7 +220,7 @@ TEST_CASE("step 8: MisalignedSlice") {
 TEST_CASE("step 9: TensorInvalidInfo") {
   CHECK(refused(file(entry("I32", "[2,2]", "[0, 4]")), "TensorInvalidInfo"));
   CHECK(refused(file(entry("I32", "[2,2]", "[0,17]"), std::string(17, 'x')), "TensorInvalidInfo"));
-  CHECK(has(refusal(file(entry("I32", "[2,2]", "[0, 4]"))), "needs 16 bytes"));
+  CHECK(says(refusal(file(entry("I32", "[2,2]", "[0, 4]"))), "needs 16 bytes"));
 }
 
 TEST_CASE("step 10: MetadataIncompleteBuffer") {
@@ -236,16 +236,16 @@ TEST_CASE("more than eight dimensions are refused by name") {
 }
 
 TEST_CASE("other formats are recognised and named") {
-  CHECK(has(refusal("PK\x03\x04 and so on, a zip file"), "PyTorch"));
-  CHECK(has(refusal(std::string("\x80\x02") + "ccollections\nOrderedDict"), "PyTorch"));
-  CHECK(has(refusal("GGUF\x03 and more bytes"), "GGUF"));
-  CHECK(has(refusal("version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"));
+  CHECK(says(refusal("PK\x03\x04 and so on, a zip file"), "PyTorch"));
+  CHECK(says(refusal(std::string("\x80\x02") + "ccollections\nOrderedDict"), "PyTorch"));
+  CHECK(says(refusal("GGUF\x03 and more bytes"), "GGUF"));
+  CHECK(says(refusal("version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"));
 }
 
 TEST_CASE("what is no file is an io_error") {
   const Scratch scratch;
-  CHECK(has(message<io_error>([&] { Safetensors::open(scratch / "missing"); }), "check the path"));
-  CHECK(has(message<io_error>([&] { Safetensors::open(scratch.path()); }), "not a regular file"));
+  CHECK(says(message_of<io_error>([&] { Safetensors::open(scratch / "missing"); }), "check the path"));
+  CHECK(says(message_of<io_error>([&] { Safetensors::open(scratch.path()); }), "not a regular file"));
 }
 
 TEST_CASE("a file cut anywhere is refused, and so is a file with one byte more") {

@@ -73,7 +73,7 @@ TEST_CASE("a failing sharded write leaves nothing") {
   }
   CHECK(scratch.entries() == 0);
   CHECK_THROWS_AS(CheckpointWriter(scratch / "model.safetensors", {u8("a", 3), u8("a", 3)}), format_error);
-  CHECK(has(message<io_error>([&] { CheckpointWriter(scratch / "model.bin", {}); }), "ends in .safetensors"));
+  CHECK(says(message_of<io_error>([&] { CheckpointWriter(scratch / "model.bin", {}); }), "ends in .safetensors"));
   CHECK(scratch.entries() == 0);
 }
 
@@ -85,22 +85,22 @@ TEST_CASE("an index that does not fit its shards is refused") {
     return Checkpoint::open(put(scratch / "m.safetensors.index.json", "{\"weight_map\":" + weight_map + rest + "}"));
   };
   const auto refusal = [&](const std::string& weight_map, const std::string& rest = R"(,"metadata":{})") {
-    return message<error>([&] { open(weight_map, rest); });
+    return message_of<error>([&] { open(weight_map, rest); });
   };
   CHECK(open(R"({"t":"1.safetensors","u":"2.safetensors"})").names().size() == 2);
-  CHECK(has(refusal(R"({"t":"1.safetensors"})", ""), "'metadata'"));
-  CHECK(has(refusal("[]"), "'weight_map'"));
-  CHECK(has(refusal(R"({"t":"3.safetensors"})"), "missing; fetch it"));
-  CHECK(has(refusal(R"({"t":1})"), "expected a name"));
-  CHECK(has(refusal(R"({"t":"../1.safetensors"})"), "expected the name of a file beside"));
-  CHECK(has(refusal(R"({"t":"..\\1.safetensors"})"), "expected the name of a file beside"));
-  CHECK(has(refusal(R"({"t":".."})"), "expected the name of a file beside"));
-  CHECK(has(refusal(R"({"t":"1.safetensors","v":"1.safetensors","u":"2.safetensors"})"), "'v' is missing from"));
-  CHECK(has(refusal(R"({"v":"1.safetensors"})"), "the index says nothing about it"));
-  CHECK(has(refusal(R"({"t":"2.safetensors","u":"1.safetensors"})"), "it is in 2.safetensors"));
-  CHECK(has(refusal(R"({"t":"1.safetensors","t":"2.safetensors"})"), "'t' twice"));
-  CHECK(has(refusal(R"({"t")"), "parse error"));
+  CHECK(says(refusal(R"({"t":"1.safetensors"})", ""), "'metadata'"));
+  CHECK(says(refusal("[]"), "'weight_map'"));
+  CHECK(says(refusal(R"({"t":"3.safetensors"})"), "missing; fetch it"));
+  CHECK(says(refusal(R"({"t":1})"), "expected a name"));
+  CHECK(says(refusal(R"({"t":"../1.safetensors"})"), "expected the name of a file beside"));
+  CHECK(says(refusal(R"({"t":"..\\1.safetensors"})"), "expected the name of a file beside"));
+  CHECK(says(refusal(R"({"t":".."})"), "expected the name of a file beside"));
+  CHECK(says(refusal(R"({"t":"1.safetensors","v":"1.safetensors","u":"2.safetensors"})"), "'v' is missing from"));
+  CHECK(says(refusal(R"({"v":"1.safetensors"})"), "the index says nothing about it"));
+  CHECK(says(refusal(R"({"t":"2.safetensors","u":"1.safetensors"})"), "it is in 2.safetensors"));
+  CHECK(says(refusal(R"({"t":"1.safetensors","t":"2.safetensors"})"), "'t' twice"));
+  CHECK(says(refusal(R"({"t")"), "parse error"));
 
   put(scratch / "2.safetensors", file(entry("U8", "[1]", "[0,1]"), "y"));  // now "t" is in both
-  CHECK(has(refusal(R"({"t":"1.safetensors","u":"2.safetensors"})"), "it is in 1.safetensors"));
+  CHECK(says(refusal(R"({"t":"1.safetensors","u":"2.safetensors"})"), "it is in 1.safetensors"));
 }

@@ -120,7 +120,7 @@ TEST_CASE("writing over a file that is mapped leaves the mapping as it was") {
 TEST_CASE("an existing file is kept when asked") {
   const Scratch scratch;
   const auto path = put(scratch / "x.safetensors", "old");
-  CHECK(has(message<io_error>([&] { SafetensorsWriter(path, {}, {}, Existing::refuse); }), path.string()));
+  CHECK(says(message_of<io_error>([&] { SafetensorsWriter(path, {}, {}, Existing::refuse); }), path.string()));
   CHECK(get(path) == "old");
 }
 
@@ -128,29 +128,30 @@ TEST_CASE("declarations and bytes that do not fit are refused") {
   const Scratch scratch;
   const auto path = scratch / "x.safetensors";
   const auto refusal = [&](std::vector<NamedShape> tensors, Metadata metadata = {}) {
-    return message<format_error>([&] { SafetensorsWriter(path, std::move(tensors), metadata); });
+    return message_of<format_error>([&] { SafetensorsWriter(path, std::move(tensors), metadata); });
   };
-  CHECK(has(refusal({decl("t", DType::u8, {1}), decl("t", DType::f32, {1})}), "'t' is declared twice"));
-  CHECK(has(refusal({decl("__metadata__", DType::u8, {1})}), "__metadata__"));
-  CHECK(has(refusal({decl("t", DType::f4, {3})}), "no whole number of bytes"));
-  CHECK(has(refusal({decl("t", DType::f64, {INT64_MAX, 4})}), "no whole number of bytes"));
-  CHECK(has(refusal({decl("\xFF", DType::u8, {1})}), "not UTF-8"));
-  CHECK(has(refusal({}, {{"k", "\xFF"}}), "not UTF-8"));
+  CHECK(says(refusal({decl("t", DType::u8, {1}), decl("t", DType::f32, {1})}), "'t' is declared twice"));
+  CHECK(says(refusal({decl("__metadata__", DType::u8, {1})}), "__metadata__"));
+  CHECK(says(refusal({decl("t", DType::f4, {3})}), "no whole number of bytes"));
+  CHECK(says(refusal({decl("t", DType::f64, {INT64_MAX, 4})}), "no whole number of bytes"));
+  CHECK(says(refusal({decl("\xFF", DType::u8, {1})}), "not UTF-8"));
+  CHECK(says(refusal({}, {{"k", "\xFF"}}), "not UTF-8"));
 
   SafetensorsWriter w(path, {decl("t", DType::u8, {4})});
-  CHECK(has(message<format_error>([&] { w.write("u", bytes("x")); }), "'u' was not declared"));
+  CHECK(says(message_of<format_error>([&] { w.write("u", bytes("x")); }), "'u' was not declared"));
   w.write("t", bytes("abc"));
-  CHECK(has(message<format_error>([&] { w.write("t", bytes("de")); }), "was given 5 bytes; it was declared with 4"));
-  CHECK(has(message<format_error>([&] { w.commit(); }), "'t' is incomplete: 3 of 4 bytes"));
+  CHECK(
+      says(message_of<format_error>([&] { w.write("t", bytes("de")); }), "was given 5 bytes; it was declared with 4"));
+  CHECK(says(message_of<format_error>([&] { w.commit(); }), "'t' is incomplete: 3 of 4 bytes"));
   CHECK_FALSE(std::filesystem::exists(path));
 }
 
 TEST_CASE("a directory that does not exist is an io_error with the path") {
   const Scratch scratch;
   const auto path = scratch / "no/x.safetensors";
-  const std::string text = message<io_error>([&] { SafetensorsWriter(path, {}); });
-  CHECK(has(text, path.string()));
-  CHECK(has(text, "its directory must exist"));
+  const std::string text = message_of<io_error>([&] { SafetensorsWriter(path, {}); });
+  CHECK(says(text, path.string()));
+  CHECK(says(text, "its directory must exist"));
 }
 
 TEST_CASE("a full disk is reported before the work and leaves nothing behind") {
@@ -163,8 +164,9 @@ TEST_CASE("a full disk is reported before the work and leaves nothing behind") {
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
   const struct rlimit small { .rlim_cur = 100'000, .rlim_max = before.rlim_max };
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-  const std::string reserved = message<io_error>([&] { SafetensorsWriter(path, {decl("t", DType::u8, {200'000})}); });
-  const std::string written = message<io_error>([&] {
+  const std::string reserved =
+      message_of<io_error>([&] { SafetensorsWriter(path, {decl("t", DType::u8, {200'000})}); });
+  const std::string written = message_of<io_error>([&] {
     detail::AtomicFile f(path);
     f.append(std::string(90'000, 'x'));
     f.append(std::string(90'000, 'x'));
@@ -172,8 +174,8 @@ TEST_CASE("a full disk is reported before the work and leaves nothing behind") {
   ::setrlimit(RLIMIT_FSIZE, &before);
   std::signal(SIGXFSZ, handler);
   for (const auto& text : {reserved, written}) {
-    CHECK(has(text, path.string()));
-    CHECK(has(text, "ulimit -f"));
+    CHECK(says(text, path.string()));
+    CHECK(says(text, "ulimit -f"));
   }
   CHECK(get(path) == "old");
   CHECK(scratch.entries() == 1);

@@ -66,8 +66,8 @@ TEST_CASE("the schema of a model without memory") {
   CHECK(s.stack("blocks").count == 2);
   CHECK(s.stack("blocks").rules.first_insertion == 1);
   CHECK(s.space("hidden").rules.copies == Copies::uniform);
-  CHECK(has(message<plan_error>([&] { s.space("ffn"); }), "no space named 'ffn'; its spaces are: hidden (4)"));
-  CHECK(has(message<plan_error>([&] { s.stack("layers"); }), "no stack named 'layers'; its stacks are: blocks"));
+  CHECK(says(message_of<plan_error>([&] { s.space("ffn"); }), "no space named 'ffn'; its spaces are: hidden (4)"));
+  CHECK(says(message_of<plan_error>([&] { s.stack("layers"); }), "no stack named 'layers'; its stacks are: blocks"));
 }
 
 TEST_CASE("trained, frozen, buffers") {

@@ -29,7 +29,7 @@ TEST_CASE("lookup keeps the order of the file") {
   CHECK(n.find("") == nullptr);
   CHECK(Names().find("a") == nullptr);
   CHECK(Names().size() == 0);
-  CHECK(has(message<format_error>([] { names({"x", "y", "x"}); }), "here: the name 'x' occurs twice"));
+  CHECK(says(message_of<format_error>([] { names({"x", "y", "x"}); }), "here: the name 'x' occurs twice"));
 }
 
 TEST_CASE("dimensions count from both ends") {
@@ -38,9 +38,10 @@ TEST_CASE("dimensions count from both ends") {
   CHECK(n.dim("w", 1) == 5);
   CHECK(n.dim("w", -1) == 5);
   CHECK(n.dim("w", -2) == 3);
-  CHECK(has(message<format_error>([&] { n.dim("w", 2); }), "here: tensor 'w' has shape [3, 5] and no axis 2"));
+  CHECK(says(message_of<format_error>([&] { n.dim("w", 2); }), "here: tensor 'w' has shape [3, 5] and no axis 2"));
   CHECK_THROWS_AS(n.dim("w", -3), format_error);
-  CHECK(has(message<format_error>([&] { n.dim("v", 0); }), "here: there is no tensor 'v'; the nearest names are 'w'"));
+  CHECK(says(message_of<format_error>([&] { n.dim("v", 0); }),
+             "here: there is no tensor 'v'; the nearest names are 'w'"));
 }
 
 TEST_CASE("blocks are counted, and a missing one is noticed") {
@@ -50,10 +51,10 @@ TEST_CASE("blocks are counted, and a missing one is noticed") {
   CHECK(names(list).blocks("blocks") == 12);
   CHECK(names(list).blocks("blocks_temp") == 1);
   CHECK(names(list).blocks("nothing") == 0);
-  CHECK(has(message<format_error>([&] { names(list).blocks("other"); }), "no 'other.0.': a block is missing"));
+  CHECK(says(message_of<format_error>([&] { names(list).blocks("other"); }), "no 'other.0.': a block is missing"));
   list.push_back("blocks.13.attn.weight");
-  CHECK(
-      has(message<format_error>([&] { names(list).blocks("blocks"); }), "'blocks.13.attn.weight' but no 'blocks.12.'"));
+  CHECK(says(message_of<format_error>([&] { names(list).blocks("blocks"); }),
+             "'blocks.13.attn.weight' but no 'blocks.12.'"));
 }
 
 TEST_CASE("nearest names by edit distance") {

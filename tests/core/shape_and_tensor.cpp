@@ -54,7 +54,7 @@ TEST_CASE("copies share memory, clones do not") {
   CHECK_FALSE(T().defined());
   CHECK(T().size() == 0);
   CHECK(reinterpret_cast<std::uintptr_t>(t.data()) % Cpu::alignment == 0);
-  CHECK(has(message<shape_error>([&] { T::from({2, 2}, values); }), "takes 4 values; 6 were given"));
+  CHECK(says(message_of<shape_error>([&] { T::from({2, 2}, values); }), "takes 4 values; 6 were given"));
   const T zeros = T::zeros({3});
   for (float v : zeros.span()) CHECK(v == 0);
 }

@@ -92,7 +92,7 @@ TEST_CASE("a file that appears meanwhile is not replaced unless asked") {
   AtomicFile f(scratch / "x", Existing::refuse);
   f.append("mine");
   put(scratch / "x", "theirs");
-  CHECK(has(message<io_error>([&] { f.commit(); }), "'" + (scratch / "x").string() + "'"));
+  CHECK(says(message_of<io_error>([&] { f.commit(); }), "'" + (scratch / "x").string() + "'"));
   CHECK(get(scratch / "x") == "theirs");
 }
 
@@ -101,7 +101,7 @@ TEST_CASE("reading and writing small files") {
   detail::write_file(scratch / "x", std::string_view("a\0b", 3));
   CHECK(detail::read_file(scratch / "x") == std::string("a\0b", 3));
   CHECK_THROWS_AS(detail::write_file(scratch / "x", "c", Existing::refuse), io_error);
-  CHECK(has(message<io_error>([&] { detail::read_file(scratch / "y"); }), "check the path"));
+  CHECK(says(message_of<io_error>([&] { detail::read_file(scratch / "y"); }), "check the path"));
   CHECK_THROWS_AS(detail::read_file(scratch.path()), io_error);
   CHECK_THROWS_AS(detail::write_file(scratch.path(), "c"), io_error);
   CHECK_THROWS_AS(detail::write_file("", "c"), io_error);
@@ -135,7 +135,7 @@ TEST_CASE("an existing directory is kept, or replaced as a whole when asked") {
   const Scratch scratch;
   std::filesystem::create_directory(scratch / "out");
   put(scratch / "out/old", "1");
-  CHECK(has(message<io_error>([&] { AtomicDirectory(scratch / "out"); }), "choose another name"));
+  CHECK(says(message_of<io_error>([&] { AtomicDirectory(scratch / "out"); }), "choose another name"));
   {
     AtomicDirectory d(scratch / "out", Existing::replace);
     put(d.path() / "new", "2");

@@ -18,13 +18,13 @@ TEST_CASE("values and order") {
 
 TEST_CASE("errors name the place") {
   const auto refusal = [](std::string_view text) {
-    return message<format_error>([&] { parse_json(text, "config.json"); });
+    return message_of<format_error>([&] { parse_json(text, "config.json"); });
   };
   for (const char* text : {"", "{", "{\"a\":}", "nul", "[1,]", "{} x", "\xEF\xBB\xBF{}", "\"\xFF\"", "// c\n{}", "01"})
     CHECK(refusal(text).starts_with("config.json: "));
-  CHECK(has(refusal(R"({"a":1,"b":{"c":1,"c":2}})"), "the key 'c' twice"));
-  CHECK(has(refusal(std::string_view("{}\0", 3)), "NUL"));
-  CHECK(has(refusal(std::string(65, '[') + std::string(65, ']')), "deeper than 64"));
+  CHECK(says(refusal(R"({"a":1,"b":{"c":1,"c":2}})"), "the key 'c' twice"));
+  CHECK(says(refusal(std::string_view("{}\0", 3)), "NUL"));
+  CHECK(says(refusal(std::string(65, '[') + std::string(65, ']')), "deeper than 64"));
   CHECK(refusal(std::string(64, '[') + std::string(64, ']')).empty());
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Scratch directories that remove themselves, raw bytes in and out of files, and the message of an expected exception.
+// Scratch directories that remove themselves, and raw bytes in and out of files.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include <tests/support/catch.hpp>
+#include <tests/support/message.hpp>
 
 namespace modelgrow::testing {
 
@@ -51,18 +52,5 @@ inline std::string get(const std::filesystem::path& path) {
   REQUIRE(in);
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
-
-/// Message of the exception of type E that f throws; empty when it throws nothing (any other type goes through).
-template <class E, class F>
-std::string message(F&& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return {};
-}
-
-inline bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
 }  // namespace modelgrow::testing
