@@ -10,4 +10,6 @@ if(NOT TARGET modelgrow::cuda)
   # anonymous braces, which otherwise builds wrong objects silently. -fopenmp: the same inline functions as in .cpp files.
   target_compile_options(modelgrow_cuda INTERFACE
     $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Xcompiler=-Werror=narrowing -Xcompiler=-fopenmp>)
+  # Eigen stays on the host, with the same definitions as in .cpp files.
+  target_compile_definitions(modelgrow_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:EIGEN_NO_CUDA>)
 endif()

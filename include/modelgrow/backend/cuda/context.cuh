@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// Where GPU work goes: a stream, its cuBLAS handle and its scratch memory, one for each host thread, made at first use.
+#pragma once
+#include <utility>
+
+#include <modelgrow/backend/cuda/memory.cuh>
+#include <modelgrow/core/pool.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// A stream on the device that was current at construction, with what its operations need. One thread at a time.
+class CudaContext {
+ public:
+  /// Throws device_error when there is no usable device.
+  CudaContext() {
+    try {
+      kernels::check(cudaStreamCreate(&stream_), "creating a stream");  // in order with the default stream
+      kernels::check(cublasCreate(&blas_), "creating a handle");
+      kernels::check(cublasSetStream(blas_, stream_), "binding the handle to its stream");
+      // A workspace of our own: then the choice of algorithm, and so every bit of a result, is the same in every run.
+      workspace_ = pool_.allocate(workspace_bytes);
+      kernels::check(cublasSetWorkspace(blas_, workspace_.get(), workspace_bytes), "setting the workspace");
+    } catch (...) {
+      release();
+      throw;
+    }
+  }
+  ~CudaContext() { release(); }
+  CudaContext(const CudaContext&) = delete;
+  CudaContext& operator=(const CudaContext&) = delete;
+
+  /// The context that operations of this thread use: the innermost Use, or else one that the thread owns.
+  static CudaContext& current() {
+    if (chosen() != nullptr) return *chosen();
+    thread_local CudaContext own;
+    return own;
+  }
+  /// Makes operations of this thread use `context` while it lives.
+  class Use {
+   public:
+    explicit Use(CudaContext& context) : before_(std::exchange(chosen(), &context)) {}
+    ~Use() { chosen() = before_; }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+
+   private:
+    CudaContext* before_;
+  };
+
+  cudaStream_t stream() const { return stream_; }
+  cublasHandle_t blas() const { return blas_; }
+  Pool<Cuda>& pool() { return pool_; }
+  /// Waits until all work given to this context is done. Throws device_error if some of it failed.
+  void synchronize() const { kernels::check(cudaStreamSynchronize(stream_), "waiting for the stream"); }
+
+ private:
+  static constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
+  static CudaContext*& chosen() {
+    thread_local CudaContext* context = nullptr;
+    return context;
+  }
+  void release() noexcept {
+    if (stream_) cudaStreamSynchronize(stream_);
+    if (blas_) cublasDestroy(blas_);
+    if (stream_) cudaStreamDestroy(stream_);
+  }
+
+  cudaStream_t stream_ = nullptr;
+  cublasHandle_t blas_ = nullptr;
+  Pool<Cuda> pool_;
+  std::shared_ptr<void> workspace_;
+};
+
+inline void Cuda::zero(void* p, std::size_t bytes) {
+  kernels::check(cudaMemsetAsync(p, 0, bytes, CudaContext::current().stream()), "clearing memory");
+}
+inline void Cuda::copy(void* to, const void* from, std::size_t bytes) {
+  kernels::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, CudaContext::current().stream()),
+                 "copying on the device");
+}
+inline void Cuda::from_host(void* to, const void* from, std::size_t bytes) {
+  const CudaContext& context = CudaContext::current();
+  kernels::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, context.stream()), "copying to the device");
+  context.synchronize();
+}
+inline void Cuda::to_host(void* to, const void* from, std::size_t bytes) {
+  const CudaContext& context = CudaContext::current();
+  kernels::check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, context.stream()), "copying to the host");
+  context.synchronize();
+}
+
+}  // namespace modelgrow::inline v0

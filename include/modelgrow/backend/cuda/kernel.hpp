@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// What a kernel is: an aggregate of pointers and sizes whose call operator is the body, written against a device layer.
+//
+// A kernel K has `threads` (a block), `Shared` (what the threads of a block share, at most 99 KiB) and
+//     template <class Dev> void operator()(Dev dev, Shared& shared) const;
+// Every kernel strides over its work items by blocks, so it is right for any number of blocks, and no result depends on
+// how many there are. Dev is cuda/launch.cuh on a GPU; the tests run the same bodies on the host. It offers
+//     thread() block() blocks()                  indices
+//     sync() sync_warp() shuffle_xor(v, mask)    all threads of a block; the 32 threads of a warp
+//     exp log sqrt cos sin                       in float (tests: and double)
+//     widen(T) -> Stat<T>, narrow<T>(Stat<T>)    between storage and arithmetic
+#pragma once
+#include <cstdint>
+#include <limits>
+
+#include <modelgrow/backend/backend.hpp>
+#include <modelgrow/backend/host_device.hpp>
+
+namespace modelgrow::inline v0 {
+namespace kernels {
+
+using Index = std::int64_t;
+
+inline constexpr int warp_size = 32;
+inline constexpr int block_threads = 256;
+
+/// For kernels whose threads share nothing.
+struct NoShared {};
+
+MODELGROW_HOST_DEVICE constexpr Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
+
+template <class A>
+MODELGROW_DEVICE A least(A a, A b) {
+  return b < a ? b : a;
+}
+template <class A>
+MODELGROW_DEVICE A greatest(A a, A b) {
+  return a < b ? b : a;
+}
+
+template <class Dev>
+MODELGROW_DEVICE int lane(Dev dev) {
+  return int(dev.thread()) % warp_size;
+}
+template <class Dev>
+MODELGROW_DEVICE int warp(Dev dev) {
+  return int(dev.thread()) / warp_size;
+}
+
+/// The sum over a warp, the same bits in every lane.
+template <class Dev, class A>
+MODELGROW_DEVICE A warp_sum(Dev dev, A v) {
+  for (int mask = warp_size / 2; mask > 0; mask /= 2) v += dev.shuffle_xor(v, mask);
+  return v;
+}
+template <class Dev, class A>
+MODELGROW_DEVICE A warp_max(Dev dev, A v) {
+  for (int mask = warp_size / 2; mask > 0; mask /= 2) v = greatest(v, dev.shuffle_xor(v, mask));
+  return v;
+}
+
+/// Stores, or adds to what is stored.
+template <class Dev, class T>
+MODELGROW_DEVICE void put(Dev dev, T* at, Stat<T> v, Write write) {
+  if (write == Write::add) v += dev.widen(*at);
+  *at = dev.template narrow<T>(v);
+}
+
+/// A thread for each index: element(dev, i).
+template <class Element>
+struct ForEach {
+  static constexpr int threads = block_threads;
+  using Shared = NoShared;
+  Index n;
+  Element element;
+  Index blocks() const { return ceil_div(n, threads); }
+
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Shared&) const {
+    for (Index i = dev.block() * threads + dev.thread(); i < n; i += dev.blocks() * threads) element(dev, i);
+  }
+};
+
+/// A warp for each row: row(dev, i), all 32 lanes together.
+template <class Row>
+struct ForEachRow {
+  static constexpr int threads = block_threads;
+  static constexpr int warps = threads / warp_size;
+  using Shared = NoShared;
+  Index n;
+  Row row;
+  Index blocks() const { return ceil_div(n, warps); }
+
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Shared&) const {
+    for (Index i = dev.block() * warps + warp(dev); i < n; i += dev.blocks() * warps) row(dev, i);
+  }
+};
+
+}  // namespace kernels
+}  // namespace modelgrow::inline v0

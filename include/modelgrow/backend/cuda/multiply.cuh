@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Matrix products by cuBLAS: float in full float arithmetic, bf16 with float sums.
+#pragma once
+#include <modelgrow/backend/cuda/context.cuh>
+#include <modelgrow/backend/cuda/linear.hpp>
+
+namespace modelgrow::inline v0 {
+namespace kernels {
+
+template <class T>
+inline constexpr cudaDataType_t blas_type = std::same_as<T, float> ? CUDA_R_32F : CUDA_R_16BF;
+
+/// c = a b, or c += a b (linear.hpp says how a and b are stored), in the type of a and b or in float. Throws
+/// device_error.
+template <class T, class R>
+void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Write write, R* c) {
+  static_assert(std::same_as<T, float> || std::same_as<T, bf16>, "the CUDA backend stores float and bf16");
+  if (size.rows == 0 || size.columns == 0) return;
+  const auto product = ColumnMajorProduct::of(size, transposed);
+  const auto operation = [](bool transpose) { return transpose ? CUBLAS_OP_T : CUBLAS_OP_N; };
+  const float alpha = 1, beta = write == Write::add ? 1 : 0;
+  // Plain 32F, not the TF32 variant: the result of a growth must not change by 1e-3.
+  check(cublasGemmEx_64(CudaContext::current().blas(), operation(product.transpose_first),
+                        operation(product.transpose_second), product.m, product.n, product.k, &alpha, b, blas_type<T>,
+                        product.ld_first, a, blas_type<T>, product.ld_second, &beta, c, blas_type<R>, product.ld_result,
+                        CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
+        "multiplying matrices");
+}
+
+}  // namespace kernels
+}  // namespace modelgrow::inline v0

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// The whole contract of backend.hpp for anything that can launch a kernel.
+//
+// Exec has `Device`, and the static functions
+//     launch(kernel)                                             runs kernel.blocks() blocks of K::threads
+//     multiply(MatrixSize, Transposed, a, b, Write, c)           c = a b or c += a b in Stat<T>; c in T or Stat<T>
+//     pool() -> Pool<Device>&                                    scratch memory
+// It is the GPU in backend/cuda.cuh, and the host in the tests.
+#pragma once
+#include <modelgrow/backend/cuda/adamw.hpp>
+#include <modelgrow/backend/cuda/attention_operations.hpp>
+#include <modelgrow/backend/cuda/elementwise.hpp>
+#include <modelgrow/backend/cuda/linear.hpp>
+#include <modelgrow/backend/cuda/modulate.hpp>
+#include <modelgrow/backend/cuda/norm.hpp>
+#include <modelgrow/backend/cuda/patches.hpp>
+#include <modelgrow/backend/cuda/sums.hpp>
+#include <modelgrow/backend/cuda/temporal_conv.hpp>
+#include <modelgrow/backend/cuda/text.hpp>
+
+namespace modelgrow::inline v0 {
+namespace kernels {
+
+template <class Exec>
+struct Operations : LinearOperations<Exec>,
+                    ElementwiseOperations<Exec>,
+                    NormOperations<Exec>,
+                    ModulateOperations<Exec>,
+                    SumOperations<Exec>,
+                    AttentionOperations<Exec>,
+                    TemporalConvOperations<Exec>,
+                    PatchOperations<Exec>,
+                    TextOperations<Exec>,
+                    AdamWOperations<Exec> {};
+
+}  // namespace kernels
+}  // namespace modelgrow::inline v0

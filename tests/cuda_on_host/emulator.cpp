@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// The emulator does what it is trusted for: it runs every thread, strides, keeps device memory from the host, and
+// notices what would hang a GPU.
+#include <unistd.h>
+
+#include <cerrno>
+#include <modelgrow/core/tensor.hpp>
+#include <set>
+
+#include "tests/cuda_on_host/support/emulated.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace modelgrow;
+using emulator::Misuse;
+using kernels::Index;
+
+namespace {
+
+/// A kernel of `Threads` threads whose body is a function.
+template <int Threads, class Memory, class Body>
+struct Test {
+  static constexpr int threads = Threads;
+  using Shared = Memory;
+  Index count;
+  Body body;
+  Index blocks() const { return count; }
+  template <class Dev>
+  void operator()(Dev dev, Shared& shared) const {
+    body(dev, shared);
+  }
+};
+template <int Threads, class Memory = kernels::NoShared, class Body>
+void run(emulator::Machine& machine, Index blocks, Body body) {
+  machine.launch(Test<Threads, Memory, Body>{.count = blocks, .body = body});
+}
+
+struct Slots {
+  float at[64];
+};
+
+}  // namespace
+
+TEST_CASE("every thread of every block runs once, in any order") {
+  for (const emulator::Order order : emulator::orders) {
+    emulator::Machine machine;
+    machine.configure({.order = order, .most_blocks = 100});
+    std::vector<std::pair<Index, unsigned>> seen;
+    run<64>(machine, 3, [&](auto dev, auto&) { seen.push_back({dev.block(), dev.thread()}); });
+    CHECK(seen.size() == 3 * 64);
+    CHECK(std::set(seen.begin(), seen.end()).size() == 3 * 64);
+    CHECK(seen.front().second != seen.back().second);
+  }
+}
+
+TEST_CASE("fewer blocks run than asked for, so a kernel that does not stride is wrong") {
+  emulator::Machine machine;
+  machine.configure({.most_blocks = 2});
+  std::set<Index> blocks;
+  Index grid = 0;
+  run<32>(machine, 5, [&](auto dev, auto&) {
+    blocks.insert(dev.block());
+    grid = dev.blocks();
+  });
+  CHECK(blocks == std::set<Index>{0, 1});
+  CHECK(grid == 2);
+}
+
+TEST_CASE("shared memory is not a number until it is written, in every block") {
+  emulator::Machine machine;
+  int numbers = 0;
+  run<32, Slots>(machine, 2, [&](auto dev, auto& shared) {
+    numbers += !std::isnan(shared.at[dev.thread()]);
+    shared.at[dev.thread()] = 1;
+  });
+  CHECK(numbers == 0);
+}
+
+TEST_CASE("shuffles exchange values within a warp, one after another") {
+  for (const emulator::Order order : emulator::orders) {
+    emulator::Machine machine;
+    machine.configure({.order = order});
+    int wrong = 0;
+    run<96>(machine, 1, [&](auto dev, auto&) {
+      double v = dev.thread();
+      for (const int mask : {1, 16, 3, 31}) {
+        const double before = dev.shuffle_xor(v, mask);
+        wrong += before != double(dev.thread() ^ unsigned(mask));
+      }
+      wrong += kernels::warp_sum(dev, 1.0) != 32;
+      wrong += kernels::warp_max(dev, float(dev.thread())) != float(dev.thread() / 32 * 32 + 31);
+    });
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("a barrier separates what is written before from what is read after") {
+  for (const emulator::Order order : emulator::orders) {
+    emulator::Machine machine;
+    machine.configure({.order = order});
+    int wrong = 0, wrong_without = 0;
+    const auto rotate = [&](int& count) {
+      return [&](auto dev, auto& shared) {
+        shared.at[dev.thread()] = float(dev.thread());
+        dev.sync();
+        count += shared.at[(dev.thread() + 1) % 64] != float((dev.thread() + 1) % 64);
+      };
+    };
+    run<64, Slots>(machine, 1, rotate(wrong));
+    CHECK(wrong == 0);
+    machine.configure({.order = order, .defect = {.sync = 0}});
+    run<64, Slots>(machine, 1, rotate(wrong_without));
+    CHECK(wrong_without > 0);
+  }
+}
+
+TEST_CASE("what would hang a GPU is reported, and the machine goes on working") {
+  emulator::Machine machine;
+  const auto half = [](auto dev, auto&) {
+    if (dev.thread() < 32) dev.sync();
+  };
+  CHECK_THROWS_AS(run<64>(machine, 1, half), Misuse);
+  const auto lone_lane = [](auto dev, auto&) {
+    if (dev.thread() == 5) dev.sync_warp();
+  };
+  CHECK_THROWS_AS(run<64>(machine, 1, lone_lane), Misuse);
+  int threads = 0;
+  run<64>(machine, 1, [&](auto dev, auto&) {
+    dev.sync();
+    ++threads;
+  });
+  CHECK(threads == 64);
+}
+
+TEST_CASE("device memory cannot be read by the host, and comes full of NaN") {
+  const auto t = to_device<Emulated>(Tensor<float, Cpu>::from({2}, std::vector<float>{1, 2}));
+  int channel[2];
+  REQUIRE(pipe(channel) == 0);
+  CHECK(write(channel[1], t.data(), sizeof(float)) == -1);  // the kernel may not read it for us either
+  CHECK(errno == EFAULT);
+  close(channel[0]);
+  close(channel[1]);
+  CHECK(to_cpu(t).data()[1] == 2);
+  CHECK(std::isnan(to_cpu(Tensor<float, Emulated>({3})).data()[2]));
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// The kernel bodies and the launch code of the CUDA backend, run by the emulator, against the CPU backend.
+#include "tests/cuda_on_host/support/emulated.hpp"
+#include "tests/support/backend_contract.hpp"
+#include "tests/support/backend_parity.hpp"
+
+using namespace modelgrow;
+
+/// Threads run forward, in reverse and shuffled: a missing barrier shows in one of them.
+template <>
+struct modelgrow::testing::Modes<Emulated> {
+  template <class F>
+  static void for_each(F&& f) {
+    for (const emulator::Order order : emulator::orders) {
+      Emulated::machine().configure({.order = order});
+      f();
+    }
+    Emulated::machine().configure({});
+  }
+};
+
+TEST_CASE("the CUDA operations implement the contract for any executor") {
+  CHECK(testing::implements_contract<Emulated, float>());
+  CHECK(testing::implements_contract<Emulated, bf16>());
+}
+
+#define EACH_TYPE(what, check) \
+  TEMPLATE_TEST_CASE(what " on the emulated GPU", "", double, float, bf16) { testing::check<Emulated, TestType>(); }
+
+EACH_TYPE("linear layers", check_linear)
+EACH_TYPE("elementwise operations", check_elementwise)
+EACH_TYPE("normalisation", check_norm)
+EACH_TYPE("modulation and gates", check_modulate)
+EACH_TYPE("attention", check_attention)
+EACH_TYPE("temporal convolution", check_temporal_conv)
+EACH_TYPE("patches", check_patches)
+EACH_TYPE("time, tokens, dropped captions", check_text)
+EACH_TYPE("loss and optimizer", check_loss_and_optimizer)

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// The device Emulated: the CUDA backend with the host in place of the GPU. Its memory can be touched only by kernels
+// and by the functions of the device, so host code that reads a device pointer stops here as it would on a GPU.
+#pragma once
+#include <sys/mman.h>
+
+#include <modelgrow/backend/cuda/operations.hpp>
+
+#include "tests/cuda_on_host/support/emulator.hpp"
+
+namespace emulator {
+
+/// Address space that is inaccessible while nobody has it open.
+class Arena {
+ public:
+  Arena() {
+    void* p = mmap(nullptr, capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) throw std::bad_alloc();
+    base_ = static_cast<char*>(p);
+  }
+  ~Arena() { munmap(base_, capacity); }
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  /// Access for as long as it lives.
+  class Open {
+   public:
+    explicit Open(Arena& arena) : arena_(arena) {
+      if (arena_.open_++ == 0) arena_.protect(PROT_READ | PROT_WRITE);
+    }
+    ~Open() {
+      if (--arena_.open_ == 0) arena_.protect(PROT_NONE);
+    }
+    Open(const Open&) = delete;
+    Open& operator=(const Open&) = delete;
+
+   private:
+    Arena& arena_;
+  };
+
+  /// Memory full of NaN.
+  void* allocate(std::size_t bytes) {
+    bytes = (bytes + alignment - 1) / alignment * alignment + alignment;
+    void* p;
+    if (auto& free = free_[bytes]; !free.empty()) {
+      p = free.back();
+      free.pop_back();
+    } else {
+      if (used_ + bytes > capacity) throw std::bad_alloc();
+      p = base_ + used_;
+      used_ += bytes;
+    }
+    size_[p] = bytes;
+    const Open open(*this);
+    std::memset(p, 0xff, bytes);
+    return p;
+  }
+  void release(void* p) { free_[size_.at(p)].push_back(p); }
+
+ private:
+  static constexpr std::size_t capacity = std::size_t{1} << 32, alignment = 256, page = 4096;
+  void protect(int access) {
+    if (mprotect(base_, (used_ + page - 1) / page * page, access) != 0) throw std::bad_alloc();
+  }
+  char* base_;
+  std::size_t used_ = 0;
+  int open_ = 0;
+  std::map<std::size_t, std::vector<void*>> free_;
+  std::map<void*, std::size_t> size_;
+};
+
+}  // namespace emulator
+
+namespace modelgrow::inline v0 {
+
+struct Emulated {
+  static emulator::Arena& arena() {
+    static emulator::Arena arena;
+    return arena;
+  }
+  static emulator::Machine& machine() {
+    static emulator::Machine machine;
+    return machine;
+  }
+  static void* allocate(std::size_t bytes) { return arena().allocate(bytes); }
+  static void release(void* p) noexcept { arena().release(p); }
+  static void zero(void* p, std::size_t bytes) {
+    const emulator::Arena::Open open(arena());
+    std::memset(p, 0, bytes);
+  }
+  static void copy(void* to, const void* from, std::size_t bytes) {
+    const emulator::Arena::Open open(arena());
+    std::memcpy(to, from, bytes);
+  }
+  static void from_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
+  static void to_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
+};
+
+namespace kernels {
+
+struct HostExecutor {
+  using Device = Emulated;
+  template <class Kernel>
+  static void launch(const Kernel& kernel) {
+    const emulator::Arena::Open open(Emulated::arena());
+    Emulated::machine().launch(kernel);
+  }
+  /// The column-major product that cuBLAS is asked for, written out.
+  template <class T, class R>
+  static void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Write write, R* c) {
+    const emulator::Arena::Open open(Emulated::arena());
+    const auto p = ColumnMajorProduct::of(size, transposed);
+    for (Index j = 0; j < p.n; ++j)
+      for (Index i = 0; i < p.m; ++i) {
+        Stat<T> sum = 0;
+        for (Index k = 0; k < p.k; ++k)
+          sum += Stat<T>(b[p.transpose_first ? k + i * p.ld_first : i + k * p.ld_first]) *
+                 Stat<T>(a[p.transpose_second ? j + k * p.ld_second : k + j * p.ld_second]);
+        R& result = c[i + j * p.ld_result];
+        result = R(write == Write::add ? Stat<T>(result) + sum : sum);
+      }
+  }
+  static Pool<Emulated>& pool() {
+    static Pool<Emulated> pool;
+    return pool;
+  }
+};
+
+}  // namespace kernels
+
+template <>
+struct Backend<Emulated> : kernels::Operations<kernels::HostExecutor> {};
+
+}  // namespace modelgrow::inline v0

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+// Runs the kernel bodies of backend/cuda on the host: one block at a time, a fiber for each thread, barriers and
+// shuffles as on a GPU.
+//
+// Threads take turns only at barriers and shuffles, and the first that can run does: in forward, reverse or shuffled
+// order. A body that needs a barrier it does not have gives wrong results in at least one of them. Shared memory starts
+// as NaN. A block in which no thread can go on, or a warp that exchanges values with lanes that have left, is reported.
+// Not seen: races between blocks, the rounding of device instructions, speed.
+#pragma once
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <numeric>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <modelgrow/backend/cuda/kernel.hpp>
+
+#include "tests/cuda_on_host/support/fiber.hpp"
+
+namespace emulator {
+
+using modelgrow::bf16;
+using modelgrow::kernels::Index;
+using modelgrow::kernels::warp_size;
+
+/// A kernel did what a GPU punishes by hanging or worse.
+struct Misuse : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+enum class Order { forward, reverse, shuffled };
+inline constexpr Order orders[] = {Order::forward, Order::reverse, Order::shuffled};
+
+/// Barriers that a thread passes in one launch: of its block, of its warp.
+struct Count {
+  Index syncs = 0, warp_syncs = 0;
+};
+
+/// A defect to inject: in one launch, every thread passes the barrier of this number without waiting.
+struct Defect {
+  std::size_t launch = 0;
+  Index sync = -1, warp_sync = -1;
+};
+
+struct Config {
+  Order order = Order::forward;
+  Index most_blocks = 3;  // few, so that kernels have to stride
+  Defect defect = {};
+};
+
+class Machine;
+
+/// The device layer of the host: one thread of the block that the machine runs.
+class HostThread {
+ public:
+  explicit HostThread(Machine& machine) : machine_(&machine) {}
+  unsigned thread() const;
+  Index block() const;
+  Index blocks() const;
+  void sync() const;
+  void sync_warp() const;
+  template <class A>
+  A shuffle_xor(A v, int mask) const;
+
+  template <std::floating_point A>
+  A exp(A x) const {
+    return std::exp(x);
+  }
+  template <std::floating_point A>
+  A log(A x) const {
+    return std::log(x);
+  }
+  template <std::floating_point A>
+  A sqrt(A x) const {
+    return std::sqrt(x);
+  }
+  template <std::floating_point A>
+  A cos(A x) const {
+    return std::cos(x);
+  }
+  template <std::floating_point A>
+  A sin(A x) const {
+    return std::sin(x);
+  }
+  template <class T>
+  modelgrow::Stat<T> widen(T v) const {
+    return modelgrow::Stat<T>(v);
+  }
+  template <class T>
+  T narrow(modelgrow::Stat<T> v) const {
+    return T(v);
+  }
+
+ private:
+  Machine* machine_;
+};
+
+/// Runs kernels. Used by one thread.
+class Machine {
+ public:
+  /// Sets the way to run; launches count from here.
+  void configure(const Config& config) {
+    config_ = config;
+    launches_.clear();
+  }
+  /// The most barriers that a thread passed, for every launch since configure().
+  const std::vector<Count>& launches() const { return launches_; }
+
+  template <class Kernel>
+  void launch(const Kernel& kernel) {
+    using Shared = typename Kernel::Shared;
+    static_assert(Kernel::threads % warp_size == 0);
+    blocks_ = std::min(kernel.blocks(), config_.most_blocks);
+    launches_.push_back({});
+    // Exactly as large as asked for, so that AddressSanitizer sees the first byte beyond.
+    std::vector<std::uint64_t> memory((sizeof(Shared) + 7) / 8);
+    body_ = [&] { kernel(HostThread(*this), *reinterpret_cast<Shared*>(memory.data())); };
+    for (block_ = 0; block_ < blocks_; ++block_) {
+      std::memset(memory.data(), 0xff, memory.size() * 8);  // NaN as float, as double and as bf16
+      run_block(Kernel::threads);
+    }
+  }
+
+ private:
+  friend class HostThread;
+  enum class State { ready, waiting, done };
+  struct Thread {
+    unsigned number = 0;
+    State state = State::ready;
+    Index syncs = 0, warp_syncs = 0;
+  };
+  struct Barrier {
+    int arrived = 0;
+    std::vector<int> waiting;  // positions in threads_
+  };
+  struct Warp {
+    Barrier barrier;
+    unsigned exchanges = 0;
+    std::uint64_t slots[2][warp_size];  // by parity: a fast lane may be one exchange ahead
+  };
+
+  void run_block(int n) {
+    while (int(fibers_.size()) < n) fibers_.push_back(Fiber::with_stack());
+    threads_.assign(std::size_t(n), Thread{});
+    std::vector<unsigned> order(static_cast<std::size_t>(n));
+    std::iota(order.begin(), order.end(), 0u);
+    if (config_.order == Order::reverse) std::reverse(order.begin(), order.end());
+    if (config_.order == Order::shuffled) std::shuffle(order.begin(), order.end(), random_);
+    ready_.assign(std::size_t(n + 63) / 64, 0);
+    for (int i = 0; i < n; ++i) {
+      set_state(i, State::ready);
+      threads_[std::size_t(i)].number = order[std::size_t(i)];
+      fibers_[std::size_t(i)].restart(&Machine::enter);
+    }
+    barrier_ = Barrier{};
+    warps_.assign(std::size_t(n / warp_size), Warp{});
+    misuse_.clear();
+    running_ = this;
+    current_ = 0;
+    left_ = &host_;
+    host_.switch_to(fibers_[0]);
+    if (!misuse_.empty()) throw Misuse(misuse_);
+    for (const Thread& t : threads_) {
+      launches_.back().syncs = std::max(launches_.back().syncs, t.syncs);
+      launches_.back().warp_syncs = std::max(launches_.back().warp_syncs, t.warp_syncs);
+    }
+  }
+  static void enter() {
+    Machine& m = *running_;
+    Fiber::entered(*m.left_);
+    m.body_();
+    m.set_state(m.current_, State::done);
+    m.next();
+    std::abort();  // a finished thread is never resumed
+  }
+  void set_state(int i, State state) {
+    threads_[std::size_t(i)].state = state;
+    const std::uint64_t bit = std::uint64_t{1} << (i % 64);
+    auto& word = ready_[std::size_t(i / 64)];
+    word = state == State::ready ? word | bit : word & ~bit;
+  }
+  Thread& self() { return threads_[std::size_t(current_)]; }
+  Warp& warp() { return warps_[self().number / unsigned(warp_size)]; }
+
+  /// Goes on with the first thread that can run, so that warps drift apart as far as barriers let them; to the host
+  /// when all threads are done or none can run.
+  void next() {
+    Fiber& from = fibers_[std::size_t(current_)];
+    left_ = &from;
+    for (std::size_t word = 0; word < ready_.size(); ++word) {
+      if (ready_[word] == 0) continue;
+      const int candidate = int(word * 64) + std::countr_zero(ready_[word]);
+      if (candidate == current_) return;
+      current_ = candidate;
+      from.switch_to(fibers_[std::size_t(candidate)]);
+      return;
+    }
+    const auto waiting =
+        std::count_if(threads_.begin(), threads_.end(), [](const Thread& t) { return t.state == State::waiting; });
+    if (waiting > 0)
+      misuse_ = "block " + std::to_string(block_) + ": " + std::to_string(waiting) +
+                " threads wait for others that never come; thread " + std::to_string(self().number) + " was the last";
+    from.switch_to(host_);
+  }
+  void wait(Barrier& barrier, int threads) {
+    if (++barrier.arrived < threads) {
+      set_state(current_, State::waiting);
+      barrier.waiting.push_back(current_);
+      next();
+      return;
+    }
+    barrier.arrived = 0;
+    for (int i : barrier.waiting) set_state(i, State::ready);
+    barrier.waiting.clear();
+  }
+
+  bool skips(Index Defect::*kind, Index number) const {
+    return config_.defect.*kind == number && config_.defect.launch + 1 == launches_.size();
+  }
+
+  Config config_;
+  std::vector<Count> launches_;
+  std::vector<Fiber> fibers_;
+  Fiber host_;
+  Fiber* left_ = nullptr;  // the fiber that the running one took over from
+  std::vector<Thread> threads_;
+  std::vector<std::uint64_t> ready_;  // a bit for each thread, in order of priority
+  std::vector<Warp> warps_;
+  Barrier barrier_;
+  int current_ = 0;
+  Index block_ = 0, blocks_ = 0;
+  std::function<void()> body_;
+  std::string misuse_;
+  std::mt19937 random_{3};
+  static inline thread_local Machine* running_ = nullptr;
+};
+
+inline unsigned HostThread::thread() const { return machine_->self().number; }
+inline Index HostThread::block() const { return machine_->block_; }
+inline Index HostThread::blocks() const { return machine_->blocks_; }
+inline void HostThread::sync() const {
+  Machine& m = *machine_;
+  if (!m.skips(&Defect::sync, m.self().syncs++)) m.wait(m.barrier_, int(m.threads_.size()));
+}
+inline void HostThread::sync_warp() const {
+  Machine& m = *machine_;
+  if (!m.skips(&Defect::warp_sync, m.self().warp_syncs++)) m.wait(m.warp().barrier, warp_size);
+}
+template <class A>
+A HostThread::shuffle_xor(A v, int mask) const {
+  static_assert(sizeof(A) <= sizeof(std::uint64_t));
+  Machine& m = *machine_;
+  auto& warp = m.warp();
+  const unsigned lane = thread() % unsigned(warp_size);
+  auto& slots = warp.slots[warp.exchanges % 2];
+  std::memcpy(&slots[lane], &v, sizeof v);
+  if (warp.barrier.arrived == warp_size - 1) ++warp.exchanges;
+  m.wait(warp.barrier, warp_size);
+  std::memcpy(&v, &slots[lane ^ unsigned(mask)], sizeof v);
+  return v;
+}
+
+}  // namespace emulator

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT
+// Every function of the backend contract on device D in type T against the CPU: odd sizes, strides, lengths, absent
+// operands, overwriting and adding.
+#pragma once
+#include "tests/support/parity.hpp"
+
+namespace modelgrow::testing {
+
+template <class D, class T>
+void check_linear() {
+  for (const LinearSize s : {LinearSize{1, 1, 1}, LinearSize{7, 5, 3}, LinearSize{33, 70, 41}}) {
+    const std::string size = std::to_string(s.rows) + " rows";
+    for (const int bias : {0, 1})
+      check_parity<D, T>("linear, " + size, [&](auto& side) {
+        auto *x = side.values(s.rows * s.in, 1), *w = side.values(s.out * s.in, 2), *b = side.values(s.out, 3);
+        side.backend.linear(s, x, w, bias ? b : nullptr, side.fresh(s.rows * s.out));
+      });
+    for (const Write write : {Write::overwrite, Write::add})
+      check_parity<D, T>("linear_dx, " + size, [&](auto& side) {
+        auto *dy = side.values(s.rows * s.out, 1), *w = side.values(s.out * s.in, 2);
+        auto* dx = write == Write::add ? side.values(s.rows * s.in, 3) : side.fresh(s.rows * s.in);
+        side.backend.linear_dx(s, dy, w, dx, write);
+      });
+    check_parity<D, T>("linear_dw, " + size, [&](auto& side) {
+      auto *dy = side.values(s.rows * s.out, 1), *x = side.values(s.rows * s.in, 2);
+      side.backend.linear_dw(s, dy, x, side.values(s.out * s.in, 3));
+    });
+  }
+  for (const std::int64_t rows : {1, 37, 1100})  // one thread's rows, one part, several parts
+    check_parity<D, T>("column_sum", [&](auto& side) {
+      auto* x = side.values(rows * 45, 1);
+      side.backend.column_sum(rows, 45, x, side.values(45, 2));
+    });
+}
+
+template <class D, class T>
+void check_elementwise() {
+  for (const std::int64_t n : {1, 777, 2000}) {
+    for (const Activation kind : {Activation::gelu_tanh, Activation::silu}) {
+      check_parity<D, T>("activation", [&](auto& side) {
+        auto* x = side.values(n, 1, 3.0);
+        side.backend.activation(kind, n, x, side.fresh(n));
+      });
+      check_parity<D, T>("activation_dx", [&](auto& side) {
+        auto *x = side.values(n, 1, 3.0), *dy = side.values(n, 2);
+        side.backend.activation_dx(kind, n, x, dy, side.fresh(n));
+      });
+    }
+    check_parity<D, T>("add", [&](auto& side) {
+      auto *a = side.values(n, 1), *b = side.values(n, 2);
+      side.backend.add(n, a, b, side.fresh(n));
+    });
+    check_parity<D, T>("add in place", [&](auto& side) {
+      auto *a = side.values(n, 1), *b = side.values(n, 2);
+      side.backend.add(n, a, b, b);
+    });
+    check_parity<D, T>("fill", [&](auto& side) {
+      using U = typename std::remove_reference_t<decltype(side)>::Element;
+      side.backend.fill(n, U(0.5f), side.fresh(n));
+    });
+    check_parity<D, T>("lerp", [&](auto& side) {
+      auto* x = side.values(n, 1);
+      side.backend.lerp(n, 0.125, x, side.values(n, 2));
+    });
+    check_parity<D, T>("axpy", [&](auto& side) {
+      auto* x = side.values(n, 1);
+      side.backend.axpy(n, -0.75, x, side.values(n, 2));
+    });
+  }
+  check_parity<D, T>("add_table", [&](auto& side) {
+    auto *x = side.values(2 * 3 * 5 * 7, 1), *table = side.values(3 * 7, 2);
+    side.backend.add_table(2, 3, 5, 7, x, table, side.fresh(2 * 3 * 5 * 7));
+  });
+}
+
+template <class D, class T>
+void check_norm() {
+  for (const ModulateSize s : {ModulateSize{2, 3, 33, 6}, ModulateSize{1, 19, 7, 2}, ModulateSize{3, 5, 100, 3}}) {
+    const std::int64_t rows = s.batch * s.tokens, n = rows * s.channels, vectors = s.batch * s.slots * s.channels;
+    check_parity<D, T>("norm_modulate", [&](auto& side) {
+      auto *x = side.values(n, 1), *m = side.values(vectors, 2);
+      side.backend.norm_modulate(s, 1e-6, x, m, 0, 1, side.fresh(n), side.fresh_statistics(rows),
+                                 side.fresh_statistics(rows));
+    });
+    for (const int without : {0, 1, 2})  // dx or dm absent
+      for (const Write write : {Write::overwrite, Write::add})
+        check_parity<D, T>("norm_modulate_dx", [&](auto& side) {
+          auto *x = side.values(n, 1), *m = side.values(vectors, 2), *dy = side.values(n, 3);
+          auto *mean = side.statistics(rows, 4, 0.1), *rstd = side.statistics(rows, 5);
+          auto* dx = write == Write::add ? side.values(n, 6) : side.fresh(n);
+          auto* dm = side.values(vectors, 7);
+          side.backend.norm_modulate_dx(s, x, m, 1, 0, mean, rstd, dy, without == 1 ? nullptr : dx, write,
+                                        without == 2 ? nullptr : dm);
+        });
+    for (const int affine : {0, 1}) {
+      check_parity<D, T>("layer_norm", [&](auto& side) {
+        auto *x = side.values(n, 1), *gain = side.values(s.channels, 2), *bias = side.values(s.channels, 3);
+        side.backend.layer_norm(rows, s.channels, 1e-5, x, affine ? gain : nullptr, affine ? bias : nullptr,
+                                side.fresh(n), side.fresh_statistics(rows), side.fresh_statistics(rows));
+      });
+      for (const Write write : {Write::overwrite, Write::add})
+        check_parity<D, T>("layer_norm_dx", [&](auto& side) {
+          auto *x = side.values(n, 1), *gain = side.values(s.channels, 2), *dy = side.values(n, 3);
+          auto *mean = side.statistics(rows, 4, 0.1), *rstd = side.statistics(rows, 5);
+          auto* dx = write == Write::add ? side.values(n, 6) : side.fresh(n);
+          auto *dgain = side.values(s.channels, 7), *dbias = side.values(s.channels, 8);
+          side.backend.layer_norm_dx(rows, s.channels, x, affine ? gain : nullptr, mean, rstd, dy, dx, write,
+                                     affine ? dgain : nullptr, affine ? dbias : nullptr);
+        });
+    }
+  }
+}
+
+template <class D, class T>
+void check_modulate() {
+  for (const ModulateSize s : {ModulateSize{2, 3, 33, 6}, ModulateSize{3, 17, 5, 2}}) {
+    const std::int64_t n = s.batch * s.tokens * s.channels, vectors = s.batch * s.slots * s.channels;
+    check_parity<D, T>("gate_residual", [&](auto& side) {
+      auto *x = side.values(n, 1), *branch = side.values(n, 2), *m = side.values(vectors, 3);
+      side.backend.gate_residual(s, x, branch, m, 1, side.fresh(n));
+    });
+    for (const int without : {0, 1, 2})
+      check_parity<D, T>("gate_residual_dx", [&](auto& side) {
+        auto *branch = side.values(n, 1), *m = side.values(vectors, 2), *dy = side.values(n, 3);
+        auto *dbranch = side.fresh(n), *dm = side.values(vectors, 4);
+        side.backend.gate_residual_dx(s, branch, m, 1, dy, without == 1 ? nullptr : dbranch,
+                                      without == 2 ? nullptr : dm);
+      });
+    for (const std::int64_t stride : {std::int64_t{0}, s.channels}) {
+      const std::int64_t t_size = stride == 0 ? s.batch * s.channels : vectors;
+      check_parity<D, T>("modulation", [&](auto& side) {
+        auto *table = side.values(s.slots * s.channels, 1), *t = side.values(t_size, 2);
+        side.backend.modulation(s, stride, table, t, side.fresh(vectors));
+      });
+      for (const int without : {0, 1, 2})
+        check_parity<D, T>("modulation_dx", [&](auto& side) {
+          auto *dm = side.values(vectors, 1), *dtable = side.values(s.slots * s.channels, 2), *dt = side.fresh(t_size);
+          side.backend.modulation_dx(s, stride, dm, without == 1 ? nullptr : dtable, without == 2 ? nullptr : dt);
+        });
+    }
+  }
+}
+
+/// Attention of one size, forward and backward, over separate or interleaved q, k, v.
+template <class D, class T>
+void check_attention(const AttentionSize& s, std::vector<std::int32_t> lengths, const std::string& what) {
+  const auto extent = [&](const AttentionSize::Strides& t, std::int64_t tokens) {
+    return (s.batch - 1) * t.batch + (s.groups - 1) * t.group + (tokens - 1) * t.token + s.heads * s.head_dim;
+  };
+  const std::int64_t nq = extent(s.q, s.queries), nk = extent(s.kv, s.keys), no = extent(s.out, s.queries);
+  const std::int64_t nl = s.batch * s.groups * s.heads * s.queries;
+  check_parity<D, T>("attention " + what, [&](auto& side) {
+    auto *q = side.values(nq, 1), *k = side.values(nk, 2), *v = side.values(nk, 3);
+    const std::int32_t* valid = lengths.empty() ? nullptr : side.given(lengths);
+    side.backend.attention(s, valid, q, k, v, side.fresh(no), side.fresh_statistics(nl));
+  });
+  // The backward pass takes the results of a forward pass: both sides get those of the reference.
+  Side<double, Cpu, T> forward;
+  auto *q = forward.values(nq, 1), *k = forward.values(nk, 2), *v = forward.values(nk, 3), *out = forward.fresh(no);
+  auto* lse = forward.fresh_statistics(nl);
+  forward.backend.attention(s, lengths.empty() ? nullptr : lengths.data(), q, k, v, out, lse);
+  check_parity<D, T>("attention_dx " + what, [&](auto& side) {
+    using U = typename std::remove_reference_t<decltype(side)>::Element;
+    std::vector<U> out_values;
+    std::vector<Stat<U>> lse_values;
+    for (std::int64_t i = 0; i < no; ++i) out_values.push_back(stored<U, T>(out[i]));
+    for (std::int64_t i = 0; i < nl; ++i) lse_values.push_back(stored<Stat<U>, Stat<T>>(lse[i]));
+    auto *q = side.values(nq, 1), *k = side.values(nk, 2), *v = side.values(nk, 3), *dout = side.values(no, 4);
+    const std::int32_t* valid = lengths.empty() ? nullptr : side.given(lengths);
+    side.backend.attention_dx(s, valid, q, k, v, side.given(out_values), side.given(lse_values), dout, side.fresh(nq),
+                              side.fresh(nk), side.fresh(nk));
+  });
+}
+
+template <class D, class T>
+void check_attention() {
+  const std::int64_t B = 2, F = 3, S = 19, H = 2, d = 5, C = H * d;
+  const AttentionSize::Strides qkv_space{F * S * 3 * C, S * 3 * C, 3 * C}, space{F * S * C, S * C, C};
+  const AttentionSize::Strides qkv_time{F * S * 3 * C, 3 * C, S * 3 * C}, time{F * S * C, C, S * C};
+  check_attention<D, T>({B, F, S, S, H, d, qkv_space, qkv_space, space}, {}, "along space");
+  check_attention<D, T>({B, 2, F, F, H, d, qkv_time, qkv_time, time}, {}, "along time");
+  const auto one_group = [](std::int64_t tokens, std::int64_t channels) {
+    return AttentionSize::Strides{tokens * channels, 0, channels};
+  };
+  check_attention<D, T>({B, 1, 35, 37, H, d, one_group(35, C), one_group(37, 2 * C), one_group(35, C)}, {37, 33},
+                        "to text of several tiles");
+  check_attention<D, T>({B, 1, 3, 40, H, d, one_group(3, C), one_group(40, C), one_group(3, C)}, {1, 7}, "short texts");
+  for (const std::int64_t wide : {72, 130}) {  // the kernels for larger heads
+    const auto strides = one_group(5, wide);
+    check_attention<D, T>({1, 1, 5, 5, 1, wide, strides, strides, strides}, {}, std::to_string(wide) + " channels");
+  }
+}
+
+template <class D, class T>
+void check_temporal_conv() {
+  using Kind = TemporalConvSize::Kind;
+  for (const Kind kind : {Kind::depthwise, Kind::dense})
+    for (const std::int64_t kernel : {1, 3, 5})
+      for (const std::int64_t first : {-(kernel - 1), -(kernel - 1) / 2}) {  // causal, centred
+        const std::int64_t in = 6, out = kind == Kind::dense ? 4 : 6;
+        const TemporalConvSize s{2, 4, 3, in, out, kernel, first, kind};
+        const std::int64_t tokens = s.batch * s.frames * s.space, nw = out * kernel * (kind == Kind::dense ? in : 1);
+        const std::string what = (kind == Kind::dense ? "dense " : "depthwise ") + std::to_string(kernel);
+        for (const int bias : {0, 1})
+          check_parity<D, T>("temporal_conv " + what, [&](auto& side) {
+            auto *x = side.values(tokens * in, 1), *w = side.values(nw, 2), *b = side.values(out, 3);
+            side.backend.temporal_conv(s, x, w, bias ? b : nullptr, side.fresh(tokens * out));
+          });
+        check_parity<D, T>("temporal_conv_dx " + what, [&](auto& side) {
+          auto *dy = side.values(tokens * out, 1), *w = side.values(nw, 2);
+          side.backend.temporal_conv_dx(s, dy, w, side.fresh(tokens * in));
+        });
+        for (const int without : {0, 1, 2})
+          check_parity<D, T>("temporal_conv_dw " + what, [&](auto& side) {
+            auto *dy = side.values(tokens * out, 1), *x = side.values(tokens * in, 2);
+            auto *dw = side.values(nw, 3), *db = side.values(out, 4);
+            side.backend.temporal_conv_dw(s, dy, x, without == 1 ? nullptr : dw, without == 2 ? nullptr : db);
+          });
+      }
+}
+
+template <class D, class T>
+void check_patches() {
+  const PatchSize s{2, 3, 4, 6, 4, 2, 3, 2};
+  const std::int64_t n = s.batch * s.channels * s.frames * s.height * s.width;
+  for (const PatchOrder order : {PatchOrder::channels_first, PatchOrder::channels_last}) {
+    check_parity<D, T>("patchify", [&](auto& side) {
+      auto* x = side.values(n, 1);
+      side.backend.patchify(s, order, x, side.fresh(n));
+    });
+    check_parity<D, T>("unpatchify", [&](auto& side) {
+      auto* patches = side.values(n, 1);
+      side.backend.unpatchify(s, order, patches, side.fresh(n));
+    });
+  }
+}
+
+template <class D, class T>
+void check_text() {
+  for (const std::int64_t width : {8, 31})
+    check_parity<D, T>("time_features", [&](auto& side) {
+      auto* t = side.values(5, 1, 10.0);
+      side.backend.time_features(5, width, t, side.fresh(5 * width));
+    });
+  std::vector<std::int32_t> ids{3, 0, 3, 3, 7, 0, 1};
+  for (int i = 0; i < 400; ++i) ids.push_back((i * 37) % 8);  // more than a block of threads looks at
+  const std::int64_t n = std::int64_t(ids.size()), width = 19, rows = 9;
+  check_parity<D, T>("embedding", [&](auto& side) {
+    auto* table = side.values(rows * width, 1);
+    side.backend.embedding(n, width, side.given(ids), table, side.fresh(n * width));
+  });
+  check_parity<D, T>("embedding_dx", [&](auto& side) {
+    auto* dy = side.values(n * width, 1);
+    side.backend.embedding_dx(n, width, side.given(ids), dy, side.values(rows * width, 2));
+  });
+  const std::vector<std::int32_t> drop{0, 1, 1, 0, 1};
+  const std::int64_t tokens = 3, channels = 11, entry = tokens * channels, all = 5 * entry;
+  check_parity<D, T>("replace_dropped", [&](auto& side) {
+    auto *table = side.values(entry, 1), *x = side.values(all, 2);
+    side.backend.replace_dropped(5, tokens, channels, side.given(drop), table, x, side.fresh(all));
+  });
+  for (const int without : {0, 1, 2})
+    check_parity<D, T>("replace_dropped_dx", [&](auto& side) {
+      auto *dy = side.values(all, 1), *dtable = side.values(entry, 2), *dx = side.fresh(all);
+      side.backend.replace_dropped_dx(5, tokens, channels, side.given(drop), dy, without == 1 ? nullptr : dtable,
+                                      without == 2 ? nullptr : dx);
+    });
+}
+
+template <class D, class T>
+void check_loss_and_optimizer() {
+  for (const std::int64_t n : {1, 1000, 40000}) {  // several parts
+    check_parity<D, T>("mse", [&](auto& side) {
+      auto *p = side.values(n, 1), *t = side.values(n, 2);
+      side.backend.mse(n, p, t, side.fresh(1));
+    });
+    check_parity<D, T>("sum_of_squares",
+                       [&](auto& side) { side.returned(side.backend.sum_of_squares(n, side.values(n, 1))); });
+  }
+  check_parity<D, T>("sum_of_squares of nothing",
+                     [&](auto& side) { side.returned(side.backend.sum_of_squares(0, side.values(0, 1))); });
+  check_parity<D, T>("mse_dx", [&](auto& side) {
+    auto *p = side.values(700, 1), *t = side.values(700, 2), *dloss = side.values(1, 3);
+    side.backend.mse_dx(700, p, t, dloss, side.fresh(700));
+  });
+  const AdamWStep step{.lr = 1e-2,
+                       .beta1 = 0.9,
+                       .beta2 = 0.99,
+                       .eps = 1e-6,
+                       .decay = 1e-3,
+                       .correction1 = 0.271,
+                       .correction2 = 0.0297,
+                       .gradient_scale = 0.5};
+  const std::int64_t rows = 7, columns = 45, n = rows * columns;
+  for (const int multipliers : {0, 1, 2, 3})
+    check_parity<D, T>("adamw", [&](auto& side) {
+      using Other = std::remove_reference_t<decltype(side)>;
+      const std::vector<float> lr(std::size_t(columns), 0.25f), eps{1, 2, 3, 4, 5, 6, 7};
+      const float *lr_columns = side.given(lr), *eps_rows = side.given(eps);
+      if (multipliers % 2 == 0) lr_columns = nullptr;
+      if (multipliers / 2 == 0) eps_rows = nullptr;
+      auto* g = side.values(n, 2);
+      auto* m = side.statistics(n, 3);
+      auto* v = side.positive_statistics(n, 4);
+      if constexpr (sizeof(T) > 2) {
+        side.backend.adamw(step, rows, columns, lr_columns, eps_rows, side.values(n, 1), side.no_statistics(), g, m, v);
+      } else if constexpr (Other::is_reference) {  // the master weights and their copy, which only differ by rounding
+        auto* master = side.statistics(n, 1);
+        auto* w = side.fresh(n);
+        side.backend.adamw(step, rows, columns, lr_columns, eps_rows, master, side.no_statistics(), g, m, v);
+        std::copy_n(master, n, w);
+      } else {
+        auto* master = side.statistics(n, 1);
+        auto* w = side.fresh(n);
+        side.backend.adamw(step, rows, columns, lr_columns, eps_rows, w, master, g, m, v);
+      }
+    });
+}
+
+/// The whole contract.
+template <class D, class T>
+void check_backend_parity() {
+  check_linear<D, T>();
+  check_elementwise<D, T>();
+  check_norm<D, T>();
+  check_modulate<D, T>();
+  check_attention<D, T>();
+  check_temporal_conv<D, T>();
+  check_patches<D, T>();
+  check_text<D, T>();
+  check_loss_and_optimizer<D, T>();
+}
+
+}  // namespace modelgrow::testing

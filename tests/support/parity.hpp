@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// One call of a backend function, run twice on the same numbers: on a device, and in double on the CPU as reference.
+#pragma once
+#include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/core/rng.hpp>
+#include <modelgrow/core/tensor.hpp>
+
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/support/catch.hpp"
+
+namespace modelgrow::testing {
+
+/// An array after the call, and the relative rounding of its type.
+struct Outcome {
+  std::vector<double> values;
+  double rounding;
+};
+
+/// A number rounded to the storage type T, as U.
+template <class U, class T>
+U stored(double v) {
+  if constexpr (std::same_as<T, bf16>)
+    return U(float(bf16(float(v))));
+  else
+    return U(T(v));
+}
+
+/// The operands of one side: elements U on device D, holding numbers that storage type T can represent. After the call
+/// every array is compared, inputs too, since nothing may change them.
+template <class U, class D, class T>
+class Side {
+ public:
+  using Element = U;
+  [[no_unique_address]] Backend<D> backend;
+  static constexpr bool is_reference = std::same_as<D, Cpu>;
+
+  /// Standard normal numbers, times `scale`; every stream gives other ones.
+  U* values(std::int64_t n, std::uint64_t stream, double scale = 1.0) { return keep(random<U, T>(n, stream, scale)); }
+  /// The same in the type of statistics and moments.
+  Stat<U>* statistics(std::int64_t n, std::uint64_t stream, double scale = 1.0) {
+    return keep(random<Stat<U>, Stat<T>>(n, stream, scale));
+  }
+  /// Squares of such numbers: second moments.
+  Stat<U>* positive_statistics(std::int64_t n, std::uint64_t stream) {
+    auto t = random<Stat<U>, Stat<T>>(n, stream, 1.0);
+    for (std::int64_t i = 0; i < n; ++i) t.data()[i] = stored<Stat<U>, Stat<T>>(t.data()[i] * t.data()[i]);
+    return keep(t);
+  }
+  /// Memory that the call has to overwrite: not a number.
+  U* fresh(std::int64_t n) { return keep(constant<U>(n)); }
+  Stat<U>* fresh_statistics(std::int64_t n) { return keep(constant<Stat<U>>(n)); }
+  template <class V>
+  V* given(const std::vector<V>& v) {
+    return keep(Tensor<V, Cpu>::from({std::int64_t(v.size())}, v));
+  }
+  static Stat<U>* no_statistics() { return nullptr; }
+  /// A number that the call returned.
+  void returned(double v) {
+    results_.push_back([v] { return Outcome{.values = {v}, .rounding = 0}; });
+  }
+
+  std::vector<Outcome> outcomes() const {
+    std::vector<Outcome> all;
+    for (const auto& result : results_) all.push_back(result());
+    return all;
+  }
+
+ private:
+  template <class V, class Stored>
+  static Tensor<V, Cpu> random(std::int64_t n, std::uint64_t stream, double scale) {
+    Tensor<V, Cpu> t(Shape{n});
+    const Rng rng(5, stream);
+    for (std::int64_t i = 0; i < n; ++i) t.data()[i] = stored<V, Stored>(scale * rng.normal(std::uint64_t(i)));
+    return t;
+  }
+  template <class V>
+  static Tensor<V, Cpu> constant(std::int64_t n) {
+    Tensor<V, Cpu> t(Shape{n});
+    for (std::int64_t i = 0; i < n; ++i) t.data()[i] = V(std::nanf(""));
+    return t;
+  }
+  template <class V>
+  V* keep(const Tensor<V, Cpu>& host) {
+    const Tensor<V, D> t = to_device<D>(host);
+    results_.push_back([t] {
+      const auto back = to_cpu(t);
+      Outcome outcome{.values = {}, .rounding = std::same_as<V, bf16> ? 0x1p-8 : 0.0};
+      for (const V& v : back.span()) outcome.values.push_back(static_cast<double>(as_number(v)));
+      return outcome;
+    });
+    return t.data();
+  }
+  static float as_number(bf16 v) { return float(v); }
+  template <class V>
+  static V as_number(V v) {
+    return v;
+  }
+  std::vector<std::function<Outcome()>> results_;
+};
+
+/// Relative error that the arithmetic in Stat<T> may add to the rounding of the result.
+template <class T>
+inline constexpr double arithmetic_error = std::same_as<T, double> ? 1e-12 : 1e-5;
+
+/// Devices that have several ways to run the same kernel specialise this.
+template <class D>
+struct Modes {
+  template <class F>
+  static void for_each(F&& f) {
+    f();
+  }
+};
+
+/// Where two sides differ by more than rounding, in words; empty when they agree. Values that are not numbers (memory
+/// that nobody wrote) must be so on both sides.
+inline std::string difference(const std::vector<Outcome>& device, const std::vector<Outcome>& reference, double error) {
+  for (std::size_t a = 0; a < reference.size(); ++a) {
+    const auto &x = device.at(a).values, &y = reference[a].values;
+    if (x.size() != y.size()) return "array " + std::to_string(a) + " has another size";
+    double largest = 0;
+    for (const double v : y) largest = std::isnan(v) ? largest : std::max(largest, std::abs(v));
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const bool same = std::isnan(y[i])
+                            ? std::isnan(x[i])
+                            : std::abs(x[i] - y[i]) <= device[a].rounding * std::abs(y[i]) + error * largest;
+      if (!same)
+        return "array " + std::to_string(a) + " element " + std::to_string(i) + ": " + std::to_string(x[i]) +
+               ", reference " + std::to_string(y[i]);
+    }
+  }
+  return {};
+}
+
+/// Checks that call(side) leaves the same numbers on device D in type T as on the CPU in double.
+template <class D, class T, class Call>
+void check_parity(const std::string& what, Call call) {
+  Side<double, Cpu, T> reference;
+  call(reference);
+  Modes<D>::for_each([&] {
+    Side<T, D, T> device;
+    call(device);
+    CAPTURE(what);
+    CHECK(difference(device.outcomes(), reference.outcomes(), arithmetic_error<T>) == "");
+  });
+}
+
+}  // namespace modelgrow::testing
