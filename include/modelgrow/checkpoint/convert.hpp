@@ -17,10 +17,10 @@ constexpr To element_cast(From value) {
     // Rounding to float first and to 16 bits after would round twice. A float rounded to odd keeps a trace of
     // everything that was cut off, so the second rounding is exact (Boldo and Melquiond 2008).
     const float nearest = static_cast<float>(value);
-    auto u = std::bit_cast<std::uint32_t>(nearest);
-    const double back = nearest;
-    const bool away = (back > value) == (value > 0) && back != value;  // rounded away from zero: step back
-    u = (u - std::uint32_t(away)) | std::uint32_t(back != value);
+    const auto bits_of = [](double x) { return std::bit_cast<std::int64_t>(x) & INT64_MAX; };
+    const std::int64_t excess = bits_of(nearest) - bits_of(value);  // > 0: rounded away from zero, so step back
+    auto u = std::bit_cast<std::int32_t>(nearest);
+    u = (u - std::int32_t(excess > 0)) | std::int32_t(excess != 0);
     return To(std::bit_cast<float>(u));
   } else if constexpr (std::same_as<From, double>) {
     return static_cast<float>(value);

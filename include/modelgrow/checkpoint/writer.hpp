@@ -42,7 +42,8 @@ inline std::string safetensors_header(const std::vector<NamedShape>& tensors, co
     if (end < at) throw format_error(path.string() + ": the tensors need more than 64 bits of bytes");
     ordered_json entry{{"dtype", name(t.dtype)}, {"shape", ordered_json::array()}, {"data_offsets", {at, end}}};
     for (auto d : t.shape) entry["shape"].push_back(d);
-    text += (text.size() > 1 ? "," : "") + ordered_json(t.name).dump(-1, ' ', false) + ":" + entry.dump();
+    if (text.size() > 1) text += ',';
+    text.append(ordered_json(t.name).dump(-1, ' ', false)).append(1, ':').append(entry.dump());
     at = end;
   }
   text += "}";

@@ -19,7 +19,7 @@ namespace modelgrow::inline v0 {
 struct NamedShape {
   std::string name;
   DType dtype = DType::f32;
-  Shape shape;
+  Shape shape = {};
   bool operator==(const NamedShape&) const = default;
 };
 

@@ -18,7 +18,9 @@ namespace detail {
 
 /// "dir/.model.safetensors.partial-" for "dir/model.safetensors".
 inline std::filesystem::path partial_prefix(const std::filesystem::path& target) {
-  return parent_of(target) / ("." + target.filename().string() + ".partial-");
+  std::string name(1, '.');
+  name.append(target.filename().string()).append(".partial-");
+  return parent_of(target) / name;
 }
 
 /// A fresh name beside the target; callers create it exclusively and ask again on EEXIST.

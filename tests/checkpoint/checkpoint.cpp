@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// Which file of a directory is the checkpoint, and what stands beside it.
+#include <modelgrow/checkpoint/checkpoint.hpp>
+#include <tests/support/safetensors_bytes.hpp>
+#include <tests/support/scratch.hpp>
+
+using namespace modelgrow;
+using namespace modelgrow::testing;
+
+namespace {
+
+std::string one(std::string_view name) {
+  return file("{\"" + std::string(name) + R"(":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x");
+}
+
+}  // namespace
+
+TEST_CASE("a directory with weights, configuration, optimizer and average") {
+  const Scratch scratch;
+  put(scratch / "model.safetensors", one("w"));
+  put(scratch / "config.json", R"({"depth": 3})");
+  auto c = Checkpoint::open(scratch.path());
+  CHECK(c.config() == R"({"depth": 3})");
+  CHECK(c.path() == scratch.path());
+  CHECK(c.weights_path() == scratch / "model.safetensors");
+  CHECK_FALSE(c.has_optimizer());
+  CHECK_FALSE(c.has_ema());
+  CHECK_THROWS_AS(c.optimizer(), io_error);
+  CHECK_THROWS_AS(c.ema(), io_error);
+
+  put(scratch / "optimizer.safetensors", one("w.m"));
+  put(scratch / "ema.safetensors", one("w"));
+  c = Checkpoint::open(scratch.path());
+  CHECK(c.has_optimizer());
+  CHECK(c.has_ema());
+  CHECK(c.optimizer().names().contains("w.m"));
+  CHECK(c.ema().names().contains("w"));
+  CHECK(c.names().size() == 1);
+}
+
+TEST_CASE("names of weights in the order of preference") {
+  const Scratch scratch;
+  put(scratch / "OpenSora-v1.safetensors", one("last"));
+  CHECK(Checkpoint::open(scratch.path()).names()[0].name == "last");
+  put(scratch / "optimizer.safetensors", one("o"));
+  put(scratch / ".hidden.safetensors", "half-written");
+  CHECK(Checkpoint::open(scratch.path()).names()[0].name == "last");
+  put(scratch / "shard.safetensors", one("index"));
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }),
+             "several (OpenSora-v1.safetensors, shard.safetensors)"));
+  put(scratch / "x.safetensors.index.fp16.json", R"({"metadata":{},"weight_map":{"index":"shard.safetensors"}})");
+  CHECK(Checkpoint::open(scratch.path()).names()[0].name == "index");
+  put(scratch / "diffusion_pytorch_model.safetensors", one("diffusers"));
+  CHECK(Checkpoint::open(scratch.path()).names()[0].name == "diffusers");
+  put(scratch / "model.safetensors", one("model"));
+  CHECK(Checkpoint::open(scratch.path()).names()[0].name == "model");
+}
+
+TEST_CASE("what is no checkpoint is an error that says so") {
+  const Scratch scratch;
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }), "it has no .safetensors file"));
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch / "missing"); }), (scratch / "missing").string()));
+}
+
+TEST_CASE("a single file carries its configuration in the metadata") {
+  const Scratch scratch;
+  put(scratch / "config.json", "of somebody else");
+  const auto path = put(scratch / "x.safetensors", file(R"({"__metadata__":{"config":"{\"depth\": 3}"}})"));
+  CHECK(Checkpoint::open(path).config() == R"({"depth": 3})");
+}
+
+TEST_CASE("an unknown tensor is answered with the nearest names") {
+  const Scratch scratch;
+  const auto c = Checkpoint::open(put(scratch / "x.safetensors", one("blocks.0.attn.qkv.weight")));
+  CHECK(c.find("blocks.0.attn.qkv.wieght") == nullptr);
+  CHECK(says(message_of<format_error>([&] { c.tensor("blocks.0.attn.qkv.wieght"); }),
+             "no tensor 'blocks.0.attn.qkv.wieght'; the nearest names are 'blocks.0.attn.qkv.weight'"));
+  CHECK(c.tensor("blocks.0.attn.qkv.weight").bytes == 1);
+}
+
+TEST_CASE("copies share the mapping and find their own entries") {
+  const Scratch scratch;
+  auto first = std::make_unique<Checkpoint>(Checkpoint::open(put(scratch / "x.safetensors", one("w"))));
+  const Checkpoint copy = *first;
+  first.reset();
+  CHECK(&copy.tensor("w") == &copy.tensors()[0]);
+  CHECK(char(copy.tensor("w").data[0]) == 'x');
+  copy.release(copy.tensor("w"));
+  CHECK(char(copy.tensor("w").data[0]) == 'x');
+}
