@@ -21,10 +21,13 @@ inline void expect_shape(std::string_view op, std::string_view what, const Shape
     for (std::int64_t e : expected) fits = fits && (e == any_size || e == *dim), ++dim;
   }
   if (fits) return;
-  std::string text = "[" + std::string(op) + "] " + std::string(what) + " is " + to_string(found) + "; expected [";
-  const char* separator = "";
-  for (std::int64_t e : expected) text += separator + (e == any_size ? "*" : std::to_string(e)), separator = ", ";
-  throw shape_error(text + "]: " + std::string(hint));
+  std::string wanted;
+  for (std::int64_t e : expected) {
+    if (!wanted.empty()) wanted += ", ";
+    wanted += e == any_size ? "*" : std::to_string(e);
+  }
+  throw shape_error("[" + std::string(op) + "] " + std::string(what) + " is " + to_string(found) + "; expected [" +
+                    wanted + "]: " + std::string(hint));
 }
 
 /// Throws shape_error "[op] message" unless `fits`; the message is only built when it is needed.

@@ -20,19 +20,22 @@ struct Elementwise {
   }
   template <class T>
   static void activation_dx(Activation kind, std::int64_t n, const T* x, const T* dy, T* dx) {
-    constexpr std::int64_t block = 512;  // the sigmoids of a block stay in the first-level cache
+    constexpr std::int64_t block = 512;  // intermediate values stay in the first-level cache
     for_pieces(n, [=](std::int64_t first, std::int64_t count) {
-      Eigen::Array<T, block, 1> sigmoid;
+      Eigen::Array<T, block, 1> decay, sigmoid;
       for (std::int64_t i = first; i < first + count; i += block) {
         const std::int64_t m = std::min(block, first + count - i);
         const auto v = array(x + i, m), g = array(dy + i, m);
-        auto s = sigmoid.head(m);
+        // s = 1 / (1 + e), and e s = 1 - s without cancellation; the bound keeps e finite.
+        auto e = decay.head(m), s = sigmoid.head(m);
         if (kind == Activation::silu) {
-          s = ((-v).exp() + T(1)).inverse();
-          array(dx + i, m) = g * s * (v * (T(1) - s) + T(1));
+          e = (-v).min(T(80)).exp();
+          s = (e + T(1)).inverse();
+          array(dx + i, m) = g * s * (v * (e * s) + T(1));
         } else {
-          s = ((v * (v.square() * T(-2 * gelu_b * gelu_a) + T(-2 * gelu_b))).exp() + T(1)).inverse();
-          array(dx + i, m) = g * s * (v * (T(1) - s) * (v.square() * T(6 * gelu_b * gelu_a) + T(2 * gelu_b)) + T(1));
+          e = (v * (v.square() * T(-2 * gelu_b * gelu_a) + T(-2 * gelu_b))).min(T(80)).exp();
+          s = (e + T(1)).inverse();
+          array(dx + i, m) = g * s * (v * (e * s) * (v.square() * T(6 * gelu_b * gelu_a) + T(2 * gelu_b)) + T(1));
         }
       }
     });
@@ -73,7 +76,7 @@ struct Elementwise {
 
  private:
   // gelu(x) = x/2 (1 + tanh u) = x / (1 + exp(-2u)) with u = b (x + a x^3), Hendrycks & Gimpel 2016. The second form
-  // keeps the relative accuracy of the left tail, and s = 1 / (1 + exp(-2u)) gives the derivative s (1 + x (1-s) 2u').
+  // keeps the relative accuracy of the left tail; with s = 1 / (1 + exp(-2u)) its derivative is s (1 + x (1-s) 2u').
   static constexpr double gelu_a = 0.044715, gelu_b = 0.79788456080286535588;
 };
 

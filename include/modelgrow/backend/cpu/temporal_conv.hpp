@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Convolution over frames on [batch, frames, space, channels] in place: each tap is a shifted run of frames.
 #pragma once
+#include <modelgrow/backend/cpu/arrays.hpp>
 #include <modelgrow/backend/cpu/gemm.hpp>
 
 namespace modelgrow::inline v0 {
@@ -22,7 +23,8 @@ struct TemporalConv {
     if (s.kind == TemporalConvSize::Kind::dense) {
       for_taps(s, [&](std::int64_t k, std::int64_t to, std::int64_t from, std::int64_t frames) {
         gemm_nt(frames * s.space, s.channels_out, s.channels_in, x + from * s.space * s.channels_in,
-                taps.data() + k * s.channels_out * s.channels_in, y + to * frame, Write::add);
+                taps.data() + k * s.channels_out * s.channels_in, y + to * frame)
+            .add();
       });
     } else {
       shifted_products(s, x, taps, y, 1);
@@ -37,7 +39,8 @@ struct TemporalConv {
     if (s.kind == TemporalConvSize::Kind::dense) {
       for_taps(s, [&](std::int64_t k, std::int64_t to, std::int64_t from, std::int64_t frames) {
         gemm_nn(frames * s.space, s.channels_in, s.channels_out, dy + to * s.space * s.channels_out,
-                taps.data() + k * s.channels_out * s.channels_in, dx + from * s.space * s.channels_in, Write::add);
+                taps.data() + k * s.channels_out * s.channels_in, dx + from * s.space * s.channels_in)
+            .add();
       });
     } else {
       shifted_products(s, dy, taps, dx, -1);
@@ -57,7 +60,8 @@ struct TemporalConv {
     if (s.kind == TemporalConvSize::Kind::dense) {
       for_taps(s, [&](std::int64_t k, std::int64_t to, std::int64_t from, std::int64_t frames) {
         gemm_tn(n, s.channels_in, frames * s.space, dy + to * s.space * n, x + from * s.space * s.channels_in,
-                sums.data() + k * tap, Write::add);
+                sums.data() + k * tap)
+            .add();
       });
     } else {
       sum_rows(s.batch * s.frames, 1, s.kernel * n, sums.data(), [=](std::int64_t bt, std::int64_t, T* partial) {

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+// The tape: gradients add up, memory is used again, nothing is recorded that nobody wants, recomputation.
+#include <modelgrow/autograd/recompute.hpp>
+#include <modelgrow/autograd/tape.hpp>
+#include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/ops/activation.hpp>
+#include <modelgrow/ops/add.hpp>
+#include <modelgrow/ops/linear.hpp>
+#include <modelgrow/ops/mse.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/random.hpp"
+
+using namespace modelgrow;
+using namespace modelgrow::testing;
+using DoubleTape = Tape<double, Cpu>;
+using V = Var<double, Cpu>;
+
+namespace {
+
+Parameter<double, Cpu> parameter(Shape shape, std::uint64_t stream) {
+  Parameter<double, Cpu> p;
+  p.value = random_tensor(std::move(shape), stream);
+  return p;
+}
+
+// A residual MLP block; counts how often it runs.
+struct Block {
+  Parameter<double, Cpu> in = parameter({8, 4}, 1), out = parameter({4, 8}, 2);
+  int runs = 0;
+  V operator()(DoubleTape& tape, const V& x) {
+    ++runs;
+    return add(tape, x, linear(tape, gelu(tape, linear(tape, x, tape.use(in))), tape.use(out)));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("gradients of a leaf used many times add up") {
+  DoubleTape tape;
+  const V x = tape.leaf(random_tensor({3}, 1));
+  V sum = x;
+  for (int i = 0; i < 5; ++i) sum = add(tape, sum, x);
+  tape.backward(sum);
+  for (int i = 0; i < 3; ++i) CHECK(x.gradient().data()[i] == 6);
+}
+
+TEST_CASE("gradients of parameters add up over backward passes until they are cleared") {
+  Block block;
+  const auto x = random_tensor({2, 4}, 3), target = random_tensor({2, 4}, 4);
+  const auto pass = [&] {
+    DoubleTape tape;
+    tape.backward(mse(tape, block(tape, tape.constant(x)), target));
+  };
+  pass();
+  const auto once = block.in.gradient.clone();
+  pass();
+  auto twice = once.clone();
+  for (double& g : twice.span()) g *= 2;
+  CHECK(relative_error(block.in.gradient, twice) < 1e-14);
+}
+
+TEST_CASE("frozen parameters and buffers get no gradient") {
+  Block block;
+  block.in.state = Parameter<double, Cpu>::State::frozen;
+  block.out.info.purpose = Purpose::buffer;
+  DoubleTape tape;
+  const V y = block(tape, tape.constant(random_tensor({2, 4}, 3)));
+  CHECK_FALSE(y.wants_gradient());
+  tape.backward(y);
+  CHECK_FALSE(block.in.gradient.defined());
+  CHECK_FALSE(block.out.gradient.defined());
+}
+
+TEST_CASE("an inferring tape records nothing") {
+  Block block;
+  DoubleTape tape(DoubleTape::Mode::infer);
+  const V y = block(tape, tape.leaf(random_tensor({2, 4}, 3)));
+  CHECK_FALSE(y.wants_gradient());
+  CHECK_FALSE(block.in.gradient.defined());
+  const V z = recompute(tape, std::vector<V>{y}, [&](const std::vector<V>& v) { return block(tape, v[0]); });
+  CHECK_FALSE(z.wants_gradient());
+}
+
+TEST_CASE("recomputation gives the same gradients with less memory") {
+  const auto x = random_tensor({512, 4}, 3), target = random_tensor({512, 4}, 4);
+  const auto train = [&](Activations activations, std::vector<Block>& blocks) {
+    DoubleTape tape;
+    V v = tape.constant(x);
+    for (Block& b : blocks)
+      v = activations == Activations::keep
+              ? b(tape, v)
+              : recompute(tape, std::vector<V>{v}, [&](const std::vector<V>& again) { return b(tape, again[0]); });
+    tape.backward(mse(tape, v, target));
+    return tape.pool().held();
+  };
+  std::vector<Block> kept(6), recomputed(6);
+  const std::size_t all = train(Activations::keep, kept), few = train(Activations::recompute, recomputed);
+  CHECK(few < all / 2);
+  for (std::size_t i = 0; i < 6; ++i) {
+    CHECK(kept[i].runs == 1);
+    CHECK(recomputed[i].runs == 2);
+    CHECK(relative_error(recomputed[i].in.gradient, kept[i].in.gradient) == 0);
+    CHECK(relative_error(recomputed[i].out.gradient, kept[i].out.gradient) == 0);
+  }
+}
+
+TEST_CASE("recomputation nests") {
+  Block kept, inner;
+  const auto x = random_tensor({2, 4}, 3), target = random_tensor({2, 4}, 4);
+  {
+    DoubleTape tape;
+    const V leaf = tape.leaf(x);
+    tape.backward(mse(tape, kept(tape, kept(tape, leaf)), target));
+  }
+  DoubleTape tape;
+  const V leaf = tape.leaf(x);
+  const auto once = [&](const std::vector<V>& v) { return inner(tape, v[0]); };
+  const auto twice = [&](const std::vector<V>& v) { return recompute(tape, {recompute(tape, {v[0]}, once)}, once); };
+  tape.backward(mse(tape, recompute(tape, std::vector<V>{leaf}, twice), target));
+  CHECK(relative_error(inner.in.gradient, kept.in.gradient) == 0);
+  CHECK(relative_error(inner.out.gradient, kept.out.gradient) == 0);
+}
+
+TEST_CASE("a tape takes no new memory after its first step") {
+  Block block;
+  DoubleTape tape;
+  const auto x = random_tensor({64, 4}, 3), target = random_tensor({64, 4}, 4);
+  std::size_t held = 0;
+  for (int step = 0; step < 3; ++step) {
+    tape.backward(mse(tape, block(tape, tape.constant(x)), target));
+    if (step == 0) held = tape.pool().held();
+    CHECK(tape.pool().held() == held);
+  }
+}
+
+TEST_CASE("an observer sees what the model points out") {
+  DoubleTape tape;
+  std::vector<std::string> seen;
+  tape.observer = [&](const std::string& name, const Tensor<double, Cpu>& value) {
+    seen.push_back(name + " " + to_string(value.shape()));
+  };
+  tape.observe("blocks.0.", "mlp", tape.constant(random_tensor({2, 3}, 1)));
+  REQUIRE(seen.size() == 1);
+  CHECK(seen[0] == "blocks.0.mlp [2, 3]");
+}

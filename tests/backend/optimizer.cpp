@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// The fused AdamW step against its definition, with and without multipliers.
+#include <modelgrow/backend/cpu.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/random.hpp"
+
+using namespace modelgrow;
+using namespace modelgrow::testing;
+
+TEST_CASE("adamw is the decoupled update, scaled per column and row, and clears the gradient") {
+  const double lr = 1e-2, decay = 0.1, beta1 = 0.9, beta2 = 0.99, eps = 1e-3, clip = 0.5;
+  for (const std::int64_t rows : {1, 7, 300})
+    for (const std::int64_t columns : {1, 33, 500})
+      for (const int multipliers : {0, 1, 2, 3}) {
+        CAPTURE(rows, columns, multipliers);
+        const std::int64_t n = rows * columns;
+        auto lr_columns = random_tensor<float>({columns}, 5), eps_rows = random_tensor<float>({rows}, 6);
+        for (float& v : lr_columns.span()) v = std::abs(v);
+        for (float& v : eps_rows.span()) v = std::abs(v);
+        auto w = random_tensor({n}, 1), m = Tensor<double, Cpu>::zeros({n}), v = m.clone();
+        auto we = w.clone(), me = m.clone(), ve = v.clone();
+        for (int step = 1; step <= 3; ++step) {
+          auto g = random_tensor({n}, 10 + std::uint64_t(step));
+          const auto kept = g.clone();
+          const AdamWStep s{lr,  beta1, beta2, eps, lr * decay, 1 - std::pow(beta1, step), 1 - std::pow(beta2, step),
+                            clip};
+          Backend<Cpu>::adamw<double>(s, rows, columns, multipliers & 1 ? lr_columns.data() : nullptr,
+                                      multipliers & 2 ? eps_rows.data() : nullptr, w.data(), nullptr, g.data(),
+                                      m.data(), v.data());
+          for (std::int64_t i = 0; i < n; ++i) {
+            const double rate = multipliers & 1 ? double(lr_columns.data()[i % columns]) : 1.0;
+            const double floor = multipliers & 2 ? double(eps_rows.data()[i / columns]) : 1.0;
+            const double gi = clip * kept.data()[i];
+            me.data()[i] = beta1 * me.data()[i] + (1 - beta1) * gi;
+            ve.data()[i] = beta2 * ve.data()[i] + (1 - beta2) * gi * gi;
+            const double m_hat = me.data()[i] / s.correction1, v_hat = ve.data()[i] / s.correction2;
+            we.data()[i] -= lr * decay * we.data()[i] + lr * rate * m_hat / (std::sqrt(v_hat) + eps * floor);
+          }
+          CHECK(Backend<Cpu>::sum_of_squares<double>(n, g.data()) == 0);
+        }
+        CHECK(relative_error(w, we) < 1e-13);
+        CHECK(relative_error(m, me) < 1e-13);
+        CHECK(relative_error(v, ve) < 1e-13);
+      }
+}
