@@ -43,13 +43,18 @@ struct SchemaOption {
   std::function<Schema(const Schema&, const Arguments&)> switched_on;
 };
 
-/// Parameters, stacks and spaces of one model, and the layers it could have.
+/// Keys of config.json with their new values as JSON text.
+using ConfigPatch = std::vector<std::pair<std::string, std::string>>;
+
+/// Parameters, stacks and spaces of one model, the layers it could have, and how its configuration says so.
 struct Schema {
   std::string family;
   std::vector<ParamSpec> parameters;
   std::vector<StackSpec> stacks;
   std::vector<SpaceSpec> spaces;
   std::vector<SchemaOption> options;
+  /// The keys of config.json that follow from a (grown) schema of this family; empty when there is no config.json.
+  std::function<ConfigPatch(const Schema&)> config_patch;
 
   const ParamSpec* find(std::string_view name) const {
     const auto it = std::find_if(parameters.begin(), parameters.end(), [&](const auto& p) { return p.name == name; });
@@ -91,13 +96,15 @@ struct Schema {
   }
 };
 
-/// The schema of a live model (or of one on Meta); the model type names its family and may offer options().
+/// The schema of a live model (or of one on Meta); the model type names its family, and may offer
+/// options(model) and config_patch(model).
 template <class M>
 requires requires { M::family; }
 Schema schema(const M& model) {
   Schema s;
   s.family = M::family;
-  if constexpr (requires { M::options(); }) s.options = M::options();
+  if constexpr (requires { M::options(model); }) s.options = M::options(model);
+  if constexpr (requires { M::config_patch(model); }) s.config_patch = M::config_patch(model);
   Walk walk(
       [&]<class P>(const std::string& path, const P& p) {
         using T = std::remove_cvref_t<decltype(*p.value.data())>;

@@ -154,61 +154,55 @@ inline Multipliers read_multipliers(const TensorSet& set, std::string_view param
   return m;
 }
 
-/// The grown optimizer state: moments by the transposed rule, steps, multipliers. Parameters without state (frozen
-/// ones) stay without; fresh ones start with zero moments at step 0. Throws format_error.
+/// The grown optimizer state: moments by the transposed rule, master weights as weights, steps, multipliers. Parameters
+/// without state (frozen ones) stay without; fresh ones start with zero moments at step 0. Throws format_error.
 inline std::vector<Output> optimizer_outputs(const Plan& plan, const TensorSet& set) {
+  using Kind = OptimizerKind;
   detail::Collector all(set);
   const TensorView* any_step = nullptr;
   bool any_moment = false;
   for (const auto& p : plan.source().parameters)
-    for (auto kind : {OptimizerKind::m, OptimizerKind::v, OptimizerKind::step, OptimizerKind::lr, OptimizerKind::eps})
+    for (auto kind : {Kind::m, Kind::v, Kind::master, Kind::step, Kind::lr, Kind::eps})
       if (const auto* t = set.find(optimizer_name(kind, p.name))) {
         all.use(*t);
-        any_moment |= kind == OptimizerKind::m || kind == OptimizerKind::v;
-        if (kind == OptimizerKind::step) any_step = t;
+        any_moment |= kind == Kind::m || kind == Kind::v;
+        if (kind == Kind::step) any_step = t;
       }
   for (std::size_t i = 0; i < plan.schema().parameters.size(); ++i) {
     const Recipe r = plan.recipe(i);
-    if (r.purpose == Purpose::buffer) continue;
-    bool has_state = r.source.empty() && any_moment;
-    for (auto kind : {OptimizerKind::m, OptimizerKind::v}) {
-      const auto* t = r.source.empty() ? nullptr : set.find(optimizer_name(kind, r.source));
-      if (t) detail::check_source(set, *t, r);
-      if (!t && !(r.source.empty() && any_moment)) continue;
-      has_state = true;
-      all.emit(Output{.target = NamedShape{.name = optimizer_name(kind, r.name),
-                                           .dtype = t ? t->dtype : set.float_type(DType::f32),
-                                           .shape = r.shape},
-                      .kind = t ? Output::Kind::recipe : Output::Kind::zeros,
+    const bool added = r.source.empty();
+    if (r.purpose == Purpose::buffer || (added && !any_moment)) continue;
+    const auto emit = [&](Kind kind, Output::Kind how, const TensorView* t, DType dtype, const Shape& shape,
+                          std::vector<std::byte> values = {}) {
+      const Of of = kind == Kind::m ? Of::first_moment : kind == Kind::v ? Of::second_moment : Of::weights;
+      all.emit(Output{.target = NamedShape{.name = optimizer_name(kind, r.name), .dtype = dtype, .shape = shape},
+                      .kind = how,
                       .parameter = std::int64_t(i),
-                      .of = kind == OptimizerKind::m ? Of::first_moment : Of::second_moment,
+                      .of = of,
                       .source = t,
-                      .values = {}});
+                      .values = std::move(values)});
+    };
+    bool has_state = false;
+    for (auto kind : {Kind::m, Kind::v, Kind::master}) {
+      const auto* t = added ? nullptr : set.find(optimizer_name(kind, r.source));
+      if (t) detail::check_source(set, *t, r);
+      if (t)
+        emit(kind, Output::Kind::recipe, t, t->dtype, r.shape);
+      else if (added && kind != Kind::master)
+        emit(kind, Output::Kind::zeros, nullptr, set.float_type(DType::f32), r.shape);
+      has_state |= t || added;
     }
-    const auto* step = r.source.empty() ? any_step : set.find(optimizer_name(OptimizerKind::step, r.source));
-    if (step && has_state)
-      all.emit(Output{.target = NamedShape{.name = optimizer_name(OptimizerKind::step, r.name),
-                                           .dtype = step->dtype,
-                                           .shape = step->shape},
-                      .kind = r.fresh ? Output::Kind::zeros : Output::Kind::copied,
-                      .parameter = std::int64_t(i),
-                      .source = step,
-                      .values = {}});
     if (!has_state) continue;
-    const auto old = r.source.empty() ? Multipliers{} : read_multipliers(set, r.source, shape_of(r.source_axes));
-    const auto grown = grow_multipliers(r, old);
-    for (auto kind : {OptimizerKind::lr, OptimizerKind::eps}) {
-      const auto& v = kind == OptimizerKind::lr ? grown.lr : grown.eps;
-      if (v == std::vector<double>{1.0}) continue;
-      Output o{.target = NamedShape{.name = optimizer_name(kind, r.name),
-                                    .dtype = DType::f64,
-                                    .shape = Shape{std::int64_t(v.size())}},
-               .kind = Output::Kind::values,
-               .parameter = std::int64_t(i),
-               .values = std::vector<std::byte>(v.size() * sizeof(double))};
-      std::memcpy(o.values.data(), v.data(), o.values.size());
-      all.emit(std::move(o));
-    }
+    if (const auto* step = added ? any_step : set.find(optimizer_name(Kind::step, r.source)))
+      emit(Kind::step, r.fresh ? Output::Kind::zeros : Output::Kind::copied, step, step->dtype, step->shape);
+    const auto grown =
+        grow_multipliers(r, added ? Multipliers{} : read_multipliers(set, r.source, shape_of(r.source_axes)));
+    for (auto kind : {Kind::lr, Kind::eps})
+      if (const auto& v = kind == Kind::lr ? grown.lr : grown.eps; v != std::vector<double>{1.0}) {
+        const auto bytes = std::as_bytes(std::span(v));
+        emit(kind, Output::Kind::values, nullptr, DType::f64, Shape{std::int64_t(v.size())},
+             {bytes.begin(), bytes.end()});
+      }
   }
   all.pass_through([&](const std::string& name) {
     const auto parsed = parse_optimizer_name(name);

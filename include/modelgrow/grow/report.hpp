@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// What a growth did: sizes, times, memory, and for every tensor how it was made and how exact the file check found it.
+#pragma once
+#include <sys/resource.h>
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include <modelgrow/detail/json.hpp>
+#include <modelgrow/grow/plan_print.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// One tensor of the grown model.
+struct TensorReport {
+  std::string name;
+  Shape before, after;  // `before` is empty for a new tensor
+  std::string recipe;
+  std::uint64_t bytes = 0;
+  std::string rule;     // what the file check compared
+  double residual = 0;  // and what it found
+};
+
+/// The result of a growth.
+struct Report {
+  std::string family;
+  Certificate certificate, trajectory;
+  std::int64_t parameters_before = 0, parameters_after = 0;
+  std::uint64_t bytes_before = 0, bytes_after = 0;  // of weights
+  std::vector<TensorReport> tensors;
+  std::vector<std::string> passed_through;  // tensors that the family does not know, copied as they are
+  std::vector<std::string> files;           // what was written, within the directory
+  std::vector<std::string> notes;
+  double max_residual = 0;  // over weights and averages
+  std::string worst;        // the tensor that has it
+  struct Seconds {
+    double plan = 0, write = 0, check = 0;
+  } seconds;
+  std::uint64_t peak_rss_bytes = 0;  // of the process
+};
+
+/// Largest resident memory that this process has had, in bytes.
+inline std::uint64_t peak_rss() {
+  rusage usage{};
+  return ::getrusage(RUSAGE_SELF, &usage) == 0 ? std::uint64_t(usage.ru_maxrss) * 1024 : 0;
+}
+
+inline std::ostream& operator<<(std::ostream& os, const Report& r) {
+  char line[160];
+  const auto put = [&](const char* format, auto... values) {
+    std::snprintf(line, sizeof line, format, values...);
+    os << line;
+  };
+  os << "grown " << r.family << ": parameters " << detail::grouped(std::uint64_t(r.parameters_before)) << " -> "
+     << detail::grouped(std::uint64_t(r.parameters_after)) << ", weights " << detail::human_bytes(r.bytes_before)
+     << " -> " << detail::human_bytes(r.bytes_after) << "\n  function   " << to_string(r.certificate)
+     << "\n  trajectory " << to_string(r.trajectory) << "\n";
+  put("  file check: %zu tensors, largest residual %.3g", r.tensors.size(), r.max_residual);
+  if (r.max_residual > 0) os << " (" << r.worst << ")";
+  put("\n  seconds: plan %.2f, write %.2f, check %.2f; peak memory %s\n", r.seconds.plan, r.seconds.write,
+      r.seconds.check, detail::human_bytes(r.peak_rss_bytes).c_str());
+  os << "  files:";
+  for (const auto& f : r.files) os << " " << f;
+  os << "\n";
+  if (!r.passed_through.empty()) {
+    os << "  copied through, unknown to the family:";
+    for (const auto& n : r.passed_through) os << " " << n;
+    os << "\n";
+  }
+  for (const auto& n : r.notes) os << "  note: " << n << "\n";
+  return os;
+}
+
+/// The report as JSON, tensor by tensor.
+inline std::string to_json(const Report& r) {
+  using detail::ordered_json;
+  ordered_json j{{"family", r.family},
+                 {"certificate", to_string(r.certificate)},
+                 {"trajectory", to_string(r.trajectory)},
+                 {"parameters", {{"base", r.parameters_before}, {"grown", r.parameters_after}}},
+                 {"bytes", {{"base", r.bytes_before}, {"grown", r.bytes_after}}},
+                 {"file_check", {{"max_residual", r.max_residual}, {"worst", r.worst}, {"tensors", r.tensors.size()}}},
+                 {"seconds", {{"plan", r.seconds.plan}, {"write", r.seconds.write}, {"check", r.seconds.check}}},
+                 {"peak_rss_mb", double(r.peak_rss_bytes) / 1e6},
+                 {"files", r.files},
+                 {"passed_through", r.passed_through},
+                 {"notes", r.notes},
+                 {"tensors", ordered_json::array()}};
+  const auto list = [](const Shape& s) { return std::vector<std::int64_t>(s.begin(), s.end()); };
+  for (const auto& t : r.tensors)
+    j["tensors"].push_back({{"name", t.name},
+                            {"before", list(t.before)},
+                            {"after", list(t.after)},
+                            {"recipe", t.recipe},
+                            {"bytes", t.bytes},
+                            {"rule", t.rule},
+                            {"residual", t.residual}});
+  return j.dump(2) + "\n";
+}
+
+}  // namespace modelgrow::inline v0

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// How far a grown tensor is from its ancestor: sums the copies along some axes, follows the copies along the others,
+// and compares with the old bytes. For a linear map that is W' E_in = E_out W. Memory is a few rows.
+#pragma once
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <mutex>
+#include <vector>
+
+#include <modelgrow/checkpoint/convert.hpp>
+#include <modelgrow/core/parallel.hpp>
+#include <modelgrow/grow/correspondence.hpp>
+
+namespace modelgrow::inline v0::detail {
+
+/// One axis of a comparison.
+struct ComparedAxis {
+  std::vector<std::int64_t> old;  // new index -> old index
+  std::int64_t old_size = 1;
+  bool summed = false;
+  std::int64_t size() const { return std::int64_t(old.size()); }
+};
+
+/// A run of axes as one: for each new index, its slot and the slot's place in the old tensor. Summed axes have one slot
+/// for each old index, others one for each new index.
+struct ComparedRun {
+  std::vector<std::int64_t> slot{0}, place{0};
+  ComparedRun(const std::vector<ComparedAxis>& axes, std::size_t begin, std::size_t end, std::int64_t stride) {
+    for (std::size_t a = begin; a < end; ++a) stride /= axes[a].old_size;  // of the axis before the run, to the last
+    std::vector<std::int64_t> strides(end - begin);
+    for (std::size_t a = end; a-- > begin; stride *= axes[a].old_size) strides[a - begin] = stride;
+    for (std::size_t a = begin; a < end; ++a) {
+      const auto& axis = axes[a];
+      const std::int64_t slots = axis.summed ? axis.old_size : axis.size();
+      std::vector<std::int64_t> next_slot, next_place(place.size() * std::size_t(slots));
+      for (auto s : slot)
+        for (std::int64_t j = 0; j < axis.size(); ++j)
+          next_slot.push_back(s * slots + (axis.summed ? axis.old[std::size_t(j)] : j));
+      for (std::size_t s = 0; s < place.size(); ++s)
+        for (std::int64_t j = 0; j < slots; ++j)
+          next_place[s * std::size_t(slots) + std::size_t(j)] =
+              place[s] + strides[a - begin] * (axis.summed ? j : axis.old[std::size_t(j)]);
+      slot = std::move(next_slot);
+      place = std::move(next_place);
+    }
+  }
+};
+
+struct Residual {
+  double most = 0;   // largest difference; infinite for numbers that became NaN or the reverse
+  double scale = 0;  // largest magnitude of the old tensor
+  double relative() const { return scale > 0 ? most / scale : most; }
+};
+
+/// Compares f(new), summed, with f(old). `f` makes second moments linear (their root).
+template <Element T, class F>
+Residual residual_of(const std::byte* grown, const std::byte* old, const std::vector<ComparedAxis>& axes, F&& f) {
+  std::size_t first = axes.size(), last = 0;
+  for (std::size_t a = 0; a < axes.size(); ++a)
+    if (axes[a].summed) first = std::min(first, a), last = a + 1;
+  first = std::min(first, axes.size());
+  last = std::max(last, first);
+  std::int64_t total = 1;
+  for (const auto& a : axes) total *= a.old_size;
+  std::int64_t inner_old = 1, middle_old = 1;
+  for (std::size_t a = first; a < axes.size(); ++a) (a < last ? middle_old : inner_old) *= axes[a].old_size;
+  const ComparedRun outer(axes, 0, first, total), middle(axes, first, last, middle_old * inner_old),
+      inner(axes, last, axes.size(), inner_old);
+  const auto slots = std::int64_t(middle.place.size()), rows = std::int64_t(middle.slot.size()),
+             width = std::int64_t(inner.slot.size());
+  const std::int64_t chunk = std::clamp<std::int64_t>((std::int64_t{1} << 16) / std::max<std::int64_t>(1, slots), 1,
+                                                      std::max<std::int64_t>(1, width));
+  const std::int64_t chunks = (width + chunk - 1) / chunk;
+  const Stored<T> now{grown}, before{old};
+  Residual result;
+  std::mutex mutex;
+  parallel_for(std::int64_t(outer.place.size()) * chunks, 4, [&](std::int64_t begin, std::int64_t end) {
+    Residual mine;
+    std::vector<double> sum(std::size_t(slots * chunk));
+    for (std::int64_t job = begin; job < end; ++job) {
+      const std::int64_t o = job / chunks, q0 = job % chunks * chunk, q1 = std::min(width, q0 + chunk);
+      std::fill(sum.begin(), sum.end(), 0.0);
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t q = q0; q < q1; ++q)
+          sum[std::size_t(middle.slot[std::size_t(r)] * chunk + q - q0)] += f(now((o * rows + r) * width + q));
+      for (std::int64_t s = 0; s < slots; ++s)
+        for (std::int64_t q = q0; q < q1; ++q) {
+          const double x =
+              f(before(outer.place[std::size_t(o)] + middle.place[std::size_t(s)] + inner.place[std::size_t(q)]));
+          const double y = sum[std::size_t(s * chunk + q - q0)];
+          if (std::isfinite(x)) mine.scale = std::max(mine.scale, std::abs(x));
+          const bool same = x == y || (!std::isfinite(x) && !std::isfinite(y));
+          if (!same) mine.most = std::max(mine.most, std::isfinite(x - y) ? std::abs(x - y) : INFINITY);
+        }
+    }
+    const std::lock_guard lock(mutex);
+    result.most = std::max(result.most, mine.most);
+    result.scale = std::max(result.scale, mine.scale);
+  });
+  return result;
+}
+
+inline bool all_zero(std::span<const std::byte> bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+}
+
+}  // namespace modelgrow::inline v0::detail
