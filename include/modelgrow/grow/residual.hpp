@@ -72,7 +72,11 @@ Residual residual_of(const std::byte* grown, const std::byte* old, const std::ve
   const std::int64_t chunk = std::clamp<std::int64_t>((std::int64_t{1} << 16) / std::max<std::int64_t>(1, slots), 1,
                                                       std::max<std::int64_t>(1, width));
   const std::int64_t chunks = (width + chunk - 1) / chunk;
-  const Stored<T> now{grown}, before{old};
+  const auto read = [](const std::byte* data, std::int64_t i) {
+    T x;
+    std::memcpy(&x, data + sizeof(T) * std::size_t(i), sizeof x);
+    return element_cast<double>(x);
+  };
   Residual result;
   std::mutex mutex;
   parallel_for(std::int64_t(outer.place.size()) * chunks, 4, [&](std::int64_t begin, std::int64_t end) {
@@ -83,11 +87,11 @@ Residual residual_of(const std::byte* grown, const std::byte* old, const std::ve
       std::fill(sum.begin(), sum.end(), 0.0);
       for (std::int64_t r = 0; r < rows; ++r)
         for (std::int64_t q = q0; q < q1; ++q)
-          sum[std::size_t(middle.slot[std::size_t(r)] * chunk + q - q0)] += f(now((o * rows + r) * width + q));
+          sum[std::size_t(middle.slot[std::size_t(r)] * chunk + q - q0)] += f(read(grown, (o * rows + r) * width + q));
       for (std::int64_t s = 0; s < slots; ++s)
         for (std::int64_t q = q0; q < q1; ++q) {
           const double x =
-              f(before(outer.place[std::size_t(o)] + middle.place[std::size_t(s)] + inner.place[std::size_t(q)]));
+              f(read(old, outer.place[std::size_t(o)] + middle.place[std::size_t(s)] + inner.place[std::size_t(q)]));
           const double y = sum[std::size_t(s * chunk + q - q0)];
           if (std::isfinite(x)) mine.scale = std::max(mine.scale, std::abs(x));
           const bool same = x == y || (!std::isfinite(x) && !std::isfinite(y));
