@@ -198,6 +198,7 @@ TEST_CASE("step 6: InvalidOffset") {
   };
   CHECK(refused(two("[3,5]"), "InvalidOffset"));  // hole
   CHECK(refused(two("[1,3]"), "InvalidOffset"));  // overlap
+  CHECK(refused(two("[2,1]"), "InvalidOffset"));  // backwards
   CHECK(says(refusal(two("[3,5]")), "tensor 'b'"));
   std::string attack;
   for (int i = 0; i < 10; ++i)

@@ -39,26 +39,28 @@ TEST_CASE("one shard has the plain name and no index") {
 
 TEST_CASE("shards are filled in order, and a tensor over the limit has one of its own") {
   const Scratch scratch;
-  const auto path = write(scratch / "model.safetensors", {u8("d", 4), u8("c", 3), u8("b", 9), u8("a", 1)}, 6);
+  const auto path =
+      write(scratch / "model.safetensors", {u8("e", 7), u8("d", 4), u8("c", 3), u8("b", 3), u8("a", 1)}, 6);
   CHECK(path == scratch / "model.safetensors.index.json");
   CHECK(get(path) == R"({
   "metadata": {
-    "total_size": 17
+    "total_size": 18
   },
   "weight_map": {
     "a": "model-00004-of-00004.safetensors",
     "b": "model-00003-of-00004.safetensors",
-    "c": "model-00002-of-00004.safetensors",
-    "d": "model-00001-of-00004.safetensors"
+    "c": "model-00003-of-00004.safetensors",
+    "d": "model-00002-of-00004.safetensors",
+    "e": "model-00001-of-00004.safetensors"
   }
 }
 )");
   CHECK(scratch.entries() == 5);
   for (const auto& opened : {Checkpoint::open(path), Checkpoint::open(scratch.path())}) {
     REQUIRE(opened.files().size() == 4);
-    CHECK(opened.total_bytes() == 17);
-    CHECK(std::memcmp(opened.tensor("b").data, "bbbbbbbbb", 9) == 0);
-    CHECK(opened.tensors()[0].name == "d");
+    CHECK(opened.total_bytes() == 18);
+    CHECK(std::memcmp(opened.tensor("b").data, "bbb", 3) == 0);
+    CHECK(opened.tensors()[0].name == "e");
     for (const auto& f : opened.files()) CHECK(f.metadata() == Metadata{{"format", "pt"}});
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Files and directories appear complete or not at all, whatever kills the writer.
 #include <csignal>
+#include <memory>
 
 #include <sys/wait.h>
 
@@ -59,6 +60,17 @@ TEST_CASE("a file that is not committed was never there") {
   } catch (const std::runtime_error&) {
   }
   CHECK(scratch.entries() == 0);
+}
+
+TEST_CASE("a moved file is committed by its new owner only") {
+  const Scratch scratch;
+  auto first = std::make_unique<AtomicFile>(scratch / "x");
+  AtomicFile second(std::move(*first));
+  first.reset();
+  CHECK(scratch.entries() == 1);
+  second.append("whole");
+  second.commit();
+  CHECK(get(scratch / "x") == "whole");
 }
 
 TEST_CASE("what a killed process left is removed by the next writer, what a living one holds is not") {
