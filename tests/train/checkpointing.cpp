@@ -27,7 +27,7 @@ struct Run {
       mg::Tape<float, mg::Cpu> tape;
       tape.backward(tiny::loss(model, tape, i));
       adam.step(model, 0.01);
-      ema.update(model, adam, i);
+      ema.update(model, adam);
     }
   }
   void save(const fs::path& path, std::int64_t step = 3) {

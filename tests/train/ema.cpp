@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The average against its recurrence, in use and back, and on disk.
+#include <modelgrow/checkpoint/model_io.hpp>
 #include <modelgrow/train/ema.hpp>
 
 #include "tests/support/catch.hpp"
@@ -18,7 +19,7 @@ TEST_CASE("the average follows e = d e + (1 - d) w, with or without a ramp of d"
   double expected = model.weight1.value.data()[7];
   for (int step = 0; step < 4; ++step) {
     for (double& w : model.weight1.value.span()) w += 1.0;
-    ema.update(model, adam, step);
+    ema.update(model, adam);
     const double ramp = (1.0 + step) / (10.0 + step);
     const double d = warmup == mg::EmaOptions::Warmup::none ? 0.25 : std::min(0.25, ramp);
     expected = d * expected + (1 - d) * model.weight1.value.data()[7];
@@ -48,13 +49,21 @@ TEST_CASE("averages come back from the disk bit for bit; files that do not fit a
   const mg::AdamW<float, mg::Cpu> adam(model, {});
   mg::Ema<float, mg::Cpu> ema(model, adam), loaded(model, adam);
   for (float& w : model.second.weight1.value.span()) w *= 1.5f;
-  ema.update(model, adam, 3);
+  for (int i = 0; i < 3; ++i) ema.update(model, adam);
   ema.save(directory / "ema.safetensors", "second.");
   const auto file = mg::Checkpoint::open(directory / "ema.safetensors");
   loaded.load(file, model.second, "second.");
+  CHECK(loaded.updates() == 3);
   REQUIRE(loaded.averages().size() == 10);
   for (int i = 0; i < 60; ++i)
     REQUIRE(loaded.averages().at("second.weight1").data()[i] == ema.averages().at("second.weight1").data()[i]);
+
+  mg::save(directory / "foreign.safetensors", model.second);  // says nothing about its history
+  loaded.load(mg::Checkpoint::open(directory / "foreign.safetensors"), model.second, "second.");
+  CHECK(loaded.options().at(loaded.updates()) == loaded.options().decay);
+  loaded.restart(model.second, adam, "second.");
+  CHECK(loaded.updates() == 0);
+  CHECK(loaded.averages().at("second.weight1").data()[7] == model.second.weight1.value.data()[7]);
 
   tiny::Mlp<float, mg::Cpu> wider({.width = 6, .hidden = 12});
   CHECK_THROWS_AS(loaded.load(file, wider, "second."), mg::format_error);
@@ -72,7 +81,7 @@ TEST_CASE("a model that was grown without its average is refused") {
   Model model({}), wider({.width = 6, .hidden = 12});
   const mg::AdamW<double, mg::Cpu> adam(model, {});
   mg::Ema<double, mg::Cpu> ema(model, adam);
-  CHECK_THROWS_AS(ema.update(wider, adam, 0), mg::shape_error);
+  CHECK_THROWS_AS(ema.update(wider, adam), mg::shape_error);
   CHECK_THROWS_AS(ema.use_in(wider), mg::shape_error);
   CHECK(wider.bias2.value.size() == 6);
 }

@@ -82,7 +82,10 @@ void load_models(const std::filesystem::path& directory, M& model, AdamW<T, D>& 
     const Checkpoint file = Checkpoint::open(folder);
     load(part, file);
     if (file.has_optimizer()) optimizer.load(file.optimizer(), part, prefix);
-    if (ema) ema->load(file.has_ema() ? file.ema() : file, part, prefix);
+    if (ema && file.has_ema())
+      ema->load(file.ema(), part, prefix);
+    else if (ema)
+      ema->restart(part, optimizer, prefix);
   });
 }
 

@@ -2,6 +2,7 @@
 // Exponential moving average of the weights (Polyak & Juditsky 1992), which samples better than the last weights.
 #pragma once
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <string>
 #include <utility>
@@ -12,12 +13,12 @@ namespace modelgrow::inline v0 {
 
 /// How long the average remembers: about 1 / (1 - decay) steps.
 struct EmaOptions {
-  enum class Warmup { none, ramp };  // ramp: min(decay, (1 + step) / (10 + step)), as diffusers does
+  enum class Warmup { none, ramp };  // ramp: min(decay, (1 + n) / (10 + n)) after n updates, as diffusers does
   double decay = 0.999;
   Warmup warmup = Warmup::ramp;
 
-  double at(std::int64_t step) const {
-    const double ramp = double(1 + step) / double(10 + step);
+  double at(std::int64_t updates) const {
+    const double ramp = double(1 + updates) / double(10 + updates);
     return warmup == Warmup::none ? decay : std::min(decay, ramp);
   }
 };
@@ -52,21 +53,28 @@ class Ema {
   /// Starts from the weights of the model.
   template <class M>
   Ema(const M& model, const AdamW<T, D>& optimizer, EmaOptions options = {}) : options_(options) {
-    for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
-      averages_.emplace(path, optimizer.weights(path, p).clone());
+    restart(model, optimizer);
+  }
+  /// Starts again from the weights of the parameters below `prefix`, which are those of `model`.
+  template <class M>
+  void restart(const M& model, const AdamW<T, D>& optimizer, const std::string& prefix = {}) {
+    std::erase_if(averages_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+    for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
+      averages_.emplace(prefix + name, optimizer.weights(prefix + name, p).clone());
     });
+    updates_ = 0;
   }
 
-  /// Moves the averages towards the weights after step number `step` (from 0). Throws shape_error when the model was
-  /// grown and the averages were not.
+  /// Moves the averages towards the weights. Throws shape_error when the model was grown and the averages were not.
   template <class M>
-  void update(const M& model, const AdamW<T, D>& optimizer, std::int64_t step) {
+  void update(const M& model, const AdamW<T, D>& optimizer) {
     for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
       const Tensor<Stat<T>, D>& average = of(path, p);
       if (!p.trained()) return;
       const Tensor<Stat<T>, D> weights = optimizer.weights(path, p);
-      Backend<D>::lerp(average.size(), 1.0 - options_.at(step), weights.data(), average.data());
+      Backend<D>::lerp(average.size(), 1.0 - options_.at(updates_), weights.data(), average.data());
     });
+    ++updates_;
   }
 
   /// Puts the averages into the model for as long as the result lives; do not train meanwhile.
@@ -84,6 +92,8 @@ class Ema {
   }
 
   const EmaOptions& options() const { return options_; }
+  /// How often the averages were moved since they were a copy of the weights.
+  std::int64_t updates() const { return updates_; }
   /// Averages by path, for growth and for inspection.
   Averages& averages() { return averages_; }
   const Averages& averages() const { return averages_; }
@@ -93,9 +103,10 @@ class Ema {
     TensorFile file;
     for (const auto& [full, average] : averages_)
       if (full.starts_with(prefix)) file.add(full.substr(prefix.size()), average);
-    file.save(path);
+    file.save(path, {{"updates", std::to_string(updates_)}});
   }
-  /// Replaces the averages below `prefix`, which are those of `model`. Throws format_error, with the averages
+  /// Replaces the averages below `prefix`, which are those of `model`; averages of a file that does not say how often
+  /// they were moved count as settled. Throws format_error, with the averages
   /// unchanged, when the file does not fit the model.
   template <class M>
   void load(const Checkpoint& file, const M& model, const std::string& prefix = {}) {
@@ -108,6 +119,8 @@ class Ema {
         throw format_error(file.path().string() + ": tensor '" + t.name + "' belongs to no parameter of the model");
     std::erase_if(averages_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
     averages_.merge(loaded);
+    const auto count = file.metadata().find("updates");
+    updates_ = count == file.metadata().end() ? settled : std::strtoll(count->second.c_str(), nullptr, 10);
   }
 
  private:
@@ -128,8 +141,10 @@ class Ema {
     return to_device<D>(narrow);
   }
 
+  static constexpr std::int64_t settled = 1'000'000'000;  // the ramp is over
   EmaOptions options_;
   Averages averages_;
+  std::int64_t updates_ = 0;
 };
 
 }  // namespace modelgrow::inline v0

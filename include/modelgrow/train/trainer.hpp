@@ -124,7 +124,7 @@ class Trainer {
       throw error("the loss of step " + std::to_string(report.step) + " is " + std::to_string(report.loss) +
                   ": lower the learning rate or look at the data; the run saved last is intact");
     report.gradient_norm = optimizer_.step(model_, report.lr);
-    if (ema_) ema_->update(model_, optimizer_, step_);
+    if (ema_) ema_->update(model_, optimizer_);
     ++step_;
     report.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     return report;
