@@ -35,9 +35,10 @@ struct Live {
     throw error("no parameter");
   }
 };
-/// Sizes from the names; what is no size from the old model.
+/// Sizes from the schema; what is no size from the old model.
 template <class T, class D>
-Live<T, D> rebuild(const Live<T, D>& old, const Names& n) {
+Live<T, D> rebuild(const Live<T, D>& old, const Schema& s) {
+  const Names n = names_of(s);
   tiny::Config c = old.config;
   c.hidden = n.dim("final.table", 1);
   c.heads = n.dim("blocks.0.attn.qkv.bias", 0) / (3 * c.head_dim);
@@ -52,7 +53,7 @@ Live<T, D> rebuild(const Live<T, D>& old, const Names& n) {
 struct Rigid : Live<double> {
   using Live<double>::Live;
 };
-Rigid rebuild(const Rigid& old, const Names&) { return Rigid(old.config); }
+Rigid rebuild(const Rigid& old, const Schema&) { return Rigid(old.config); }
 
 template <class T, class D = Cpu>
 struct Optimizer {

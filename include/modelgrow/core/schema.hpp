@@ -53,6 +53,7 @@ struct Schema {
   std::vector<StackSpec> stacks;
   std::vector<SpaceSpec> spaces;
   std::vector<SchemaOption> options;
+  std::map<std::string, std::string> settings = {};  // what shapes do not show, by name; options switched on set them
   /// The keys of config.json that follow from a (grown) schema of this family; empty when there is no config.json.
   std::function<ConfigPatch(const Schema&)> config_patch;
 

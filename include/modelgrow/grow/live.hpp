@@ -20,13 +20,12 @@ struct GrowOptions {
   Progress progress = {};   // may throw to stop: nothing has changed
 };
 
-/// A model that can be built again in another size: rebuild(model, names) beside the model gives one with the sizes of
-/// the names and the settings of the old; else its configuration must follow from the names by M::infer(names).
+/// A model that can be built again in another size: rebuild(model, schema), found beside the model, gives one with the
+/// sizes of the schema and the settings of the old model; its weights need not be filled.
 template <class M>
-concept Rebuildable = requires(const M& m, const Names& n) {
-  { rebuild(m, n) } -> std::same_as<M>;
-}
-|| requires(const Names& n) { M(M::infer(n)); };
+concept Rebuildable = requires(const M& m, const Schema& s) {
+  { rebuild(m, s) } -> std::same_as<M>;
+};
 
 /// An optimizer that shows its state by path: m, v, master, step and multipliers (train/adamw.hpp).
 template <class O>
@@ -78,14 +77,6 @@ HostViews views_of_model(const M& model) {
   return views;
 }
 
-template <class M>
-M rebuilt(const M& model, const Names& names) {
-  if constexpr (requires { rebuild(model, names); })
-    return rebuild(model, names);
-  else
-    return M(M::infer(names));
-}
-
 template <class U, class D>
 void fill_from(Tensor<U, D>& tensor, const HostTensor& from, const std::string& name) {
   if (from.dtype != dtype_of<U>)
@@ -98,7 +89,7 @@ void fill_from(Tensor<U, D>& tensor, const HostTensor& from, const std::string& 
 /// Makes the grown model: values, gradients where there are any, and which parameters are frozen.
 template <class M>
 M grown_model(const Plan& plan, const M& model, const TensorSet& old, const Progress& progress) {
-  M grown = rebuilt(model, names_of(plan.schema()));
+  M grown = rebuild(model, plan.schema());
   struct Old {
     bool frozen;
     HostViews gradient;

@@ -46,7 +46,9 @@ class Plan {
   /// and biases, are zero.
   void insert(std::string_view stack, std::int64_t at, std::int64_t like);
   /// New parameters; inside a block they need a closing parameter that starts at zero.
-  void add(std::vector<ParamSpec> parameters, std::vector<SpaceSpec> spaces = {}, std::uint64_t seed = 0);
+  void add(std::vector<ParamSpec> parameters, std::vector<SpaceSpec> spaces = {}, std::uint64_t seed = 0) {
+    say(Add{.parameters = std::move(parameters), .spaces = std::move(spaces), .settings = {}, .seed = seed});
+  }
   void rename(std::string_view from, std::string_view to);
   void drop(std::string_view name);
   /// Parameter `name`, which may be new, takes its values from `to`.
@@ -95,6 +97,7 @@ class Plan {
     bool closed = false, fresh = false;
   };
 
+  void add_all(const Add& verb);
   std::int64_t index_of(std::string_view name) const;  // throws plan_error with the nearest names
   void check_new(std::string_view name) const;
   void check_tied(const Remap& remap) const;

@@ -116,6 +116,7 @@ struct VerbWriter {
                                             {"because", s.rules.because},
                                             {"tied_to", s.rules.tied_to},
                                             {"exact_if", s.rules.exact_if}});
+    step["settings"] = v.settings;
     step["seed"] = v.seed;
   }
   void operator()(const Rename& v) const {
@@ -144,7 +145,10 @@ inline Verb read_verb(const StepReader& r) {
     return Insert{
         .stack = r.get<std::string>("stack"), .at = r.get<std::int64_t>("at"), .like = r.get<std::int64_t>("like")};
   if (verb == "add") {
-    Add v{.parameters = {}, .spaces = {}, .seed = r.get<std::uint64_t>("seed")};
+    Add v{.parameters = {},
+          .spaces = {},
+          .settings = r.get<std::map<std::string, std::string>>("settings"),
+          .seed = r.get<std::uint64_t>("seed")};
     r.each("parameters", [&](const StepReader& p) { v.parameters.push_back(read_parameter(p)); });
     r.each("spaces", [&](const StepReader& s) {
       v.spaces.push_back(

@@ -176,7 +176,8 @@ inline void Plan::insert(std::string_view stack, std::int64_t at, std::int64_t l
   origins_ = std::move(origins);
 }
 
-inline void Plan::add(std::vector<ParamSpec> parameters, std::vector<SpaceSpec> spaces, std::uint64_t seed) {
+inline void Plan::add_all(const Add& verb) {
+  const auto& [parameters, spaces, settings, seed] = verb;
   if (parameters.empty()) throw plan_error("nothing was given to add");
   Schema next = schema_;
   for (const auto& s : spaces) {
@@ -202,14 +203,15 @@ inline void Plan::add(std::vector<ParamSpec> parameters, std::vector<SpaceSpec> 
   }
   auto claims = detail::claims_of(parameters, schema_.stacks);
   claims.trajectory.reason = "new parameters start with zero moments and their own step 0";
-  push(Add{.parameters = parameters, .spaces = std::move(spaces), .seed = seed},
+  for (const auto& [key, value] : settings) next.settings[key] = value;
+  push(verb,
        "add " + (parameters.size() == 1
                      ? parameters[0].name
                      : std::to_string(parameters.size()) + " parameters, such as " + parameters[0].name),
        claims.function, claims.trajectory);
   schema_ = std::move(next);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    schema_.parameters.push_back(std::move(parameters[i]));
+    schema_.parameters.push_back(parameters[i]);
     origins_.push_back(
         Origin{.step = std::int64_t(steps_.size()) - 1, .added = std::int64_t(i), .touches = {}, .fresh = true});
   }
@@ -267,7 +269,7 @@ inline void Plan::say(const Verb& verb) {
     Plan& p;
     void operator()(const Remap& v) const { p.remap(v.maps, v.noise); }
     void operator()(const Insert& v) const { p.insert(v.stack, v.at, v.like); }
-    void operator()(const Add& v) const { p.add(v.parameters, v.spaces, v.seed); }
+    void operator()(const Add& v) const { p.add_all(v); }
     void operator()(const Rename& v) const { p.rename(v.from, v.to); }
     void operator()(const Drop& v) const { p.drop(v.name); }
     void operator()(const Tie& v) const { p.tie(v.name, v.to); }

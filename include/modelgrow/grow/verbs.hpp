@@ -29,10 +29,11 @@ struct Insert {
   std::string stack;
   std::int64_t at = 0, like = 0;
 };
-/// Adds freshly initialised parameters, and the spaces they bring.
+/// Adds freshly initialised parameters, the spaces they bring and the settings of the family that go with them.
 struct Add {
   std::vector<ParamSpec> parameters;
   std::vector<SpaceSpec> spaces;
+  std::map<std::string, std::string> settings;
   std::uint64_t seed = 0;
 };
 /// Changes the name of one parameter.

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include <modelgrow/core/schema.hpp>
 #include <modelgrow/detail/json.hpp>
 
 namespace modelgrow::inline v0::detail {
@@ -25,6 +26,15 @@ void read_key(const json& from, const char* key, V& value, const std::string& wh
   } catch (const json::exception&) {
     throw format_error(where + ": '" + key + "' is " + it->dump() + ", which is not of the expected type");
   }
+}
+
+/// The top-level keys that differ between two configurations, with their values in the second.
+inline ConfigPatch config_changes(const std::string& before, const std::string& after) {
+  const auto old = parse_config(before, "configuration"), now = parse_config(after, "configuration");
+  ConfigPatch patch;
+  for (const auto& [key, value] : now.items())
+    if (!old.contains(key) || old[key] != value) patch.emplace_back(key, value.dump());
+  return patch;
 }
 
 /// Index of a word in a list; throws format_error that names the words there are.

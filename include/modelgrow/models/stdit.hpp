@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <modelgrow/autograd/recompute.hpp>
-#include <modelgrow/models/stdit_config.hpp>
+#include <modelgrow/models/stdit_schema.hpp>
 #include <modelgrow/nn/caption_embedder.hpp>
 #include <modelgrow/nn/cross_attention.hpp>
 #include <modelgrow/nn/initialise.hpp>
@@ -161,6 +161,22 @@ struct Stdit {
     blocks.reserve(std::size_t(c.depth));
     for (std::int64_t i = 0; i < c.depth; ++i) blocks.emplace_back(c, s);
     final_layer = StditFinalLayer<T, D>(c, s);
+  }
+
+  /// What growth asks: the layers that could be added, and the keys of config.json that a grown schema changes.
+  static std::vector<SchemaOption> options(const Stdit& model) {
+    return stdit_options(model.config, [](const StditConfig& c) { return schema(Stdit<T, Meta>(c)); });
+  }
+  static auto config_patch(const Stdit& model) {
+    return [base = model.config](const Schema& grown) {
+      return detail::config_changes(config_text(base), config_text(grown_config(base, grown)));
+    };
+  }
+  /// An STDiT of the sizes of a grown schema, weights not filled; growth of live models calls it.
+  friend Stdit rebuild(const Stdit& old, const Schema& s) {
+    Stdit grown(grown_config(old.config, s));
+    grown.activations = old.activations;
+    return grown;
   }
 
   static void describe(auto& self, auto& v) {

@@ -26,11 +26,11 @@ struct StditConfig {
   std::int64_t model_max_length = 120;
   double space_scale = 1.0, time_scale = 1.0;
 
-  TemporalConvOptions temporal_conv;  // x += conv(LN(x)) over frames, after the temporal attention
-  struct SecondText {                 // a second cross-attention behind the first, for another text encoder
+  TemporalConvOptions temporal_conv = {};  // x += conv(LN(x)) over frames, after the temporal attention
+  struct SecondText {                      // a second cross-attention behind the first, for another text encoder
     std::int64_t caption_channels = 0, model_max_length = 0;
     bool operator==(const SecondText&) const = default;
-  } second_text;
+  } second_text = {};
 
   bool operator==(const StditConfig&) const = default;
 

@@ -15,6 +15,13 @@ namespace detail {
 inline constexpr std::string_view conv_kinds[] = {"none", "depthwise", "dense"};
 inline constexpr std::string_view conv_paddings[] = {"causal", "centred"};
 
+inline TemporalConvOptions::Kind conv_kind_of(const std::string& word) {
+  return TemporalConvOptions::Kind(index_in(conv_kinds, word, "temporal convolution"));
+}
+inline Padding padding_of(const std::string& word) {
+  return index_in(conv_paddings, word, "temporal convolution") == 0 ? Padding::causal : Padding::centred;
+}
+inline std::string word_of(Padding p) { return std::string(conv_paddings[p == Padding::causal ? 0 : 1]); }
 }  // namespace detail
 
 /// The text of config.json.
@@ -35,9 +42,8 @@ inline std::string config_text(const StditConfig& c) {
   j["time_scale"] = c.time_scale;
   if (c.has_temporal_conv()) {
     const auto& t = c.temporal_conv;
-    j["temporal_conv"] = {{"kind", detail::conv_kinds[int(t.kind)]},
-                          {"kernel", t.kernel},
-                          {"padding", detail::conv_paddings[t.padding == Padding::causal ? 0 : 1]}};
+    j["temporal_conv"] = {
+        {"kind", detail::conv_kinds[int(t.kind)]}, {"kernel", t.kernel}, {"padding", detail::word_of(t.padding)}};
   }
   if (c.has_second_text())
     j["second_text"] = {{"caption_channels", c.second_text.caption_channels},
@@ -69,8 +75,8 @@ inline void read_config(StditConfig& c, std::string_view text, const std::string
     read(*it, "kernel", c.temporal_conv.kernel);
     read(*it, "padding", padding);
     c.temporal_conv.kind = TemporalConvOptions::Kind(detail::index_in(detail::conv_kinds, kind, where));
-    const bool causal = detail::index_in(detail::conv_paddings, padding, where) == 0;
-    c.temporal_conv.padding = causal ? Padding::causal : Padding::centred;
+    c.temporal_conv.padding =
+        detail::index_in(detail::conv_paddings, padding, where) == 0 ? Padding::causal : Padding::centred;
   }
   if (const auto it = j.find("second_text"); it != j.end()) {
     read(*it, "caption_channels", c.second_text.caption_channels);

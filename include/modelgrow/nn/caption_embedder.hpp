@@ -43,7 +43,10 @@ struct CaptionEmbedder {
                         std::to_string(channels) +
                         "]; use the text encoder the model was trained with, and crop longer captions");
     Var<T, D> states = text.states;
-    if (text.dropped.defined()) states = replace_dropped(tape, states, text.dropped, tape.use(y_embedding));
+    if (text.dropped.defined()) {
+      const auto null = tape.constant(y_embedding.value.view(0, {states.dim(1), channels}));
+      states = replace_dropped(tape, states, text.dropped, null);
+    }
     return y_proj(tape, states);
   }
 };

@@ -38,7 +38,7 @@ struct ZeroInitLayer {
       if (!spaces.contains(s.space.name)) fresh.push_back(s);
     const DType type = common_type(now);
     for (auto& p : added) p.dtype = type;
-    plan.add(std::move(added), std::move(fresh), seed);
+    plan.say(Add{.parameters = std::move(added), .spaces = std::move(fresh), .settings = with.settings, .seed = seed});
   }
 
  private:

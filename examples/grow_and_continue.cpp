@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+// The main job: grow a pretrained text-to-video model without changing its function, go on training it, and compare
+// with going on training the old one and with a fresh model of the new size, all for the same compute.
+#include <CLI/CLI.hpp>
+#include <chrono>
+
+#include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/expand.hpp>
+#include <modelgrow/media/contact_sheet.hpp>
+#include <modelgrow/media/gif.hpp>
+#include <modelgrow/media/plot.hpp>
+#include <modelgrow/media/png.hpp>
+#include <modelgrow/models/byte_encoder_json.hpp>
+#include <modelgrow/models/load_model.hpp>
+#include <modelgrow/verify/forward_check.hpp>
+
+#include "support/report.hpp"
+
+namespace mg = modelgrow;
+namespace fs = std::filesystem;
+using namespace example;
+using Model = mg::TextToVideo<float, mg::Cpu>;
+
+namespace {
+
+struct Settings {
+  fs::path base = "examples/data/base", out = "out/demo";
+  std::vector<fs::path> clips{"examples/data/clips/fluent-emoji-64-base.tar"};
+  double tflop = 6;
+  std::int64_t batch = 8, ffn = 0;
+  double lr = 2e-3, guidance = 3;
+  std::int64_t sample_steps = 24, prompts = 8;
+  std::uint64_t seed = 1;
+};
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+/// Configurations of a pipeline folder; the weights come with the run that starts from it.
+Model model_of(const fs::path& pipeline) {
+  mg::StditConfig video;
+  mg::ByteEncoderConfig text;
+  const fs::path video_path = pipeline / "transformer", text_path = pipeline / "text_encoder";
+  mg::read_config(video, mg::Checkpoint::open(video_path).config(), video_path.string());
+  mg::read_config(text, mg::Checkpoint::open(text_path).config(), text_path.string());
+  return Model(video, text);
+}
+enum class Weights { last, averaged };
+Model load_pipeline(const fs::path& pipeline, Weights which) {
+  Model model = model_of(pipeline);
+  const auto read = [&](auto& part, const char* name) {
+    const auto in = mg::Checkpoint::open(pipeline / name);
+    mg::load(part, which == Weights::averaged && in.has_ema() ? in.ema() : in);
+  };
+  read(model.transformer, "transformer");
+  read(model.text_encoder, "text_encoder");
+  return model;
+}
+
+/// What the plan does: about twice the parameters, and eyes for motion.
+mg::Plan growth(const mg::Checkpoint& in, const Settings& s) {
+  const std::int64_t ffn = mg::schema(in).space("ffn").space.size;
+  return mg::plan(in, mg::InsertBlocks{.every = 2},
+                  mg::Net2Wider{.space = "ffn", .to = s.ffn ? s.ffn : ffn * 3 / 2, .noise_db = 20, .seed = s.seed},
+                  mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"kind", "dense"}, {"kernel", "3"}}});
+}
+
+RunResult continue_training(Model& model, const ClipData& data, const Settings& s, const std::string& name,
+                            const fs::path& start_from) {
+  const double flops = step_flops(model.transformer.config, model.text_encoder.config, s.batch);
+  const auto steps = std::max<std::int64_t>(1, std::int64_t(s.tflop * 1e12 / flops));
+  return train(model, data,
+               RunOptions{.name = name,
+                          .steps = steps,
+                          .batch = s.batch,
+                          .lr = s.lr,
+                          .warmup = std::min<std::int64_t>(50, steps / 10),
+                          .schedule = mg::Schedule::Kind::cosine,
+                          .ema_decay = 0.99,
+                          .seed = s.seed + 100,
+                          .evaluate_every = std::max<std::int64_t>(1, steps / 5),
+                          .start_from = start_from,
+                          .log = s.out / (name + ".jsonl")});
+}
+
+mg::Series series(const std::string& name, const RunResult& r) {
+  mg::Series line{.name = name};
+  for (const auto& p : r.curve) {
+    line.x.push_back(p.tflop);
+    line.y.push_back(p.validation_loss);
+  }
+  return line;
+}
+
+mg::Clip clip_of(const mg::Tensor<float, mg::Cpu>& clips, std::int64_t i) {
+  const std::int64_t n = clips.size() / clips.dim(0);
+  const std::span<const float> values(clips.data() + i * n, std::size_t(n));
+  return mg::from_float(values, int(clips.dim(2)), int(clips.dim(3)), int(clips.dim(4)), 3);
+}
+
+int run(const Settings& s) {
+  const Interrupt interrupt;
+  fs::create_directories(s.out);
+  JobReport report;
+
+  auto begin = std::chrono::steady_clock::now();
+  const auto in = mg::Checkpoint::open(s.base / "transformer");
+  Model base = load_pipeline(s.base, Weights::averaged);
+  const auto& video = base.transformer.config;
+  const ClipData data(s.clips, {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])});
+  report.seconds_load = seconds_since(begin);
+  std::cout << "1. loaded " << s.base.string() << ": " << mg::count_parameters(base.transformer)
+            << " parameters, trained on " << data.train.count() << " captioned clips\n\n";
+
+  begin = std::chrono::steady_clock::now();
+  const mg::Plan plan = growth(in, s);
+  report.seconds_plan = seconds_since(begin);
+  std::cout << "2. the plan (dry run)\n" << plan << "\n";
+
+  begin = std::chrono::steady_clock::now();
+  const fs::path grown_path = s.out / "grown";
+  fs::remove_all(grown_path);
+  fs::create_directories(grown_path);
+  const mg::Report written = plan.write(in, grown_path / "transformer");
+  fs::copy(s.base / "text_encoder", grown_path / "text_encoder", fs::copy_options::recursive);
+  report.seconds_write = seconds_since(begin);
+  std::cout << "3. written to " << grown_path.string() << "\n" << written << "\n";
+
+  Model grown = load_pipeline(grown_path, Weights::averaged);
+  const FlowTask<float, mg::Cpu> task(data, 8, s.seed);
+  const mg::ForwardCheck check = mg::forward_check<float, mg::Cpu>(plan, base, grown, [&](auto& tape, Model& model) {
+    const auto indices = task.batches.at(0);
+    const auto batch = mg::validation_batch<float>(task.flow, data.train.gather(indices), 0);
+    const auto text = model.text_encoder.encode(tape, data.train.gather_captions(indices));
+    return model.transformer.forward(tape, tape.constant(batch.noisy), batch.time, text);
+  });
+  std::cout << "4. " << check << "\n\n";
+  check.require();
+
+  std::cout << "5. training on, " << s.tflop << " TFLOP each\n";
+  begin = std::chrono::steady_clock::now();
+  mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
+  std::vector<std::string> prompts;
+  for (std::int64_t i = 0; i < s.prompts; ++i)
+    prompts.push_back(data.validation.captions[std::size_t(i) * data.validation.count() / std::size_t(s.prompts)]);
+  const auto before = task.sample(tape, base, prompts, s.guidance, s.sample_steps, s.seed);
+  report.base_start = task.validation_loss(tape, base);
+  report.grown_start = task.validation_loss(tape, grown);
+  report.grown = continue_training(grown, data, s, "grown", grown_path);
+  report.base = report.grown.stopped ? RunResult{} : continue_training(base, data, s, "base", s.base);
+  Model fresh(grown.transformer.config, grown.text_encoder.config);
+  mg::initialise(fresh, s.seed);
+  if (!report.base.stopped && !report.grown.stopped) report.scratch = continue_training(fresh, data, s, "scratch", {});
+  if (Interrupt::requested()) {
+    std::cerr << "interrupted; the logs so far are in " << s.out << std::endl;
+    return Interrupt::exit_code;
+  }
+  report.seconds_train = seconds_since(begin);
+
+  const auto after = task.sample(tape, grown, prompts, s.guidance, s.sample_steps, s.seed);
+  std::vector<mg::ContactRow> rows;
+  std::vector<mg::Clip> all;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    const mg::Clip old = clip_of(before, std::int64_t(i)), now = clip_of(after, std::int64_t(i));
+    rows.push_back(
+        {.caption = prompts[i], .strips = {{.label = "base", .clip = old}, {.label = "grown", .clip = now}}});
+    all.insert(all.end(), {old, now});
+  }
+  mg::write_png(s.out / "samples.png", mg::contact_sheet(rows, {.title = "Captions never trained on, base and grown"}));
+  mg::write_gif(s.out / "samples.gif", mg::clip_grid(all, 8), {.scale = 3});
+  const std::vector<mg::Series> lines{series("grown", report.grown), series("base, trained on", report.base),
+                                      series("fresh, size of the grown", report.scratch)};
+  mg::write_png(s.out / "curves.png", mg::plot(lines, {.title = "Validation loss at equal compute",
+                                                       .x_label = "TFLOP after growth",
+                                                       .y_label = "validation loss",
+                                                       .y_scale = mg::Scale::log}));
+
+  report.parameters_base = written.parameters_before;
+  report.parameters_grown = written.parameters_after;
+  report.preservation_abs = check.output.max_abs;
+  report.preservation_rel = check.output.max_rel;
+  report.file_residual = written.max_residual;
+  report.flops_base = step_flops(base.transformer.config, base.text_encoder.config, s.batch);
+  report.flops_grown = step_flops(grown.transformer.config, grown.text_encoder.config, s.batch);
+  report.peak_rss_mb = double(mg::peak_rss()) * 1e-6;
+  report.certificate = mg::to_string(written.certificate);
+  report.captions = prompts;
+  mg::detail::write_file(s.out / "report.json", report.json().dump(2) + "\n");
+  mg::detail::write_file(s.out / "report.md", report.markdown());
+  std::cout << "\n" << report.markdown() << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Grows a pretrained text-to-video model, proves that nothing changed, and goes on training it."};
+  Settings s;
+  app.add_option("--base", s.base, "pipeline folder of the pretrained model")->capture_default_str();
+  app.add_option("--clips", s.clips, "WebDataset archives of captioned clips")->capture_default_str();
+  app.add_option("--out", s.out, "where the grown model, report and pictures go")->capture_default_str();
+  app.add_option("--tflop", s.tflop, "compute of each of the three runs")->capture_default_str();
+  app.add_option("--batch", s.batch, "clips a step")->capture_default_str();
+  app.add_option("--lr", s.lr, "peak learning rate")->capture_default_str();
+  app.add_option("--ffn", s.ffn, "width of the grown MLPs (default: half as wide again)");
+  app.add_option("--guidance", s.guidance, "classifier-free guidance of the samples")->capture_default_str();
+  app.add_option("--sample-steps", s.sample_steps, "Euler steps of the samples")->capture_default_str();
+  app.add_option("--prompts", s.prompts, "held-out captions to sample")->capture_default_str();
+  app.add_option("--seed", s.seed, "seed of everything random")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return run(s);
+  } catch (const std::exception& e) {
+    std::cerr << "grow_and_continue: " << e.what() << std::endl;
+    return 1;
+  }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// One training run of the examples: steps, log, progress line, and the validation loss of the averaged weights as a
+// curve over the floating-point operations spent.
+#pragma once
+#include <unistd.h>
+
+#include <iostream>
+#include <optional>
+
+#include <modelgrow/train/flops.hpp>
+#include <modelgrow/train/metrics.hpp>
+#include <modelgrow/train/progress_line.hpp>
+#include <modelgrow/train/trainer.hpp>
+
+#include "flow_task.hpp"
+#include "interrupt.hpp"
+
+namespace example {
+
+/// What a run is given.
+struct RunOptions {
+  std::string name;  // shown and logged
+  std::int64_t steps = 0;
+  std::int64_t batch = 16;
+  double lr = 1e-3;
+  std::int64_t warmup = 100;
+  mg::Schedule::Kind schedule = mg::Schedule::Kind::constant;
+  double weight_decay = 0.01;
+  double ema_decay = 0.999;
+  std::uint64_t seed = 1;
+  std::int64_t evaluate_every = 0;        // steps; 0: only at the end
+  std::filesystem::path directory = {};   // where the run is saved
+  std::filesystem::path start_from = {};  // weights, averages and moments to begin with
+  std::filesystem::path log = {};         // JSON lines
+  std::int64_t save_every = 0;
+  enum class Begin { fresh, resume } begin = Begin::fresh;
+};
+
+/// The validation loss after so many operations.
+struct CurvePoint {
+  std::int64_t step = 0;
+  double tflop = 0, validation_loss = 0;
+};
+
+struct RunResult {
+  std::vector<CurvePoint> curve;
+  double seconds = 0;
+  bool stopped = false;
+  double last() const { return curve.back().validation_loss; }
+};
+
+/// Floating-point operations of one training step, captions of 24 bytes.
+inline double step_flops(const mg::StditConfig& video, const mg::ByteEncoderConfig& text, std::int64_t batch) {
+  using Counter = mg::FlopCounter;
+  mg::TextToVideo<float, Counter> model(video, text);
+  return mg::training_flops<float>([&](mg::Tape<float, Counter>& tape) {
+    const auto& s = video.input_size;
+    const mg::Tensor<float, Counter> clips({batch, video.in_channels, s[0], s[1], s[2]}), time({batch});
+    const auto captions = std::vector<std::string>(std::size_t(batch), std::string(24, 'x'));
+    const auto states = model.text_encoder.encode(tape, captions);
+    return mg::mse(tape, model.transformer.forward(tape, tape.constant(clips), time, states), clips);
+  });
+}
+
+/// Trains `model` in place; on return it holds the averaged weights.
+template <class T, class D>
+RunResult train(mg::TextToVideo<T, D>& model, const ClipData& data, const RunOptions& o) {
+  using Model = mg::TextToVideo<T, D>;
+  const FlowTask<T, D> task(data, std::uint64_t(o.batch), o.seed);
+  mg::TrainerOptions options{.steps = o.steps,
+                             .schedule = {.kind = o.schedule, .peak = o.lr, .warmup = o.warmup, .total = o.steps},
+                             .adamw = {.beta2 = 0.99, .weight_decay = o.weight_decay, .clip_norm = 1.0},
+                             .ema = mg::EmaOptions{.decay = o.ema_decay},
+                             .seed = o.seed,
+                             .directory = o.directory,
+                             .save_every = o.save_every,
+                             .stop = &Interrupt::requested};
+  mg::Trainer<Model, T, D> trainer(model, options);
+  if (o.begin == RunOptions::Begin::resume)
+    trainer.resume(o.directory);
+  else if (!o.start_from.empty())
+    trainer.start_from(o.start_from);
+
+  std::optional<mg::MetricsLog> log;
+  if (!o.log.empty()) log.emplace(o.log, trainer.step() + 1);
+  std::optional<mg::ProgressLine> line;
+  if (isatty(STDOUT_FILENO)) line.emplace(std::cout, o.steps, o.batch);
+  const double tflop = step_flops(model.transformer.config, model.text_encoder.config, o.batch) * 1e-12;
+  RunResult result;
+  mg::Tape<T, D> tape(mg::Tape<T, D>::Mode::infer);
+  const auto measure = [&](std::int64_t step) {
+    const auto averaged = trainer.ema()->use_in(model);
+    const CurvePoint p{step, double(step) * tflop, task.validation_loss(tape, model)};
+    result.curve.push_back(p);
+    if (log)
+      log->write({{"run", o.name}, {"step", p.step}, {"tflop", p.tflop}, {"validation_loss", p.validation_loss}});
+    if (!line) std::cout << o.name << ": step " << p.step << ", validation loss " << p.validation_loss << std::endl;
+  };
+  measure(trainer.step());
+  trainer.every(1, [&](const mg::StepReport& r) {
+    result.seconds += r.seconds;
+    if (line) line->update(r.step, r.loss, r.seconds);
+    const bool last = r.step == o.steps;
+    if (log && (r.step % 50 == 0 || last))
+      log->write({{"run", o.name},
+                  {"step", r.step},
+                  {"loss", r.loss},
+                  {"gradient_norm", r.gradient_norm},
+                  {"lr", r.lr},
+                  {"clips_per_second", double(o.batch) / r.seconds}});
+    if (last || (o.evaluate_every > 0 && r.step % o.evaluate_every == 0)) measure(r.step);
+  });
+  const auto outcome =
+      trainer.run([&](mg::Tape<T, D>& t, std::int64_t step) { return task.loss(t, model, std::uint64_t(step)); });
+  result.stopped = outcome == mg::Trainer<Model, T, D>::Outcome::stopped;
+  mg::for_each_parameter(model, [&](const std::string& path, mg::Parameter<T, D>& p) {
+    p.value = trainer.ema()->averages().find(path)->second;
+  });
+  return result;
+}
+
+}  // namespace example

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// Trains the base that the demo grows: a small STDiT and its text encoder on captioned clips, in pixel space.
+#include <CLI/CLI.hpp>
+
+#include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/models/byte_encoder_json.hpp>
+#include <modelgrow/models/stdit_json.hpp>
+
+#include "support/run.hpp"
+
+namespace mg = modelgrow;
+using namespace example;
+
+int main(int argc, char** argv) {
+  CLI::App app{"Trains a small text-to-video model from scratch on WebDataset archives of captioned clips."};
+  std::vector<std::filesystem::path> clips{"examples/data/clips/fluent-emoji-64-base.tar"};
+  mg::StditConfig video{.input_size = {8, 32, 32},
+                        .in_channels = 3,
+                        .patch_size = {1, 4, 4},
+                        .hidden_size = 128,
+                        .depth = 3,
+                        .num_heads = 4,
+                        .pred_sigma = false,
+                        .caption_channels = 96,
+                        .model_max_length = 64};
+  mg::ByteEncoderConfig text;
+  RunOptions run{.name = "base", .steps = 20000, .evaluate_every = 500, .directory = "out/base", .save_every = 1000};
+  bool resume = false;
+  app.add_option("--clips", clips, "WebDataset archives of animated WebP and captions")->capture_default_str();
+  app.add_option("--out", run.directory, "directory of the run: weights, averages, optimizer, log")
+      ->capture_default_str();
+  app.add_option("--steps", run.steps, "optimizer steps")->capture_default_str();
+  app.add_option("--batch", run.batch, "clips a step")->capture_default_str();
+  app.add_option("--lr", run.lr, "learning rate after warm-up")->capture_default_str();
+  app.add_option("--warmup", run.warmup, "steps of linear warm-up")->capture_default_str();
+  app.add_option("--ema", run.ema_decay, "decay of the averaged weights")->capture_default_str();
+  app.add_option("--seed", run.seed, "seed of everything random")->capture_default_str();
+  app.add_option("--evaluate-every", run.evaluate_every, "steps between validations")->capture_default_str();
+  app.add_option("--save-every", run.save_every, "steps between saves")->capture_default_str();
+  app.add_option("--hidden", video.hidden_size, "width")->capture_default_str();
+  app.add_option("--depth", video.depth, "blocks")->capture_default_str();
+  app.add_option("--heads", video.num_heads, "attention heads")->capture_default_str();
+  app.add_option("--mlp-ratio", video.mlp_ratio, "width of the MLP over the width")->capture_default_str();
+  app.add_option("--frames", video.input_size[0], "frames of a clip")->capture_default_str();
+  app.add_option("--patch", video.patch_size, "patch: frames height width")->capture_default_str();
+  app.add_flag("--resume", resume, "continue the run in --out");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    const Interrupt interrupt;
+    const mg::ClipSize size{int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])};
+    const ClipData data(clips, size);
+    mg::TextToVideo<float, mg::Cpu> model(video, text);
+    mg::initialise(model, run.seed);
+    std::cout << data.train.count() << " clips to train on, " << data.validation.count() << " to validate; "
+              << mg::count_parameters(model.transformer) << " + " << mg::count_parameters(model.text_encoder)
+              << " parameters; " << step_flops(video, text, run.batch) * 1e-9 << " GFLOP a step" << std::endl;
+    run.begin = resume ? RunOptions::Begin::resume : RunOptions::Begin::fresh;
+    run.log = run.directory;
+    run.log += ".jsonl";
+    const RunResult result = train(model, data, run);
+    std::cout << "validation loss " << result.curve.front().validation_loss << " -> " << result.last() << ", "
+              << result.seconds << " s, saved in " << run.directory << std::endl;
+    return result.stopped ? Interrupt::exit_code : 0;
+  } catch (const std::exception& e) {
+    std::cerr << "train_base: " << e.what() << std::endl;
+    return 1;
+  }
+}

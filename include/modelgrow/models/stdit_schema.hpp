@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// From the schema of a grown STDiT back to its configuration, and the layers that an STDiT can still be given.
+#pragma once
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <modelgrow/core/schema.hpp>
+#include <modelgrow/models/stdit_json.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// The ratio whose product with `hidden`, cut to an integer as upstream does, is exactly `ffn`.
+inline double mlp_ratio_for(std::int64_t ffn, std::int64_t hidden) {
+  double ratio = double(ffn) / double(hidden);
+  while (std::int64_t(double(hidden) * ratio) < ffn) ratio = std::nextafter(ratio, ratio + 1.0);
+  return ratio;
+}
+
+/// `base` with the sizes and layers that a schema grown from it has.
+inline StditConfig grown_config(StditConfig base, const Schema& s) {
+  base.hidden_size = s.space("hidden").space.size;
+  base.num_heads = s.space("heads").space.size;
+  base.mlp_ratio = mlp_ratio_for(s.space("ffn").space.size, base.hidden_size);
+  base.depth = s.stack("blocks").count;
+  if (const auto* conv = s.find("blocks.0.conv_temp.weight")) {
+    using Kind = TemporalConvOptions::Kind;
+    base.temporal_conv.kind = conv->info.axes[1].role == Role::in ? Kind::dense : Kind::depthwise;
+    base.temporal_conv.kernel = conv->shape()[2];
+    if (const auto it = s.settings.find("temporal_conv.padding"); it != s.settings.end())
+      base.temporal_conv.padding = detail::padding_of(it->second);
+  }
+  if (const auto* null = s.find("y_embedder_2.y_embedding"))
+    base.second_text = {.caption_channels = null->shape()[1], .model_max_length = null->shape()[0]};
+  return base;
+}
+
+namespace detail {
+
+/// Reads the arguments of an option and refuses those it does not know.
+class OptionArguments {
+ public:
+  OptionArguments(std::string option, const SchemaOption::Arguments& given, std::vector<std::string> known)
+      : option_(std::move(option)), given_(given) {
+    for (const auto& [key, value] : given)
+      if (std::find(known.begin(), known.end(), key) == known.end()) {
+        std::string list;
+        for (const auto& k : known) list += (list.empty() ? "" : ", ") + k;
+        throw plan_error("layer '" + option_ + "' has no argument '" + key + "'; it takes: " + list);
+      }
+  }
+  std::string word(const std::string& key, const std::string& otherwise) const {
+    const auto it = given_.find(key);
+    return it == given_.end() ? otherwise : it->second;
+  }
+  /// A positive number; 0 as `otherwise` means that the argument must be given.
+  std::int64_t number(const std::string& key, std::int64_t otherwise) const {
+    const std::string text = word(key, std::to_string(otherwise));
+    const bool digits = !text.empty() && text.size() < 10 && text.find_first_not_of("0123456789") == text.npos;
+    if (!digits || std::stoll(text) == 0)
+      throw plan_error("layer '" + option_ + "': argument '" + key + "' is '" + text + "'; expected a positive number");
+    return std::stoll(text);
+  }
+
+ private:
+  std::string option_;
+  const SchemaOption::Arguments& given_;
+};
+
+inline void add_temporal_conv(StditConfig& c, const SchemaOption::Arguments& given) {
+  const OptionArguments a("conv_temp", given, {"kind", "kernel", "padding"});
+  try {
+    c.temporal_conv = {.kind = conv_kind_of(a.word("kind", "dense")),
+                       .kernel = a.number("kernel", 3),
+                       .padding = padding_of(a.word("padding", "causal"))};
+  } catch (const format_error& e) {
+    throw plan_error(e.what());
+  }
+}
+
+inline void add_second_text(StditConfig& c, const SchemaOption::Arguments& given) {
+  const OptionArguments a("cross_attn_2", given, {"caption_channels", "model_max_length"});
+  c.second_text = {.caption_channels = a.number("caption_channels", 0),
+                   .model_max_length = a.number("model_max_length", 128)};
+}
+
+}  // namespace detail
+
+/// The layers that growth can switch on. `schema_of(config)` describes an STDiT of that configuration.
+template <class SchemaOf>
+std::vector<SchemaOption> stdit_options(const StditConfig& base, SchemaOf schema_of) {
+  const auto option = [&](std::string name, std::string summary, auto add) {
+    return SchemaOption{.name = std::move(name),
+                        .summary = std::move(summary),
+                        .switched_on = [base, schema_of, add](const Schema& now, const SchemaOption::Arguments& given) {
+                          StditConfig c = grown_config(base, now);
+                          add(c, given);
+                          try {
+                            Schema with = schema_of(c);
+                            with.settings = now.settings;
+                            if (c.has_temporal_conv())
+                              with.settings["temporal_conv.padding"] = detail::word_of(c.temporal_conv.padding);
+                            return with;
+                          } catch (const shape_error& e) {
+                            throw plan_error(e.what());
+                          }
+                        }};
+  };
+  return {
+      option("conv_temp", "temporal convolution; kind = dense | depthwise, kernel = 3 | 5, padding = causal | centred",
+             detail::add_temporal_conv),
+      option("cross_attn_2",
+             "second cross-attention for another text encoder; caption_channels = width of its states, "
+             "model_max_length = 128",
+             detail::add_second_text)};
+}
+
+}  // namespace modelgrow::inline v0

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+// The laws of growth on STDiT: the function is kept, gradients and Adam steps follow the small model, and growths that
+// are wrong on purpose are caught by name.
+#include <modelgrow/grow/live.hpp>
+#include <modelgrow/grow/operators/insert_blocks.hpp>
+#include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/operators/zero_init_layer.hpp>
+#include <modelgrow/grow/plan_json.hpp>
+#include <modelgrow/train/adamw.hpp>
+#include <modelgrow/train/ema.hpp>
+#include <modelgrow/verify/forward_check.hpp>
+
+#include "tests/models/stdit_support.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace test;
+using mg::Cpu;
+
+namespace {
+
+template <class T>
+mg::Stdit<T, Cpu> random_model(std::uint64_t seed = 5) {
+  mg::Stdit<T, Cpu> model(tiny_config());
+  randomise(model, seed, 0.15);
+  return model;
+}
+
+/// The growths that must be exact, one operator each and all together.
+std::vector<std::pair<std::string, std::function<mg::Plan(const mg::Schema&)>>> exact_growths() {
+  using namespace mg;
+  return {
+      {"insert", [](const Schema& s) { return plan(s, InsertBlocks{.every = 1}); }},
+      {"suffix", [](const Schema& s) { return plan(s, InsertBlocks{.count = 2, .placement = Placement::suffix}); }},
+      {"prefix", [](const Schema& s) { return plan(s, InsertBlocks{.count = 1, .placement = Placement::prefix}); }},
+      {"ffn", [](const Schema& s) { return plan(s, Net2Wider{.space = "ffn", .to = 97, .noise_db = 20, .seed = 3}); }},
+      {"hidden", [](const Schema& s) { return plan(s, Net2Wider{.space = "hidden", .to = 48}); }},
+      {"hidden x3",
+       [](const Schema& s) { return plan(s, Net2Wider{.space = "hidden", .to = 72, .splits = Splits::dyadic}); }},
+      {"heads", [](const Schema& s) { return plan(s, Net2Wider{.space = "heads", .to = 4, .noise_db = 20}); }},
+      {"conv", [](const Schema& s) { return plan(s, ZeroInitLayer{.layer = "conv_temp"}); }},
+      {"conv depthwise",
+       [](const Schema& s) {
+         return plan(s, ZeroInitLayer{.layer = "conv_temp",
+                                      .arguments = {{"kind", "depthwise"}, {"kernel", "5"}, {"padding", "centred"}}});
+       }},
+      {"all",
+       [](const Schema& s) {
+         return plan(s, InsertBlocks{.every = 2}, Net2Wider{.space = "ffn", .to = 71, .noise_db = 20},
+                     ZeroInitLayer{.layer = "conv_temp"}, Net2Wider{.space = "hidden", .to = 48, .noise_db = 30},
+                     InsertBlocks{.count = 1, .placement = Placement::suffix});
+       }},
+  };
+}
+
+template <class T>
+auto runner(const Inputs<T>& in) {
+  return [&in](mg::Tape<T, Cpu>& tape, mg::Stdit<T, Cpu>& model) {
+    return model.forward(tape, tape.constant(in.x), in.t, in.text(tape), in.text_2(tape));
+  };
+}
+
+template <class T>
+mg::ForwardCheck check(const mg::Plan& plan, mg::Stdit<T, Cpu> before, mg::Stdit<T, Cpu> after) {
+  const Inputs<T> in(before.config);
+  return mg::forward_check<T, Cpu>(plan, before, after, runner(in));
+}
+
+double step(mg::Stdit<double, Cpu>& model, mg::AdamW<double, Cpu>& optimizer, int k) {
+  const Inputs<double> in(tiny_config(), 100 + 10 * std::uint64_t(k));
+  const auto target = random_tensor<double>({2, 3, 4, 8, 8}, 5000 + std::uint64_t(k));
+  mg::Tape<double, Cpu> tape;
+  const auto loss = mg::mse(tape, runner(in)(tape, model), target);
+  tape.backward(loss);
+  optimizer.step(model, 1e-3);
+  return loss.data()[0];
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("every exact growth keeps the function of STDiT", "", double, float) {
+  for (const auto& [name, growth] : exact_growths()) {
+    INFO(name);
+    const auto before = random_model<TestType>();
+    auto after = before;
+    const mg::Plan plan = growth(mg::schema(before));
+    CHECK(plan.certificate().exactness == mg::Exactness::exact);
+    const mg::Report report = mg::grow(plan, after);
+    CHECK(report.max_residual == 0);
+    const auto found = check(plan, before, after);
+    INFO(found);
+    CHECK(found.passed());
+    CHECK(mg::count_parameters(after) == report.parameters_after);
+    // The same from the plan as text.
+    auto again = before;
+    mg::grow(mg::plan_from_json(mg::to_json(plan), mg::schema(before)), again);
+    bool equal = true;
+    std::map<std::string, std::vector<TestType>> values;
+    mg::for_each_parameter(after, [&](const std::string& path, const auto& p) {
+      values[path].assign(p.value.data(), p.value.data() + p.value.size());
+    });
+    mg::for_each_parameter(again, [&](const std::string& path, const auto& p) {
+      equal = equal && std::equal(values[path].begin(), values[path].end(), p.value.data());
+    });
+    CHECK(equal);
+  }
+}
+
+TEST_CASE("a grown STDiT with its optimizer follows the small one for five Adam steps") {
+  const auto growth = GENERATE(0, 1, 2, 3);
+  auto small = random_model<double>();
+  mg::AdamW<double, Cpu> optimizer(small, {.weight_decay = 0.1});
+  mg::Ema<double, Cpu> ema(small, optimizer, {.decay = 0.9});
+  for (int k = 0; k < 3; ++k) {
+    step(small, optimizer, k);
+    ema.update(small, optimizer);
+  }
+  auto grown = small;
+  mg::for_each_parameter(grown, [](const std::string&, auto& p) { p.value = p.value.clone(), p.gradient = {}; });
+  auto optimizer_grown = optimizer;
+  auto ema_grown = ema;
+  const auto s = mg::schema(small);
+  const mg::Plan plan = growth == 0   ? mg::plan(s, mg::Net2Wider{.space = "ffn", .to = 97})
+                        : growth == 1 ? mg::plan(s, mg::Net2Wider{.space = "hidden", .to = 48})
+                        : growth == 2 ? mg::plan(s, mg::Net2Wider{.space = "hidden", .to = 72})
+                                      : mg::plan(s, mg::Net2Wider{.space = "ffn", .to = 120, .map = mg::UnitMap::tiled},
+                                                 mg::Net2Wider{.space = "hidden", .to = 48});
+  CHECK(plan.trajectory().exactness == mg::Exactness::exact);
+  mg::grow(plan, grown, optimizer_grown, ema_grown);
+  for (int k = 3; k < 8; ++k) {
+    const double a = step(small, optimizer, k), b = step(grown, optimizer_grown, k);
+    INFO("growth " << growth << " step " << k << " losses " << a << " " << b);
+    CHECK(std::abs(a - b) <= 1e-8 * std::abs(a));
+  }
+  const Inputs<double> in(tiny_config());
+  CHECK(relative_difference(run(grown, in), run(small, in)) < 1e-8);
+}
+
+TEST_CASE("without the learning-rate multipliers the trajectory is another") {
+  auto small = random_model<double>();
+  mg::AdamW<double, Cpu> optimizer(small, {});
+  for (int k = 0; k < 3; ++k) step(small, optimizer, k);
+  auto grown = small;
+  mg::for_each_parameter(grown, [](const std::string&, auto& p) { p.value = p.value.clone(), p.gradient = {}; });
+  auto optimizer_grown = optimizer;
+  mg::grow(mg::plan(mg::schema(small), mg::Net2Wider{.space = "hidden", .to = 48}), grown, optimizer_grown);
+  for (auto& [path, state] : optimizer_grown.states()) state.set_multipliers({1.0}, {1.0});
+  for (int k = 3; k < 8; ++k) {
+    step(small, optimizer, k);
+    step(grown, optimizer_grown, k);
+  }
+  const Inputs<double> in(tiny_config());
+  CHECK(relative_difference(run(grown, in), run(small, in)) > 1e-3);
+}
+
+TEST_CASE("growths that STDiT cannot survive are refused with the reason") {
+  const auto s = mg::schema(random_model<float>());
+  const auto message = [&](auto&&... ops) -> std::string {
+    try {
+      mg::plan(s, ops...);
+    } catch (const mg::plan_error& e) {
+      return e.what();
+    }
+    return "accepted";
+  };
+  using Catch::Matchers::Contains;
+  CHECK_THAT(message(mg::InsertBlocks{.at = {0}}), Contains("temporal position table"));
+  CHECK_THAT(message(mg::Net2Wider{.space = "hidden", .to = 36}), Contains("LayerNorm") && Contains("48"));
+  CHECK_THAT(message(mg::Net2Wider{.space = "heads", .to = 3}), Contains("4"));
+  CHECK_THAT(message(mg::Net2Wider{.space = "fnn", .to = 100}), Contains("hidden") && Contains("ffn"));
+  CHECK_THAT(message(mg::Net2Wider{.space = "ffn", .to = 10}), Contains("60"));
+  CHECK_THAT(message(mg::ZeroInitLayer{.layer = "conv"}), Contains("conv_temp"));
+  CHECK_THAT(message(mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"kernel", "4"}}}), Contains("3 or 5"));
+  CHECK_THAT(message(mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"taps", "3"}}}), Contains("kernel"));
+  CHECK_THAT(message(mg::ZeroInitLayer{.layer = "cross_attn_2"}), Contains("caption_channels"));
+}
+
+TEST_CASE("what is built wrong on purpose is caught, and the forward check names the place") {
+  const auto before = random_model<double>();
+  auto after = before;
+  const mg::Plan plan = mg::plan(mg::schema(before), mg::InsertBlocks{.every = 2},
+                                 mg::Net2Wider{.space = "ffn", .to = 97}, mg::ZeroInitLayer{.layer = "conv_temp"});
+  mg::grow(plan, after);
+  REQUIRE(check(plan, before, after).passed());
+  mg::for_each_parameter(after, [](const std::string&, auto& p) { p.value = p.value.clone(); });
+  std::string place;
+  SECTION("bias of a closed projection left open") {
+    after.blocks[2].attn.proj.bias.value.data()[0] = 0.3;
+    place = "blocks.2.attn";
+  }
+  SECTION("gate table zeroed instead of the projections: the shared time embedding keeps the gate open") {
+    auto& block = after.blocks[2];
+    block.attn.proj.weight.value = before.blocks[1].attn.proj.weight.value.clone();
+    for (int slot : {2, 5})
+      for (int c = 0; c < 24; ++c) block.scale_shift_table.value.data()[slot * 24 + c] = 0;
+    place = "blocks.2.attn";
+  }
+  SECTION("temporal convolution that does not start at zero") {
+    after.blocks[1].conv_temp->weight.value.data()[5] = 0.1;
+    place = "blocks.1.conv_temp";
+  }
+  SECTION("split that does not add up") {
+    after.blocks[1].mlp.fc2.weight.value.data()[0] *= 1.5;
+    place = "blocks.1.mlp";
+  }
+  SECTION("heads scrambled by a flat map over the fused qkv") {
+    auto& w = after.blocks[1].attn.qkv.weight.value;
+    for (int i = 0; i < 24; ++i) std::swap(w.data()[i], w.data()[12 * 24 + i]);
+    place = "blocks.1.attn";
+  }
+  const auto found = check(plan, before, after);
+  REQUIRE_FALSE(found.passed());
+  CHECK(found.first_divergence()->name == place);
+  CHECK_THROWS_AS(found.require(), mg::check_error);
+}
+
+TEST_CASE("new blocks and layers learn: exactly one factor of each branch is zero") {
+  auto model = random_model<double>();
+  const mg::Plan plan =
+      mg::plan(mg::schema(model), mg::InsertBlocks{.every = 2}, mg::ZeroInitLayer{.layer = "conv_temp"},
+               mg::ZeroInitLayer{.layer = "cross_attn_2", .arguments = {{"caption_channels", "6"}}});
+  mg::grow(plan, model);
+  const Inputs<double> in(model.config);
+  mg::Tape<double, Cpu> tape;
+  tape.backward(mg::mse(tape, runner(in)(tape, model), random_tensor<double>({2, 3, 4, 8, 8}, 9)));
+  const auto norm = [](const auto& p) {
+    return mg::Backend<Cpu>::sum_of_squares(p.gradient.size(), p.gradient.data());
+  };
+  auto& fresh = model.blocks[2];
+  CHECK(norm(fresh.attn.proj.weight) > 0);
+  CHECK(norm(fresh.attn_temp.proj.weight) > 0);
+  CHECK(norm(fresh.cross_attn.proj.weight) > 0);
+  CHECK(norm(fresh.mlp.fc2.weight) > 0);
+  CHECK(norm(fresh.conv_temp->weight) > 0);
+  CHECK(norm(fresh.cross_attn_2->proj.weight) > 0);
+  CHECK(norm(fresh.attn.qkv.weight) == 0);  // behind the zero factor: opens with the second step
+  CHECK(norm(fresh.mlp.fc1.weight) == 0);
+}
+
+TEST_CASE("zero gate and zero projection together would be a dead saddle") {
+  auto model = random_model<double>();
+  auto& block = model.blocks[1];
+  const auto zero = [](auto& p) { p.value.zero(); };
+  zero(block.mlp.fc2.weight);
+  zero(block.mlp.fc2.bias);
+  zero(model.t_block.weight);
+  zero(model.t_block.bias);
+  zero(block.scale_shift_table);
+  const Inputs<double> in(model.config);
+  mg::Tape<double, Cpu> tape;
+  tape.backward(mg::mse(tape, runner(in)(tape, model), random_tensor<double>({2, 3, 4, 8, 8}, 9)));
+  const auto norm = [](const auto& p) {
+    return mg::Backend<Cpu>::sum_of_squares(p.gradient.size(), p.gradient.data());
+  };
+  CHECK(norm(block.mlp.fc2.weight) == 0);
+  CHECK(norm(block.mlp.fc1.weight) == 0);
+}
+
+TEST_CASE("twins part after one Adam step when noise was given, and never without") {
+  const double noise = GENERATE(0.0, 20.0);
+  auto model = random_model<double>();
+  mg::AdamW<double, Cpu> optimizer(model, {});
+  step(model, optimizer, 0);
+  mg::grow(mg::plan(mg::schema(model),
+                    mg::Net2Wider{.space = "ffn", .to = 120, .noise_db = noise, .map = mg::UnitMap::tiled}),
+           model, optimizer);
+  for (int k = 1; k < 4; ++k) step(model, optimizer, k);
+  const auto& w = model.blocks[0].mlp.fc1.weight.value;  // [120, 24]: rows i and i + 60 are twins
+  double apart = 0;
+  for (int i = 0; i < 60 * 24; ++i) apart = std::max(apart, std::abs(w.data()[i] - w.data()[i + 60 * 24]));
+  if (noise > 0)
+    CHECK(apart > 1e-4);
+  else
+    CHECK(apart < 1e-14);
+}
