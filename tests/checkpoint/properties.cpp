@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Random files: what the writer writes the reader reads, and altered bytes are refused or change nothing but bytes.
+#include <chrono>
+
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
 #include <modelgrow/core/rng.hpp>
@@ -105,4 +107,17 @@ TEST_CASE("a flipped bit is refused or yields tensors that lie inside the file")
     }
   }
   CHECK(refused > 1000);
+}
+
+TEST_CASE("twenty thousand tensors open at once") {
+  const Scratch scratch;
+  std::vector<NamedShape> many;
+  for (int i = 0; i < 20'000; ++i)
+    many.push_back(NamedShape{.name = "blocks." + std::to_string(i) + ".w", .dtype = DType::u8, .shape = {}});
+  SafetensorsWriter w(scratch / "x.safetensors", many);
+  for (const auto& t : many) w.write(t.name, std::as_bytes(std::span("x", 1)));
+  w.commit();
+  const auto start = std::chrono::steady_clock::now();
+  CHECK(Safetensors::open(scratch / "x.safetensors").names().blocks("blocks") == 20'000);
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));  // 0.1 s; 100 s where time is quadratic
 }
