@@ -59,9 +59,9 @@ Model load_pipeline(const fs::path& pipeline, Weights which) {
 }
 
 /// What the plan does: about twice the parameters, and eyes for motion.
-mg::Plan growth(const mg::Checkpoint& in, const Settings& s) {
-  const std::int64_t ffn = mg::schema(in).space("ffn").space.size;
-  return mg::plan(in, mg::InsertBlocks{.every = 2},
+mg::Plan growth(const mg::Schema& base, const Settings& s) {
+  const std::int64_t ffn = base.space("ffn").space.size;
+  return mg::plan(base, mg::InsertBlocks{.every = 2},
                   mg::Net2Wider{.space = "ffn", .to = s.ffn ? s.ffn : ffn * 3 / 2, .noise_db = 20, .seed = s.seed},
                   mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"kind", "dense"}, {"kernel", "3"}}});
 }
@@ -106,6 +106,7 @@ int run(const Settings& s) {
 
   auto begin = std::chrono::steady_clock::now();
   const auto in = mg::Checkpoint::open(s.base / "transformer");
+  const mg::Schema schema = mg::schema(in);  // refuses what is no video transformer before anything is loaded
   Model base = load_pipeline(s.base, Weights::averaged);
   const auto& video = base.transformer.config;
   const ClipData data(s.clips, {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])});
@@ -114,7 +115,7 @@ int run(const Settings& s) {
             << " parameters, trained on " << data.train.count() << " captioned clips\n\n";
 
   begin = std::chrono::steady_clock::now();
-  const mg::Plan plan = growth(in, s);
+  const mg::Plan plan = growth(schema, s);
   report.seconds_plan = seconds_since(begin);
   std::cout << "2. the plan (dry run)\n" << plan << "\n";
 

@@ -116,7 +116,9 @@ TEST_CASE("gradients of the whole model agree with finite differences") {
   CHECK(worst > 0);
 }
 
-TEST_CASE("recomputing activations gives the same gradients bit for bit") {
+// Not bit for bit: where several blocks add to the gradient of the text, one adds inside a matrix product and the other
+// after it.
+TEST_CASE("recomputing activations gives the same gradients to rounding") {
   const auto config = tiny_config();
   const Inputs<float> in(config);
   const auto target = random_tensor<float>({2, 3, 4, 8, 8}, 99);
@@ -132,7 +134,15 @@ TEST_CASE("recomputing activations gives the same gradients bit for bit") {
     });
     return all;
   };
-  CHECK(gradients(mg::Activations::keep) == gradients(mg::Activations::recompute));
+  const auto keep = gradients(mg::Activations::keep), again = gradients(mg::Activations::recompute);
+  REQUIRE(keep.size() == again.size());
+  float difference = 0, largest = 0;
+  for (std::size_t i = 0; i < keep.size(); ++i) {
+    difference = std::max(difference, std::abs(keep[i] - again[i]));
+    largest = std::max(largest, std::abs(keep[i]));
+  }
+  INFO(difference << " of " << largest);
+  CHECK(difference <= 1e-6f * largest);
 }
 
 TEST_CASE("inputs that do not fit are refused with both shapes") {

@@ -248,6 +248,7 @@ requires((ShowsStates<States> || ShowsAverages<States>)&&...) Report
   report.seconds.write = seconds();
   const auto made = detail::views_of_model(grown);
   const FileCheck check = check_weights(plan, old, TensorSet(made.views(), "grown model"));
+  report.checked = check.tensors.size();
   report.max_residual = check.max_residual;
   report.worst = check.worst;
   report.seconds.check = seconds() - report.seconds.write;

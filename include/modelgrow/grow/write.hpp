@@ -116,6 +116,7 @@ inline Report report_of(const Plan& plan, const Checkpoint& in, const std::vecto
 }
 
 inline void merge(Report& r, const FileCheck& check, const std::string& file) {
+  r.checked += check.tensors.size();
   if (check.max_residual >= r.max_residual) {
     r.max_residual = check.max_residual;
     r.worst = check.max_residual > 0 ? file + ": " + check.worst : "";

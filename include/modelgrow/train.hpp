@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// Noise, samplers, optimizer, averages and the trainer.
+#pragma once
+#include <modelgrow/diffusion/flow_matching.hpp>
+#include <modelgrow/diffusion/guidance.hpp>
+#include <modelgrow/diffusion/samplers.hpp>
+#include <modelgrow/grow/live.hpp>
+#include <modelgrow/train/adamw.hpp>
+#include <modelgrow/train/ema.hpp>
+#include <modelgrow/train/flops.hpp>
+#include <modelgrow/train/metrics.hpp>
+#include <modelgrow/train/schedule.hpp>
+#include <modelgrow/train/trainer.hpp>
