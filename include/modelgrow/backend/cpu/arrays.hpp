@@ -44,16 +44,28 @@ double sum_over_pieces(std::int64_t n, F&& f) {
   return total;
 }
 
-/// Adds to sum[width] what f(first, count, partial) leaves in zeroed partial[width] for pieces of `grain` of n rows;
-/// the pieces are added in order, so the result does not depend on the number of threads.
+/// f(first row, count, partial) over pieces of at most `grain` rows that stay inside groups of `rows`, in parallel;
+/// partial[width] is zeroed. Then add(group, partial) in the order of the pieces, so that sums over rows do not depend
+/// on the number of threads. Width 0 asks for no sums.
+template <class T, class F, class Add>
+void sum_rows(std::int64_t groups, std::int64_t rows, std::int64_t grain, std::int64_t width, F&& f, Add&& add) {
+  const std::int64_t pieces = (rows + grain - 1) / grain;
+  std::vector<T> partial(std::size_t(groups * pieces * width), T(0));
+  parallel_for(groups * pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t p = begin; p < end; ++p) {
+      const std::int64_t first = p % pieces * grain;
+      f(p / pieces * rows + first, std::min(grain, rows - first), partial.data() + p * width);
+    }
+  });
+  if (width > 0)
+    for (std::int64_t p = 0; p < groups * pieces; ++p) add(p / pieces, partial.data() + p * width);
+}
+
+/// sum[width] += f's partial sums over pieces of n rows.
 template <class T, class F>
 void sum_rows(std::int64_t n, std::int64_t grain, std::int64_t width, T* sum, F&& f) {
-  const std::int64_t pieces = (n + grain - 1) / grain;
-  std::vector<T> partial(std::size_t(pieces * width), T(0));
-  parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
-    f(begin, end - begin, partial.data() + begin / grain * width);
-  });
-  for (std::int64_t p = 0; p < pieces; ++p) array(sum, width) += array(partial.data() + p * width, width);
+  sum_rows<T>(1, n, grain, width, f,
+              [=](std::int64_t, const T* partial) { array(sum, width) += array(partial, width); });
 }
 
 }  // namespace cpu

@@ -22,14 +22,14 @@ class AttentionForward {
         scratch_(2 * keys_size() + 3 * queries_size() + Scratch<T>::rounded(n_.keys * n_.queries) +
                  3 * Scratch<T>::rounded(n_.queries)) {}
 
-  void operator()(const AttentionProblem& p) {
+  void operator()(const AttentionProblem& p, const AttentionProblem& next) {
     const T scale = T(1) / std::sqrt(T(n_.head_dim));
-    copy_rows(p.keys, n_.head_dim, T(1), k_ + p.kv, s_.kv.token, keys_, n_.width);
-    copy_rows(p.keys, n_.head_dim, T(1), v_ + p.kv, s_.kv.token, values_, n_.width);
+    copy_rows(p.keys, n_.head_dim, T(1), k_ + p.kv, s_.kv.token, next.kv - p.kv, keys_, n_.width);
+    copy_rows(p.keys, n_.head_dim, T(1), v_ + p.kv, s_.kv.token, next.kv - p.kv, values_, n_.width);
     for (std::int64_t i = 0; i < s_.queries; i += n_.queries) {
       const std::int64_t rows = std::min(n_.queries, s_.queries - i);
-      copy_block(rows, n_.queries, n_.head_dim, scale, q_ + p.q + i * s_.q.token, s_.q.token, rows_, columns_,
-                 n_.width);
+      copy_block(rows, n_.queries, n_.head_dim, scale, q_ + p.q + i * s_.q.token, s_.q.token, next.q - p.q, rows_,
+                 columns_, n_.width);
       for (std::int64_t j = 0; j < p.keys; j += n_.keys) {
         const std::int64_t keys = std::min(n_.keys, p.keys - j);
         multiply_small<T>(keys, n_.queries, n_.head_dim, {keys_ + j * n_.width, n_.width, 1}, {columns_, n_.queries},
@@ -109,16 +109,16 @@ class AttentionBackward {
         scratch_(4 * keys_size() + 5 * queries_size() + 2 * Scratch<T>::rounded(n_.keys * n_.queries) +
                  2 * Scratch<T>::rounded(n_.queries)) {}
 
-  void operator()(const AttentionProblem& p) {
+  void operator()(const AttentionProblem& p, const AttentionProblem& next) {
     const T scale = T(1) / std::sqrt(T(n_.head_dim));
     const std::int64_t w = n_.width, d = n_.head_dim;
-    copy_rows(p.keys, d, T(1), k_ + p.kv, s_.kv.token, keys_, w);
-    copy_rows(p.keys, d, T(1), v_ + p.kv, s_.kv.token, values_, w);
+    copy_rows(p.keys, d, T(1), k_ + p.kv, s_.kv.token, next.kv - p.kv, keys_, w);
+    copy_rows(p.keys, d, T(1), v_ + p.kv, s_.kv.token, next.kv - p.kv, values_, w);
     for (std::int64_t i = 0; i < s_.queries; i += n_.queries) {
       const std::int64_t rows = std::min(n_.queries, s_.queries - i);
       const std::int64_t out = p.out + i * s_.out.token;
-      copy_block(rows, n_.queries, d, scale, q_ + p.q + i * s_.q.token, s_.q.token, rows_, columns_, w);
-      copy_block(rows, n_.queries, d, T(1), dout_ + out, s_.out.token, drows_, dcolumns_, w);
+      copy_block(rows, n_.queries, d, scale, q_ + p.q + i * s_.q.token, s_.q.token, next.q - p.q, rows_, columns_, w);
+      copy_block(rows, n_.queries, d, T(1), dout_ + out, s_.out.token, next.out - p.out, drows_, dcolumns_, w);
       statistics(rows, p.lse + i, out_ + out);
       for (std::int64_t j = 0; j < p.keys; j += n_.keys) {
         const std::int64_t keys = std::min(n_.keys, p.keys - j);

@@ -20,20 +20,28 @@ struct AttentionProblem {
   std::int64_t q, kv, out, lse, keys;
 };
 
-/// f() makes a worker; worker(problem) runs for every (batch, group, head), in parallel.
+inline AttentionProblem attention_problem(const AttentionSize& s, const std::int32_t* lengths, std::int64_t i) {
+  const std::int64_t b = i / (s.groups * s.heads), g = i / s.heads % s.groups, h = i % s.heads;
+  const auto offset = [&](const AttentionSize::Strides& t) { return b * t.batch + g * t.group + h * s.head_dim; };
+  return {.q = offset(s.q),
+          .kv = offset(s.kv),
+          .out = offset(s.out),
+          .lse = i * s.queries,
+          .keys = lengths ? std::clamp<std::int64_t>(lengths[b], 1, s.keys) : s.keys};
+}
+
+/// make_worker() makes a worker; worker(problem, next) runs for every (batch, group, head), in parallel. The worker
+/// fetches what the next problem will read into the cache: heads are short strided rows, which hardware foresees badly.
 template <class MakeWorker>
 void for_attention_problems(const AttentionSize& s, const std::int32_t* lengths, MakeWorker make_worker) {
   const std::int64_t problems = s.batch * s.groups * s.heads;
   parallel_for(problems, 1 + problems / 256, [&](std::int64_t begin, std::int64_t end) {
     auto worker = make_worker();
+    AttentionProblem next = attention_problem(s, lengths, begin);
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t b = i / (s.groups * s.heads), g = i / s.heads % s.groups, h = i % s.heads;
-      const auto offset = [&](const AttentionSize::Strides& t) { return b * t.batch + g * t.group + h * s.head_dim; };
-      worker(AttentionProblem{.q = offset(s.q),
-                              .kv = offset(s.kv),
-                              .out = offset(s.out),
-                              .lse = i * s.queries,
-                              .keys = lengths ? std::clamp<std::int64_t>(lengths[b], 1, s.keys) : s.keys});
+      const AttentionProblem problem = next;
+      if (i + 1 < problems) next = attention_problem(s, lengths, i + 1);
+      worker(problem, next);
     }
   });
 }
@@ -72,13 +80,17 @@ class Scratch {
   T* next_;
 };
 
-/// to[i * width + c] = factor * from[i * stride + c], c < columns. Padding is left alone: it was zeroed once.
+/// to[i * width + c] = factor * from[i * stride + c], c < columns; the values `ahead` of them are fetched into the
+/// cache. Padding is left alone: it was zeroed once.
 template <class T>
-void copy_rows(std::int64_t rows, std::int64_t columns, T factor, const T* from, std::int64_t stride, T* to,
-               std::int64_t width) {
+void copy_rows(std::int64_t rows, std::int64_t columns, T factor, const T* from, std::int64_t stride,
+               std::int64_t ahead, T* to, std::int64_t width) {
+  constexpr std::int64_t line = 64 / sizeof(T);
   const Vector<T> f = broadcast(factor);
   for (std::int64_t i = 0; i < rows; ++i, from += stride, to += width) {
     std::int64_t c = 0;
+    for (; c < columns; c += line) __builtin_prefetch(from + ahead + c, 0, 2);
+    c = 0;
     for (; c + lanes<T> <= columns; c += lanes<T>) store(to + c, Eigen::internal::pmul(f, load(from + c)));
     for (; c < columns; ++c) to[c] = factor * from[c];
   }
@@ -100,8 +112,8 @@ void write_rows(std::int64_t rows, std::int64_t columns, const Factor& factor, c
 /// A block of queries (or output gradients) as rows and transposed; rows behind the last one are zero.
 template <class T>
 void copy_block(std::int64_t rows, std::int64_t block, std::int64_t columns, T factor, const T* from,
-                std::int64_t stride, T* as_rows, T* as_columns, std::int64_t width) {
-  copy_rows(rows, columns, factor, from, stride, as_rows, width);
+                std::int64_t stride, std::int64_t ahead, T* as_rows, T* as_columns, std::int64_t width) {
+  copy_rows(rows, columns, factor, from, stride, ahead, as_rows, width);
   std::fill(as_rows + rows * width, as_rows + block * width, T(0));
   transpose(block, width, as_rows, width, as_columns, block);
 }

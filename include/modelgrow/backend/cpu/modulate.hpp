@@ -20,18 +20,16 @@ struct Modulate {
   template <class T>
   static void gate_residual_dx(ModulateSize s, const T* branch, const T* m, int gate, const T* dy, T* dbranch, T* dm) {
     const std::int64_t n = s.channels;
-    if (dbranch)
-      parallel_for(s.batch * s.tokens, rows_per_piece(n), [=](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t r = begin; r < end; ++r)
-          array(dbranch + r * n, n) = array(m + (r / s.tokens * s.slots + gate) * n, n) * array(dy + r * n, n);
-      });
-    if (dm)
-      for (std::int64_t b = 0; b < s.batch; ++b)
-        sum_rows(s.tokens, 4 * rows_per_piece(n), n, dm + (b * s.slots + gate) * n,
-                 [=](std::int64_t first, std::int64_t count, T* partial) {
-                   for (std::int64_t r = b * s.tokens + first; r < b * s.tokens + first + count; ++r)
-                     array(partial, n) += array(branch + r * n, n) * array(dy + r * n, n);
-                 });
+    sum_rows<T>(
+        s.batch, s.tokens, 2 * rows_per_piece(n), dm ? n : 0,
+        [=](std::int64_t first, std::int64_t count, T* partial) {
+          for (std::int64_t r = first; r < first + count; ++r) {
+            const auto g = array(dy + r * n, n);
+            if (dm) array(partial, n) += array(branch + r * n, n) * g;
+            if (dbranch) array(dbranch + r * n, n) = array(m + (r / s.tokens * s.slots + gate) * n, n) * g;
+          }
+        },
+        [=](std::int64_t b, const T* partial) { array(dm + (b * s.slots + gate) * n, n) += array(partial, n); });
   }
 
   template <class T>

@@ -17,19 +17,6 @@ std::pair<T, T> moments(const T* x, std::int64_t n, double eps) {
   return {mean, T(1) / std::sqrt(variance + T(eps))};
 }
 
-/// dx of y = xhat * factor for one row: rstd (g - mean(g) - xhat mean(g xhat)) with g = dy * factor.
-template <class T, class Factor>
-void norm_row_dx(const T* x, T mean, T rstd, const T* dy, const Factor& factor, std::int64_t n, T* dx, Write write) {
-  const auto g = array(dy, n) * factor;
-  const auto xhat = (array(x, n) - mean) * rstd;
-  const T g_mean = g.mean();
-  const T g_xhat = (g * xhat).mean();
-  if (write == Write::overwrite)
-    array(dx, n) = rstd * (g - g_mean - xhat * g_xhat);
-  else
-    array(dx, n) += rstd * (g - g_mean - xhat * g_xhat);
-}
-
 struct Norm {
   template <class T>
   static void norm_modulate(ModulateSize s, double eps, const T* x, const T* m, int shift, int scale, T* y,
@@ -49,18 +36,12 @@ struct Norm {
   static void norm_modulate_dx(ModulateSize s, const T* x, const T* m, int shift, int scale, const Stat<T>* mean,
                                const Stat<T>* rstd, const T* dy, T* dx, Write write, T* dm) {
     const std::int64_t n = s.channels;
-    if (dx)
-      parallel_for(s.batch * s.tokens, rows_per_piece(n), [=](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t r = begin; r < end; ++r)
-          norm_row_dx(x + r * n, mean[r], rstd[r], dy + r * n,
-                      array(m + (r / s.tokens * s.slots + scale) * n, n) + T(1), n, dx + r * n, write);
-      });
-    if (dm)
-      for (std::int64_t b = 0; b < s.batch; ++b) {
-        T* slots = dm + b * s.slots * n;
-        gain_and_bias_dx(s.tokens, n, x + b * s.tokens * n, mean + b * s.tokens, rstd + b * s.tokens,
-                         dy + b * s.tokens * n, slots + scale * n, slots + shift * n);
-      }
+    const auto factor = [=](std::int64_t r) { return array(m + (r / s.tokens * s.slots + scale) * n, n) + T(1); };
+    norm_dx(s.batch, s.tokens, n, x, mean, rstd, dy, factor, dx, write, dm != nullptr,
+            [=](std::int64_t b, const T* dgain, const T* dbias) {
+              array(dm + (b * s.slots + scale) * n, n) += array(dgain, n);
+              array(dm + (b * s.slots + shift) * n, n) += array(dbias, n);
+            });
   }
 
   template <class T>
@@ -81,31 +62,47 @@ struct Norm {
   template <class T>
   static void layer_norm_dx(std::int64_t rows, std::int64_t n, const T* x, const T* gain, const Stat<T>* mean,
                             const Stat<T>* rstd, const T* dy, T* dx, Write write, T* dgain, T* dbias) {
-    if (dx)
-      parallel_for(rows, rows_per_piece(n), [=](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t r = begin; r < end; ++r)
-          if (gain)
-            norm_row_dx(x + r * n, mean[r], rstd[r], dy + r * n, array(gain, n), n, dx + r * n, write);
-          else
-            norm_row_dx(x + r * n, mean[r], rstd[r], dy + r * n, Eigen::Array<T, -1, 1>::Ones(n), n, dx + r * n, write);
-      });
-    if (dgain || dbias) gain_and_bias_dx(rows, n, x, mean, rstd, dy, dgain, dbias);
+    const auto add = [=](std::int64_t, const T* gain_sum, const T* bias_sum) {
+      if (dgain) array(dgain, n) += array(gain_sum, n);
+      if (dbias) array(dbias, n) += array(bias_sum, n);
+    };
+    const bool sums = dgain || dbias;
+    if (gain)
+      norm_dx(
+          1, rows, n, x, mean, rstd, dy, [=](std::int64_t) { return array(gain, n); }, dx, write, sums, add);
+    else
+      norm_dx(
+          1, rows, n, x, mean, rstd, dy, [=](std::int64_t) { return Eigen::Array<T, -1, 1>::Ones(n); }, dx, write, sums,
+          add);
   }
 
  private:
-  // dgain += sum_r dy xhat, dbias += sum_r dy.
-  template <class T>
-  static void gain_and_bias_dx(std::int64_t rows, std::int64_t n, const T* x, const Stat<T>* mean, const Stat<T>* rstd,
-                               const T* dy, T* dgain, T* dbias) {
-    std::vector<T> sums(std::size_t(2 * n), T(0));
-    sum_rows(rows, 4 * rows_per_piece(n), 2 * n, sums.data(), [=](std::int64_t first, std::int64_t count, T* partial) {
-      for (std::int64_t r = first; r < first + count; ++r) {
-        array(partial, n) += array(dy + r * n, n) * (array(x + r * n, n) - mean[r]) * rstd[r];
-        array(partial + n, n) += array(dy + r * n, n);
-      }
-    });
-    if (dgain) array(dgain, n) += array(sums.data(), n);
-    if (dbias) array(dbias, n) += array(sums.data() + n, n);
+  // dx of y = xhat * factor(row), rstd (g - mean(g) - xhat mean(g xhat)) with g = dy * factor, and in the same sweep
+  // the sums over a group of rows: add(group, sum dy xhat, sum dy).
+  template <class T, class Factor, class Add>
+  static void norm_dx(std::int64_t groups, std::int64_t rows, std::int64_t n, const T* x, const Stat<T>* mean,
+                      const Stat<T>* rstd, const T* dy, Factor factor, T* dx, Write write, bool sums, Add add) {
+    sum_rows<T>(
+        groups, rows, 2 * rows_per_piece(n), sums ? 2 * n : 0,
+        [=](std::int64_t first, std::int64_t count, T* partial) {
+          for (std::int64_t r = first; r < first + count; ++r) {
+            const auto dyr = array(dy + r * n, n);
+            const auto xhat = (array(x + r * n, n) - mean[r]) * rstd[r];
+            if (sums) {
+              array(partial, n) += dyr * xhat;
+              array(partial + n, n) += dyr;
+            }
+            if (!dx) continue;
+            const auto g = dyr * factor(r);
+            const T g_mean = g.mean(), g_xhat = (g * xhat).mean();
+            const auto result = rstd[r] * (g - g_mean - xhat * g_xhat);
+            if (write == Write::overwrite)
+              array(dx + r * n, n) = result;
+            else
+              array(dx + r * n, n) += result;
+          }
+        },
+        [=](std::int64_t group, const T* partial) { add(group, partial, partial + n); });
   }
 };
 
