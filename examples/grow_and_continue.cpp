@@ -79,7 +79,7 @@ RunResult continue_training(Model& model, const ClipData& data, const Settings& 
                           .schedule = mg::Schedule::Kind::cosine,
                           .ema_decay = 0.99,
                           .seed = s.seed + 100,
-                          .evaluate_every = std::max<std::int64_t>(1, steps / 5),
+                          .evaluate_every = (steps + 4) / 5,
                           .start_from = start_from,
                           .log = s.out / (name + ".jsonl")});
 }
