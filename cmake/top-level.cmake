@@ -22,7 +22,7 @@ target_link_libraries(modelgrow_own_code INTERFACE modelgrow::modelgrow)
 target_compile_options(modelgrow_own_code INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>)
 # g++ 12 calls its own AVX-512 intrinsics uninitialised (GCC bug 105593) and "literal" + string an overlap (GCC bug 105651).
 target_compile_options(modelgrow_own_code INTERFACE
-  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized -Wno-restrict>)
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-uninitialized -Wno-maybe-uninitialized -Wno-restrict>)
 target_compile_definitions(modelgrow_own_code INTERFACE MODELGROW_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 if(MODELGROW_WERROR)
   target_compile_options(modelgrow_own_code INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
