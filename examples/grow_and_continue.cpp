@@ -8,18 +8,14 @@
 #include <modelgrow/expand.hpp>
 #include <modelgrow/media/contact_sheet.hpp>
 #include <modelgrow/media/gif.hpp>
-#include <modelgrow/media/plot.hpp>
 #include <modelgrow/media/png.hpp>
-#include <modelgrow/models/byte_encoder_json.hpp>
-#include <modelgrow/models/load_model.hpp>
 #include <modelgrow/verify/forward_check.hpp>
 
+#include "support/pipeline.hpp"
 #include "support/report.hpp"
 
-namespace mg = modelgrow;
 namespace fs = std::filesystem;
 using namespace example;
-using Model = mg::TextToVideo<float, mg::Cpu>;
 
 namespace {
 
@@ -37,27 +33,6 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// Configurations of a pipeline folder; the weights come with the run that starts from it.
-Model model_of(const fs::path& pipeline) {
-  mg::StditConfig video;
-  mg::ByteEncoderConfig text;
-  const fs::path video_path = pipeline / "transformer", text_path = pipeline / "text_encoder";
-  mg::read_config(video, mg::Checkpoint::open(video_path).config(), video_path.string());
-  mg::read_config(text, mg::Checkpoint::open(text_path).config(), text_path.string());
-  return Model(video, text);
-}
-enum class Weights { last, averaged };
-Model load_pipeline(const fs::path& pipeline, Weights which) {
-  Model model = model_of(pipeline);
-  const auto read = [&](auto& part, const char* name) {
-    const auto in = mg::Checkpoint::open(pipeline / name);
-    mg::load(part, which == Weights::averaged && in.has_ema() ? in.ema() : in);
-  };
-  read(model.transformer, "transformer");
-  read(model.text_encoder, "text_encoder");
-  return model;
-}
-
 /// What the plan does: about twice the parameters, and eyes for motion.
 mg::Plan growth(const mg::Schema& base, const Settings& s) {
   const std::int64_t ffn = base.space("ffn").space.size;
@@ -68,29 +43,15 @@ mg::Plan growth(const mg::Schema& base, const Settings& s) {
 
 RunResult continue_training(Model& model, const ClipData& data, const Settings& s, const std::string& name,
                             const fs::path& start_from) {
-  const double flops = step_flops(model.transformer.config, model.text_encoder.config, s.batch);
-  const auto steps = std::max<std::int64_t>(1, std::int64_t(s.tflop * 1e12 / flops));
   return train(model, data,
-               RunOptions{.name = name,
-                          .steps = steps,
-                          .batch = s.batch,
-                          .lr = s.lr,
-                          .warmup = std::min<std::int64_t>(50, steps / 10),
-                          .schedule = mg::Schedule::Kind::cosine,
-                          .ema_decay = 0.99,
-                          .seed = s.seed + 100,
-                          .evaluate_every = (steps + 4) / 5,
-                          .start_from = start_from,
-                          .log = s.out / (name + ".jsonl")});
-}
-
-mg::Series series(const std::string& name, const RunResult& r) {
-  mg::Series line{.name = name};
-  for (const auto& p : r.curve) {
-    line.x.push_back(p.tflop);
-    line.y.push_back(p.validation_loss);
-  }
-  return line;
+               spending(model, s.tflop, 5,
+                        RunOptions{.name = name,
+                                   .batch = s.batch,
+                                   .lr = s.lr,
+                                   .schedule = mg::Schedule::Kind::cosine,
+                                   .seed = s.seed + 100,
+                                   .start_from = start_from,
+                                   .log = s.out / (name + ".jsonl")}));
 }
 
 mg::Clip clip_of(const mg::Tensor<float, mg::Cpu>& clips, std::int64_t i) {
@@ -109,7 +70,7 @@ int run(const Settings& s) {
   const mg::Schema schema = mg::schema(in);  // refuses what is no video transformer before anything is loaded
   Model base = load_pipeline(s.base, Weights::averaged);
   const auto& video = base.transformer.config;
-  const ClipData data(s.clips, {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])});
+  const ClipData data = clips_for(video, s.clips);
   report.seconds_load = seconds_since(begin);
   std::cout << "1. loaded " << s.base.string() << ": " << mg::count_parameters(base.transformer)
             << " parameters, trained on " << data.train.count() << " captioned clips\n\n";

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// A text-to-video pipeline folder (transformer/, text_encoder/) as a model, and runs that spend a given compute.
+#pragma once
+#include <algorithm>
+
+#include <modelgrow/checkpoint/model_io.hpp>
+#include <modelgrow/media/plot.hpp>
+#include <modelgrow/models/byte_encoder_json.hpp>
+#include <modelgrow/models/stdit_json.hpp>
+
+#include "run.hpp"
+
+namespace example {
+
+using Model = mg::TextToVideo<float, mg::Cpu>;
+
+/// Configurations of a pipeline folder; the weights come with the run that starts from it.
+inline Model model_of(const std::filesystem::path& pipeline) {
+  mg::StditConfig video;
+  mg::ByteEncoderConfig text;
+  const auto video_path = pipeline / "transformer", text_path = pipeline / "text_encoder";
+  mg::read_config(video, mg::Checkpoint::open(video_path).config(), video_path.string());
+  mg::read_config(text, mg::Checkpoint::open(text_path).config(), text_path.string());
+  return Model(video, text);
+}
+
+enum class Weights { last, averaged };
+inline Model load_pipeline(const std::filesystem::path& pipeline, Weights which) {
+  Model model = model_of(pipeline);
+  const auto read = [&](auto& part, const char* name) {
+    const auto in = mg::Checkpoint::open(pipeline / name);
+    mg::load(part, which == Weights::averaged && in.has_ema() ? in.ema() : in);
+  };
+  read(model.transformer, "transformer");
+  read(model.text_encoder, "text_encoder");
+  return model;
+}
+
+/// Archives resized to what a video model takes.
+inline ClipData clips_for(const mg::StditConfig& video, std::span<const std::filesystem::path> archives) {
+  return ClipData(archives, {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])});
+}
+
+/// `o` with as many steps as `tflop` of compute buy for this model, and the averages and evaluations to go with them.
+inline RunOptions spending(const Model& model, double tflop, std::int64_t evaluations, RunOptions o) {
+  const double flops = step_flops(model.transformer.config, model.text_encoder.config, o.batch);
+  o.steps = std::max<std::int64_t>(1, std::int64_t(tflop * 1e12 / flops));
+  o.warmup = std::min<std::int64_t>(50, o.steps / 10);
+  o.ema_decay = 0.99;
+  o.evaluate_every = (o.steps + evaluations - 1) / evaluations;
+  return o;
+}
+
+/// The validation loss of a run over the compute spent.
+inline mg::Series series(const std::string& name, const RunResult& r) {
+  mg::Series line{.name = name};
+  for (const auto& p : r.curve) {
+    line.x.push_back(p.tflop);
+    line.y.push_back(p.validation_loss);
+  }
+  return line;
+}
+
+}  // namespace example
