@@ -15,9 +15,9 @@ TEST_CASE("adamw is the decoupled update, scaled per column and row, and clears 
       for (const int multipliers : {0, 1, 2, 3}) {
         CAPTURE(rows, columns, multipliers);
         const std::int64_t n = rows * columns;
-        auto lr_columns = random_tensor<float>({columns}, 5), eps_rows = random_tensor<float>({rows}, 6);
-        for (float& v : lr_columns.span()) v = std::abs(v);
-        for (float& v : eps_rows.span()) v = std::abs(v);
+        auto lr_columns = random_tensor({columns}, 5), eps_rows = random_tensor({rows}, 6);
+        for (double& v : lr_columns.span()) v = std::abs(v);
+        for (double& v : eps_rows.span()) v = std::abs(v);
         auto w = random_tensor({n}, 1), m = Tensor<double, Cpu>::zeros({n}), v = m.clone();
         auto we = w.clone(), me = m.clone(), ve = v.clone();
         for (int step = 1; step <= 3; ++step) {
@@ -29,8 +29,8 @@ TEST_CASE("adamw is the decoupled update, scaled per column and row, and clears 
                                       multipliers & 2 ? eps_rows.data() : nullptr, w.data(), nullptr, g.data(),
                                       m.data(), v.data());
           for (std::int64_t i = 0; i < n; ++i) {
-            const double rate = multipliers & 1 ? double(lr_columns.data()[i % columns]) : 1.0;
-            const double floor = multipliers & 2 ? double(eps_rows.data()[i / columns]) : 1.0;
+            const double rate = multipliers & 1 ? lr_columns.data()[i % columns] : 1.0;
+            const double floor = multipliers & 2 ? eps_rows.data()[i / columns] : 1.0;
             const double gi = clip * kept.data()[i];
             me.data()[i] = beta1 * me.data()[i] + (1 - beta1) * gi;
             ve.data()[i] = beta2 * ve.data()[i] + (1 - beta2) * gi * gi;

@@ -295,8 +295,7 @@ void check_loss_and_optimizer() {
   for (const int multipliers : {0, 1, 2, 3})
     check_parity<D, T>("adamw", [&](auto& side) {
       using Other = std::remove_reference_t<decltype(side)>;
-      const std::vector<float> lr(std::size_t(columns), 0.25f), eps{1, 2, 3, 4, 5, 6, 7};
-      const float *lr_columns = side.given(lr), *eps_rows = side.given(eps);
+      auto *lr_columns = side.positive_statistics(columns, 5), *eps_rows = side.positive_statistics(rows, 6);
       if (multipliers % 2 == 0) lr_columns = nullptr;
       if (multipliers / 2 == 0) eps_rows = nullptr;
       auto* g = side.values(n, 2);

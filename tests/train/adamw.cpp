@@ -163,7 +163,7 @@ TEST_CASE("multipliers relax towards 1") {
   adam.relax_multipliers(0.5);
   CHECK_THAT(s.lr()[0], WithinRel(0.5, 1e-14));
   CHECK_THAT(s.eps()[1], WithinRel(0.2, 1e-14));
-  CHECK_THAT(double(s.eps_rows()[1]), WithinRel(0.2, 1e-7));
+  CHECK(s.eps_rows()[1] == s.eps()[1]);
   adam.relax_multipliers(1.0);
   CHECK(s.lr() == std::vector<double>{1.0});
   CHECK(s.eps() == std::vector<double>(6, 1.0));

@@ -43,6 +43,15 @@ struct Run {
   }
 };
 
+/// A pipeline that also has a parameter of its own.
+struct Odd : tiny::Pair<float, mg::Cpu> {
+  mg::Parameter<float, mg::Cpu> scale{mg::ParamInfo{.axes = {mg::fixed(1)}}};
+  static void describe(auto& self, auto& v) {
+    tiny::Pair<float, mg::Cpu>::describe(self, v);
+    v("scale", self.scale);
+  }
+};
+
 std::string message_of(auto&& f) {
   try {
     f();
@@ -141,8 +150,23 @@ TEST_CASE("a run of another size is refused") {
   run.save(directory / "latest");
   tiny::Pair<float, mg::Cpu> wider({.width = 6, .hidden = 12});
   mg::AdamW<float, mg::Cpu> adam(wider, {});
-  CHECK_THROWS_AS(mg::load_run<decltype(wider)>(directory / "latest", wider, adam, (mg::Ema<float, mg::Cpu>*)nullptr),
-                  mg::format_error);
+  CHECK_THROWS_AS(
+      mg::load_run<decltype(wider)>(directory / "latest", wider, adam, static_cast<mg::Ema<float, mg::Cpu>*>(nullptr)),
+      mg::format_error);
+}
+
+TEST_CASE("a model by itself is saved without folders, a pipeline with parameters of its own not at all") {
+  const TemporaryDirectory directory;
+  Odd odd;
+  mg::AdamW<float, mg::Cpu> adam(odd, {});
+  mg::Ema<float, mg::Cpu>* const no_average = nullptr;
+  CHECK_THROWS_AS(mg::save_run(directory / "odd", odd, adam, no_average, {}), mg::error);
+  CHECK(names_in(directory.path()).empty());
+
+  mg::AdamW<float, mg::Cpu> alone(odd.first, {});
+  mg::save_run(directory / "alone", odd.first, alone, no_average, {});
+  CHECK(names_in(directory / "alone") ==
+        std::vector<std::string>{"config.json", "model.safetensors", "optimizer.safetensors", "trainer.json"});
 }
 
 TEST_CASE("a place that cannot be written is refused") {

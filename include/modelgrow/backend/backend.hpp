@@ -153,8 +153,8 @@ struct BackendContract {
   // Over w[rows, columns]: the step is multiplied by lr_columns[c], eps by eps_rows[r] (grow/optimizer_state.hpp says
   // why); absent means 1. The gradient is set to zero. `master` holds the weights in float when T has 16 bits, else it
   // is null: the step changes the master, and w becomes the master rounded to nearest even.
-  static void adamw(const AdamWStep&, Size rows, Size columns, const float* lr_columns /*?*/,
-                    const float* eps_rows /*?*/, T* w, S* master /*?*/, T* gradient, S* m, S* v);
+  static void adamw(const AdamWStep&, Size rows, Size columns, const S* lr_columns /*?*/, const S* eps_rows /*?*/, T* w,
+                    S* master /*?*/, T* gradient, S* m, S* v);
   static double sum_of_squares(Size n, const T* x);
 };
 

@@ -10,6 +10,7 @@
 
 #include <modelgrow/backend/backend.hpp>
 #include <modelgrow/core/describe.hpp>
+#include <modelgrow/grow/optimizer_state.hpp>
 #include <modelgrow/train/parameter_groups.hpp>
 #include <modelgrow/train/tensor_file.hpp>
 
@@ -43,17 +44,17 @@ struct AdamWState {
   /// For the backend: the factor that counts for all, and the others in device memory or null.
   double common_lr() const { return lr_.size() == 1 ? lr_[0] : 1.0; }
   double common_eps() const { return eps_.size() == 1 ? eps_[0] : 1.0; }
-  const float* lr_columns() const { return lr_columns_.data(); }
-  const float* eps_rows() const { return eps_rows_.data(); }
+  const Stat<T>* lr_columns() const { return lr_columns_.data(); }
+  const Stat<T>* eps_rows() const { return eps_rows_.data(); }
 
  private:
-  static Tensor<float, D> on_device(const std::vector<double>& factors) {
+  static Tensor<Stat<T>, D> on_device(const std::vector<double>& factors) {
     if (factors.size() == 1) return {};
-    const std::vector<float> values(factors.begin(), factors.end());
-    return to_device<D>(Tensor<float, Cpu>::from(Shape{std::int64_t(values.size())}, values));
+    const std::vector<Stat<T>> values(factors.begin(), factors.end());
+    return to_device<D>(Tensor<Stat<T>, Cpu>::from(Shape{std::int64_t(values.size())}, values));
   }
   std::vector<double> lr_{1.0}, eps_{1.0};
-  Tensor<float, D> lr_columns_, eps_rows_;
+  Tensor<Stat<T>, D> lr_columns_, eps_rows_;
 };
 
 /// The optimizer of a model, or of a pipeline of models.
@@ -118,19 +119,19 @@ class AdamW {
   States& states() { return states_; }
   const States& states() const { return states_; }
 
-  /// Writes the state of the parameters below `prefix` ("transformer."), without the prefix: adamw.m.<path>,
-  /// adamw.v.<path>, adamw.step.<path> and, where there are any, master, lr and eps. Throws io_error.
+  /// Writes the state of the parameters below `prefix` ("transformer."), without the prefix, under the names of
+  /// grow/optimizer_state.hpp. Throws io_error.
   void save(const std::filesystem::path& path, std::string_view prefix = {}) const {
     TensorFile file;
     for (const auto& [full, s] : states_) {
       if (!full.starts_with(prefix)) continue;
       const std::string name = full.substr(prefix.size());
-      file.add("adamw.m." + name, s.m);
-      file.add("adamw.v." + name, s.v);
-      file.add("adamw.step." + name, s.step);
-      if (s.master.defined()) file.add("adamw.master." + name, s.master);
-      if (s.lr() != one) file.add("adamw.lr." + name, as_tensor(s.lr()));
-      if (s.eps() != one) file.add("adamw.eps." + name, as_tensor(s.eps()));
+      file.add(optimizer_name(Kind::m, name), s.m);
+      file.add(optimizer_name(Kind::v, name), s.v);
+      file.add(optimizer_name(Kind::step, name), s.step);
+      if (s.master.defined()) file.add(optimizer_name(Kind::master, name), s.master);
+      if (s.lr() != one) file.add(optimizer_name(Kind::lr, name), as_tensor(s.lr()));
+      if (s.eps() != one) file.add(optimizer_name(Kind::eps, name), as_tensor(s.eps()));
     }
     file.save(path);
   }
@@ -142,26 +143,29 @@ class AdamW {
     States loaded;
     std::size_t used = 0;
     for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
-      if (!file.find("adamw.m." + name) && !file.find("adamw.v." + name) && !file.find("adamw.step." + name)) return;
+      if (!file.find(optimizer_name(Kind::m, name)) && !file.find(optimizer_name(Kind::v, name)) &&
+          !file.find(optimizer_name(Kind::step, name)))
+        return;
       const Shape& shape = p.value.shape();
       State s;
-      s.m = read_tensor<Stat<T>, D>(file, "adamw.m." + name, shape);
-      s.v = read_tensor<Stat<T>, D>(file, "adamw.v." + name, shape);
-      s.step = read_integer(file, "adamw.step." + name);
+      s.m = read_tensor<Stat<T>, D>(file, optimizer_name(Kind::m, name), shape);
+      s.v = read_tensor<Stat<T>, D>(file, optimizer_name(Kind::v, name), shape);
+      s.step = read_integer(file, optimizer_name(Kind::step, name));
       used += 3;
       if constexpr (!std::same_as<T, Stat<T>>) {
-        const bool stored = file.find("adamw.master." + name) != nullptr;
-        s.master = stored ? read_tensor<Stat<T>, D>(file, "adamw.master." + name, shape) : widened(p.value);
+        const bool stored = file.find(optimizer_name(Kind::master, name)) != nullptr;
+        s.master = stored ? read_tensor<Stat<T>, D>(file, optimizer_name(Kind::master, name), shape) : widened(p.value);
         used += stored;
       }
-      const auto factors = [&](const std::string& key, std::int64_t n) {
-        const TensorView* t = file.find(key + name);
+      const auto factors = [&](Kind kind, std::int64_t n) {
+        const std::string key = optimizer_name(kind, name);
+        const TensorView* t = file.find(key);
         if (!t) return one;
         ++used;
-        const auto values = read_tensor<double, Cpu>(file, key + name, Shape{numel(t->shape) == 1 ? 1 : n});
+        const auto values = read_tensor<double, Cpu>(file, key, Shape{numel(t->shape) == 1 ? 1 : n});
         return std::vector<double>(values.data(), values.data() + values.size());
       };
-      auto lr = factors("adamw.lr.", columns(shape)), eps = factors("adamw.eps.", rows(shape));
+      auto lr = factors(Kind::lr, columns(shape)), eps = factors(Kind::eps, rows(shape));
       s.set_multipliers(std::move(lr), std::move(eps));
       loaded.emplace(prefix + name, std::move(s));
     });
@@ -178,6 +182,7 @@ class AdamW {
   static std::int64_t columns(const Shape& s) { return rows(s) ? numel(s) / rows(s) : 0; }
 
  private:
+  using Kind = OptimizerKind;
   inline static const std::vector<double> one{1.0};
 
   static Tensor<double, Cpu> as_tensor(const std::vector<double>& v) {

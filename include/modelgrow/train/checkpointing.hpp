@@ -4,7 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,20 +23,39 @@ struct RunState {
   detail::ordered_json options = detail::ordered_json::object();  // for the reader of trainer.json; resuming ignores it
 };
 
-/// A described model that only names other models: it has a family but no configuration of its own.
-template <class M>
-concept Pipeline = requires {
-  M::family;
-}
-&&!requires(const M& m) { m.config; };
-
 namespace detail {
-/// Visits the children of a pipeline, but not theirs.
+/// Visits those children that are models themselves: types with a family.
 template <class F>
 struct Components {
   F f;
-  void child(std::string_view name, auto& module) { f(std::string(name), module); }
+  std::int64_t parameters = 0;  // of the model, outside of its components
+  void operator()(std::string_view, auto&) { ++parameters; }
+  void child(std::string_view name, auto& module) {
+    using Child = std::remove_cvref_t<decltype(module)>;
+    if constexpr (requires { Child::family; })
+      f(std::string(name), module);
+    else
+      Child::describe(module, *this);
+  }
+  template <class C>
+  void child(std::string_view name, std::optional<C>& module) {
+    if (module) child(name, *module);
+  }
+  template <class C>
+  void child(std::string_view name, const std::optional<C>& module) {
+    if (module) child(name, *module);
+  }
+  void stack(std::string_view name, auto& modules, const auto&...) {
+    for (auto& m : modules) child(name, m);
+  }
+  void space(const auto&...) {}
 };
+template <class M, class F>
+std::int64_t visit_components(M& model, F f) {
+  Components<F> components{.f = f};
+  std::remove_const_t<M>::describe(model, components);
+  return components.parameters;
+}
 
 inline void make_directory(const std::filesystem::path& path) {
   std::error_code code;
@@ -45,15 +64,17 @@ inline void make_directory(const std::filesystem::path& path) {
 }
 }  // namespace detail
 
-/// Calls f(name, model) for each model of a pipeline; a model by itself has an empty name.
+/// Calls f(name, model) for each model of a pipeline: a model whose children are models. Any other model is visited
+/// itself, with an empty name. Throws error for a pipeline with parameters of its own, which no folder would hold.
 template <class M, class F>
 void for_each_component(M& model, F f) {
-  if constexpr (Pipeline<std::remove_const_t<M>>) {
-    detail::Components<F> components{f};
-    std::remove_const_t<M>::describe(model, components);
-  } else {
-    f(std::string(), model);
-  }
+  std::int64_t components = 0;
+  const std::int64_t own = detail::visit_components(model, [&](const auto&...) { ++components; });
+  if (components == 0) return f(std::string(), model);
+  if (own > 0)
+    throw error("a pipeline of " + std::to_string(components) + " models has " + std::to_string(own) +
+                " parameters outside of them; move these into one of its models");
+  detail::visit_components(model, f);
 }
 
 /// Writes weights, averages (when there are any), optimizer state and configuration of every model of a pipeline.

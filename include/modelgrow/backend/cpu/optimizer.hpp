@@ -11,8 +11,8 @@ namespace cpu {
 
 struct Optimizer {
   template <class T>
-  static void adamw(const AdamWStep& s, std::int64_t rows, std::int64_t columns, const float* lr_columns,
-                    const float* eps_rows, T* w, Stat<T>* /*master*/, T* gradient, Stat<T>* m, Stat<T>* v) {
+  static void adamw(const AdamWStep& s, std::int64_t rows, std::int64_t columns, const Stat<T>* lr_columns,
+                    const Stat<T>* eps_rows, T* w, Stat<T>* /*master*/, T* gradient, Stat<T>* m, Stat<T>* v) {
     // With no multipliers the tensor is one long row.
     const bool flat = !lr_columns && !eps_rows;
     const std::int64_t n = flat ? rows * columns : columns;
@@ -33,8 +33,8 @@ struct Optimizer {
 
  private:
   template <class T>
-  static void step(const AdamWStep& s, double eps, std::int64_t n, const float* lr, T* __restrict w,
-                   T* __restrict gradient, Stat<T>* __restrict m, Stat<T>* __restrict v) {
+  static void step(const AdamWStep& s, double eps, std::int64_t n, const T* lr, T* __restrict w, T* __restrict gradient,
+                   Stat<T>* __restrict m, Stat<T>* __restrict v) {
     const T scale = T(s.gradient_scale), beta1 = T(s.beta1), beta2 = T(s.beta2), keep = T(1.0 - s.decay);
     const T step = T(s.lr / s.correction1), correction2 = T(1.0 / s.correction2), e = T(eps);
     for (std::int64_t i = 0; i < n; ++i) {
@@ -42,7 +42,7 @@ struct Optimizer {
       gradient[i] = T(0);
       m[i] = beta1 * m[i] + (T(1) - beta1) * g;
       v[i] = beta2 * v[i] + (T(1) - beta2) * g * g;
-      const T rate = lr ? step * T(lr[i]) : step;
+      const T rate = lr ? step * lr[i] : step;
       w[i] = keep * w[i] - rate * m[i] / (std::sqrt(v[i] * correction2) + e);
     }
   }

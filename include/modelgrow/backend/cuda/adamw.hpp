@@ -11,7 +11,7 @@ struct AdamW {
   using A = Stat<T>;
   A step, beta1, beta2, eps, keep, inverse_correction2, gradient_scale;  // step: lr / correction1, keep: 1 - decay
   Index columns;
-  const float *lr_columns, *eps_rows;
+  const A *lr_columns, *eps_rows;
   T *w, *gradient;
   A *master, *m, *v;
 
@@ -19,8 +19,8 @@ struct AdamW {
   MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
     const A g = dev.widen(gradient[i]) * gradient_scale;
     const A first = beta1 * m[i] + (A(1) - beta1) * g, second = beta2 * v[i] + (A(1) - beta2) * g * g;
-    const A rate = lr_columns ? step * A(lr_columns[i % columns]) : step;
-    const A floor = eps_rows ? eps * A(eps_rows[i / columns]) : eps;
+    const A rate = lr_columns ? step * lr_columns[i % columns] : step;
+    const A floor = eps_rows ? eps * eps_rows[i / columns] : eps;
     m[i] = first;
     v[i] = second;
     const A now = master ? master[i] : dev.widen(w[i]);
@@ -34,8 +34,8 @@ struct AdamW {
 template <class Exec>
 struct AdamWOperations {
   template <class T>
-  static void adamw(const AdamWStep& s, Index rows, Index columns, const float* lr_columns, const float* eps_rows, T* w,
-                    Stat<T>* master, T* gradient, Stat<T>* m, Stat<T>* v) {
+  static void adamw(const AdamWStep& s, Index rows, Index columns, const Stat<T>* lr_columns, const Stat<T>* eps_rows,
+                    T* w, Stat<T>* master, T* gradient, Stat<T>* m, Stat<T>* v) {
     using A = Stat<T>;
     Exec::launch(ForEach<AdamW<T>>{.n = rows * columns,
                                    .element = {.step = A(s.lr / s.correction1),

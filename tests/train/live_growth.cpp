@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// Growth in the middle of a run: model, AdamW and averages grow in a hook, and the wide model follows the trajectory of
+// the small one as if nothing had happened (growth-maths, section 4).
+#include <modelgrow/grow/live.hpp>
+#include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/train/trainer.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+#include "tests/train/tiny_model.hpp"
+
+namespace mg = modelgrow;
+using mg::testing::TemporaryDirectory;
+
+namespace {
+
+/// 6 -> ffn -> 6.
+struct Net {
+  static constexpr std::string_view family = "tiny_net";
+  mg::Space ffn;
+  mg::Parameter<double, mg::Cpu> up, up_bias, down, down_bias;
+
+  explicit Net(std::int64_t size) : ffn(mg::Space{.name = "ffn", .size = size}) {
+    using namespace mg;
+    up = Parameter<double, Cpu>(ParamInfo{.axes = {out(ffn), in(6)}});
+    up_bias = Parameter<double, Cpu>(ParamInfo{.axes = {out(ffn)}});
+    down = Parameter<double, Cpu>(ParamInfo{.axes = {out(6), in(ffn)}});
+    down_bias = Parameter<double, Cpu>(ParamInfo{.axes = {out(6)}});
+    for_each_parameter(*this, [&](const std::string& path, auto& p) {
+      p.value = gaussian_noise<double>(p.value.shape(), Rng(3, hash_name(path)));
+    });
+  }
+  static void describe(auto& self, auto& v) {
+    v.space(self.ffn, mg::SpaceRules{});
+    v("up", self.up);
+    v("up_bias", self.up_bias);
+    v("down", self.down);
+    v("down_bias", self.down_bias);
+  }
+  using Tape = mg::Tape<double, mg::Cpu>;
+  mg::Var<double, mg::Cpu> operator()(Tape& tape, const mg::Var<double, mg::Cpu>& x) {
+    const auto h = linear(tape, x, tape.use(up), tape.use(up_bias));
+    return linear(tape, silu(tape, h), tape.use(down), tape.use(down_bias));
+  }
+};
+Net rebuild(const Net&, const mg::Schema& schema) { return Net(schema.space("ffn").space.size); }
+
+using Trainer = mg::Trainer<Net, double, mg::Cpu>;
+
+mg::TrainerOptions some_options() {
+  return {
+      .steps = 12, .schedule = {.peak = 0.02}, .adamw = {.eps = 1e-3, .weight_decay = 0.1}, .ema = mg::EmaOptions{}};
+}
+
+std::vector<double> losses_of(Trainer& trainer, Net& net) {
+  std::vector<double> losses;
+  trainer.every(1, [&](const mg::StepReport& r) { losses.push_back(r.loss); });
+  trainer.run([&](auto& tape, std::int64_t i) { return tiny::loss(net, tape, i); });
+  return losses;
+}
+
+}  // namespace
+
+TEST_CASE("a model grown between two steps follows the losses of the one that was not") {
+  Net small(5), grown(5);
+  Trainer plain(small, some_options()), growing(grown, some_options());
+  // Twice the units, and a number that gives them different numbers of copies.
+  const std::int64_t size = GENERATE(10, 13);
+  growing.at(6, [&](const mg::StepReport&) {
+    const auto plan = mg::plan(grown, mg::Net2Wider{.space = "ffn", .to = size});
+    mg::grow(plan, grown, growing.optimizer(), *growing.ema());
+  });
+  const auto expected = losses_of(plain, small), found = losses_of(growing, grown);
+  REQUIRE(grown.up.value.dim(0) == size);
+  CHECK(growing.optimizer().states().at("up").step == 12);
+  for (std::size_t i = 0; i < 12; ++i) CHECK_THAT(found[i], WithinRel(expected[i], i < 6 ? 1e-15 : 1e-12));
+  const auto weights = plain.ema()->use_in(small), averages = growing.ema()->use_in(grown);
+  mg::Tape<double, mg::Cpu> tape(mg::Tape<double, mg::Cpu>::Mode::infer);
+  CHECK_THAT(tiny::loss(grown, tape, 99).value().data()[0],
+             WithinRel(tiny::loss(small, tape, 99).value().data()[0], 1e-12));
+}
+
+TEST_CASE("a grown run saves and resumes with its multipliers") {
+  const TemporaryDirectory directory;
+  auto options = some_options();
+  options.steps = 6;
+  options.directory = directory / "latest";
+  Net net(5), whole(5), again(13);
+  const auto plan_of = [](const Net& n) { return mg::plan(n, mg::Net2Wider{.space = "ffn", .to = 13}); };
+  Trainer first(net, options);
+  first.at(4, [&](const mg::StepReport&) { mg::grow(plan_of(net), net, first.optimizer(), *first.ema()); });
+  auto found = losses_of(first, net);
+  options.steps = 12;
+  Trainer second(again, options);
+  second.resume(directory / "latest");
+  CHECK(second.optimizer().states().at("down").lr().size() == 13);
+  const auto rest = losses_of(second, again);
+  found.insert(found.end(), rest.begin(), rest.end());
+
+  options.directory.clear();
+  Trainer uninterrupted(whole, options);
+  uninterrupted.at(4, [&](const mg::StepReport&) {
+    mg::grow(plan_of(whole), whole, uninterrupted.optimizer(), *uninterrupted.ema());
+  });
+  CHECK(found == losses_of(uninterrupted, whole));
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// The whole training path on a small text-to-video pipeline: flow matching with dropped captions learns, resumes bit
+// for bit with activations recomputed or not, and costs what its layers cost.
+#include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/diffusion/flow_matching.hpp>
+#include <modelgrow/diffusion/guidance.hpp>
+#include <modelgrow/models/byte_encoder_json.hpp>
+#include <modelgrow/models/stdit_json.hpp>
+#include <modelgrow/models/text_to_video.hpp>
+#include <modelgrow/ops/mse.hpp>
+#include <modelgrow/train/flops.hpp>
+#include <modelgrow/train/trainer.hpp>
+
+#include <numeric>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+namespace mg = modelgrow;
+using mg::testing::TemporaryDirectory;
+template <class D>
+using Pipeline = mg::TextToVideo<float, D>;
+
+namespace {
+
+constexpr std::int64_t batch = 4;
+
+template <class D>
+Pipeline<D> pipeline() {
+  return Pipeline<D>(mg::StditConfig{.input_size = {2, 8, 8},
+                                     .in_channels = 3,
+                                     .patch_size = {1, 4, 4},
+                                     .hidden_size = 32,
+                                     .depth = 2,
+                                     .num_heads = 2,
+                                     .pred_sigma = false,
+                                     .caption_channels = 16,
+                                     .model_max_length = 12,
+                                     .temporal_conv = {},
+                                     .second_text = {}},
+                     mg::ByteEncoderConfig{.width = 16, .depth = 1, .num_heads = 2, .max_length = 12});
+}
+
+/// Clips of one brightness, which the caption names.
+template <class D>
+mg::Var<float, D> loss(Pipeline<D>& model, mg::Tape<float, D>& tape, std::int64_t step) {
+  const mg::FlowMatching flow{.seed = 11};
+  mg::Tensor<float, mg::Cpu> clips(mg::Shape{batch, 3, 2, 8, 8});
+  std::vector<std::string> captions;
+  for (std::int64_t b = 0; b < batch; ++b) {
+    const bool bright = mg::Rng(5).below(std::uint64_t(step * batch + b), 2);
+    captions.push_back(bright ? "bright" : "dark");
+    for (std::int64_t i = 0; i < 384; ++i) clips.data()[b * 384 + i] = bright ? 0.9f : -0.9f;
+  }
+  const auto first = std::uint64_t(step * batch);
+  const auto flow_batch = mg::training_batch<float, D>(flow, clips, first);
+  auto text = model.text_encoder.encode(tape, captions);
+  text.dropped = mg::to_device<D>(mg::caption_dropout(0.2, 11, first, batch));
+  return mse(tape, model.transformer.forward(tape, tape.constant(flow_batch.noisy), flow_batch.time, text),
+             flow_batch.target);
+}
+
+using Model = Pipeline<mg::Cpu>;
+using Trainer = mg::Trainer<Model, float, mg::Cpu>;
+
+std::vector<double> train(Model& model, std::int64_t steps, const std::filesystem::path& directory, bool resume) {
+  Trainer trainer(model, {.steps = steps,
+                          .schedule = {.peak = 3e-3, .warmup = 5},
+                          .adamw = {.clip_norm = 1.0},
+                          .ema = mg::EmaOptions{},
+                          .directory = directory});
+  if (resume) trainer.resume(directory);
+  std::vector<double> losses;
+  trainer.every(1, [&](const mg::StepReport& r) { losses.push_back(r.loss); });
+  trainer.run([&](auto& tape, std::int64_t step) { return loss(model, tape, step); });
+  return losses;
+}
+
+}  // namespace
+
+TEST_CASE("a text-to-video pipeline learns, and a resumed run repeats the losses bit for bit") {
+  const TemporaryDirectory directory;
+  const auto activations = GENERATE(mg::Activations::keep, mg::Activations::recompute);
+  const auto fresh = [&] {
+    Model model = pipeline<mg::Cpu>();
+    mg::initialise(model, 1);
+    model.transformer.activations = activations;
+    return model;
+  };
+  Model whole = fresh(), first = fresh(), second = fresh();
+  const auto expected = train(whole, 60, {}, false);
+  const auto mean = [](auto begin) { return std::accumulate(begin, begin + 10, 0.0) / 10; };
+  CHECK(mean(expected.end() - 10) < 0.7 * mean(expected.begin()));  // it knows the clips, not yet the noise
+
+  auto losses = train(first, 25, directory / "latest", false);
+  const auto rest = train(second, 60, directory / "latest", true);
+  losses.insert(losses.end(), rest.begin(), rest.end());
+  CHECK(losses == expected);
+}
+
+TEST_CASE("the counted cost of a step is that of its layers") {
+  using Count = mg::FlopCounter;
+  auto model = pipeline<Count>();
+  const double counted = mg::inference_flops([&](auto& tape) { return loss<Count>(model, tape, 0); });
+  // Multiply-adds by hand: 8 tokens a clip (2 frames of 4), captions padded to 8 bytes.
+  const double b = batch, tokens = 8 * b, text = 8 * b, c = 32, w = 16;
+  const double encoder = text * 12 * w * w + 2 * b * 8 * 8 * w;
+  const double embedders = tokens * 48 * c + b * (256 * c + c * c + 6 * c * c) + text * (w * c + c * c);
+  const double attention = tokens * 4 * c * c * 3 - (tokens - text) * 2 * c * c;  // qkv and proj, 2 self and 1 cross
+  const double scores = 2 * (tokens * 4 * c + tokens * 2 * c + tokens * 8 * c);
+  const double block = attention + scores + tokens * 8 * c * c;
+  const double final_layer = tokens * c * 48;
+  CHECK(counted == 2 * (encoder + embedders + 2 * block + final_layer));
+  const double training = mg::training_flops([&](auto& tape) { return loss<Count>(model, tape, 0); });
+  CHECK(training > 2.8 * counted);
+  CHECK(training < 3.1 * counted);
+  model.transformer.activations = mg::Activations::recompute;
+  CHECK(mg::training_flops([&](auto& tape) { return loss<Count>(model, tape, 0); }) == training + 2 * 2 * block);
+}
