@@ -58,6 +58,7 @@ TEST_CASE("a plan survives JSON with the same effect") {
                             .purpose = Purpose::closes}}},
         {SpaceSpec{.space = {.name = "new", .size = 4}, .rules = {.exact_if = "it rains"}}}, 77);
   p.rename("final.table", "last.table");
+  CHECK(p.steps().back().by.empty());  // said by nobody but the user
   p.tie("final.copy", "last.table");
   p.drop("final.linear.bias");
   const auto text = to_json(p);

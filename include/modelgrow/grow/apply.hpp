@@ -74,25 +74,30 @@ void stream(const Plan& plan, const Output& o, Write&& write) {
 
 }  // namespace detail
 
-/// Makes all outputs: calls sink(i, bytes) with the pieces of output i in order (different outputs from different
-/// threads) and done(i) after the last. What sink, done or progress throw ends the work and is thrown.
-template <class Sink, class Done>
-void apply(const Plan& plan, std::span<const Output> outputs, Sink&& sink, Done&& done, const Progress& progress = {}) {
+/// Makes all outputs from `set`: calls sink(i, bytes) with the pieces of output i in order, different outputs from
+/// different threads. What sink or progress (one call at a time, any thread) throw ends the work and is thrown.
+template <class Sink>
+void apply(const Plan& plan, const TensorSet& set, std::span<const Output> outputs, Sink&& sink,
+           const Progress& progress = {}) {
   std::mutex mutex;
   std::exception_ptr failure;
   std::atomic<bool> failed{false};
   std::int64_t finished = 0;
   parallel_for(std::int64_t(outputs.size()), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end && !failed; ++i) try {
-        detail::stream(plan, outputs[std::size_t(i)], [&](std::span<const std::byte> bytes) {
-          if (!failed) sink(std::size_t(i), bytes);
+        const Output& o = outputs[std::size_t(i)];
+        std::size_t made = 0;
+        detail::stream(plan, o, [&](std::span<const std::byte> bytes) {
+          if (failed) return;
+          sink(std::size_t(i), bytes);
+          made += bytes.size();
+          if (made % (16 * tile_bytes) == 0 && o.source) set.release(*o.source);
         });
-        done(std::size_t(i));
+        if (o.source) set.release(*o.source);
         const std::lock_guard lock(mutex);
         ++finished;
         if (progress)
-          progress(ProgressReport{
-              .what = outputs[std::size_t(i)].target.name, .done = finished, .total = std::int64_t(outputs.size())});
+          progress(ProgressReport{.what = o.target.name, .done = finished, .total = std::int64_t(outputs.size())});
       } catch (...) {
         const std::lock_guard lock(mutex);
         if (!failure) failure = std::current_exception();

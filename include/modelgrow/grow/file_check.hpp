@@ -144,6 +144,8 @@ inline FileCheck check_weights(const Plan& plan, const TensorSet& old, const Ten
     } else {
       compare.same_bytes(check, t, *old.find(ancestor.source));
     }
+    grown.release(t);
+    if (const auto* source = old.find(ancestor.source)) old.release(*source);
   }
   if (seen != grown.tensors().size())
     compare.fail("the file has " + std::to_string(grown.tensors().size()) + " tensors; the plan promised " +
@@ -184,6 +186,8 @@ inline FileCheck check_optimizer(const Plan& plan, const TensorSet& old, const T
           compare.fail("the state '" + t->name + "' does not add up to the old one: difference " + std::to_string(r) +
                        " of the largest value");
       }
+      grown.release(*t);
+      if (source) old.release(*source);
     }
   }
   return check;

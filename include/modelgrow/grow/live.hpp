@@ -127,19 +127,17 @@ M grown_model(const Plan& plan, const M& model, const TensorSet& old, const Prog
                           .of = Of::gradients,
                           .source = &source->second.gradient.views().front(),
                           .values = {}};
-    const auto made = make(plan, std::span(&gradient, 1), {});
+    const auto made = make(plan, old, std::span(&gradient, 1), {});
     fill_from(p.gradient, made.begin()->second, path);
   });
   if (filled != outputs.size())
     throw plan_error("the plan makes " + std::to_string(outputs.size()) + " tensors, the rebuilt model has " +
                      std::to_string(filled) + " parameters: its configuration cannot express this growth");
   std::vector<std::size_t> at(outputs.size(), 0);
-  apply(
-      plan, outputs,
-      [&](std::size_t i, std::span<const std::byte> bytes) {
-        write[i](std::exchange(at[i], at[i] + bytes.size()), bytes);
-      },
-      [](std::size_t) {}, progress);
+  const auto put = [&](std::size_t i, std::span<const std::byte> bytes) {
+    write[i](std::exchange(at[i], at[i] + bytes.size()), bytes);
+  };
+  apply(plan, old, outputs, put, progress);
   return grown;
 }
 
@@ -170,7 +168,7 @@ auto grown_state(const Plan& plan, const O& optimizer, const GrowOptions& option
                      s.eps());
   }
   const TensorSet old(views.views(), "optimizer");
-  const StateDict state = make(plan, optimizer_outputs(plan, old), options.progress);
+  const StateDict state = make(plan, old, optimizer_outputs(plan, old), options.progress);
   const auto grown_views = views_of(state);
   const TensorSet made(grown_views, "grown optimizer");
   check_optimizer(plan, old, made);
@@ -204,7 +202,7 @@ auto grown_state(const Plan& plan, const A& ema, const GrowOptions& options) {
     else
       grown.emplace(path, t);
   const TensorSet old(views.views(), "averages");
-  const StateDict state = make(plan, weight_outputs(plan, old, Absent::leave_out), options.progress);
+  const StateDict state = make(plan, old, weight_outputs(plan, old, Absent::leave_out), options.progress);
   const auto grown_views = views_of(state);
   check_weights(plan, old, TensorSet(grown_views, "grown averages"));
   for (const auto& [name, t] : state) fill_from(grown[options.prefix + name], t, name);

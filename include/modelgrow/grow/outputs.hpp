@@ -25,11 +25,17 @@ struct Output {
   std::vector<std::byte> values;
 };
 
-/// Named tensors that a plan can be applied to; `where` begins error messages.
+/// Named tensors that a plan can be applied to; `where` begins error messages. `release` is told now and then that the
+/// memory of a tensor may go (mapped files); its bytes stay readable.
 class TensorSet {
  public:
-  TensorSet(std::span<const TensorView> tensors, std::string where) : tensors_(tensors), where_(std::move(where)) {
+  using Release = std::function<void(const TensorView&)>;
+  TensorSet(std::span<const TensorView> tensors, std::string where, Release release = {})
+      : tensors_(tensors), where_(std::move(where)), release_(std::move(release)) {
     for (const auto& t : tensors_) index_.emplace(t.name, &t);
+  }
+  void release(const TensorView& t) const {
+    if (release_) release_(t);
   }
   std::span<const TensorView> tensors() const { return tensors_; }
   const std::string& where() const { return where_; }
@@ -50,6 +56,7 @@ class TensorSet {
  private:
   std::span<const TensorView> tensors_;
   std::string where_;
+  Release release_;
   std::unordered_map<std::string_view, const TensorView*> index_;
 };
 

@@ -63,6 +63,7 @@ class Plan {
     Plan next = *this;
     next.begin(O::name);
     op.apply(next);
+    next.begin({});
     return *this = std::move(next);
   }
   /// Names the operator that says the next verbs.

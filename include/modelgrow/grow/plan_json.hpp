@@ -180,9 +180,11 @@ inline std::string to_json(const Plan& plan) {
   std::string text = head.dump();
   text.pop_back();
   text += ", \"steps\": [";
+  std::int64_t call = 0;  // counted anew, so that a replayed plan has the same text
   for (std::size_t i = 0; i < plan.steps().size(); ++i) {
     const Step& s = plan.steps()[i];
-    ordered_json step{{"by", s.by}, {"call", s.call}};
+    if (i > 0 && s.call != plan.steps()[i - 1].call) ++call;
+    ordered_json step{{"by", s.by}, {"call", call}};
     std::visit(detail::VerbWriter{step}, s.verb);
     text += (i ? ",\n  " : "\n  ") + step.dump();
   }

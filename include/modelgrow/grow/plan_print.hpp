@@ -94,7 +94,8 @@ inline std::ostream& operator<<(std::ostream& os, const Plan& plan) {
     const Step& s = plan.steps()[i];
     std::size_t n = 1;
     Certificate function = s.function, trajectory = s.trajectory;
-    while (i + n < plan.steps().size() && plan.steps()[i + n].call == s.call) {
+    while (i + n < plan.steps().size() && plan.steps()[i + n].call == s.call &&
+           plan.steps()[i + n].verb.index() == s.verb.index()) {
       function = combine(function, plan.steps()[i + n].function);
       trajectory = combine(trajectory, plan.steps()[i + n].trajectory);
       ++n;
@@ -102,8 +103,12 @@ inline std::ostream& operator<<(std::ostream& os, const Plan& plan) {
     os << "  " << (s.by.empty() ? "(verb)" : s.by) << ": " << s.what;
     if (n > 1) os << ", and " << n - 1 << " more like it";
     os << "\n    function   " << to_string(function) << "\n    trajectory " << to_string(trajectory) << "\n";
-    if (const auto* remap = std::get_if<Remap>(&s.verb); remap && !remap->noise.on())
-      os << "    note       copies of a unit with equal splits stay equal in training; noise_db = 20 lets them part\n";
+    if (const auto* remap = std::get_if<Remap>(&s.verb)) {
+      os << "    note       the norm of the whole gradient changes, so choose the clipping threshold anew\n";
+      if (!remap->noise.on())
+        os << "    note       copies of a unit with equal splits stay equal in training; noise_db = 20 lets them "
+              "part\n";
+    }
     i += n;
   }
   const auto before = plan.source().trained_elements(), after = plan.schema().trained_elements();

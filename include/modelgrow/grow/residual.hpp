@@ -48,7 +48,7 @@ struct ComparedRun {
 };
 
 struct Residual {
-  double most = 0;   // largest difference; infinite for numbers that became NaN or the reverse
+  double most = 0;   // largest difference; infinite where only one of the two is a finite number
   double scale = 0;  // largest magnitude of the old tensor
   double relative() const { return scale > 0 ? most / scale : most; }
 };
@@ -56,17 +56,19 @@ struct Residual {
 /// Compares f(new), summed, with f(old). `f` makes second moments linear (their root).
 template <Element T, class F>
 Residual residual_of(const std::byte* grown, const std::byte* old, const std::vector<ComparedAxis>& axes, F&& f) {
+  // Axes before the summed ones, from the first to the last of these, and behind; without any, the last axis is behind.
   std::size_t first = axes.size(), last = 0;
   for (std::size_t a = 0; a < axes.size(); ++a)
     if (axes[a].summed) first = std::min(first, a), last = a + 1;
-  first = std::min(first, axes.size());
-  last = std::max(last, first);
-  std::int64_t total = 1;
-  for (const auto& a : axes) total *= a.old_size;
-  std::int64_t inner_old = 1, middle_old = 1;
-  for (std::size_t a = first; a < axes.size(); ++a) (a < last ? middle_old : inner_old) *= axes[a].old_size;
-  const ComparedRun outer(axes, 0, first, total), middle(axes, first, last, middle_old * inner_old),
-      inner(axes, last, axes.size(), inner_old);
+  if (last == 0) first = last = axes.empty() ? 0 : axes.size() - 1;
+  const auto old_size = [&](std::size_t begin, std::size_t end) {
+    std::int64_t n = 1;
+    for (std::size_t a = begin; a < end; ++a) n *= axes[a].old_size;
+    return n;
+  };
+  const ComparedRun outer(axes, 0, first, old_size(0, axes.size())),
+      middle(axes, first, last, old_size(first, axes.size())),
+      inner(axes, last, axes.size(), old_size(last, axes.size()));
   const auto slots = std::int64_t(middle.place.size()), rows = std::int64_t(middle.slot.size()),
              width = std::int64_t(inner.slot.size());
   const std::int64_t chunk = std::clamp<std::int64_t>((std::int64_t{1} << 16) / std::max<std::int64_t>(1, slots), 1,
@@ -79,24 +81,35 @@ Residual residual_of(const std::byte* grown, const std::byte* old, const std::ve
   };
   Residual result;
   std::mutex mutex;
-  parallel_for(std::int64_t(outer.place.size()) * chunks, 4, [&](std::int64_t begin, std::int64_t end) {
+  const std::int64_t grain =
+      std::max<std::int64_t>(1, (std::int64_t{1} << 18) / std::max<std::int64_t>(1, rows * chunk));
+  parallel_for(std::int64_t(outer.place.size()) * chunks, grain, [&](std::int64_t begin, std::int64_t end) {
     Residual mine;
     std::vector<double> sum(std::size_t(slots * chunk));
     for (std::int64_t job = begin; job < end; ++job) {
-      const std::int64_t o = job / chunks, q0 = job % chunks * chunk, q1 = std::min(width, q0 + chunk);
+      const std::int64_t o = job / chunks, q0 = job % chunks * chunk, n = std::min(width - q0, chunk);
       std::fill(sum.begin(), sum.end(), 0.0);
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t q = q0; q < q1; ++q)
-          sum[std::size_t(middle.slot[std::size_t(r)] * chunk + q - q0)] += f(read(grown, (o * rows + r) * width + q));
-      for (std::int64_t s = 0; s < slots; ++s)
-        for (std::int64_t q = q0; q < q1; ++q) {
-          const double x =
-              f(read(old, outer.place[std::size_t(o)] + middle.place[std::size_t(s)] + inner.place[std::size_t(q)]));
-          const double y = sum[std::size_t(s * chunk + q - q0)];
-          if (std::isfinite(x)) mine.scale = std::max(mine.scale, std::abs(x));
-          const bool same = x == y || (!std::isfinite(x) && !std::isfinite(y));
-          if (!same) mine.most = std::max(mine.most, std::isfinite(x - y) ? std::abs(x - y) : INFINITY);
+      for (std::int64_t r = 0; r < rows; ++r) {
+        double* to = sum.data() + middle.slot[std::size_t(r)] * chunk;
+        const std::byte* from = grown + sizeof(T) * std::size_t((o * rows + r) * width + q0);
+        for (std::int64_t q = 0; q < n; ++q) to[q] += f(read(from, q));
+      }
+      for (std::int64_t s = 0; s < slots; ++s) {
+        const double* total = sum.data() + s * chunk;
+        const std::int64_t* place = inner.place.data() + q0;
+        const std::int64_t base = outer.place[std::size_t(o)] + middle.place[std::size_t(s)];
+        for (std::int64_t q = 0; q < n; ++q) {
+          const double x = f(read(old, base + place[q]));
+          if (x == total[q]) {
+            mine.scale = std::max(mine.scale, std::abs(x));
+          } else if (std::isfinite(x)) {
+            mine.scale = std::max(mine.scale, std::abs(x));
+            mine.most = std::max(mine.most, std::isfinite(total[q]) ? std::abs(x - total[q]) : INFINITY);
+          } else if (std::isfinite(total[q])) {
+            mine.most = INFINITY;
+          }
         }
+      }
     }
     const std::lock_guard lock(mutex);
     result.most = std::max(result.most, mine.most);

@@ -29,7 +29,8 @@ inline std::vector<TensorView> views_of(const StateDict& state) {
   return views;
 }
 
-inline StateDict make(const Plan& plan, std::span<const Output> outputs, const Progress& progress) {
+inline StateDict make(const Plan& plan, const TensorSet& set, std::span<const Output> outputs,
+                      const Progress& progress) {
   StateDict grown;
   std::vector<HostTensor*> tensors;
   for (const auto& o : outputs) {
@@ -37,12 +38,10 @@ inline StateDict make(const Plan& plan, std::span<const Output> outputs, const P
     t.bytes.reserve(std::size_t(byte_size(t.dtype, t.shape).value()));
     tensors.push_back(&t);
   }
-  apply(
-      plan, outputs,
-      [&](std::size_t i, std::span<const std::byte> b) {
-        tensors[i]->bytes.insert(tensors[i]->bytes.end(), b.begin(), b.end());
-      },
-      [](std::size_t) {}, progress);
+  const auto append = [&](std::size_t i, std::span<const std::byte> b) {
+    tensors[i]->bytes.insert(tensors[i]->bytes.end(), b.begin(), b.end());
+  };
+  apply(plan, set, outputs, append, progress);
   return grown;
 }
 
@@ -52,12 +51,14 @@ inline StateDict make(const Plan& plan, std::span<const Output> outputs, const P
 inline StateDict grow_weights(const Plan& plan, const StateDict& state, Absent absent = Absent::refuse,
                               const Progress& progress = {}) {
   const auto views = detail::views_of(state);
-  return detail::make(plan, weight_outputs(plan, TensorSet(views, "state"), absent), progress);
+  const TensorSet set(views, "state");
+  return detail::make(plan, set, weight_outputs(plan, set, absent), progress);
 }
 /// Grown optimizer state, by the names of optimizer_state.hpp. Throws format_error.
 inline StateDict grow_optimizer(const Plan& plan, const StateDict& state, const Progress& progress = {}) {
   const auto views = detail::views_of(state);
-  return detail::make(plan, optimizer_outputs(plan, TensorSet(views, "optimizer state")), progress);
+  const TensorSet set(views, "optimizer state");
+  return detail::make(plan, set, optimizer_outputs(plan, set), progress);
 }
 
 }  // namespace modelgrow::inline v0

@@ -55,6 +55,10 @@ inline std::uint64_t largest_file(const Checkpoint& in) {
   return in.files().size() > 1 ? std::max<std::uint64_t>(most, 1) : UINT64_MAX;
 }
 
+inline TensorSet set_of(const Checkpoint& c) {
+  return TensorSet(c.tensors(), c.path().string(), [&c](const TensorView& t) { c.release(t); });
+}
+
 /// Streams outputs into a file, in the order of the file.
 inline void write_outputs(const Plan& plan, const Checkpoint& in, std::vector<Output> outputs,
                           const std::filesystem::path& path, const Metadata& metadata, const WritePlan& options) {
@@ -66,17 +70,12 @@ inline void write_outputs(const Plan& plan, const Checkpoint& in, std::vector<Ou
   for (const auto& t : writer.tensors()) place.emplace(t.name, place.size());
   std::sort(outputs.begin(), outputs.end(),
             [&](const Output& a, const Output& b) { return place.at(a.target.name) < place.at(b.target.name); });
-  apply(
-      plan, outputs,
-      [&](std::size_t i, std::span<const std::byte> bytes) { writer.write(outputs[i].target.name, bytes); },
-      [&](std::size_t i) {
-        if (outputs[i].source) in.release(*outputs[i].source);
-      },
-      options.progress);
+  const auto put = [&](std::size_t i, std::span<const std::byte> bytes) {
+    writer.write(outputs[i].target.name, bytes);
+  };
+  apply(plan, set_of(in), outputs, put, options.progress);
   writer.commit();
 }
-
-inline TensorSet set_of(const Checkpoint& c) { return TensorSet(c.tensors(), c.path().string()); }
 
 /// Names, types and shapes as one number, to recognise the source of a grown file.
 inline std::uint64_t hash_of(const Checkpoint& c) {
