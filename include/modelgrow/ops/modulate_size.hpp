@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The sizes shared by operations that apply modulation vectors to tokens, and their checks.
 #pragma once
+#include <algorithm>
+
 #include <modelgrow/ops/check.hpp>
 
 namespace modelgrow::inline v0 {

@@ -2,6 +2,7 @@
 // Blocked softmax attention with an online softmax (Dao et al. 2022): scores exist for one block of queries and keys
 // at a time, and the backward pass computes them again from the saved log-denominators.
 #pragma once
+#include <modelgrow/backend/cpu/arrays.hpp>
 #include <modelgrow/backend/cpu/attention_problem.hpp>
 
 namespace modelgrow::inline v0 {
@@ -41,10 +42,11 @@ class AttentionForward {
         multiply_small<T>(rows, n_.width, keys, {scores_, 1, n_.queries}, {values_ + j * n_.width, n_.width},
                           {sums_, n_.width}, j > 0);
       }
+      array(lse_ + p.lse + i, rows) = array(top_, rows) + array(total_, rows).log();
+      array(total_, rows) = array(total_, rows).inverse();
       write_rows(
-          rows, n_.head_dim, [&](std::int64_t r) { return T(1) / total_[r]; }, sums_, n_.width,
+          rows, n_.head_dim, [&](std::int64_t r) { return total_[r]; }, sums_, n_.width,
           out_ + p.out + i * s_.out.token, s_.out.token);
-      for (std::int64_t r = 0; r < rows; ++r) lse_[p.lse + i + r] = top_[r] + std::log(total_[r]);
     }
   }
 

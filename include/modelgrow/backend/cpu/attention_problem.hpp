@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <new>
 
 #include <modelgrow/backend/backend.hpp>
 #include <modelgrow/backend/cpu/tile.hpp>

@@ -2,6 +2,7 @@
 // Large matrix products: B is packed into panels that stay in the second-level cache, blocks of rows go to the threads.
 // Every element is summed in one order, so results do not depend on the number of threads.
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -80,6 +81,10 @@ class Gemm {
     const std::int64_t width = panel.width();
     if (b_.layout == Right<T>::Layout::transposed) {
       transpose(panel.columns, depth, b_.data + panel.first * b_.stride + k, b_.stride, out, width);
+    } else if (panel.columns == width) {
+      for (std::int64_t i = 0; i < depth; ++i)
+        for (std::int64_t j = 0; j < width; j += lanes<T>)
+          store(out + i * width + j, load(b_.data + (k + i) * b_.stride + panel.first + j));
     } else {
       for (std::int64_t i = 0; i < depth; ++i)
         std::copy_n(b_.data + (k + i) * b_.stride + panel.first, panel.columns, out + i * width);

@@ -2,6 +2,7 @@
 // LayerNorm over the last dimension, with gain and bias of its own or with modulation by vectors of the batch entry.
 #pragma once
 #include <cmath>
+#include <utility>
 
 #include <modelgrow/backend/backend.hpp>
 #include <modelgrow/backend/cpu/arrays.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What conditions the model: time features, token embeddings, captions replaced by the empty one.
 #pragma once
+#include <algorithm>
 #include <cmath>
 
 #include <modelgrow/backend/backend.hpp>

@@ -3,6 +3,7 @@
 #pragma once
 #include <Eigen/Core>
 #include <cstdint>
+#include <type_traits>
 
 namespace modelgrow::inline v0 {
 namespace cpu {
