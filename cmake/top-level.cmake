@@ -25,7 +25,8 @@ target_compile_options(modelgrow_own_code INTERFACE
   $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-uninitialized -Wno-maybe-uninitialized -Wno-restrict>)
 target_compile_definitions(modelgrow_own_code INTERFACE MODELGROW_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 if(MODELGROW_WERROR)
-  target_compile_options(modelgrow_own_code INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+  set(keep_warnings $<BOOL:$<TARGET_PROPERTY:MODELGROW_KEEP_WARNINGS>>)
+  target_compile_options(modelgrow_own_code INTERFACE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<NOT:${keep_warnings}>>:-Werror>)
 endif()
 if(MODELGROW_NATIVE)
   target_compile_options(modelgrow_own_code INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>
