@@ -111,6 +111,22 @@ TEST_CASE("frozen parameters stay, groups have their own rate and decay, the fir
   CHECK(moved(model.weight2, before.weight2, 0) != 0.0);
 }
 
+TEST_CASE("decay is lr * weight_decay with the factors of the group, whatever the multipliers of the tensor") {
+  Model model({});
+  const Model before({});
+  Adam adam(model, {.weight_decay = 0.1, .groups = {{.pattern = "weight1", .lr = 0.5, .decay = 4.0}}});
+  set_gradients(model, 1, 0.0);  // without a gradient only decay moves the weights
+  adam.step(model, 0.0);
+  adam.states().at("weight1").set_multipliers({0.25}, {1.0});
+  adam.states().at("weight2").set_multipliers(std::vector<double>(10, 0.25), {1.0});
+  adam.step(model, 0.2);
+  for (std::int64_t i = 0; i < 60; ++i) {
+    CHECK_THAT(model.weight1.value.data()[i], WithinRel(before.weight1.value.data()[i] * (1 - 0.1 * 0.4), 1e-14));
+    CHECK_THAT(model.weight2.value.data()[i], WithinRel(before.weight2.value.data()[i] * (1 - 0.2 * 0.1), 1e-14));
+  }
+  CHECK(model.bias1.value.data()[0] == before.bias1.value.data()[0]);
+}
+
 TEST_CASE("patterns that match nothing are refused") {
   Model model({});
   CHECK_THROWS_AS(Adam(model, {.groups = {{.pattern = "blocks.*"}}}), mg::error);
