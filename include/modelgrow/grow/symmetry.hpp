@@ -2,7 +2,6 @@
 // Noise that tells copies apart without changing their sum: each weight is split in slightly uneven, random parts.
 // Noise is relative to the weight, so closed (zero) weights stay closed and no statistics of the tensor are needed.
 #pragma once
-#include <array>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -35,18 +34,17 @@ inline double noise_headroom(double split, double range) { return split * (1 + 2
 [[gnu::noinline]] inline Share noisy_share(const Rng& rng, std::uint64_t index, std::span<const double> splits,
                                            double range, std::size_t member) {
   const std::size_t copies = splits.size();
-  const auto eta = [&, words = std::array<std::uint32_t, 4>{}](std::size_t m) mutable {
-    if (m % 4 == 0) words = rng.words(index | std::uint64_t(m / 4) << 48);
+  auto words = rng.words(index);  // for four copies; more copies fetch more words
+  const auto eta = [&](std::size_t m) {
+    if (copies > 4 && m % 4 == 0) words = rng.words(index | std::uint64_t(m / 4) << 48);
     return range * ((double(words[m % 4]) + 0.5) * 0x1p-31 - 1.0);
   };
   double mean = 0;
-  auto first = eta;
-  for (std::size_t m = 0; m < copies; ++m) mean += splits[m] * first(m);
+  for (std::size_t m = 0; m < copies; ++m) mean += splits[m] * eta(m);
   Share share{.lo = 0, .hi = 0};
-  auto again = eta;
   for (std::size_t m = 0; m <= member; ++m) {
     share.lo = share.hi;
-    share.hi += splits[m] * (1 + again(m) - mean);
+    share.hi += splits[m] * (1 + eta(m) - mean);
   }
   if (member + 1 == copies) share.hi = 1;
   return share;
