@@ -17,3 +17,13 @@ foreach(source ${benchmark_sources})
     target_compile_definitions(bench_${name} PRIVATE HAVE_OPENBLAS)
   endif()
 endforeach()
+
+# benchmarks/*.cu: for a GPU (scripts/gpu-check runs them).
+if(TARGET modelgrow::cuda)
+  file(GLOB benchmark_sources CONFIGURE_DEPENDS benchmarks/*.cu)
+  foreach(source ${benchmark_sources})
+    cmake_path(GET source STEM name)
+    add_executable(bench_${name} ${source})
+    target_link_libraries(bench_${name} PRIVATE modelgrow_own_code modelgrow::cuda)
+  endforeach()
+endif()

@@ -9,7 +9,8 @@ if(NOT TARGET modelgrow::cuda)
   # -std=c++20 by hand: CMake 3.25 knows no cuda_std_20 for nvcc 13. The narrowing error catches nvcc 13's rewriting of nested
   # anonymous braces, which otherwise builds wrong objects silently. -fopenmp: the same inline functions as in .cpp files.
   target_compile_options(modelgrow_cuda INTERFACE
-    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Xcompiler=-Werror=narrowing -Xcompiler=-fopenmp>)
+    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Xcompiler=-Werror=narrowing -Xcompiler=-fopenmp
+      -diag-suppress=1675>)  # GCC's pragmas are for g++, which sees them after nvcc
   # Eigen stays on the host, with the same definitions as in .cpp files.
   target_compile_definitions(modelgrow_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:EIGEN_NO_CUDA>)
 endif()
