@@ -6,7 +6,6 @@
 
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/expand.hpp>
-#include <modelgrow/media/contact_sheet.hpp>
 #include <modelgrow/media/gif.hpp>
 #include <modelgrow/media/png.hpp>
 #include <modelgrow/verify/forward_check.hpp>
@@ -131,12 +130,9 @@ int run(const Settings& s) {
   }
   mg::write_png(s.out / "samples.png", mg::contact_sheet(rows, {.title = "Captions never trained on, base and grown"}));
   mg::write_gif(s.out / "samples.gif", mg::clip_grid(all, 8), {.scale = 3});
-  const std::vector<mg::Series> lines{series("grown", report.grown), series("base, trained on", report.base),
-                                      series("fresh, size of the grown", report.scratch)};
-  mg::write_png(s.out / "curves.png", mg::plot(lines, {.title = "Validation loss at equal compute",
-                                                       .x_label = "TFLOP after growth",
-                                                       .y_label = "validation loss",
-                                                       .y_scale = mg::Scale::log}));
+  const std::vector<mg::Series> trained{series("grown", report.grown), series("base, trained on", report.base)};
+  mg::write_png(s.out / "curves.png",
+                loss_picture(trained, std::vector{series("fresh, size of the grown", report.scratch)}));
 
   report.parameters_base = written.parameters_before;
   report.parameters_grown = written.parameters_after;

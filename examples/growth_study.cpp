@@ -121,15 +121,13 @@ std::string markdown(const std::vector<Runs>& all, const Settings& s, const std:
 void write(const std::vector<Runs>& all, const Settings& s, const std::string& command) {
   fs::create_directories(s.out);
   mg::detail::write_file(s.out / "growth.csv", csv(all, s));
-  std::vector<mg::Series> lines;
+  std::vector<mg::Series> trained, fresh;
   for (const auto& runs : all) {
     const Band band(runs.curves);
+    auto& lines = runs.kind.name == fresh_name ? fresh : trained;
     lines.push_back({.name = runs.kind.name, .x = band.mean.x, .y = band.mean.y, .low = band.low, .high = band.high});
   }
-  mg::write_png(s.out / "growth.png", mg::plot(lines, {.title = "Validation loss at equal compute, mean and range",
-                                                       .x_label = "TFLOP after growth",
-                                                       .y_label = "validation loss",
-                                                       .y_scale = mg::Scale::log}));
+  if (!trained.empty()) mg::write_png(s.out / "growth.png", loss_picture(trained, fresh));
   mg::detail::write_file(s.out / "growth.md", markdown(all, s, command));
 }
 

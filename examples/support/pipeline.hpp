@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <modelgrow/checkpoint/model_io.hpp>
+#include <modelgrow/media/contact_sheet.hpp>
 #include <modelgrow/media/plot.hpp>
 #include <modelgrow/models/byte_encoder_json.hpp>
 #include <modelgrow/models/stdit_json.hpp>
@@ -59,6 +60,22 @@ inline mg::Series series(const std::string& name, const RunResult& r) {
     line.y.push_back(p.validation_loss);
   }
   return line;
+}
+
+/// Validation losses over compute: above the runs that begin with a trained model, below all of them, because the curve
+/// of a fresh model would flatten the others.
+inline mg::Clip loss_picture(std::span<const mg::Series> trained, std::span<const mg::Series> fresh) {
+  mg::PlotOptions options{.title = "Validation loss at equal compute",
+                          .x_label = "TFLOP after growth",
+                          .y_label = "validation loss",
+                          .height = 460};
+  const mg::Clip close = mg::plot(trained, options);
+  if (fresh.empty()) return close;
+  std::vector<mg::Series> all(trained.begin(), trained.end());
+  all.insert(all.end(), fresh.begin(), fresh.end());
+  options.title = "The same beside a fresh model of the grown size";
+  options.y_scale = mg::Scale::log;
+  return mg::clip_grid(std::vector<mg::Clip>{close, mg::plot(all, options)}, 1);
 }
 
 }  // namespace example
