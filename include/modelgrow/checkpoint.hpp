@@ -3,6 +3,7 @@
 #pragma once
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/convert.hpp>
+#include <modelgrow/checkpoint/gguf.hpp>
 #include <modelgrow/checkpoint/model_io.hpp>
 #include <modelgrow/checkpoint/safetensors.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
