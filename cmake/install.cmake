@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Installs every header and a package for find_package(modelgrow [COMPONENTS media cuda]).
+# Installs every header and a package for find_package(modelgrow [COMPONENTS media text cuda]).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_DATADIR}/cmake/modelgrow)
@@ -9,4 +9,5 @@ install(EXPORT modelgrow-targets NAMESPACE modelgrow:: DESTINATION ${package})
 configure_package_config_file(cmake/modelgrow-config.cmake.in modelgrow-config.cmake INSTALL_DESTINATION ${package})
 write_basic_package_version_file(modelgrow-config-version.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/modelgrow-config.cmake ${PROJECT_BINARY_DIR}/modelgrow-config-version.cmake
-  cmake/modelgrow-tuning.cmake cmake/modelgrow-media.cmake cmake/modelgrow-cuda.cmake DESTINATION ${package})
+  cmake/modelgrow-tuning.cmake cmake/modelgrow-media.cmake cmake/modelgrow-text.cmake
+  cmake/modelgrow-cuda.cmake DESTINATION ${package})

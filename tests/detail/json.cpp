@@ -47,9 +47,15 @@ TEST_CASE("UTF-8: every code point, and the boundaries of what is none") {
     const std::string s = encode(c);
     wrong += detail::is_utf8(s) != (c < 0x110000 && (c < 0xD800 || c > 0xDFFF));
     for (std::size_t n = 1; n < s.size(); ++n) wrong += detail::is_utf8(s.substr(0, n)) + detail::is_utf8(s.substr(n));
+    if (c >= 0x110000 || (c >= 0xD800 && c <= 0xDFFF)) continue;
+    std::string again;
+    detail::append_utf8(again, c);
+    std::size_t at = 0;
+    wrong += again != s || detail::next_code_point(s, at) != c || at != s.size();
   }
   CHECK(wrong == 0);
   for (const char* bad :
        {"\x80", "\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xF0\x8F\xBF\xBF", "\xF5\x80\x80\x80", "a\xC3", "\xC3z"})
     CHECK_FALSE(detail::is_utf8(bad));
+  CHECK(detail::valid_utf8_prefix("a\xC3\xA4\xC3z") == 3);
 }

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: MIT
+// Tokenizers; links modelgrow::text (PCRE2 and sentencepiece).
+#pragma once
+#include <modelgrow/text/bpe_gguf.hpp>
+#include <modelgrow/text/bpe_json.hpp>
+#include <modelgrow/text/tokenizer.hpp>
