@@ -34,7 +34,7 @@ State<double> grow_gradients(const Plan& p, const State<double>& g) {
     if (recipe.zeros(Of::gradients)) continue;
     const auto* source = reinterpret_cast<const std::byte*>(g.at(recipe.source).data());
     modelgrow::detail::Kernel(recipe, Of::gradients)
-        .run<double>(modelgrow::detail::Stored<double>{source}, 0, std::int64_t(v.size()), v.data());
+        .run<double>(modelgrow::detail::Source<double>{.data = source}, 0, std::int64_t(v.size()), v.data());
   }
   return r;
 }

@@ -261,7 +261,8 @@ TEST_CASE("tensors stream in tiles, and tiles do not matter") {
       const auto n = numel(recipe.shape), begin = std::int64_t(rng.below(2 * k, std::uint64_t(n))),
                  end = std::min(n, begin + std::int64_t(rng.below(2 * k + 1, 5000)));
       std::vector<float> part(std::size_t(end - begin));
-      kernel.run<float>(modelgrow::detail::Stored<float>{d.at(recipe.source).bytes.data()}, begin, end, part.data());
+      kernel.run<float>(modelgrow::detail::Source<float>{.data = d.at(recipe.source).bytes.data()}, begin, end,
+                        part.data());
       for (std::int64_t e = begin; e < end; ++e)
         wrong += double(part[std::size_t(e - begin)]) != expected[std::size_t(e)];
     }

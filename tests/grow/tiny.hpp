@@ -336,7 +336,7 @@ inline std::vector<double> numbers(const HostTensor& t) {
   std::vector<double> v;
   const auto read = [&]<Element T>(T) {
     for (std::size_t i = 0; i < t.bytes.size() / sizeof(T); ++i)
-      v.push_back(modelgrow::detail::Stored<T>{t.bytes.data()}(std::int64_t(i)));
+      v.push_back(modelgrow::detail::Source<T>{.data = t.bytes.data()}(std::int64_t(i)));
   };
   switch (t.dtype) {
     case DType::f64:

@@ -2,6 +2,10 @@
 // A checkpoint as one set of named tensors, whether it is a file, shards with an index, or a directory with its
 // configuration, optimizer state and averaged weights. Files are mapped; opening reads headers only.
 #pragma once
+#include <map>
+#include <set>
+#include <unordered_map>
+
 #include <modelgrow/checkpoint/safetensors.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
 
@@ -89,18 +93,17 @@ class Checkpoint {
     for (const char* stem : {"model.safetensors", "diffusion_pytorch_model.safetensors"})
       for (const char* suffix : {"", ".index.json"})
         if (const auto p = directory / (std::string(stem) + suffix); std::filesystem::exists(p)) return p;
-    std::vector<std::filesystem::path> indices, files;
+    std::set<std::string> indices, files;
     for (const auto& entry : std::filesystem::directory_iterator(directory)) {
       const std::string name = entry.path().filename().string();
       if (name.starts_with('.') || name == optimizer_file || name == ema_file) continue;
-      if (name.find(".safetensors.index.") != name.npos && name.ends_with(".json")) indices.push_back(entry.path());
-      if (name.ends_with(".safetensors")) files.push_back(entry.path());
+      if (name.find(".safetensors.index.") != name.npos && name.ends_with(".json")) indices.insert(name);
+      if (name.ends_with(".safetensors")) files.insert(name);
     }
-    auto& found = indices.empty() ? files : indices;
-    if (found.size() == 1) return found.front();
-    std::sort(found.begin(), found.end());
+    const auto& found = indices.empty() ? files : indices;
+    if (found.size() == 1) return directory / *found.begin();
     std::string list;
-    for (const auto& f : found) list += (list.empty() ? "" : ", ") + f.filename().string();
+    for (const auto& f : found) list.append(list.empty() ? "" : ", ").append(f);
     throw io_error("cannot open '" + directory.string() + "' as a checkpoint: " +
                    (found.empty() ? "it has no .safetensors file; give the directory that holds model.safetensors"
                                   : "it has several (" + list + "); give the path of one of them"));
@@ -113,6 +116,7 @@ class Checkpoint {
     if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
       bad("an index needs an object 'weight_map' from tensor to file");
     if (!index.contains("metadata") || !index["metadata"].is_object()) bad("an index needs an object 'metadata'");
+    std::unordered_map<std::string, std::string> file_of;
     std::map<std::string, std::size_t> promised;  // file -> number of tensors
     for (const auto& [name, file] : index["weight_map"].items()) {
       if (!file.is_string()) bad("the file of tensor '" + name + "' is " + file.dump() + "; expected a name");
@@ -120,6 +124,7 @@ class Checkpoint {
       if (text.empty() || text.find_first_of("/\\") != text.npos || text == "." || text == "..")
         bad("the file of tensor '" + name + "' is '" + text + "'; expected the name of a file beside the index");
       ++promised[text];
+      file_of.emplace(name, text);
     }
     for (const auto& [file, count] : promised) {
       const auto shard = detail::parent_of(weights_) / file;
@@ -128,10 +133,10 @@ class Checkpoint {
                        " names is missing; fetch it, too");
       files_.push_back(Safetensors::open(shard));
       for (const auto& t : files_.back().tensors()) {
-        const auto it = index["weight_map"].find(t.name);
-        if (it == index["weight_map"].end() || *it != file)
+        const auto it = file_of.find(t.name);
+        if (it == file_of.end() || it->second != file)
           bad("tensor '" + t.name + "' is in " + file + ", but the index says " +
-              (it == index["weight_map"].end() ? "nothing about it" : "it is in " + it->get<std::string>()));
+              (it == file_of.end() ? "nothing about it" : "it is in " + it->second));
       }
       if (files_.back().tensors().size() != count)
         for (const auto& [name, its_file] : index["weight_map"].items())

@@ -130,9 +130,11 @@ class SafetensorsParser {
       entries_.push_back(
           Entry{.name = name, .dtype = *type, .dims = std::move(dims), .begin = offsets[0], .end = offsets[1]});
     }
-    std::stable_sort(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
-      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+    const auto order = sorted_indices(entries_.size(), [&](std::size_t i, std::size_t j) {
+      const Entry &a = entries_[i], &b = entries_[j];
+      return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
     });
+    entries_ = reordered(std::move(entries_), order);
   }
 
   Shape shape_of_entry(const Entry& e) const {

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdio>
 #include <deque>
+#include <map>
 
 #include <modelgrow/checkpoint/writer.hpp>
 
@@ -83,8 +84,10 @@ class CheckpointWriter {
     return path_.parent_path() / (stem() + number);
   }
   std::string index_text() const {
+    const std::map<std::string, std::size_t> by_name(shard_of_.begin(), shard_of_.end());
     detail::json index{{"metadata", {{"total_size", total_bytes_}}}, {"weight_map", detail::json::object()}};
-    for (const auto& [name, shard] : shard_of_) index["weight_map"][name] = shards_[shard].path().filename().string();
+    auto& files = index["weight_map"].get_ref<detail::json::object_t&>();
+    for (const auto& [name, shard] : by_name) files.emplace_back(name, shards_[shard].path().filename().string());
     return index.dump(2) + "\n";
   }
 

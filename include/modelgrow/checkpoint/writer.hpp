@@ -40,10 +40,11 @@ inline std::string safetensors_header(const std::vector<NamedShape>& tensors, co
     if (t.name == "__metadata__") throw format_error(path.string() + ": no tensor can be named '__metadata__'");
     const std::uint64_t end = at + declared_bytes(t, path);
     if (end < at) throw format_error(path.string() + ": the tensors need more than 64 bits of bytes");
-    ordered_json entry{{"dtype", name(t.dtype)}, {"shape", ordered_json::array()}, {"data_offsets", {at, end}}};
-    for (auto d : t.shape) entry["shape"].push_back(d);
     if (text.size() > 1) text += ',';
-    text.append(ordered_json(t.name).dump(-1, ' ', false)).append(1, ':').append(entry.dump());
+    text.append(json(t.name).dump(-1, ' ', false)).append(":{\"dtype\":\"").append(name(t.dtype));
+    text.append("\",\"shape\":[");
+    for (int a = 0; a < t.shape.rank(); ++a) text.append(a ? "," : "").append(std::to_string(t.shape[a]));
+    text.append("],\"data_offsets\":[").append(std::to_string(at)).append(",").append(std::to_string(end)).append("]}");
     at = end;
   }
   text += "}";
@@ -66,9 +67,12 @@ class SafetensorsWriter {
  public:
   SafetensorsWriter(const std::filesystem::path& path, std::vector<NamedShape> tensors, const Metadata& metadata = {},
                     Existing existing = Existing::replace)
-      : tensors_(std::move(tensors)), file_(path, existing) {
-    std::sort(tensors_.begin(), tensors_.end(),
-              [](const auto& a, const auto& b) { return a.dtype != b.dtype ? a.dtype > b.dtype : a.name < b.name; });
+      : file_(path, existing) {
+    const auto order = detail::sorted_indices(tensors.size(), [&](std::size_t i, std::size_t j) {
+      const NamedShape &a = tensors[i], &b = tensors[j];
+      return a.dtype != b.dtype ? a.dtype > b.dtype : a.name < b.name;
+    });
+    tensors_ = detail::reordered(std::move(tensors), order);
     const std::string header = detail::safetensors_header(tensors_, metadata, path);
     std::uint64_t at = header.size();
     for (const auto& t : tensors_) {

@@ -11,6 +11,7 @@
 
 #include <modelgrow/core/dtype.hpp>
 #include <modelgrow/core/error.hpp>
+#include <modelgrow/core/order.hpp>
 #include <modelgrow/core/shape.hpp>
 
 namespace modelgrow::inline v0 {
@@ -44,13 +45,17 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
 /// "; the nearest names are 'a', 'b', 'c'" for an error message, or nothing when there are no names.
 template <class Range>
 std::string nearest_names(std::string_view wanted, const Range& names, std::size_t count = 3) {
-  std::vector<std::pair<std::size_t, std::string_view>> ranked;
-  for (const auto& n : names) ranked.emplace_back(detail::edit_distance(wanted, n), n);
-  std::sort(ranked.begin(), ranked.end());
-  ranked.resize(std::min(ranked.size(), count));
+  std::vector<std::string_view> list;
+  for (const auto& n : names) list.push_back(n);
+  std::vector<std::size_t> distance;
+  for (auto n : list) distance.push_back(detail::edit_distance(wanted, n));
+  auto nearest = detail::sorted_indices(list.size(), [&](std::size_t i, std::size_t j) {
+    return distance[i] != distance[j] ? distance[i] < distance[j] : list[i] < list[j];
+  });
+  nearest.resize(std::min(nearest.size(), count));
   std::string text;
-  for (const auto& [distance, n] : ranked)
-    text += (text.empty() ? "; the nearest names are '" : ", '") + std::string(n) + "'";
+  for (auto i : nearest)
+    text.append(text.empty() ? "; the nearest names are '" : ", '").append(list[i]).append(1, '\'');
   return text;
 }
 
@@ -60,9 +65,9 @@ class Names {
   Names() = default;
   /// Throws format_error when a name occurs twice. `source` (a path) begins every error message.
   explicit Names(std::vector<NamedShape> entries, std::string source = "checkpoint")
-      : entries_(std::move(entries)), source_(std::move(source)), sorted_(entries_.size()) {
-    std::iota(sorted_.begin(), sorted_.end(), std::size_t{0});
-    std::sort(sorted_.begin(), sorted_.end(), [&](auto a, auto b) { return entries_[a].name < entries_[b].name; });
+      : entries_(std::move(entries)), source_(std::move(source)) {
+    sorted_ = detail::sorted_indices(entries_.size(),
+                                     [&](std::size_t i, std::size_t j) { return entries_[i].name < entries_[j].name; });
     for (std::size_t i = 1; i < sorted_.size(); ++i)
       if (entries_[sorted_[i]].name == entries_[sorted_[i - 1]].name)
         throw format_error(source_ + ": the name '" + entries_[sorted_[i]].name + "' occurs twice");

@@ -6,38 +6,41 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include <modelgrow/core/error.hpp>
 
 namespace modelgrow::inline v0::detail {
 
-using json = nlohmann::json;
-/// Keeps keys in the order they were written.
-using ordered_json = nlohmann::ordered_json;
+/// Keeps keys in the order they were written; find() is linear in the number of keys. One type for everything, because
+/// every further instantiation of nlohmann::basic_json costs each program that includes it a second of compile time.
+using json = nlohmann::ordered_json;
+using ordered_json = json;
 
 /// Deepest nesting of arrays and objects that parse_json accepts.
 inline constexpr std::size_t max_json_depth = 64;
 
-/// Passes over a JSON text and throws format_error for what the parser of the library lets through. A pass of its own,
-/// because a parse callback makes the library search the parent object at the end of every child.
-template <class Json>
-class StrictPass {
+/// Builds a value from the events of the parser. The library's own builder lets duplicate keys and any depth through,
+/// and searches an object for every key that it adds.
+class StrictBuilder {
  public:
-  explicit StrictPass(const std::string& where) : where_(where) {}
-  bool null() { return true; }
-  bool boolean(bool) { return true; }
-  bool number_integer(typename Json::number_integer_t) { return true; }
-  bool number_unsigned(typename Json::number_unsigned_t) { return true; }
-  bool number_float(typename Json::number_float_t, const std::string&) { return true; }
-  bool string(std::string&) { return true; }
-  bool binary(typename Json::binary_t&) { return true; }
-  bool start_object(std::size_t) { return enter(); }
-  bool start_array(std::size_t) { return enter(); }
+  StrictBuilder(json& result, const std::string& where) : result_(result), where_(where) {}
+  bool null() { return add(nullptr); }
+  bool boolean(bool v) { return add(v); }
+  bool number_integer(json::number_integer_t v) { return add(v); }
+  bool number_unsigned(json::number_unsigned_t v) { return add(v); }
+  bool number_float(json::number_float_t v, const std::string&) { return add(v); }
+  bool string(std::string& v) { return add(std::move(v)); }
+  bool binary(json::binary_t&) { return true; }  // JSON has none
+  bool start_object(std::size_t) { return enter(json::object()); }
+  bool start_array(std::size_t) { return enter(json::array()); }
   bool end_object() { return leave(); }
   bool end_array() { return leave(); }
   bool key(std::string& name) {
-    if (!open_.back().insert(name).second) throw format_error(where_ + ": the JSON has the key '" + name + "' twice");
+    if (!open_.back().keys.insert(name).second)
+      throw format_error(where_ + ": the JSON has the key '" + name + "' twice");
+    next_ = &open_.back().value->get_ref<json::object_t&>().emplace_back(name, nullptr).second;
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& e) {
@@ -45,29 +48,45 @@ class StrictPass {
   }
 
  private:
-  bool enter() {
+  struct Open {
+    json* value;
+    std::unordered_set<std::string> keys;  // of an object
+  };
+  bool add(json v) {
+    if (!open_.empty() && open_.back().value->is_array())
+      next_ = &open_.back().value->get_ref<json::array_t&>().emplace_back();
+    *next_ = std::move(v);
+    return true;
+  }
+  bool enter(json empty) {
     if (open_.size() == max_json_depth)
       throw format_error(where_ + ": the JSON is nested deeper than " + std::to_string(max_json_depth) + " levels");
-    open_.emplace_back();
+    add(std::move(empty));
+    open_.push_back(Open{.value = next_, .keys = {}});
     return true;
   }
   bool leave() {
     open_.pop_back();
     return true;
   }
+  json& result_;
+  json* next_ = &result_;  // where the next value goes, unless that is the end of an array
   const std::string& where_;
-  std::vector<std::unordered_set<std::string>> open_;  // the keys of each open object; empty for arrays
+  std::vector<Open> open_;
 };
 
 /// Parses one JSON value; throws format_error that begins with `where`.
-template <class Json = json>
-Json parse_json(std::string_view text, const std::string& where) {
+inline json parse_json(std::string_view text, const std::string& where) {
   // nlohmann's lexer skips a byte order mark and takes a NUL byte for the end of the text.
   if (text.starts_with("\xEF\xBB\xBF")) throw format_error(where + ": the JSON begins with a byte order mark");
   if (text.find('\0') != text.npos) throw format_error(where + ": the JSON has a NUL byte");
-  StrictPass<Json> pass(where);
-  Json::sax_parse(text.begin(), text.end(), &pass);
-  return Json::parse(text.begin(), text.end());
+  json result;
+  StrictBuilder builder(result, where);
+  // Not json::sax_parse, which compiles the readers of CBOR, BSON, UBJSON and MessagePack into every program as well.
+  using Input = decltype(nlohmann::detail::input_adapter(text.data(), text.data() + text.size()));
+  nlohmann::detail::parser<json, Input>(nlohmann::detail::input_adapter(text.data(), text.data() + text.size()))
+      .sax_parse(&builder);
+  return result;
 }
 
 }  // namespace modelgrow::inline v0::detail

@@ -3,6 +3,7 @@
 #pragma once
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <mutex>
 
 #include <modelgrow/core/parallel.hpp>
@@ -16,24 +17,24 @@ inline constexpr std::size_t tile_bytes = std::size_t{1} << 20;
 
 namespace detail {
 
-template <Element T, class Write>
-void stream_recipe(const Recipe& r, const Output& o, Write&& write) {
+using TileSink = std::function<void(std::span<const std::byte>)>;
+
+template <Element T>
+void stream_recipe(const Recipe& r, const Output& o, const TileSink& write) {
   const std::int64_t n = numel(r.shape), tile = std::int64_t(tile_bytes / sizeof(T));
   const Kernel kernel(r, o.of);
+  const Fresh fresh(r.init, shape_of(r.source_axes), r.seed, r.init_key);
+  const Source<T> source{.data = o.source ? o.source->data : nullptr, .fresh = &fresh};
   std::vector<T> buffer(std::size_t(std::min(n, tile)));
   for (std::int64_t begin = 0; begin < n; begin += tile) {
     const std::int64_t end = std::min(n, begin + tile);
-    if (o.source)
-      kernel.run<T>(Stored<T>{o.source->data}, begin, end, buffer.data());
-    else
-      kernel.run<T>(Fresh<T>(r.init, shape_of(r.source_axes), r.seed, r.init_key), begin, end, buffer.data());
+    kernel.run(source, begin, end, buffer.data());
     write(std::as_bytes(std::span(buffer)).first(sizeof(T) * std::size_t(end - begin)));
   }
 }
 
 /// Calls write(bytes) for the pieces of one output, in order.
-template <class Write>
-void stream(const Plan& plan, const Output& o, Write&& write) {
+inline void stream(const Plan& plan, const Output& o, const TileSink& write) {
   const std::size_t bytes = std::size_t(byte_size(o.target.dtype, o.target.shape).value());
   const auto pieces = [&](std::span<const std::byte> all) {
     for (std::size_t at = 0; at < all.size(); at += tile_bytes)
@@ -74,11 +75,13 @@ void stream(const Plan& plan, const Output& o, Write&& write) {
 
 }  // namespace detail
 
+/// Takes the next bytes of one output.
+using OutputSink = std::function<void(std::size_t output, std::span<const std::byte> bytes)>;
+
 /// Makes all outputs from `set`: calls sink(i, bytes) with the pieces of output i in order, different outputs from
 /// different threads. What sink or progress (one call at a time, any thread) throw ends the work and is thrown.
-template <class Sink>
-void apply(const Plan& plan, const TensorSet& set, std::span<const Output> outputs, Sink&& sink,
-           const Progress& progress = {}) {
+inline void apply(const Plan& plan, const TensorSet& set, std::span<const Output> outputs, const OutputSink& sink,
+                  const Progress& progress = {}) {
   std::mutex mutex;
   std::exception_ptr failure;
   std::atomic<bool> failed{false};

@@ -88,14 +88,11 @@ class FileComparison {
       axis.summed = grew && (of == Of::weights ? consumer : !consumer);
       axes.push_back(std::move(axis));
     }
-    double relative = 0;
+    ComparedElements elements{};
     with_element(t.dtype, [&]<class T>(T) {
-      relative =
-          (of == Of::second_moment ? residual_of<T>(t.data, old.data, axes, [](double x) { return std::sqrt(x); })
-                                   : residual_of<T>(t.data, old.data, axes, [](double x) { return x; }))
-              .relative();
+      elements = of == Of::second_moment ? elements_as<T, Of::second_moment>() : elements_as<T, Of::weights>();
     });
-    return relative;
+    return residual_of(elements, t.data, old.data, axes).relative();
   }
   std::map<std::string, Ancestor> ancestors() const {
     std::vector<std::string> names;

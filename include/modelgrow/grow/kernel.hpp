@@ -25,22 +25,7 @@ T narrow(double x) {
     return T(float(x));
 }
 
-/// Elements of a stored tensor; the bytes need not be aligned.
-template <Element T>
-struct Stored {
-  const std::byte* data;
-  double operator()(std::int64_t i) const {
-    T x;
-    std::memcpy(&x, data + sizeof(T) * std::size_t(i), sizeof(T));
-    return widen(x);
-  }
-  void copy(std::int64_t i, std::int64_t n, T* out) const {
-    std::memcpy(out, data + sizeof(T) * std::size_t(i), sizeof(T) * std::size_t(n));
-  }
-};
-
 /// Elements of a tensor that only its initialisation knows.
-template <Element T>
 class Fresh {
  public:
   Fresh(const Init& init, const Shape& shape, std::uint64_t seed, std::string_view key)
@@ -50,28 +35,44 @@ class Fresh {
     const std::int64_t field = rows * columns > 0 ? numel(shape) / (rows * columns) : 1;
     scale_ *= std::sqrt(6.0 / double((rows + columns) * field));
   }
-  double operator()(std::int64_t i) const { return widen(narrow<T>(value(std::uint64_t(i)))); }
-  void copy(std::int64_t i, std::int64_t n, T* out) const {
-    for (std::int64_t k = 0; k < n; ++k) out[k] = narrow<T>(value(std::uint64_t(i + k)));
-  }
-
- private:
-  double value(std::uint64_t i) const {
+  double operator()(std::int64_t i) const {
+    const auto n = std::uint64_t(i);
     switch (kind_) {
       case Init::Kind::zeros:
         return 0;
       case Init::Kind::ones:
         return 1;
       case Init::Kind::normal:
-        return scale_ * rng_.normal(i);
+        return scale_ * rng_.normal(n);
       case Init::Kind::xavier_uniform:
-        return scale_ * (2 * rng_.uniform(i) - 1);
+        return scale_ * (2 * rng_.uniform(n) - 1);
     }
     return 0;
   }
+
+ private:
   Init::Kind kind_;
   double scale_;
   Rng rng_;
+};
+
+/// Elements of the tensor before growth: stored ones, whose bytes need not be aligned, or without data fresh ones.
+template <Element T>
+struct Source {
+  const std::byte* data = nullptr;
+  const Fresh* fresh = nullptr;
+  double operator()(std::int64_t i) const {
+    if (!data) return widen(narrow<T>((*fresh)(i)));
+    T x;
+    std::memcpy(&x, data + sizeof(T) * std::size_t(i), sizeof(T));
+    return widen(x);
+  }
+  void copy(std::int64_t i, std::int64_t n, T* out) const {
+    if (data)
+      std::memcpy(out, data + sizeof(T) * std::size_t(i), sizeof(T) * std::size_t(n));
+    else
+      for (std::int64_t k = 0; k < n; ++k) out[k] = narrow<T>((*fresh)(i + k));
+  }
 };
 
 /// The copies of each old index of an axis, in order of the new index.
@@ -126,8 +127,8 @@ class Kernel {
   Kernel(const Recipe& recipe, Of of);
 
   /// Elements [begin, end) of the target. Thread-safe.
-  template <Element T, class Read>
-  void run(const Read& read, std::int64_t begin, std::int64_t end, T* out) const {
+  template <Element T>
+  void run(const Source<T>& read, std::int64_t begin, std::int64_t end, T* out) const {
     std::vector<std::int64_t> index(axes_.size());
     std::int64_t rest = begin / inner_, q = begin % inner_;
     for (std::size_t a = axes_.size(); a-- > 0; rest /= axes_[a].size) index[a] = rest % axes_[a].size;
@@ -153,8 +154,8 @@ class Kernel {
   void finish_split(AxisKernel& axis, std::int64_t old_size, const std::vector<double>& largest);
   Share noisy(const std::vector<std::int64_t>& index, std::int64_t q) const;
 
-  template <Element T, class Read>
-  void emit(const Read& read, const std::vector<std::int64_t>& index, std::int64_t q, std::int64_t source,
+  template <Element T>
+  void emit(const Source<T>& read, const std::vector<std::int64_t>& index, std::int64_t q, std::int64_t source,
             std::int64_t n, T* out) const {
     if (of_ != Of::weights) {
       double factor = 1;

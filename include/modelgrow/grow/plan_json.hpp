@@ -24,7 +24,7 @@ class StepReader {
   T get(const char* key) const {
     try {
       return object_.at(key).get<T>();
-    } catch (const nlohmann::json::exception& e) {
+    } catch (const json::exception& e) {
       fail("has no usable '" + std::string(key) + "': " + e.what());
     }
   }

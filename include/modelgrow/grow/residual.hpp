@@ -53,9 +53,35 @@ struct Residual {
   double relative() const { return scale > 0 ? most / scale : most; }
 };
 
-/// Compares f(new), summed, with f(old). `f` makes second moments linear (their root).
-template <Element T, class F>
-Residual residual_of(const std::byte* grown, const std::byte* old, const std::vector<ComparedAxis>& axes, F&& f) {
+/// Elements of one type as they are compared: second moments by their roots, which add up.
+template <Element T, Of of>
+struct ElementsAs {
+  static double read(const std::byte* data, std::int64_t i) {
+    T x;
+    std::memcpy(&x, data + sizeof(T) * std::size_t(i), sizeof x);
+    return of == Of::second_moment ? std::sqrt(element_cast<double>(x)) : element_cast<double>(x);
+  }
+  static void add(const std::byte* data, std::int64_t n, double* to) {
+    for (std::int64_t q = 0; q < n; ++q) to[q] += read(data, q);
+  }
+  static void gather(const std::byte* data, const std::int64_t* place, std::int64_t n, double* to) {
+    for (std::int64_t q = 0; q < n; ++q) to[q] = read(data, place[q]);
+  }
+};
+/// The same, chosen at run time.
+struct ComparedElements {
+  std::size_t size;                                                // of one, in bytes
+  void (*add)(const std::byte* data, std::int64_t n, double* to);  // n elements in a row
+  void (*gather)(const std::byte* data, const std::int64_t* place, std::int64_t n, double* to);
+};
+template <Element T, Of of>
+ComparedElements elements_as() {
+  return {.size = sizeof(T), .add = &ElementsAs<T, of>::add, .gather = &ElementsAs<T, of>::gather};
+}
+
+/// Compares the new elements, summed, with the old ones.
+inline Residual residual_of(const ComparedElements& elements, const std::byte* grown, const std::byte* old,
+                            const std::vector<ComparedAxis>& axes) {
   // Axes before the summed ones, from the first to the last of these, and behind; without any, the last axis is behind.
   std::size_t first = axes.size(), last = 0;
   for (std::size_t a = 0; a < axes.size(); ++a)
@@ -74,32 +100,26 @@ Residual residual_of(const std::byte* grown, const std::byte* old, const std::ve
   const std::int64_t chunk = std::clamp<std::int64_t>((std::int64_t{1} << 16) / std::max<std::int64_t>(1, slots), 1,
                                                       std::max<std::int64_t>(1, width));
   const std::int64_t chunks = (width + chunk - 1) / chunk;
-  const auto read = [](const std::byte* data, std::int64_t i) {
-    T x;
-    std::memcpy(&x, data + sizeof(T) * std::size_t(i), sizeof x);
-    return element_cast<double>(x);
-  };
   Residual result;
   std::mutex mutex;
   const std::int64_t grain =
       std::max<std::int64_t>(1, (std::int64_t{1} << 18) / std::max<std::int64_t>(1, rows * chunk));
   parallel_for(std::int64_t(outer.place.size()) * chunks, grain, [&](std::int64_t begin, std::int64_t end) {
     Residual mine;
-    std::vector<double> sum(std::size_t(slots * chunk));
+    std::vector<double> sum(std::size_t(slots * chunk)), expected(static_cast<std::size_t>(chunk));
     for (std::int64_t job = begin; job < end; ++job) {
       const std::int64_t o = job / chunks, q0 = job % chunks * chunk, n = std::min(width - q0, chunk);
       std::fill(sum.begin(), sum.end(), 0.0);
       for (std::int64_t r = 0; r < rows; ++r) {
         double* to = sum.data() + middle.slot[std::size_t(r)] * chunk;
-        const std::byte* from = grown + sizeof(T) * std::size_t((o * rows + r) * width + q0);
-        for (std::int64_t q = 0; q < n; ++q) to[q] += f(read(from, q));
+        elements.add(grown + elements.size * std::size_t((o * rows + r) * width + q0), n, to);
       }
       for (std::int64_t s = 0; s < slots; ++s) {
         const double* total = sum.data() + s * chunk;
-        const std::int64_t* place = inner.place.data() + q0;
         const std::int64_t base = outer.place[std::size_t(o)] + middle.place[std::size_t(s)];
+        elements.gather(old + elements.size * std::size_t(base), inner.place.data() + q0, n, expected.data());
         for (std::int64_t q = 0; q < n; ++q) {
-          const double x = f(read(old, base + place[q]));
+          const double x = expected[std::size_t(q)];
           if (x == total[q]) {
             mine.scale = std::max(mine.scale, std::abs(x));
           } else if (std::isfinite(x)) {

@@ -26,11 +26,11 @@ namespace detail {
 
 /// Replaces and adds keys of a JSON object; all others stay, in their order. Throws format_error.
 inline std::string patched_config(const std::string& text, const ConfigPatch& patch, const std::string& where) {
-  auto config = parse_json<ordered_json>(text, where);
+  auto config = parse_json(text, where);
   if (!config.is_object()) throw format_error(where + ": the configuration is not a JSON object");
   bool changed = false;
   for (const auto& [key, value] : patch) {
-    auto parsed = parse_json<ordered_json>(value, "configuration key '" + key + "'");
+    auto parsed = parse_json(value, "configuration key '" + key + "'");
     if (config.contains(key) && config[key] == parsed) continue;
     config[key] = std::move(parsed);
     changed = true;
@@ -68,12 +68,12 @@ inline void write_outputs(const Plan& plan, const Checkpoint& in, std::vector<Ou
                           WriteOptions{.shard_bytes = options.shard_bytes ? options.shard_bytes : largest_file(in)});
   std::map<std::string, std::size_t> place;
   for (const auto& t : writer.tensors()) place.emplace(t.name, place.size());
-  std::sort(outputs.begin(), outputs.end(),
-            [&](const Output& a, const Output& b) { return place.at(a.target.name) < place.at(b.target.name); });
+  std::vector<Output> ordered(outputs.size());
+  for (auto& o : outputs) ordered[place.at(o.target.name)] = std::move(o);
   const auto put = [&](std::size_t i, std::span<const std::byte> bytes) {
-    writer.write(outputs[i].target.name, bytes);
+    writer.write(ordered[i].target.name, bytes);
   };
-  apply(plan, set_of(in), outputs, put, options.progress);
+  apply(plan, set_of(in), ordered, put, options.progress);
   writer.commit();
 }
 

@@ -158,7 +158,6 @@ struct Stdit {
     y_embedder = CaptionEmbedder<T, D>(s.hidden, c.caption_channels, c.model_max_length);
     if (c.has_second_text())
       y_embedder_2.emplace(s.hidden, c.second_text.caption_channels, c.second_text.model_max_length);
-    blocks.reserve(std::size_t(c.depth));
     for (std::int64_t i = 0; i < c.depth; ++i) blocks.emplace_back(c, s);
     final_layer = StditFinalLayer<T, D>(c, s);
   }

@@ -124,7 +124,7 @@ void save_run(const std::filesystem::path& directory, const M& model, const Adam
 /// Step, seed and options of a saved run. Throws io_error (no such run) and format_error.
 inline RunState read_run_state(const std::filesystem::path& directory) {
   const auto path = directory / "trainer.json";
-  const auto json = detail::parse_json<detail::ordered_json>(detail::read_file(path), path.string());
+  const auto json = detail::parse_json(detail::read_file(path), path.string());
   if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer() || json["step"] < 0 ||
       !json.contains("seed") || !json["seed"].is_number_unsigned())
     throw format_error(path.string() + ": expected an object with the whole numbers 'step' and 'seed'");
