@@ -104,7 +104,7 @@ TEST_CASE("a file of the upstream writer: every block type becomes the same floa
   }
 }
 
-TEST_CASE("files that the reference reader accepts") {
+TEST_CASE("GGUF files that the reference reader accepts") {
   SECTION("nothing inside, versions 2 and 3") {
     for (const std::uint32_t version : {2u, 3u}) {
       const auto g = opened(GgufBytes{.values = {}, .tensors = {}, .data = {}, .version = version}.header());
