@@ -4,3 +4,4 @@
 #include <modelgrow/text/bpe_gguf.hpp>
 #include <modelgrow/text/bpe_json.hpp>
 #include <modelgrow/text/tokenizer.hpp>
+#include <modelgrow/text/wordpiece.hpp>

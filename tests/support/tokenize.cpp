@@ -2,11 +2,11 @@
 // tokenize <file>: reads texts (u32 length, bytes) and writes their tokens (u32 count, then id, begin, end of each),
 // for scripts/check-tokenizers.
 #include <cstdio>
-#include <functional>
 #include <memory>
 
 #include <modelgrow/text/bpe_gguf.hpp>
 #include <modelgrow/text/bpe_json.hpp>
+#include <modelgrow/text/wordpiece.hpp>
 
 using namespace modelgrow;
 
@@ -14,6 +14,9 @@ namespace {
 
 std::unique_ptr<Tokenizer> open(const std::filesystem::path& path) {
   if (path.extension() == ".gguf") return std::make_unique<BpeTokenizer>(bpe_from_gguf(Gguf::open(path)));
+  const detail::TokenizerJson file(path);
+  if (file.member(file.member(file.root(), "model"), "merges").is_null())
+    return std::make_unique<WordPieceTokenizer>(wordpiece_from_json(path));
   return std::make_unique<BpeTokenizer>(bpe_from_json(path));
 }
 

@@ -27,6 +27,8 @@ def boundaries(text):
 def upstream(path):
     """Text -> (ids, spans in bytes); spans are None where upstream has none to compare."""
     t = references.from_gguf(path) if path.endswith(".gguf") else Tokenizer.from_file(path)
+    t.no_truncation()
+    t.no_padding()
     bytes_only, vocabulary = isinstance(t.model, BPE), t.get_vocab()
 
     def encode(text):
