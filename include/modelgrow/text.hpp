@@ -3,5 +3,7 @@
 #pragma once
 #include <modelgrow/text/bpe_gguf.hpp>
 #include <modelgrow/text/bpe_json.hpp>
+#include <modelgrow/text/load_tokenizer.hpp>
+#include <modelgrow/text/sentencepiece.hpp>
 #include <modelgrow/text/tokenizer.hpp>
 #include <modelgrow/text/wordpiece.hpp>

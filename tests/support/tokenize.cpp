@@ -2,28 +2,13 @@
 // tokenize <file>: reads texts (u32 length, bytes) and writes their tokens (u32 count, then id, begin, end of each),
 // for scripts/check-tokenizers.
 #include <cstdio>
-#include <memory>
 
-#include <modelgrow/text/bpe_gguf.hpp>
-#include <modelgrow/text/bpe_json.hpp>
-#include <modelgrow/text/wordpiece.hpp>
+#include <modelgrow/text/load_tokenizer.hpp>
 
 using namespace modelgrow;
 
-namespace {
-
-std::unique_ptr<Tokenizer> open(const std::filesystem::path& path) {
-  if (path.extension() == ".gguf") return std::make_unique<BpeTokenizer>(bpe_from_gguf(Gguf::open(path)));
-  const detail::TokenizerJson file(path);
-  if (file.member(file.member(file.root(), "model"), "merges").is_null())
-    return std::make_unique<WordPieceTokenizer>(wordpiece_from_json(path));
-  return std::make_unique<BpeTokenizer>(bpe_from_json(path));
-}
-
-}  // namespace
-
 int main(int, char** arguments) try {
-  const auto tokenizer = open(arguments[1]);
+  const auto tokenizer = load_tokenizer(arguments[1]);
   std::uint32_t n;
   for (std::string text; std::fread(&n, 4, 1, stdin) == 1;) {
     text.resize(n);

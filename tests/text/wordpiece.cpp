@@ -89,7 +89,7 @@ TEST_CASE("longest pieces first, unknown words as a whole, spans in the text bef
   CHECK(more.vocabulary() == 9);
 }
 
-TEST_CASE("tokenizer.json that is refused") {
+TEST_CASE("tokenizer.json of WordPiece that is refused") {
   CHECK(refusal([](Json&) {}).empty());
   CHECK(says(refusal([](Json& r) { r["model"]["type"] = "BPE"; }), "of type \"BPE\"; expected \"WordPiece\""));
   CHECK(refusal([](Json& r) { r["model"].erase("type"); }).empty());
@@ -104,7 +104,7 @@ TEST_CASE("tokenizer.json that is refused") {
   CHECK_THROWS_AS(wordpiece_from_json("/nonexistent/tokenizer.json"), io_error);
 }
 
-TEST_CASE("tokenizer.json: the switches and limits in the file count") {
+TEST_CASE("tokenizer.json of WordPiece: the switches and limits in the file count") {
   const Scratch scratch;
   const auto cased = wordpiece_from_json(changed(scratch, "wordpiece.json", [](Json& r) {
     r["normalizer"]["lowercase"] = false;  // then accents stay, too

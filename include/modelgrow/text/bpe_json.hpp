@@ -10,7 +10,7 @@ namespace detail {
 
 class BpeJson {
  public:
-  explicit BpeJson(const std::filesystem::path& path) : file_(path), model_(file_.member(file_.root(), "model")) {}
+  explicit BpeJson(TokenizerJson file) : file_(std::move(file)), model_(file_.member(file_.root(), "model")) {}
 
   BpeTokenizer::Parts parts() {
     if (const json& type = file_.member(model_, "type"); type != "BPE")
@@ -96,7 +96,7 @@ class BpeJson {
 /// Throws io_error when the file cannot be read; format_error when it is damaged, has no merges, or says something that
 /// this library would tokenize differently.
 inline BpeTokenizer bpe_from_json(const std::filesystem::path& path) {
-  return BpeTokenizer(detail::BpeJson(path).parts());
+  return BpeTokenizer(detail::BpeJson(detail::TokenizerJson(path)).parts());
 }
 
 }  // namespace modelgrow::inline v0

@@ -102,11 +102,9 @@ class WordPieceTokenizer : public Tokenizer {
   std::int64_t size_ = 0;
 };
 
-/// The WordPiece tokenizer in a tokenizer.json. Truncation and padding in the file are left to the caller. Throws
-/// io_error when the file cannot be read; format_error when it is damaged or says something that this library would
-/// tokenize differently.
-inline WordPieceTokenizer wordpiece_from_json(const std::filesystem::path& path) {
-  const detail::TokenizerJson file(path);
+namespace detail {
+
+inline WordPieceTokenizer wordpiece_from_json(const TokenizerJson& file) {
   const auto& model = file.member(file.root(), "model");
   // Files from before 2021 have no type.
   if (const auto& type = file.member(model, "type"); !type.is_null() && type != "WordPiece")
@@ -138,6 +136,15 @@ inline WordPieceTokenizer wordpiece_from_json(const std::filesystem::path& path)
   if (unknown == parts.tokens.end()) file.fail("the unk_token is not in the vocabulary");
   parts.unknown = std::int32_t(unknown - parts.tokens.begin());
   return WordPieceTokenizer(std::move(parts));
+}
+
+}  // namespace detail
+
+/// The WordPiece tokenizer in a tokenizer.json. Truncation and padding in the file are left to the caller. Throws
+/// io_error when the file cannot be read; format_error when it is damaged or says something that this library would
+/// tokenize differently.
+inline WordPieceTokenizer wordpiece_from_json(const std::filesystem::path& path) {
+  return detail::wordpiece_from_json(detail::TokenizerJson(path));
 }
 
 }  // namespace modelgrow::inline v0

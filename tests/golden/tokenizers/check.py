@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import references
+import sentencepiece
 import texts
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
@@ -26,6 +27,9 @@ def boundaries(text):
 
 def upstream(path):
     """Text -> (ids, spans in bytes); spans are None where upstream has none to compare."""
+    if path.endswith(".model"):
+        processor = sentencepiece.SentencePieceProcessor(model_file=path)
+        return lambda text: (processor.encode(text) + [processor.eos_id()], None)
     t = references.from_gguf(path) if path.endswith(".gguf") else Tokenizer.from_file(path)
     t.no_truncation()
     t.no_padding()
