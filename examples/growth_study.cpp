@@ -51,6 +51,10 @@ const std::vector<Kind> kinds{
      [](const mg::Schema& s, std::uint64_t seed) { return deeper_wider(s, 0, seed); }},
     {"depth", "blocks doubled",
      [](const mg::Schema& s, std::uint64_t) { return mg::plan(s, mg::InsertBlocks{.every = 1}); }},
+    {"motion", "temporal convolution",
+     [](const mg::Schema& s, std::uint64_t) {
+       return mg::plan(s, mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"kind", "dense"}, {"kernel", "3"}}});
+     }},
     {"ffn", "MLPs twice as wide", [](const mg::Schema& s, std::uint64_t seed) { return wider(s, noise_db, seed); }},
     {"ffn-even", "as ffn, copies split evenly, without noise",
      [](const mg::Schema& s, std::uint64_t seed) { return wider(s, 0, seed); }},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The other translation unit: see first.cpp.
-#include <modelgrow/core/describe.hpp>
-#include <modelgrow/core/schema.hpp>
+// The other translation unit, through nvcc, with the device's backend: see first.cpp.
+#include <modelgrow/cuda.cuh>
+#include <modelgrow/expand.hpp>
 
-modelgrow::Shape second() { return {2, 3}; }
+modelgrow::Plan plan_of(const modelgrow::Schema& schema) {
+  return modelgrow::plan(schema, modelgrow::InsertBlocks{.every = 1}, modelgrow::Net2Wider{.space = "ffn", .to = 96});
+}

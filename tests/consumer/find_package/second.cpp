@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The other translation unit: see first.cpp.
-#include <modelgrow/core/describe.hpp>
-#include <modelgrow/core/schema.hpp>
+#include <modelgrow/modelgrow.hpp>
 
-modelgrow::Shape second() { return {2, 3}; }
+modelgrow::Plan plan_of(const modelgrow::Schema& schema) {
+  return modelgrow::plan(schema, modelgrow::InsertBlocks{.every = 1}, modelgrow::Net2Wider{.space = "ffn", .to = 96});
+}
