@@ -17,14 +17,21 @@ int main(int argc, char** argv) {
   mg::StditConfig video{.input_size = {8, 32, 32},
                         .in_channels = 3,
                         .patch_size = {1, 4, 4},
-                        .hidden_size = 128,
+                        .hidden_size = 96,
                         .depth = 3,
-                        .num_heads = 4,
+                        .num_heads = 3,
                         .pred_sigma = false,
                         .caption_channels = 96,
                         .model_max_length = 64};
-  mg::ByteEncoderConfig text;
-  RunOptions run{.name = "base", .steps = 20000, .evaluate_every = 500, .directory = "out/base", .save_every = 1000};
+  mg::ByteEncoderConfig text{.ngram_buckets = 4096};
+  RunOptions run{.name = "base",
+                 .steps = 20000,
+                 .batch = 8,
+                 .lr = 1.5e-3,
+                 .warmup = 200,
+                 .evaluate_every = 250,
+                 .directory = "out/base",
+                 .save_every = 500};
   bool resume = false;
   app.add_option("--clips", clips, "WebDataset archives of animated WebP and captions")->capture_default_str();
   app.add_option("--out", run.directory, "directory of the run: weights, averages, optimizer, log")
@@ -43,6 +50,7 @@ int main(int argc, char** argv) {
   app.add_option("--mlp-ratio", video.mlp_ratio, "width of the MLP over the width")->capture_default_str();
   app.add_option("--frames", video.input_size[0], "frames of a clip")->capture_default_str();
   app.add_option("--patch", video.patch_size, "patch: frames height width")->capture_default_str();
+  app.add_option("--ngrams", text.ngram_buckets, "buckets of the text encoder's n-gram table")->capture_default_str();
   app.add_flag("--resume", resume, "continue the run in --out");
   CLI11_PARSE(app, argc, argv);
   try {

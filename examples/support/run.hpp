@@ -40,6 +40,7 @@ struct RunOptions {
 struct CurvePoint {
   std::int64_t step = 0;
   double tflop = 0, validation_loss = 0;
+  double other_captions = 0;  // the same with the captions of other clips: how much the model listens
 };
 
 struct RunResult {
@@ -69,7 +70,7 @@ RunResult train(mg::TextToVideo<T, D>& model, const ClipData& data, const RunOpt
   const FlowTask<T, D> task(data, std::uint64_t(o.batch), o.seed);
   mg::TrainerOptions options{.steps = o.steps,
                              .schedule = {.kind = o.schedule, .peak = o.lr, .warmup = o.warmup, .total = o.steps},
-                             .adamw = {.beta2 = 0.99, .weight_decay = o.weight_decay, .clip_norm = 1.0},
+                             .adamw = {.beta2 = 0.99, .eps = 1e-10, .weight_decay = o.weight_decay, .clip_norm = 1.0},
                              .ema = mg::EmaOptions{.decay = o.ema_decay},
                              .seed = o.seed,
                              .directory = o.directory,
@@ -90,11 +91,19 @@ RunResult train(mg::TextToVideo<T, D>& model, const ClipData& data, const RunOpt
   mg::Tape<T, D> tape(mg::Tape<T, D>::Mode::infer);
   const auto measure = [&](std::int64_t step) {
     const auto averaged = trainer.ema()->use_in(model);
-    const CurvePoint p{step, double(step) * tflop, task.validation_loss(tape, model)};
+    using Captions = FlowTask<T, D>::Captions;
+    const CurvePoint p{step, double(step) * tflop, task.validation_loss(tape, model),
+                       task.validation_loss(tape, model, Captions::others)};
     result.curve.push_back(p);
     if (log)
-      log->write({{"run", o.name}, {"step", p.step}, {"tflop", p.tflop}, {"validation_loss", p.validation_loss}});
-    if (!line) std::cout << o.name << ": step " << p.step << ", validation loss " << p.validation_loss << std::endl;
+      log->write({{"run", o.name},
+                  {"step", p.step},
+                  {"tflop", p.tflop},
+                  {"validation_loss", p.validation_loss},
+                  {"validation_loss_other_captions", p.other_captions}});
+    if (!line)
+      std::cout << o.name << ": step " << p.step << ", validation loss " << p.validation_loss
+                << ", with captions of other clips " << p.other_captions << std::endl;
   };
   measure(trainer.step());
   trainer.every(1, [&](const mg::StepReport& r) {

@@ -48,6 +48,32 @@ TEST_CASE("the states of a caption do not depend on what it is batched with") {
   CHECK(states_of(encoder, {"cat"}, 0) != states_of(encoder, {"car"}, 0));
 }
 
+TEST_CASE("n-grams of the same bytes share a bucket wherever they stand, and rows do not look at each other") {
+  const std::vector<std::int32_t> ids{256, 'c', 'a', 't', 's', 257, 256, 's', 'c', 'a', 't', 's'};  // two rows of six
+  const auto four = mg::ngram_buckets(ids, 6, 4, 1 << 20);
+  CHECK(four[4] == four[11]);  // "cats"
+  CHECK(four[3] != four[10]);  // begin, "cat"; "scat"
+  CHECK(mg::ngram_buckets(std::span(ids).first(6), 6, 4, 1 << 20) ==
+        std::vector<std::int32_t>(four.begin(), four.begin() + 6));
+  const auto three = mg::ngram_buckets(ids, 6, 3, 1 << 20);
+  CHECK(three[4] == three[11]);  // "ats"
+  CHECK(three[4] != four[4]);    // its own place for every length
+  for (const auto bucket : mg::ngram_buckets(ids, 6, 5, 7)) CHECK((bucket >= 0 && bucket < 7));
+
+  auto config = small;
+  config.ngram_buckets = 64;
+  mg::ByteEncoder<double, Cpu> encoder(config);
+  randomise(encoder, 4);
+  const auto alone = states_of(encoder, {"cat"}, 0), together = states_of(encoder, {"a longer one", "cat"}, 1);
+  REQUIRE(alone.size() == together.size());
+  double difference = 0;
+  for (std::size_t i = 0; i < alone.size(); ++i) difference = std::max(difference, std::abs(alone[i] - together[i]));
+  CHECK(difference < 1e-12);
+  mg::ByteEncoderConfig read;
+  mg::read_config(read, mg::config_text(config), "here");
+  CHECK(read == config);
+}
+
 TEST_CASE("dropped captions all look the same to the model, and other captions do not notice") {
   auto config = tiny_config();
   mg::Stdit<double, Cpu> model(config);
@@ -76,6 +102,7 @@ TEST_CASE("encoder and transformer that do not fit are refused") {
   CHECK(names.front() == "transformer.pos_embed");
   CHECK(names.back() == "text_encoder.norm.bias");
   CHECK_THROWS_AS((mg::ByteEncoder<float, Cpu>({.width = 10, .num_heads = 3})), mg::shape_error);
+  CHECK_THROWS_AS((mg::ByteEncoder<float, Cpu>({.ngram_buckets = -1})), mg::shape_error);
 }
 
 TEST_CASE("a model comes back from its folder, and a folder without config.json says what is missing") {

@@ -98,6 +98,23 @@ TEST_CASE("a text-to-video pipeline learns, and a resumed run repeats the losses
   CHECK(losses == expected);
 }
 
+TEST_CASE("training makes the model listen: from noise alone it predicts what the caption says") {
+  Model model = pipeline<mg::Cpu>();
+  mg::initialise(model, 1);
+  train(model, 300, {}, false);
+  mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
+  const std::vector<std::string> captions{"bright", "dark"};
+  const auto noise = mg::gaussian_noise<float>({1, 3, 2, 8, 8}, mg::Rng(7));
+  mg::Tensor<float, mg::Cpu> both({2, 3, 2, 8, 8}), time({2});
+  for (std::int64_t i = 0; i < both.size(); ++i) both.data()[i] = noise.data()[i % noise.size()];
+  for (float& t : time.span()) t = float(mg::time_scale);
+  const auto text = model.text_encoder.encode(tape, captions);
+  const auto velocity = model.transformer.forward(tape, tape.constant(both), time, text).value();
+  double apart = 0;  // velocity = noise - clip, and the clips are 1.8 apart
+  for (std::int64_t i = 0; i < noise.size(); ++i) apart += velocity.data()[noise.size() + i] - velocity.data()[i];
+  CHECK(apart / double(noise.size()) > 1.2);
+}
+
 TEST_CASE("the counted cost of a step is that of its layers") {
   using Count = mg::FlopCounter;
   auto model = pipeline<Count>();

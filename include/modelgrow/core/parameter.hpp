@@ -10,11 +10,12 @@ namespace modelgrow::inline v0 {
 
 /// How a fresh parameter is filled.
 struct Init {
-  enum class Kind { zeros, ones, normal, xavier_uniform };
+  enum class Kind { zeros, constant, normal, xavier_uniform };
   Kind kind = Kind::zeros;
-  double scale = 1.0;  // standard deviation of `normal`, gain of `xavier_uniform`
+  double scale = 1.0;  // value of `constant`, standard deviation of `normal`, gain of `xavier_uniform`
   static Init zeros() { return Init{.kind = Kind::zeros, .scale = 0.0}; }
-  static Init ones() { return Init{.kind = Kind::ones, .scale = 1.0}; }
+  static Init constant(double value) { return Init{.kind = Kind::constant, .scale = value}; }
+  static Init ones() { return constant(1.0); }
   static Init normal(double std) { return Init{.kind = Kind::normal, .scale = std}; }
   static Init xavier(double gain = 1.0) { return Init{.kind = Kind::xavier_uniform, .scale = gain}; }
   bool operator==(const Init&) const = default;

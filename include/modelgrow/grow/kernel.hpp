@@ -40,8 +40,8 @@ class Fresh {
     switch (kind_) {
       case Init::Kind::zeros:
         return 0;
-      case Init::Kind::ones:
-        return 1;
+      case Init::Kind::constant:
+        return scale_;
       case Init::Kind::normal:
         return scale_ * rng_.normal(n);
       case Init::Kind::xavier_uniform:

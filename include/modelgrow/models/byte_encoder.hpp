@@ -2,11 +2,13 @@
 // A small byte-level transformer encoder for captions, trained together with the video model it serves.
 #pragma once
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <modelgrow/models/byte_ngrams.hpp>
 #include <modelgrow/nn/caption_embedder.hpp>
 #include <modelgrow/nn/layer_norm.hpp>
 #include <modelgrow/nn/mlp.hpp>
@@ -17,9 +19,9 @@
 
 namespace modelgrow::inline v0 {
 
-/// Sizes of a ByteEncoder.
+/// Sizes of a ByteEncoder; without buckets it has no n-gram embeddings.
 struct ByteEncoderConfig {
-  std::int64_t width = 96, depth = 2, num_heads = 3, max_length = 64;
+  std::int64_t width = 96, depth = 2, num_heads = 3, max_length = 64, ngram_buckets = 0;
   bool operator==(const ByteEncoderConfig&) const = default;
 };
 
@@ -74,7 +76,7 @@ struct ByteEncoderBlock {
   }
 };
 
-/// Captions -> text states of unit variance. The interface every text encoder has: width(), max_length(), encode().
+/// Captions -> text states. The interface every text encoder has: width(), max_length(), encode().
 template <class T, Device D>
 struct ByteEncoder {
   static constexpr std::string_view family = "byte_encoder";
@@ -82,24 +84,31 @@ struct ByteEncoder {
 
   Config config;
   Parameter<T, D> token_embedding, position_embedding;
+  std::optional<NgramEmbedding<T, D>> ngram_embedding;
   std::vector<ByteEncoderBlock<T, D>> blocks;
   LayerNorm<T, D> norm;
 
   explicit ByteEncoder(const Config& c) : config(c) {
-    if (c.num_heads <= 0 || c.width % c.num_heads != 0 || c.max_length < 3)
-      throw shape_error("[ByteEncoder config] width must be divisible by num_heads and max_length at least 3");
+    if (c.num_heads <= 0 || c.width % c.num_heads != 0 || c.max_length < 3 || c.ngram_buckets < 0)
+      throw shape_error(
+          "[ByteEncoder config] width must be divisible by num_heads, max_length at least 3, ngram_buckets not "
+          "negative");
     token_embedding =
         Parameter<T, D>(ParamInfo{.axes = {fixed(ByteTokens::vocabulary), out(c.width)}, .init = Init::normal(1.0)});
     position_embedding =
         Parameter<T, D>(ParamInfo{.axes = {fixed(c.max_length), out(c.width)}, .init = Init::normal(0.3)});
+    if (c.ngram_buckets > 0) ngram_embedding.emplace(c.ngram_buckets, c.width);
     blocks.reserve(std::size_t(c.depth));
     for (std::int64_t i = 0; i < c.depth; ++i) blocks.emplace_back(c);
-    norm = LayerNorm<T, D>(c.width);
+    // Fresh states are quiet: loud ones disturb a video model that cannot read yet, and it learns to ignore them for
+    // good.
+    norm = LayerNorm<T, D>(c.width, 1e-5, Init::constant(0.4));
   }
 
   static void describe(auto& self, auto& v) {
     v("token_embedding.weight", self.token_embedding);
     v("position_embedding.weight", self.position_embedding);
+    v.child("ngram_embedding", self.ngram_embedding);
     v.stack("blocks", self.blocks);
     v.child("norm", self.norm);
   }
@@ -123,6 +132,7 @@ struct ByteEncoder {
     text.lengths = upload(tokens.lengths, {tokens.batch});
     Var<T, D> x = add(tape, embedding(tape, ids, tape.use(token_embedding)),
                       embedding(tape, positions, tape.use(position_embedding)));
+    if (ngram_embedding) x = (*ngram_embedding)(tape, x, tokens.ids, tokens.length);
     x = reshape(tape, x, {tokens.batch, 1, tokens.length, config.width});
     for (auto& block : blocks) x = block(tape, x, text.lengths);
     text.states = reshape(tape, norm(tape, x), {tokens.batch, tokens.length, config.width});

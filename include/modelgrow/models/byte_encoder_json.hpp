@@ -14,6 +14,7 @@ inline std::string config_text(const ByteEncoderConfig& c) {
   j["depth"] = c.depth;
   j["num_heads"] = c.num_heads;
   j["max_length"] = c.max_length;
+  j["ngram_buckets"] = c.ngram_buckets;
   return j.dump(2) + "\n";
 }
 
@@ -24,6 +25,7 @@ inline void read_config(ByteEncoderConfig& c, std::string_view text, const std::
   detail::read_key(j, "depth", c.depth, where);
   detail::read_key(j, "num_heads", c.num_heads, where);
   detail::read_key(j, "max_length", c.max_length, where);
+  detail::read_key(j, "ngram_buckets", c.ngram_buckets, where);
 }
 
 }  // namespace modelgrow::inline v0

@@ -21,8 +21,8 @@ inline std::vector<double> initial_values(const ParamInfo& info, std::uint64_t s
   for (std::int64_t i = 0; i < n; ++i) switch (info.init.kind) {
       case Init::Kind::zeros:
         break;
-      case Init::Kind::ones:
-        values[std::size_t(i)] = 1.0;
+      case Init::Kind::constant:
+        values[std::size_t(i)] = info.init.scale;
         break;
       case Init::Kind::normal:
         values[std::size_t(i)] = info.init.scale * rng.normal(std::uint64_t(i));

@@ -12,8 +12,8 @@ struct LayerNorm {
   double eps = 1e-5;
 
   LayerNorm() = default;
-  explicit LayerNorm(const Extent& width, double eps_ = 1e-5)
-      : weight(ParamInfo{.axes = {each(width)}, .init = Init::ones()}),
+  explicit LayerNorm(const Extent& width, double eps_ = 1e-5, Init gain = Init::ones())
+      : weight(ParamInfo{.axes = {each(width)}, .init = gain}),
         bias(ParamInfo{.axes = {each(width)}, .init = Init::zeros()}),
         eps(eps_) {}
 
