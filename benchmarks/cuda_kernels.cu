@@ -42,7 +42,7 @@ double seconds(F&& f) {
 template <class F>
 void report(const char* what, const char* type, double bytes, double flops, F&& f) {
   const double s = seconds(f);
-  detail::ordered_json line{{"operation", what}, {"type", type}, {"us", 1e6 * s}};
+  detail::json line{{"operation", what}, {"type", type}, {"us", 1e6 * s}};
   if (bytes > 0) line["gb_per_s"] = 1e-9 * bytes / s;
   if (flops > 0) line["tflop_per_s"] = 1e-12 * flops / s;
   std::cout << line.dump() << std::endl;
@@ -142,7 +142,7 @@ int main() {
   try {
     cudaDeviceProp device{};
     kernels::check(cudaGetDeviceProperties(&device, 0), "looking for a GPU");
-    std::cout << detail::ordered_json{{"device", device.name}}.dump() << std::endl;
+    std::cout << detail::json{{"device", device.name}}.dump() << std::endl;
     run<float>("float");
     run<bf16>("bf16");
   } catch (const std::exception& e) {

@@ -24,7 +24,7 @@ struct Size {
 };
 
 template <class T>
-mg::detail::ordered_json measure(const Size& s, int steps) {
+mg::detail::json measure(const Size& s, int steps) {
   const mg::StditConfig config{.hidden_size = s.hidden, .depth = s.depth, .num_heads = s.heads, .pred_sigma = false};
   mg::Stdit<T, mg::Cuda> model(config);
   mg::initialise(model, 1);

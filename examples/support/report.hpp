@@ -24,7 +24,7 @@ struct JobReport {
   std::string certificate;
   std::vector<std::string> captions;
 
-  mg::detail::ordered_json json() const {
+  mg::detail::json json() const {
     return {{"parameters", {{"base", parameters_base}, {"grown", parameters_grown}}},
             {"certificate", certificate},
             {"preservation", {{"max_abs", preservation_abs}, {"max_rel", preservation_rel}, {"dtype", "F32"}}},

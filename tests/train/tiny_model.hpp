@@ -18,7 +18,7 @@ struct Config {
   std::int64_t width = 6, hidden = 10;
 };
 inline std::string config_text(const Config& c) {
-  return mg::detail::ordered_json{{"width", c.width}, {"hidden", c.hidden}}.dump(2) + "\n";
+  return mg::detail::json{{"width", c.width}, {"hidden", c.hidden}}.dump(2) + "\n";
 }
 
 /// width -> hidden -> width, with a table that is stored and never trained.

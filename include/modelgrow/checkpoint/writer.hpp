@@ -23,7 +23,7 @@ inline std::uint64_t declared_bytes(const NamedShape& t, const std::filesystem::
 /// Length, JSON and padding of a file with these tensors, which are in file order.
 inline std::string safetensors_header(const std::vector<NamedShape>& tensors, const Metadata& metadata,
                                       const std::filesystem::path& path) {
-  ordered_json header = ordered_json::object();
+  json header = json::object();
   const auto check = [&](const std::string& text) {
     if (!is_utf8(text)) throw format_error(path.string() + ": the name or metadata '" + text + "' is not UTF-8");
   };

@@ -16,7 +16,6 @@ namespace modelgrow::inline v0::detail {
 /// Keeps keys in the order they were written; find() is linear in the number of keys. One type for everything, because
 /// every further instantiation of nlohmann::basic_json costs each program that includes it a second of compile time.
 using json = nlohmann::ordered_json;
-using ordered_json = json;
 
 /// Deepest nesting of arrays and objects that parse_json accepts.
 inline constexpr std::size_t max_json_depth = 64;

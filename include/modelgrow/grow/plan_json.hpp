@@ -47,11 +47,11 @@ class StepReader {
   std::string where_;
 };
 
-inline ordered_json to_json_value(const Extent& e) {
-  auto terms = ordered_json::array();
+inline json to_json_value(const Extent& e) {
+  auto terms = json::array();
   for (const auto& term : e.terms()) {
-    auto product = ordered_json::array();
-    for (const auto& f : term) product.push_back(ordered_json::array({f.name, f.size}));
+    auto product = json::array();
+    for (const auto& f : term) product.push_back(json::array({f.name, f.size}));
     terms.push_back(std::move(product));
   }
   return terms;
@@ -70,16 +70,16 @@ inline Axis read_axis(const StepReader& r) {
   return axis;
 }
 
-inline ordered_json to_json_value(const ParamSpec& p) {
-  auto axes = ordered_json::array();
+inline json to_json_value(const ParamSpec& p) {
+  auto axes = json::array();
   for (const auto& a : p.info.axes)
-    axes.push_back(ordered_json{{"role", role_names[static_cast<int>(a.role)]}, {"extent", to_json_value(a.extent)}});
-  return ordered_json{{"name", p.name},
-                      {"dtype", name(p.dtype)},
-                      {"axes", std::move(axes)},
-                      {"init", init_names[static_cast<int>(p.info.init.kind)]},
-                      {"scale", p.info.init.scale},
-                      {"purpose", purpose_names[static_cast<int>(p.info.purpose)]}};
+    axes.push_back(json{{"role", role_names[static_cast<int>(a.role)]}, {"extent", to_json_value(a.extent)}});
+  return json{{"name", p.name},
+              {"dtype", name(p.dtype)},
+              {"axes", std::move(axes)},
+              {"init", init_names[static_cast<int>(p.info.init.kind)]},
+              {"scale", p.info.init.scale},
+              {"purpose", purpose_names[static_cast<int>(p.info.purpose)]}};
 }
 inline ParamSpec read_parameter(const StepReader& r) {
   ParamSpec p{.name = r.get<std::string>("name"), .dtype = DType::f32, .info = ParamInfo{.axes = {}}};
@@ -94,36 +94,33 @@ inline ParamSpec read_parameter(const StepReader& r) {
 
 /// Verbs to JSON: each overload adds its fields to the step.
 struct VerbWriter {
-  ordered_json& step;
+  json& step;
   void operator()(const Remap& v) const {
     step["verb"] = "remap";
     for (const auto& m : v.maps)
-      step["maps"].push_back(
-          ordered_json{{"space", m.space}, {"old_size", m.old_size}, {"from", m.from}, {"split", m.split}});
-    step["noise"] = ordered_json{{"db", v.noise.db}, {"seed", v.noise.seed}};
+      step["maps"].push_back(json{{"space", m.space}, {"old_size", m.old_size}, {"from", m.from}, {"split", m.split}});
+    step["noise"] = json{{"db", v.noise.db}, {"seed", v.noise.seed}};
   }
   void operator()(const Insert& v) const {
-    step.update(ordered_json{{"verb", "insert"}, {"stack", v.stack}, {"at", v.at}, {"like", v.like}});
+    step.update(json{{"verb", "insert"}, {"stack", v.stack}, {"at", v.at}, {"like", v.like}});
   }
   void operator()(const Add& v) const {
     step["verb"] = "add";
     for (const auto& p : v.parameters) step["parameters"].push_back(to_json_value(p));
-    step["spaces"] = ordered_json::array();
+    step["spaces"] = json::array();
     for (const auto& s : v.spaces)
-      step["spaces"].push_back(ordered_json{{"space", s.space.name},
-                                            {"size", s.space.size},
-                                            {"copies", copies_names[static_cast<int>(s.rules.copies)]},
-                                            {"because", s.rules.because},
-                                            {"tied_to", s.rules.tied_to},
-                                            {"exact_if", s.rules.exact_if}});
+      step["spaces"].push_back(json{{"space", s.space.name},
+                                    {"size", s.space.size},
+                                    {"copies", copies_names[static_cast<int>(s.rules.copies)]},
+                                    {"because", s.rules.because},
+                                    {"tied_to", s.rules.tied_to},
+                                    {"exact_if", s.rules.exact_if}});
     step["settings"] = v.settings;
     step["seed"] = v.seed;
   }
-  void operator()(const Rename& v) const {
-    step.update(ordered_json{{"verb", "rename"}, {"from", v.from}, {"to", v.to}});
-  }
-  void operator()(const Drop& v) const { step.update(ordered_json{{"verb", "drop"}, {"name", v.name}}); }
-  void operator()(const Tie& v) const { step.update(ordered_json{{"verb", "tie"}, {"name", v.name}, {"to", v.to}}); }
+  void operator()(const Rename& v) const { step.update(json{{"verb", "rename"}, {"from", v.from}, {"to", v.to}}); }
+  void operator()(const Drop& v) const { step.update(json{{"verb", "drop"}, {"name", v.name}}); }
+  void operator()(const Tie& v) const { step.update(json{{"verb", "tie"}, {"name", v.name}, {"to", v.to}}); }
   void operator()(const Allow&) const { step["verb"] = "allow_approximate"; }
 };
 
@@ -171,8 +168,8 @@ inline Verb read_verb(const StepReader& r) {
 
 /// The steps of a plan with everything that replaying them needs, seeds included; and what they are for and claim.
 inline std::string to_json(const Plan& plan) {
-  using detail::ordered_json;
-  ordered_json head{{"modelgrow_plan", 1}, {"family", plan.source().family}};
+  using detail::json;
+  json head{{"modelgrow_plan", 1}, {"family", plan.source().family}};
   for (const auto& s : plan.source().spaces) head["source"]["spaces"][s.space.name] = s.space.size;
   for (const auto& s : plan.source().stacks) head["source"]["stacks"][s.name] = s.count;
   head["certificate"] = to_string(plan.certificate());
@@ -184,7 +181,7 @@ inline std::string to_json(const Plan& plan) {
   for (std::size_t i = 0; i < plan.steps().size(); ++i) {
     const Step& s = plan.steps()[i];
     if (i > 0 && s.call != plan.steps()[i - 1].call) ++call;
-    ordered_json step{{"by", s.by}, {"call", call}};
+    json step{{"by", s.by}, {"call", call}};
     std::visit(detail::VerbWriter{step}, s.verb);
     text += (i ? ",\n  " : "\n  ") + step.dump();
   }

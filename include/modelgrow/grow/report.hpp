@@ -75,19 +75,19 @@ inline std::ostream& operator<<(std::ostream& os, const Report& r) {
 
 /// The report as JSON, tensor by tensor.
 inline std::string to_json(const Report& r) {
-  using detail::ordered_json;
-  ordered_json j{{"family", r.family},
-                 {"certificate", to_string(r.certificate)},
-                 {"trajectory", to_string(r.trajectory)},
-                 {"parameters", {{"base", r.parameters_before}, {"grown", r.parameters_after}}},
-                 {"bytes", {{"base", r.bytes_before}, {"grown", r.bytes_after}}},
-                 {"file_check", {{"max_residual", r.max_residual}, {"worst", r.worst}, {"tensors", r.checked}}},
-                 {"seconds", {{"plan", r.seconds.plan}, {"write", r.seconds.write}, {"check", r.seconds.check}}},
-                 {"peak_rss_mb", double(r.peak_rss_bytes) / 1e6},
-                 {"files", r.files},
-                 {"passed_through", r.passed_through},
-                 {"notes", r.notes},
-                 {"tensors", ordered_json::array()}};
+  using detail::json;
+  json j{{"family", r.family},
+         {"certificate", to_string(r.certificate)},
+         {"trajectory", to_string(r.trajectory)},
+         {"parameters", {{"base", r.parameters_before}, {"grown", r.parameters_after}}},
+         {"bytes", {{"base", r.bytes_before}, {"grown", r.bytes_after}}},
+         {"file_check", {{"max_residual", r.max_residual}, {"worst", r.worst}, {"tensors", r.checked}}},
+         {"seconds", {{"plan", r.seconds.plan}, {"write", r.seconds.write}, {"check", r.seconds.check}}},
+         {"peak_rss_mb", double(r.peak_rss_bytes) / 1e6},
+         {"files", r.files},
+         {"passed_through", r.passed_through},
+         {"notes", r.notes},
+         {"tensors", json::array()}};
   const auto list = [](const Shape& s) { return std::vector<std::int64_t>(s.begin(), s.end()); };
   for (const auto& t : r.tensors)
     j["tensors"].push_back({{"name", t.name},

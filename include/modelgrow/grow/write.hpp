@@ -139,10 +139,10 @@ inline Report Plan::write(const Checkpoint& in, const std::filesystem::path& dir
   detail::AtomicDirectory out(directory, options.existing);
   const std::string plan_text = to_json(*this), weights = detail::weights_name(in);
   Metadata metadata = in.metadata();
-  metadata["modelgrow"] = detail::ordered_json{{"source", in.path().string()},
-                                               {"source_schema_hash", detail::hash_of(in)},
-                                               {"plan_hash", hash_name(plan_text)},
-                                               {"certificate", to_string(certificate())}}
+  metadata["modelgrow"] = detail::json{{"source", in.path().string()},
+                                       {"source_schema_hash", detail::hash_of(in)},
+                                       {"plan_hash", hash_name(plan_text)},
+                                       {"certificate", to_string(certificate())}}
                               .dump();
   std::string config = in.config();
   if (!config.empty()) {

@@ -8,7 +8,7 @@ namespace modelgrow::inline v0 {
 
 /// The text of config.json.
 inline std::string config_text(const ByteEncoderConfig& c) {
-  detail::ordered_json j;
+  detail::json j;
   j["_class_name"] = "ByteEncoder";
   j["width"] = c.width;
   j["depth"] = c.depth;

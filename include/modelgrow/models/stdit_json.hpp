@@ -26,7 +26,7 @@ inline std::string word_of(Padding p) { return std::string(conv_paddings[p == Pa
 
 /// The text of config.json.
 inline std::string config_text(const StditConfig& c) {
-  detail::ordered_json j;
+  detail::json j;
   j["_class_name"] = "STDiT";
   j["input_size"] = c.input_size;
   j["in_channels"] = c.in_channels;

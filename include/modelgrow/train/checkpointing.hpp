@@ -20,7 +20,7 @@ namespace modelgrow::inline v0 {
 struct RunState {
   std::int64_t step = 0;  // steps done
   std::uint64_t seed = 0;
-  detail::ordered_json options = detail::ordered_json::object();  // for the reader of trainer.json; resuming ignores it
+  detail::json options = detail::json::object();  // for the reader of trainer.json; resuming ignores it
 };
 
 namespace detail {
@@ -116,7 +116,7 @@ void save_run(const std::filesystem::path& directory, const M& model, const Adam
               const Ema<T, D>* ema, const RunState& state) {
   detail::AtomicDirectory fresh(directory, Existing::replace);
   save_models(fresh.path(), model, optimizer, ema);
-  const detail::ordered_json trainer{{"step", state.step}, {"seed", state.seed}, {"options", state.options}};
+  const detail::json trainer{{"step", state.step}, {"seed", state.seed}, {"options", state.options}};
   detail::write_file(fresh.path() / "trainer.json", trainer.dump(2) + "\n");
   fresh.commit();
 }
@@ -130,7 +130,7 @@ inline RunState read_run_state(const std::filesystem::path& directory) {
     throw format_error(path.string() + ": expected an object with the whole numbers 'step' and 'seed'");
   return RunState{.step = json["step"].get<std::int64_t>(),
                   .seed = json["seed"].get<std::uint64_t>(),
-                  .options = json.value("options", detail::ordered_json::object())};
+                  .options = json.value("options", detail::json::object())};
 }
 
 /// Restores a whole run so that it goes on bit for bit. Throws io_error and format_error; a run is either restored

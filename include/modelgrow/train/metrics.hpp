@@ -31,7 +31,7 @@ class MetricsLog {
   }
 
   /// Writes one record, such as {{"step", 3}, {"loss", 0.5}}; it is on its way to the disk when this returns.
-  void write(const detail::ordered_json& record) {
+  void write(const detail::json& record) {
     file_ << record.dump() << std::endl;
     check();
   }

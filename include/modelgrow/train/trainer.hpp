@@ -132,17 +132,17 @@ class Trainer {
 
   void add(std::function<bool(std::int64_t)> due, Hook hook) { hooks_.emplace_back(std::move(due), std::move(hook)); }
 
-  detail::ordered_json description() const {
+  detail::json description() const {
     const auto& s = options_.schedule;
     const auto& a = options_.adamw;
-    detail::ordered_json j{{"steps", options_.steps},
-                           {"micro_batches", options_.micro_batches},
-                           {"lr", s.peak},
-                           {"schedule", s.kind == Schedule::Kind::cosine ? "cosine" : "constant"},
-                           {"warmup", s.warmup},
-                           {"betas", {a.beta1, a.beta2}},
-                           {"eps", a.eps},
-                           {"weight_decay", a.weight_decay}};
+    detail::json j{{"steps", options_.steps},
+                   {"micro_batches", options_.micro_batches},
+                   {"lr", s.peak},
+                   {"schedule", s.kind == Schedule::Kind::cosine ? "cosine" : "constant"},
+                   {"warmup", s.warmup},
+                   {"betas", {a.beta1, a.beta2}},
+                   {"eps", a.eps},
+                   {"weight_decay", a.weight_decay}};
     if (std::isfinite(a.clip_norm)) j["clip_norm"] = a.clip_norm;
     if (options_.ema) j["ema_decay"] = options_.ema->decay;
     return j;
