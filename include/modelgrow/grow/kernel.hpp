@@ -56,17 +56,20 @@ class Fresh {
   Rng rng_;
 };
 
-/// Elements of the tensor before growth: stored ones, whose bytes need not be aligned, or without data fresh ones.
+/// Element i of a tensor in a file, whose bytes need not be aligned.
+template <Element T>
+double stored(const std::byte* data, std::int64_t i) {
+  T x;
+  std::memcpy(&x, data + sizeof(T) * std::size_t(i), sizeof(T));
+  return widen(x);
+}
+
+/// Elements of the tensor before growth: stored ones, or without data fresh ones.
 template <Element T>
 struct Source {
   const std::byte* data = nullptr;
   const Fresh* fresh = nullptr;
-  double operator()(std::int64_t i) const {
-    if (!data) return widen(narrow<T>((*fresh)(i)));
-    T x;
-    std::memcpy(&x, data + sizeof(T) * std::size_t(i), sizeof(T));
-    return widen(x);
-  }
+  double operator()(std::int64_t i) const { return data ? stored<T>(data, i) : widen(narrow<T>((*fresh)(i))); }
   void copy(std::int64_t i, std::int64_t n, T* out) const {
     if (data)
       std::memcpy(out, data + sizeof(T) * std::size_t(i), sizeof(T) * std::size_t(n));

@@ -109,7 +109,7 @@ inline std::vector<double> read_vector(const TensorSet& set, const TensorView& t
                        std::to_string(n) + " values; expected F32 or F64 and 1 or " + std::to_string(expected));
   std::vector<double> v;
   for (std::int64_t i = 0; i < n; ++i)
-    v.push_back(t.dtype == DType::f32 ? Source<float>{.data = t.data}(i) : Source<double>{.data = t.data}(i));
+    v.push_back(t.dtype == DType::f32 ? stored<float>(t.data, i) : stored<double>(t.data, i));
   return v;
 }
 
