@@ -20,7 +20,7 @@ namespace {
 
 struct Settings {
   fs::path base = "examples/data/base", out = "out/demo";
-  std::vector<fs::path> clips{"examples/data/clips/fluent-emoji-64-base.tar"};
+  std::vector<fs::path> clips = emoji_clips();
   double tflop = 6;
   std::int64_t batch = 8, ffn = 0;
   double lr = 2e-3, guidance = 3;

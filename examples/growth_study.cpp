@@ -17,7 +17,7 @@ namespace {
 
 struct Settings {
   fs::path base = "examples/data/base", out = "docs/study", work = "out/study";
-  std::vector<fs::path> clips{"examples/data/clips/fluent-emoji-64-base.tar"};
+  std::vector<fs::path> clips = emoji_clips();
   double tflop = 40, lr = 2e-3;
   std::int64_t batch = 8, evaluations = 20;
   std::vector<std::uint64_t> seeds{1, 2, 3};

@@ -13,7 +13,7 @@ using namespace example;
 
 int main(int argc, char** argv) {
   CLI::App app{"Trains a small text-to-video model from scratch on WebDataset archives of captioned clips."};
-  std::vector<std::filesystem::path> clips{"examples/data/clips/fluent-emoji-64-base.tar"};
+  std::vector<std::filesystem::path> clips = emoji_clips();
   mg::StditConfig video{.input_size = {8, 32, 32},
                         .in_channels = 3,
                         .patch_size = {1, 4, 4},

@@ -14,6 +14,12 @@
 namespace example {
 namespace mg = modelgrow;
 
+/// The clips that come with the examples.
+inline std::vector<std::filesystem::path> emoji_clips(const std::filesystem::path& root = ".") {
+  return {root / "examples/data/clips/fluent-emoji-64-base.tar",
+          root / "examples/data/clips/fluent-emoji-64-tones.tar"};
+}
+
 /// One side of a data set in memory.
 struct ClipSet {
   mg::ClipSize size;
