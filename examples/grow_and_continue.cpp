@@ -23,7 +23,7 @@ struct Settings {
   std::vector<fs::path> clips = emoji_clips();
   double tflop = 6;
   std::int64_t batch = 8, ffn = 0;
-  double lr = 2e-3, guidance = 3;
+  double lr = 5e-4, fresh_lr = 2e-3, guidance = 3;
   std::int64_t sample_steps = 24, prompts = 8;
   std::uint64_t seed = 1;
 };
@@ -41,12 +41,12 @@ mg::Plan growth(const mg::Schema& base, const Settings& s) {
 }
 
 RunResult continue_training(Model& model, const ClipData& data, const Settings& s, const std::string& name,
-                            const fs::path& start_from) {
+                            const fs::path& start_from) {  // a fresh model starts from nothing
   return train(model, data,
                spending(model, s.tflop, 5,
                         RunOptions{.name = name,
                                    .batch = s.batch,
-                                   .lr = s.lr,
+                                   .lr = start_from.empty() ? s.fresh_lr : s.lr,
                                    .schedule = mg::Schedule::Kind::cosine,
                                    .seed = s.seed + 100,
                                    .start_from = start_from,
@@ -160,7 +160,8 @@ int main(int argc, char** argv) {
   app.add_option("--out", s.out, "where the grown model, report and pictures go")->capture_default_str();
   app.add_option("--tflop", s.tflop, "compute of each of the three runs")->capture_default_str();
   app.add_option("--batch", s.batch, "clips a step")->capture_default_str();
-  app.add_option("--lr", s.lr, "peak learning rate")->capture_default_str();
+  app.add_option("--lr", s.lr, "peak learning rate of the trained models")->capture_default_str();
+  app.add_option("--fresh-lr", s.fresh_lr, "peak learning rate of the fresh model")->capture_default_str();
   app.add_option("--ffn", s.ffn, "width of the grown MLPs (default: half as wide again)");
   app.add_option("--guidance", s.guidance, "classifier-free guidance of the samples")->capture_default_str();
   app.add_option("--sample-steps", s.sample_steps, "Euler steps of the samples")->capture_default_str();

@@ -18,7 +18,7 @@ namespace {
 struct Settings {
   fs::path base = "examples/data/base", out = "docs/study", work = "out/study";
   std::vector<fs::path> clips = emoji_clips();
-  double tflop = 40, lr = 2e-3;
+  double tflop = 40, lr = 5e-4, fresh_lr = 2e-3;
   std::int64_t batch = 8, evaluations = 20;
   std::vector<std::uint64_t> seeds{1, 2, 3};
   std::vector<std::string> runs;
@@ -150,7 +150,7 @@ int run(const Settings& s, const std::string& command) {
                                 spending(model, s.tflop, s.evaluations,
                                          RunOptions{.name = kind.name + " " + std::to_string(seed),
                                                     .batch = s.batch,
-                                                    .lr = s.lr,
+                                                    .lr = start_from.empty() ? s.fresh_lr : s.lr,
                                                     .schedule = mg::Schedule::Kind::cosine,
                                                     .seed = seed + 100,
                                                     .start_from = start_from}));
@@ -186,7 +186,8 @@ int main(int argc, char** argv) {
   app.add_option("--seeds", s.seeds, "seeds")->capture_default_str();
   app.add_option("--runs", s.runs, "which runs (default: all)")->check(CLI::IsMember(names));
   app.add_option("--batch", s.batch, "clips a step")->capture_default_str();
-  app.add_option("--lr", s.lr, "peak learning rate")->capture_default_str();
+  app.add_option("--lr", s.lr, "peak learning rate of the trained models")->capture_default_str();
+  app.add_option("--fresh-lr", s.fresh_lr, "peak learning rate of the fresh model")->capture_default_str();
   app.add_option("--evaluations", s.evaluations, "points of a curve")->capture_default_str();
   app.add_flag("--smoke", smoke, "a few steps of each run, one seed, into out/study/smoke");
   CLI11_PARSE(app, argc, argv);
