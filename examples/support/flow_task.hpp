@@ -13,8 +13,8 @@
 
 namespace example {
 
-/// Noise levels lean this much towards noise (shift_sigma): in small clips of large flat areas the picture shows through
-/// nearly to the end, and only above that does a model need the caption.
+/// Noise levels lean this much towards noise (shift_sigma): in small clips of large flat areas the picture shows
+/// through nearly to the end, and only above that does a model need the caption.
 inline constexpr double noise_shift = 5.0;
 
 /// Loss, validation and sampling of one kind of training; everything random is a function of (seed, step).
