@@ -10,4 +10,5 @@ using namespace modelgrow;
 TEST_CASE("the CPU backend implements the contract in float and double") {
   CHECK(testing::implements_contract<Cpu, float>());
   CHECK(testing::implements_contract<Cpu, double>());
+  CHECK(testing::implements_inference<Cpu, float>());
 }

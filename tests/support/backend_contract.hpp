@@ -50,4 +50,18 @@ constexpr bool implements_contract() {
   return true;
 }
 
+/// The same for InferenceContract<T>.
+template <class D, class T>
+constexpr bool implements_inference() {
+  using B = Backend<D>;
+  using C = InferenceContract<T>;
+  static_assert(std::same_as<decltype(&B::template linear_quantised<T>), decltype(&C::linear_quantised)>);
+  static_assert(std::same_as<decltype(&B::template embedding_quantised<T>), decltype(&C::embedding_quantised)>);
+  static_assert(std::same_as<decltype(&B::template rms_norm<T>), decltype(&C::rms_norm)>);
+  static_assert(std::same_as<decltype(&B::template swiglu<T>), decltype(&C::swiglu)>);
+  static_assert(std::same_as<decltype(&B::template rotate<T>), decltype(&C::rotate)>);
+  static_assert(std::same_as<decltype(&B::template packed_attention<T>), decltype(&C::packed_attention)>);
+  return true;
+}
+
 }  // namespace modelgrow::testing

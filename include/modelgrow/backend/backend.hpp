@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <modelgrow/core/dequantise.hpp>
 #include <modelgrow/core/device.hpp>
 #include <modelgrow/core/dtype.hpp>
 
@@ -73,6 +74,21 @@ struct AdamWStep {
   double correction1, correction2;      // 1 - beta^step of this tensor
   double gradient_scale;                // clipping factor
 };
+
+/// Which keys a query sees: those up to its own position, or all.
+enum class Sight { causal, all };
+
+/// Attention inside sequences that lie one behind the other without padding: sequence i has tokens [begins[i],
+/// begins[i + 1]). q[tokens, heads, head_dim], k and v[tokens, kv_heads, head_dim]; query head h uses key head
+/// h / (heads / kv_heads).
+struct PackedAttentionSize {
+  std::int64_t sequences, heads, kv_heads, head_dim;
+  double scale;
+  Sight sight;
+};
+
+/// Which two values of a head turn together: c and c + head_dim / 2, or 2c and 2c + 1.
+enum class RotaryPairs { halves, neighbours };
 
 /// The functions of a backend, declared and never defined; tests/support/backend_contract.hpp holds a backend to them.
 /// Pointers are contiguous row-major memory of the device. "=" overwrites, the memory may be uninitialised; "+=" adds.
@@ -156,6 +172,26 @@ struct BackendContract {
   static void adamw(const AdamWStep&, Size rows, Size columns, const S* lr_columns /*?*/, const S* eps_rows /*?*/, T* w,
                     S* master /*?*/, T* gradient, S* m, S* v);
   static double sum_of_squares(Size n, const T* x);
+};
+
+/// What language models need besides: forward only. Backend<Cpu> has them in float.
+template <class T>
+struct InferenceContract {
+  using Size = std::int64_t;
+
+  // y = or += x w^T + b, and rows of a table. Weights are decoded a tile at a time, each once a call for all rows of x.
+  static void linear_quantised(Size rows, const QuantisedMatrix& w, const T* x, const T* b /*?*/, T* y, Write);
+  static void embedding_quantised(Size n, const std::int32_t* ids, const QuantisedMatrix& table, T* y /*=*/);
+  // y = x / sqrt(mean(x^2) + eps) * gain over x[rows, channels].
+  static void rms_norm(Size rows, Size channels, double eps, const T* x, const T* gain, T* y /*=*/);
+  // gate = silu(gate) * up.
+  static void swiglu(Size n, const T* up, T* gate);
+  // Turns every pair of x[rows, heads, head_dim] by the angle of its position; cosines and sines
+  // [positions, head_dim / 2].
+  static void rotate(Size rows, Size heads, Size head_dim, RotaryPairs, const std::int32_t* positions, const T* cosines,
+                     const T* sines, T* x);
+  static void packed_attention(const PackedAttentionSize&, const Size* begins, const T* q, const T* k, const T* v,
+                               T* out /*=*/);
 };
 
 }  // namespace modelgrow::inline v0

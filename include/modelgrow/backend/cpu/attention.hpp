@@ -35,17 +35,17 @@ class AttentionForward {
         const std::int64_t keys = std::min(n_.keys, p.keys - j);
         multiply_small<T>(keys, n_.queries, n_.head_dim, {keys_ + j * n_.width, n_.width, 1}, {columns_, n_.queries},
                           {scores_, n_.queries}, false);
-        softmax(keys, j == 0);
+        softmax_.add(keys, scores_, j == 0);
         if (j > 0)
           write_rows(
-              rows, n_.width, [&](std::int64_t r) { return shrink_[r]; }, sums_, n_.width, sums_, n_.width);
+              rows, n_.width, [&](std::int64_t r) { return softmax_.shrink[r]; }, sums_, n_.width, sums_, n_.width);
         multiply_small<T>(rows, n_.width, keys, {scores_, 1, n_.queries}, {values_ + j * n_.width, n_.width},
                           {sums_, n_.width}, j > 0);
       }
-      array(lse_ + p.lse + i, rows) = array(top_, rows) + array(total_, rows).log();
-      array(total_, rows) = array(total_, rows).inverse();
+      array(lse_ + p.lse + i, rows) = array(softmax_.top, rows) + array(softmax_.total, rows).log();
+      array(softmax_.total, rows) = array(softmax_.total, rows).inverse();
       write_rows(
-          rows, n_.head_dim, [&](std::int64_t r) { return total_[r]; }, sums_, n_.width,
+          rows, n_.head_dim, [&](std::int64_t r) { return softmax_.total[r]; }, sums_, n_.width,
           out_ + p.out + i * s_.out.token, s_.out.token);
     }
   }
@@ -53,27 +53,6 @@ class AttentionForward {
  private:
   std::int64_t keys_size() const { return Scratch<T>::rounded(s_.keys * n_.width); }
   std::int64_t queries_size() const { return Scratch<T>::rounded(n_.queries * n_.width); }
-
-  // scores[keys][queries] become exp(score - top); top, total and the factor for older sums follow.
-  void softmax(std::int64_t keys, bool first) {
-    using namespace Eigen::internal;
-    for (std::int64_t i = 0; i < n_.queries; i += lanes<T>) {
-      T* s = scores_ + i;
-      const Vector<T> before = first ? load(s) : load(top_ + i);
-      Vector<T> top = before;
-      for (std::int64_t j = 0; j < keys; ++j) top = pmax(top, load(s + j * n_.queries));
-      const Vector<T> shrink = pexp(psub(before, top));
-      Vector<T> total = first ? broadcast(T(0)) : pmul(load(total_ + i), shrink);
-      for (std::int64_t j = 0; j < keys; ++j) {
-        const Vector<T> e = pexp(psub(load(s + j * n_.queries), top));
-        store(s + j * n_.queries, e);
-        total = padd(total, e);
-      }
-      store(top_ + i, top);
-      store(total_ + i, total);
-      store(shrink_ + i, shrink);
-    }
-  }
 
   const AttentionSize& s_;
   AttentionBlocks<T> n_;
@@ -86,9 +65,8 @@ class AttentionForward {
   T* columns_ = scratch_.take(queries_size());  // and transposed
   T* sums_ = scratch_.take(queries_size());     // outputs before division [queries, width]
   T* scores_ = scratch_.take(n_.keys * n_.queries);
-  T* top_ = scratch_.take(n_.queries);
-  T* total_ = scratch_.take(n_.queries);
-  T* shrink_ = scratch_.take(n_.queries);
+  RunningSoftmax<T> softmax_{n_.queries, scratch_.take(n_.queries), scratch_.take(n_.queries),
+                             scratch_.take(n_.queries)};
 };
 
 /// Backward attention of one problem after the other, in scratch of its own.

@@ -119,5 +119,34 @@ void copy_block(std::int64_t rows, std::int64_t block, std::int64_t columns, T f
   transpose(block, width, as_rows, width, as_columns, block);
 }
 
+/// The running softmax of a block of queries: largest score and sum of exponentials so far, and the factor that sums
+/// made before the last block of keys must be multiplied with.
+template <class T>
+struct RunningSoftmax {
+  std::int64_t queries;  // whole vectors
+  T *top, *total, *shrink;
+
+  /// scores[keys][queries] of the next keys become exp(score - top).
+  void add(std::int64_t keys, T* scores, bool first) const {
+    using namespace Eigen::internal;
+    for (std::int64_t i = 0; i < queries; i += lanes<T>) {
+      T* s = scores + i;
+      const Vector<T> before = first ? load(s) : load(top + i);
+      Vector<T> most = before;
+      for (std::int64_t j = 0; j < keys; ++j) most = pmax(most, load(s + j * queries));
+      const Vector<T> less = pexp(psub(before, most));
+      Vector<T> sum = first ? broadcast(T(0)) : pmul(load(total + i), less);
+      for (std::int64_t j = 0; j < keys; ++j) {
+        const Vector<T> e = pexp(psub(load(s + j * queries), most));
+        store(s + j * queries, e);
+        sum = padd(sum, e);
+      }
+      store(top + i, most);
+      store(total + i, sum);
+      store(shrink + i, less);
+    }
+  }
+};
+
 }  // namespace cpu
 }  // namespace modelgrow::inline v0

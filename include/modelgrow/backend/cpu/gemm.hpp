@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <modelgrow/backend/backend.hpp>
-#include <modelgrow/backend/cpu/tile.hpp>
+#include <modelgrow/backend/cpu/panels.hpp>
 #include <modelgrow/backend/cpu/transpose.hpp>
 #include <modelgrow/core/parallel.hpp>
 
@@ -27,13 +27,7 @@ template <class T>
 class Gemm {
  public:
   Gemm(std::int64_t rows, std::int64_t columns, std::int64_t depth, Left<T> a, Right<T> b, T* c)
-      : rows_(rows), columns_(columns), depth_(depth), a_(a), b_(b), c_(c) {
-    for (std::int64_t j = 0; j < columns;) {
-      const std::int64_t vectors = panel_vectors((padded<T>(columns) - j) / lanes<T>);
-      panels_.push_back({j, vectors, std::min(vectors * lanes<T>, columns - j)});
-      j += vectors * lanes<T>;
-    }
-  }
+      : rows_(rows), columns_(columns), depth_(depth), a_(a), b_(b), c_(c), panels_(panels_of<T>(columns)) {}
 
   void overwrite() { run(nullptr, false); }
   void add() { run(nullptr, true); }
@@ -41,10 +35,6 @@ class Gemm {
   void write(Write how) { run(nullptr, how == Write::add); }
 
  private:
-  struct Panel {
-    std::int64_t first, vectors, columns;
-    std::int64_t width() const { return vectors * lanes<T>; }
-  };
   static constexpr std::int64_t depth_block = 512;  // a panel of B is 512 x 3 vectors: 96 KB in AVX-512
 
   void run(const T* row, bool add) {
@@ -69,8 +59,8 @@ class Gemm {
             start = {c_ + begin * columns_ + panel.first, columns_};
           else if (row)
             start = {first_row.data() + panel.first, 0};
-          multiply(panel, end - begin, depth, a_.from(begin, k), packed.get() + panel.first * depth, start,
-                   c_ + begin * columns_ + panel.first);
+          multiply_columns(panel, end - begin, depth, a_.from(begin, k), packed.get() + panel.first * depth, start,
+                           {c_ + begin * columns_ + panel.first, columns_});
         }
       });
       k += depth;
@@ -78,7 +68,7 @@ class Gemm {
   }
 
   void pack(const Panel& panel, std::int64_t k, std::int64_t depth, T* out) const {
-    const std::int64_t width = panel.width();
+    const std::int64_t width = panel.width;
     if (b_.layout == Right<T>::Layout::transposed) {
       transpose(panel.columns, depth, b_.data + panel.first * b_.stride + k, b_.stride, out, width);
     } else if (panel.columns == width) {
@@ -91,30 +81,6 @@ class Gemm {
     }
     if (panel.columns < width)
       for (std::int64_t i = 0; i < depth; ++i) std::fill(out + i * width + panel.columns, out + (i + 1) * width, T(0));
-  }
-
-  void multiply(const Panel& panel, std::int64_t rows, std::int64_t depth, Left<T> a, const T* b, Rows<const T> start,
-                T* c) const {
-    const std::int64_t width = panel.width();
-    if (panel.columns == width) {
-      multiply_panel(panel.vectors, rows, depth, a, {b, width}, start, {c, columns_});
-      return;
-    }
-    // The last panel would write past the row: it is computed beside C, a few rows at a time.
-    alignas(64) T beside[tile_rows * tile_vectors * lanes<T>];
-    for (std::int64_t i = 0; i < rows; i += tile_rows) {
-      const std::int64_t m = std::min<std::int64_t>(tile_rows, rows - i);
-      Rows<const T> from = start;
-      if (start.data && start.stride > 0) {
-        for (std::int64_t r = 0; r < m; ++r) {
-          std::copy_n(start.data + (i + r) * start.stride, panel.columns, beside + r * width);
-          std::fill(beside + r * width + panel.columns, beside + (r + 1) * width, T(0));
-        }
-        from = {beside, width};
-      }
-      multiply_panel(panel.vectors, m, depth, a.from(i, 0), {b, width}, from, {beside, width});
-      for (std::int64_t r = 0; r < m; ++r) std::copy_n(beside + r * width, panel.columns, c + (i + r) * columns_);
-    }
   }
 
   std::int64_t rows_, columns_, depth_;
