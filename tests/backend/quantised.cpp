@@ -52,6 +52,15 @@ TEST_CASE("a product with blocks equals decoding, then multiplying, for every ty
   }
 }
 
+TEST_CASE("what is added to does not swallow small products") {
+  const std::vector<float> w(512, 0.01f), x(512, 1.0f);
+  const QuantisedMatrix one_row{
+      .type = GgmlType::f32, .rows = 1, .columns = 512, .data = reinterpret_cast<const std::byte*>(w.data())};
+  float y = 1e6f;  // whose neighbours are 0.06 away
+  Backend<Cpu>::linear_quantised(1, one_row, x.data(), static_cast<const float*>(nullptr), &y, Write::add);
+  CHECK_THAT(double(y), WithinAbs(1e6 + 5.12, 0.04));
+}
+
 TEST_CASE("an embedding picks decoded rows") {
   const RandomBlocks table(GgmlType::q8_0, 9, 64, 1);
   const auto rows = decoded(table.matrix());

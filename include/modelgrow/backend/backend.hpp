@@ -22,6 +22,12 @@ concept HasBackend = Device<D> && requires {
   sizeof(Backend<D>);
 };
 
+/// A backend that has the functions of InferenceContract.
+template <class D>
+concept HasInference = HasBackend<D> && requires {
+  &Backend<D>::template rms_norm<float>;
+};
+
 /// Type of saved statistics (mean, rstd, lse) and optimizer moments: 16-bit storage keeps them in float.
 template <class T>
 using Stat = std::conditional_t<std::same_as<T, double>, double, float>;

@@ -52,15 +52,15 @@ struct Rows {
 inline constexpr int tile_rows = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS >= 32 ? 8 : 4;
 inline constexpr int tile_vectors = 3;
 
-/// c[M, N vectors] = start + a b over `depth`; start.data may be null (zeros), c itself, or one row (stride 0).
+/// c[M, N vectors] = start + a b over `depth`; start.data may be null (zeros), c itself, or one row (stride 0). It is
+/// added last: added first, a large start would round every small product to its own precision.
 template <int M, int N, class T>
 void multiply_tile(std::int64_t depth, Left<T> a, Rows<const T> b, Rows<const T> start, Rows<T> c) {
   Vector<T> sum[M][N];
 #pragma GCC unroll 8
   for (int i = 0; i < M; ++i)
 #pragma GCC unroll 8
-    for (int j = 0; j < N; ++j)
-      sum[i][j] = start.data ? load(start.data + i * start.stride + j * lanes<T>) : broadcast(T(0));
+    for (int j = 0; j < N; ++j) sum[i][j] = broadcast(T(0));
   for (std::int64_t k = 0; k < depth; ++k) {
     Vector<T> right[N];
 #pragma GCC unroll 8
@@ -73,6 +73,13 @@ void multiply_tile(std::int64_t depth, Left<T> a, Rows<const T> b, Rows<const T>
     }
     a.data += a.step;
     b.data += b.stride;
+  }
+  if (start.data) {
+#pragma GCC unroll 8
+    for (int i = 0; i < M; ++i)
+#pragma GCC unroll 8
+      for (int j = 0; j < N; ++j)
+        sum[i][j] = Eigen::internal::padd(sum[i][j], load(start.data + i * start.stride + j * lanes<T>));
   }
 #pragma GCC unroll 8
   for (int i = 0; i < M; ++i)

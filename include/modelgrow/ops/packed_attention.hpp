@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Softmax attention inside sequences that lie one behind the other, without padding. Forward only.
+#pragma once
+#include <cmath>
+#include <span>
+
+#include <modelgrow/ops/check.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// q [n, heads, d], k and v [n, kv_heads, d] -> out [n, heads, d], where heads is a multiple of kv_heads and sequence i
+/// has tokens [begins[i], begins[i + 1]). Scores are scaled by 1 / sqrt(d). Throws shape_error.
+template <HasInference D>
+void packed_attention(const Tensor<float, D>& q, const Tensor<float, D>& k, const Tensor<float, D>& v,
+                      std::span<const std::int64_t> begins, Sight sight, const Tensor<float, D>& out) {
+  expect("packed_attention",
+         q.shape().rank() == 3 && k.shape().rank() == 3 && k.dim(1) > 0 && q.dim(1) % k.dim(1) == 0 &&
+             k.shape() == Shape{q.dim(0), k.dim(1), q.dim(2)} && v.shape() == k.shape() && out.shape() == q.shape(),
+         [&] {
+           return "queries are " + to_string(q.shape()) + ", keys " + to_string(k.shape()) + ", values " +
+                  to_string(v.shape()) + ", the result " + to_string(out.shape()) +
+                  "; expected [n, heads, d], twice [n, kv_heads, d], [n, heads, d], kv_heads a divisor of heads";
+         });
+  bool ascend = !begins.empty() && begins.front() == 0 && begins.back() == q.dim(0);
+  for (std::size_t i = 1; i < begins.size(); ++i) ascend = ascend && begins[i - 1] <= begins[i];
+  expect("packed_attention", ascend, [&] {
+    return "the sequences must follow each other from 0 to the number of tokens, " + std::to_string(q.dim(0));
+  });
+  const PackedAttentionSize size{.sequences = std::int64_t(begins.size()) - 1,
+                                 .heads = q.dim(1),
+                                 .kv_heads = k.dim(1),
+                                 .head_dim = q.dim(2),
+                                 .scale = 1 / std::sqrt(double(q.dim(2))),
+                                 .sight = sight};
+  Backend<D>::packed_attention(size, begins.data(), q.data(), k.data(), v.data(), out.data());
+}
+
+}  // namespace modelgrow::inline v0
