@@ -16,7 +16,7 @@ namespace mg = modelgrow;
 namespace {
 
 mg::detail::json measure(const std::filesystem::path& path, const std::vector<std::string>& captions, int rounds) {
-  const auto model = mg::Llama<mg::Cpu>::open(path);
+  const auto model = mg::PromptEncoder<mg::Cpu>::open(path);
   const auto tokenizer = mg::load_tokenizer(path);
   std::vector<double> seconds;
   mg::PackedPrompts prompts;

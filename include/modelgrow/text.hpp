@@ -2,7 +2,7 @@
 // Tokenizers and language models; links modelgrow::text (PCRE2 and sentencepiece).
 #pragma once
 #include <modelgrow/backend/cpu.hpp>
-#include <modelgrow/models/llama.hpp>
+#include <modelgrow/models/prompt_encoder.hpp>
 #include <modelgrow/text/bpe_gguf.hpp>
 #include <modelgrow/text/bpe_json.hpp>
 #include <modelgrow/text/load_tokenizer.hpp>

@@ -20,8 +20,8 @@ struct Packed {
 
 // Softmax attention of one query after the other.
 Tensor<double, Cpu> attention(const Packed& p, const Tensor<float, Cpu>& q, const Tensor<float, Cpu>& k,
-                              const Tensor<float, Cpu>& v) {
-  const auto [sequences, heads, kv_heads, d, scale, sight] = p.size;
+                              const Tensor<float, Cpu>& v, const Tensor<float, Cpu>& bias) {
+  const auto [sequences, heads, kv_heads, d, reach, scale, sight] = p.size;
   auto out = Tensor<double, Cpu>::zeros({p.tokens(), heads, d});
   for (std::int64_t s = 0; s < sequences; ++s)
     for (std::int64_t h = 0; h < heads; ++h)
@@ -33,7 +33,8 @@ Tensor<double, Cpu> attention(const Packed& p, const Tensor<float, Cpu>& q, cons
           double score = 0;
           for (std::int64_t c = 0; c < d; ++c)
             score += double(q.data()[(i * heads + h) * d + c]) * double(k.data()[(j * kv_heads + kv) * d + c]);
-          e.push_back(std::exp(scale * score));
+          const double more = bias.defined() ? double(bias.data()[h * (2 * reach + 1) + j - i + reach]) : 0;
+          e.push_back(std::exp(scale * score + more));
         }
         const double total = std::accumulate(e.begin(), e.end(), 0.0);
         for (std::size_t j = 0; j < e.size(); ++j)
@@ -49,16 +50,24 @@ Tensor<double, Cpu> attention(const Packed& p, const Tensor<float, Cpu>& q, cons
 TEST_CASE("attention inside packed sequences sees neither other sequences nor, if causal, the future") {
   for (const auto sight : {Sight::causal, Sight::all})
     for (const auto& [heads, kv_heads, d] : {std::tuple{3, 3, 16}, {6, 2, 8}, {9, 3, 64}, {5, 1, 20}}) {
-      const Packed p{
-          .size = {.sequences = 6, .heads = heads, .kv_heads = kv_heads, .head_dim = d, .scale = 0.3, .sight = sight},
-          .begins = {0, 1, 8, 8, 24, 230, 234}};
+      const Packed p{.size = {.sequences = 6,
+                              .heads = heads,
+                              .kv_heads = kv_heads,
+                              .head_dim = d,
+                              .reach = 250,
+                              .scale = 0.3,
+                              .sight = sight},
+                     .begins = {0, 1, 8, 8, 24, 230, 234}};
       CAPTURE(int(sight), heads, kv_heads, d);
       const auto q = random_tensor<float>({p.tokens(), heads, d}, 1),
                  k = random_tensor<float>({p.tokens(), kv_heads, d}, 2);
       const auto v = random_tensor<float>({p.tokens(), kv_heads, d}, 3);
-      Tensor<float, Cpu> out({p.tokens(), heads, d});
-      Backend<Cpu>::packed_attention(p.size, p.begins.data(), q.data(), k.data(), v.data(), out.data());
-      CHECK(relative_error(out, attention(p, q, k, v)) < 2e-6);
+      for (const auto& bias : {Tensor<float, Cpu>(), random_tensor<float>({heads, 501}, 4)}) {
+        Tensor<float, Cpu> out({p.tokens(), heads, d});
+        Backend<Cpu>::packed_attention(p.size, p.begins.data(), q.data(), k.data(), v.data(),
+                                       bias.defined() ? bias.data() : nullptr, out.data());
+        CHECK(relative_error(out, attention(p, q, k, v, bias)) < 2e-6);
+      }
     }
 }
 
@@ -76,14 +85,24 @@ TEST_CASE("RMS norm divides by the root mean square") {
   CHECK(relative_error(y, expected) < 1e-6);
 }
 
-TEST_CASE("SwiGLU gates by silu, also far from zero") {
+TEST_CASE("a gate is an activation times what it gates, also far from zero") {
   const std::vector<float> up{2, 3, -1, 5};
   std::vector<float> gate{0, 1, -200, 200};
-  Backend<Cpu>::swiglu(4, up.data(), gate.data());
+  Backend<Cpu>::gated(Activation::silu, 4, up.data(), gate.data());
   CHECK(gate[0] == 0);
   CHECK_THAT(double(gate[1]), WithinRel(3 / (1 + std::exp(-1.0)), 1e-6));
   CHECK_THAT(double(gate[2]), WithinAbs(0, 1e-30));
   CHECK_THAT(double(gate[3]), WithinRel(1000.0, 1e-6));
+  gate[1] = 1;
+  Backend<Cpu>::gated(Activation::gelu_tanh, 4, up.data(), gate.data());
+  CHECK_THAT(double(gate[1]), WithinRel(3 * 0.8411919906, 1e-6));
+}
+
+TEST_CASE("GELU by the error function") {
+  std::vector<float> x{0, 1, -1, 3, -20};
+  Backend<Cpu>::gelu(5, x.data());
+  const double expected[] = {0, 0.841344746, -0.158655254, 2.995950306, 0};
+  for (std::size_t i = 0; i < 5; ++i) CHECK_THAT(double(x[i]), WithinAbs(expected[i], 1e-6));
 }
 
 TEST_CASE("rotary positions turn pairs of a head by the angle of the position") {

@@ -19,7 +19,9 @@ TEXTS = ["A cat with heart eyes, waving slowly.", "the 3 moves up while the 7 mo
 program, path = sys.argv[1], Path(sys.argv[2])
 where = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name} if path.suffix == ".gguf" else \
     {"pretrained_model_name_or_path": path}
-model = transformers.AutoModel.from_pretrained(**where, dtype=torch.float32).double().eval()
+kind = transformers.AutoConfig.from_pretrained(**where).model_type
+loader = transformers.AutoModelForTextEncoding if "t5" in kind else transformers.AutoModel
+model = loader.from_pretrained(**where, dtype=torch.float32).double().eval()
 tokenizer = transformers.AutoTokenizer.from_pretrained(**where)
 generator = torch.Generator().manual_seed(1)
 prompts = [tokenizer(text)["input_ids"] for text in TEXTS]
@@ -37,7 +39,7 @@ assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
 error = [((o - t).abs().max() / t.abs().max()).item() for o, t in zip(ours, theirs)]
 # Largest values belong to a few channels of the first token; so the error of each token is looked at, too.
 token_error = [((o - t).norm(dim=1) / t.norm(dim=1)).max().item() for o, t in zip(ours, theirs)]
-print(f"{path.name}: {len(prompts)} prompts, {tokens} tokens, {len(error)} states, transformers {transformers.__version__}")
+print(f"{path}: {len(prompts)} prompts, {tokens} tokens, {len(error)} states, transformers {transformers.__version__}")
 for i in sorted({0, 1, len(error) // 2, len(error) - 2, len(error) - 1}):
     print(f"  state {i:3d}: largest error {error[i]:.1e} of the largest value, {token_error[i]:.1e} of a token's norm")
 worst = max(error + token_error)

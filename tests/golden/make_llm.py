@@ -20,19 +20,21 @@ from safetensors.torch import save_file
 
 OUT = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "llm"
 SIZES = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=64,
-             vocab_size=24, max_position_embeddings=64, rms_norm_eps=1e-5)
+             vocab_size=24, max_position_embeddings=64, rms_norm_eps=1e-5, tie_word_embeddings=True)
 LLAMA3 = dict(rope_type="llama3", rope_theta=500.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=32)
+T5_SIZES = dict(d_model=32, num_layers=2, num_heads=4, d_kv=12, d_ff=48, vocab_size=24, relative_attention_num_buckets=8,
+                relative_attention_max_distance=12, feed_forward_proj="gated-gelu")
 LENGTHS = [9, 1, 11, 4]
 
 
-def model_of(kind, dtype, **more):
-    config = getattr(transformers, kind + "Config")(**SIZES, **more, tie_word_embeddings=True)
-    model = getattr(transformers, kind + "Model")(config).double().eval()
+def model_of(kind, dtype, sizes=SIZES, head="Model", **more):
+    config = getattr(transformers, kind + "Config")(**sizes, **more)
+    model = getattr(transformers, kind + head)(config).double().eval()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, p in model.named_parameters():
-            scale, mean = (0.1, 1.0) if "norm" in name else (0.1, 0.0) if p.ndim == 1 else (0.25, 0.0)
+            scale, mean = (0.1, 1.0) if "norm" in name.lower() and p.ndim == 1 and "bias" not in name else (0.1, 0.0) if p.ndim == 1 else (0.25, 0.0)
             p.copy_((mean + scale * torch.randn(p.shape, generator=generator, dtype=torch.float64)).to(dtype).double())
     return model
 
@@ -52,9 +54,9 @@ def golden(model):
     return {"golden.ids": ids, "golden.lengths": torch.tensor(LENGTHS, dtype=torch.int32), "golden.hidden": hidden}
 
 
-def write_safetensors(name, model, dtype):
-    tensors = {k: v.to(dtype).contiguous() for k, v in model.state_dict().items()}
-    save_file(tensors | golden(model), OUT / f"{name}.safetensors", {"config": json.dumps(model.config.to_dict())})
+def write_safetensors(name, model, dtype, more=None):
+    tensors = {k: v.to(dtype).contiguous() for k, v in model.state_dict().items() if "encoder.embed_tokens" not in k}
+    save_file(tensors | golden(model) | (more or {}), OUT / f"{name}.safetensors", {"config": json.dumps(model.config.to_dict())})
 
 
 def write_gguf(name, model, kind):
@@ -105,3 +107,10 @@ for name, kind, dtype, more in [
         ("qwen2", "Qwen2", torch.bfloat16, dict(rope_parameters=dict(rope_type="default", rope_theta=1000.0))),
         ("qwen3", "Qwen3", torch.bfloat16, dict(rope_parameters=dict(rope_type="linear", factor=2.0, rope_theta=1000.0), head_dim=12))]:
     write_safetensors(name, model_of(kind, dtype, **more), dtype)
+buckets = transformers.models.t5.modeling_t5.T5Attention._relative_position_bucket
+distances = torch.arange(-300, 301)
+write_safetensors("t5", model_of("T5", torch.bfloat16, T5_SIZES, "EncoderModel"), torch.bfloat16,
+                  {"golden.buckets": buckets(distances, True, 32, 128).int()})
+write_safetensors("umt5", model_of("UMT5", torch.bfloat16, T5_SIZES, "EncoderModel"), torch.bfloat16)
+bert = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, vocab_size=24, max_position_embeddings=16)
+write_safetensors("bert", model_of("Bert", torch.bfloat16, bert), torch.bfloat16)

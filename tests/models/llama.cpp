@@ -3,58 +3,16 @@
 // one by one, and everything that can be wrong with a file or a prompt.
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/models/llama.hpp>
+#include <modelgrow/ops/add_to.hpp>
 
 #include <tests/support/llama_files.hpp>
+#include <tests/support/llm_golden.hpp>
 #include <tests/support/random.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
 
 namespace {
-
-const std::filesystem::path golden = std::filesystem::path(MODELGROW_SOURCE_DIR) / "tests/golden/llm";
-
-/// What make_llm.py puts beside the weights.
-struct Expected {
-  PackedPrompts prompts;
-  Tensor<double, Cpu> hidden;  // [states, tokens, width]
-
-  explicit Expected(const std::string& name) {
-    const auto file = MappedWeights::open(golden / name);
-    const auto shape = file.shape("golden.hidden");
-    hidden = Tensor<double, Cpu>(shape);
-    std::vector<double> ids, lengths;
-    read(file, "golden.ids", ids);
-    read(file, "golden.lengths", lengths);
-    std::size_t at = 0;
-    for (const double n : lengths) {
-      prompts.add(std::vector<std::int32_t>(ids.begin() + std::ptrdiff_t(at),
-                                            ids.begin() + std::ptrdiff_t(at + std::size_t(n))));
-      at += std::size_t(n);
-    }
-    std::vector<double> states;
-    read(file, "golden.hidden", states);
-    std::copy(states.begin(), states.end(), hidden.data());
-  }
-  Tensor<double, Cpu> state(std::int64_t i) const {
-    const std::int64_t n = hidden.dim(1), width = hidden.dim(2);
-    return hidden.view(i * n * width, {n, width});
-  }
-
- private:
-  static void read(const MappedWeights& file, const std::string& name, std::vector<double>& values) {
-    const auto n = std::size_t(numel(file.shape(name)));
-    const std::byte* data = file.gguf() ? file.gguf()->at(name).data.data() : file.checkpoint()->tensor(name).data;
-    const bool integers = !file.gguf() && file.checkpoint()->tensor(name).dtype == DType::i32;
-    for (std::size_t i = 0; i < n; ++i) {
-      std::int32_t whole;
-      float real;
-      std::memcpy(&whole, data + 4 * i, 4);
-      std::memcpy(&real, data + 4 * i, 4);
-      values.push_back(integers ? double(whole) : double(real));
-    }
-  }
-};
 
 std::string refusal(const std::filesystem::path& path) {
   return message_of<format_error>([&] { Llama<Cpu>::open(path); });
@@ -66,7 +24,7 @@ TEST_CASE("hidden states are those of transformers") {
   for (const std::string name : {"llama.gguf", "llama.safetensors", "qwen2.safetensors", "qwen3.safetensors"}) {
     CAPTURE(name);
     const Expected expected(name);
-    const auto model = Llama<Cpu>::open(golden / name);
+    const auto model = Llama<Cpu>::open(llm_golden / name);
     CHECK(model.config().depth == 2);
     CHECK(model.width() == 32);
     CHECK(model.max_length() == 64);
@@ -77,7 +35,7 @@ TEST_CASE("hidden states are those of transformers") {
 }
 
 TEST_CASE("layers are chosen by transformers' numbers, also from the end, in any order, or averaged") {
-  const auto model = Llama<Cpu>::open(golden / "qwen2.safetensors");
+  const auto model = Llama<Cpu>::open(llm_golden / "qwen2.safetensors");
   const Expected expected("qwen2.safetensors");
   const auto states = model.encode(expected.prompts, {.indices = {-1, 0, -2, 2}});
   REQUIRE(states.size() == 4);
@@ -105,7 +63,7 @@ TEST_CASE("layers are chosen by transformers' numbers, also from the end, in any
 }
 
 TEST_CASE("packing, parts and padding do not change the states") {
-  const auto model = Llama<Cpu>::open(golden / "llama.gguf");
+  const auto model = Llama<Cpu>::open(llm_golden / "llama.gguf");
   const Expected expected("llama.gguf");
   const auto all = model.encode(expected.prompts).at(0);
   for (const std::int64_t at_once : {1, 10, 14})
@@ -135,7 +93,7 @@ TEST_CASE("padded batches are packed by their mask, and states are padded again"
 }
 
 TEST_CASE("prompts that do not fit the model are refused") {
-  const auto model = Llama<Cpu>::open(golden / "llama.gguf");
+  const auto model = Llama<Cpu>::open(llm_golden / "llama.gguf");
   const auto refused = [&](const std::vector<std::int32_t>& prompt) {
     PackedPrompts prompts;
     prompts.add(std::vector<std::int32_t>{1});
@@ -226,10 +184,7 @@ TEST_CASE("config.json of a Llama") {
 TEST_CASE("what can be wrong with a directory") {
   const Scratch scratch;
   const auto copy = [&](const std::string& from, const std::string& to) {
-    std::string bytes = get(golden / "qwen2.safetensors");
-    for (auto at = bytes.find(from); at != bytes.npos; at = bytes.find(from, at + to.size()))
-      bytes.replace(at, from.size(), to);
-    return put(scratch / "model.safetensors", bytes);
+    return altered_golden("qwen2.safetensors", from, to, scratch);
   };
   CHECK(refusal(copy("x", "x")) == "");
   CHECK(says(refusal(copy("layers.1.mlp.up_proj", "layers.1.mlp.UP_proj")), "no tensor 'layers.1.mlp.up_proj.weight'"));
@@ -256,20 +211,29 @@ TEST_CASE("language model operations check their shapes") {
   CHECK(refuses("the bias", [&] { quantised_linear(t({2, 3}), w, t({3}), t({2, 4})); }));
   CHECK(refuses("quantised_embedding", [&] { quantised_embedding(ids, w, t({2, 4})); }));
   CHECK(refuses("rms_norm", [&] { rms_norm(t({2, 3}), t({4}), 1e-5, t({2, 3})); }));
-  CHECK(refuses("swiglu", [&] { swiglu(t({2, 3}), t({3, 2})); }));
+  CHECK(refuses("gated", [&] { gated(Activation::silu, t({2, 3}), t({3, 2})); }));
   CHECK(refuses("rotary_table", [&] { rotary_table<Cpu>(2, 3, 10, {}); }));
   CHECK(refuses("rotary_table", [&] { rotary_table<Cpu>(2, 4, 10, std::vector<float>{1}); }));
   CHECK(refuses("rotate", [&] { rotate(t({2, 1, 6}), RotaryPairs::halves, ids, table); }));
   CHECK(refuses("rotate", [&] { rotate(t({3, 1, 4}), RotaryPairs::halves, ids, table); }));
+  CHECK(refuses("normalise", [&] { normalise(t({2, 3}), {}, {}, 1e-5, t({3, 2})); }));
+  CHECK(refuses("the gain", [&] { normalise(t({2, 3}), t({2}), t({3}), 1e-5, t({2, 3})); }));
+  CHECK(refuses("the bias", [&] { normalise(t({2, 3}), t({3}), t({2}), 1e-5, t({2, 3})); }));
+  CHECK(refuses("gain and bias", [&] { normalise(t({2, 3}), t({3}), {}, 1e-5, t({2, 3})); }));
+  CHECK(refuses("add_to", [&] { add_to(t({2, 3}), t({3, 2})); }));
   CHECK(refuses("add_normalised", [&] { add_normalised(t({2, 3}), 1, t({3, 2})); }));
+  CHECK(refuses("the bias", [&] {
+    const std::vector<std::int64_t> two{0, 2};
+    packed_attention(t({2, 2, 4}), t({2, 2, 4}), t({2, 2, 4}), two, {.bias = t({2, 1})}, t({2, 2, 4}));
+  }));
   const std::vector<std::int64_t> begins{0, 2}, short_of{0, 1}, backwards{0, 3, 2};
   CHECK(refuses("packed_attention", [&] {
-    packed_attention(t({2, 3, 4}), t({2, 2, 4}), t({2, 2, 4}), begins, Sight::all, t({2, 3, 4}));
+    packed_attention(t({2, 3, 4}), t({2, 2, 4}), t({2, 2, 4}), begins, {}, t({2, 3, 4}));
   }));
   CHECK(refuses("packed_attention", [&] {
-    packed_attention(t({2, 2, 4}), t({2, 2, 4}), t({2, 2, 4}), short_of, Sight::all, t({2, 2, 4}));
+    packed_attention(t({2, 2, 4}), t({2, 2, 4}), t({2, 2, 4}), short_of, {}, t({2, 2, 4}));
   }));
   CHECK(refuses("packed_attention", [&] {
-    packed_attention(t({2, 2, 4}), t({2, 2, 4}), t({2, 2, 4}), backwards, Sight::all, t({2, 2, 4}));
+    packed_attention(t({2, 2, 4}), t({2, 2, 4}), t({2, 2, 4}), backwards, {}, t({2, 2, 4}));
   }));
 }

@@ -58,7 +58,8 @@ constexpr bool implements_inference() {
   static_assert(std::same_as<decltype(&B::template linear_quantised<T>), decltype(&C::linear_quantised)>);
   static_assert(std::same_as<decltype(&B::template embedding_quantised<T>), decltype(&C::embedding_quantised)>);
   static_assert(std::same_as<decltype(&B::template rms_norm<T>), decltype(&C::rms_norm)>);
-  static_assert(std::same_as<decltype(&B::template swiglu<T>), decltype(&C::swiglu)>);
+  static_assert(std::same_as<decltype(&B::template gelu<T>), decltype(&C::gelu)>);
+  static_assert(std::same_as<decltype(&B::template gated<T>), decltype(&C::gated)>);
   static_assert(std::same_as<decltype(&B::template rotate<T>), decltype(&C::rotate)>);
   static_assert(std::same_as<decltype(&B::template packed_attention<T>), decltype(&C::packed_attention)>);
   return true;

@@ -4,12 +4,12 @@
 #include <cstdio>
 
 #include <modelgrow/backend/cpu.hpp>
-#include <modelgrow/models/llama.hpp>
+#include <modelgrow/models/prompt_encoder.hpp>
 
 using namespace modelgrow;
 
 int main(int, char** arguments) try {
-  const auto model = Llama<Cpu>::open(arguments[1]);
+  const auto model = PromptEncoder<Cpu>::open(arguments[1]);
   PackedPrompts prompts;
   std::uint32_t n;
   for (std::vector<std::int32_t> ids; std::fread(&n, 4, 1, stdin) == 1;) {

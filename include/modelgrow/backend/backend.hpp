@@ -86,9 +86,9 @@ enum class Sight { causal, all };
 
 /// Attention inside sequences that lie one behind the other without padding: sequence i has tokens [begins[i],
 /// begins[i + 1]). q[tokens, heads, head_dim], k and v[tokens, kv_heads, head_dim]; query head h uses key head
-/// h / (heads / kv_heads).
+/// h / (heads / kv_heads). A bias[heads, 2 * reach + 1] is indexed by the distance (key - query) + reach.
 struct PackedAttentionSize {
-  std::int64_t sequences, heads, kv_heads, head_dim;
+  std::int64_t sequences, heads, kv_heads, head_dim, reach;
   double scale;
   Sight sight;
 };
@@ -190,14 +190,16 @@ struct InferenceContract {
   static void embedding_quantised(Size n, const std::int32_t* ids, const QuantisedMatrix& table, T* y /*=*/);
   // y = x / sqrt(mean(x^2) + eps) * gain over x[rows, channels].
   static void rms_norm(Size rows, Size channels, double eps, const T* x, const T* gain, T* y /*=*/);
-  // gate = silu(gate) * up.
-  static void swiglu(Size n, const T* up, T* gate);
+  // x = x / 2 * (1 + erf(x / sqrt(2))).
+  static void gelu(Size n, T* x);
+  // gate = f(gate) * up.
+  static void gated(Activation f, Size n, const T* up, T* gate);
   // Turns every pair of x[rows, heads, head_dim] by the angle of its position; cosines and sines
   // [positions, head_dim / 2].
   static void rotate(Size rows, Size heads, Size head_dim, RotaryPairs, const std::int32_t* positions, const T* cosines,
                      const T* sines, T* x);
   static void packed_attention(const PackedAttentionSize&, const Size* begins, const T* q, const T* k, const T* v,
-                               T* out /*=*/);
+                               const T* bias /*?*/, T* out /*=*/);
 };
 
 }  // namespace modelgrow::inline v0

@@ -2,16 +2,14 @@
 // Language models of the Llama family as text encoders: token ids to hidden states, forward only. Weights stay mapped
 // and quantised; prompts of unequal length are packed, so that every row computed is a token.
 #pragma once
-#include <modelgrow/models/hidden_layers.hpp>
+#include <modelgrow/models/hidden_states.hpp>
 #include <modelgrow/models/llama_gguf.hpp>
 #include <modelgrow/models/llama_json.hpp>
 #include <modelgrow/models/llama_weights.hpp>
-#include <modelgrow/models/packed_prompts.hpp>
-#include <modelgrow/ops/add_normalised.hpp>
+#include <modelgrow/ops/gated.hpp>
 #include <modelgrow/ops/packed_attention.hpp>
 #include <modelgrow/ops/quantised_linear.hpp>
 #include <modelgrow/ops/rms_norm.hpp>
-#include <modelgrow/ops/swiglu.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -46,115 +44,58 @@ class Llama {
   /// for empty prompts, prompts longer than max_length(), ids outside the vocabulary and layers the model lacks.
   std::vector<Tensor<float, D>> encode(const PackedPrompts& prompts, const HiddenLayers& layers = {},
                                        std::int64_t at_once = 2048) const {
-    check(prompts);
-    Run run{.layers = layers.resolve(config_.depth),
-            .mean = layers.combine == HiddenLayers::Combine::normalised_mean,
-            .results = {}};
-    for (std::size_t i = 0; i < (run.mean ? 1 : run.layers.size()); ++i)
-      run.results.push_back(Tensor<float, D>::zeros({prompts.tokens(), config_.width}));
-    for (std::int64_t first = 0; first < prompts.count();) {
-      std::int64_t last = first + 1;
-      const std::int64_t begin = prompts.begins[std::size_t(first)];
-      while (last < prompts.count() && prompts.begins[std::size_t(last + 1)] - begin <= at_once) ++last;
-      encode_part(prompts, first, last, run);
-      first = last;
-    }
-    return std::move(run.results);
+    const LlamaConfig& c = config_;
+    check_prompts(prompts, "Llama", c.vocabulary, c.max_length);
+    HiddenStates<D> states(layers, c.depth, prompts.tokens(), c.width);
+    for_parts<D>(prompts, at_once, [&](const PromptPart<D>& part) {
+      Activations a(c, part);
+      quantised_embedding(part.ids, weights_.embedding, a.x);
+      states.keep(0, part.first, a.x);
+      for (std::int64_t i = 1; i <= states.last(); ++i) {
+        layer(weights_.layers[std::size_t(i - 1)], part, a);
+        if (i == c.depth) rms_norm(a.x, weights_.norm, c.norm_eps, a.x);
+        states.keep(i, part.first, a.x);
+      }
+    });
+    return states.take();
   }
 
  private:
   explicit Llama(MappedWeights file) : file_(std::move(file)) {}
 
-  struct Run {
-    std::vector<std::int64_t> layers;
-    bool mean;
-    std::vector<Tensor<float, D>> results;
-  };
-  /// The prompts of one part and memory for its activations.
-  struct Part {
-    std::vector<std::int64_t> begins;
-    Tensor<std::int32_t, D> positions;
+  /// Memory of one part.
+  struct Activations {
     RotaryTable<D> table;
     Tensor<float, D> x, h, q, k, v, attended, gate, up;
+    Activations(const LlamaConfig& c, const PromptPart<D>& part)
+        : table(rotary_table<D>(part.longest, c.head_dim, c.rope_theta, c.rope_factors)) {
+      const std::int64_t n = part.tokens();
+      for (auto* t : {&x, &h}) *t = Tensor<float, D>({n, c.width});
+      for (auto* t : {&q, &attended}) *t = Tensor<float, D>({n, c.num_heads, c.head_dim});
+      for (auto* t : {&k, &v}) *t = Tensor<float, D>({n, c.num_kv_heads, c.head_dim});
+      for (auto* t : {&gate, &up}) *t = Tensor<float, D>({n, c.ffn});
+    }
   };
 
-  void check(const PackedPrompts& prompts) const {
-    for (std::int64_t i = 0; i < prompts.count(); ++i)
-      if (const auto n = prompts.length(i); n < 1 || n > config_.max_length)
-        throw shape_error("[Llama] prompt " + std::to_string(i) + " has " + std::to_string(n) +
-                          " tokens; expected 1 to " + std::to_string(config_.max_length) + ": crop it");
-    for (std::size_t i = 0; i < prompts.ids.size(); ++i)
-      if (prompts.ids[i] < 0 || prompts.ids[i] >= config_.vocabulary)
-        throw shape_error("[Llama] token " + std::to_string(i) + " has the id " + std::to_string(prompts.ids[i]) +
-                          "; the model knows 0 to " + std::to_string(config_.vocabulary - 1) +
-                          ": use the tokenizer of this model");
-  }
-
-  void encode_part(const PackedPrompts& prompts, std::int64_t first, std::int64_t last, Run& run) const {
+  void layer(const LlamaLayer& w, const PromptPart<D>& part, Activations& a) const {
     const LlamaConfig& c = config_;
-    const std::int64_t begin = prompts.begins[std::size_t(first)], n = prompts.begins[std::size_t(last)] - begin;
-    Part p;
-    std::vector<std::int32_t> positions;
-    std::int64_t longest = 0;
-    for (std::int64_t i = first; i <= last; ++i) p.begins.push_back(prompts.begins[std::size_t(i)] - begin);
-    for (std::int64_t i = first; i < last; ++i) {
-      for (std::int64_t t = 0; t < prompts.length(i); ++t) positions.push_back(std::int32_t(t));
-      longest = std::max(longest, prompts.length(i));
-    }
-    p.positions = Tensor<std::int32_t, D>::from({n}, positions);
-    p.table = rotary_table<D>(longest, c.head_dim, c.rope_theta, c.rope_factors);
-    for (auto* t : {&p.x, &p.h}) *t = Tensor<float, D>({n, c.width});
-    for (auto* t : {&p.q, &p.attended}) *t = Tensor<float, D>({n, c.num_heads, c.head_dim});
-    for (auto* t : {&p.k, &p.v}) *t = Tensor<float, D>({n, c.num_kv_heads, c.head_dim});
-    for (auto* t : {&p.gate, &p.up}) *t = Tensor<float, D>({n, c.ffn});
+    const std::int64_t n = part.tokens(), heads = c.num_heads * c.head_dim, kv_heads = c.num_kv_heads * c.head_dim;
+    rms_norm(a.x, w.attention_norm, c.norm_eps, a.h);
+    quantised_linear(a.h, w.query.weight, w.query.bias, a.q.reshape({n, heads}));
+    quantised_linear(a.h, w.key.weight, w.key.bias, a.k.reshape({n, kv_heads}));
+    quantised_linear(a.h, w.value.weight, w.value.bias, a.v.reshape({n, kv_heads}));
+    if (w.query_norm.defined()) rms_norm(a.q, w.query_norm, c.norm_eps, a.q);
+    if (w.key_norm.defined()) rms_norm(a.k, w.key_norm, c.norm_eps, a.k);
+    rotate(a.q, c.rope_pairs, part.positions, a.table);
+    rotate(a.k, c.rope_pairs, part.positions, a.table);
+    packed_attention(a.q, a.k, a.v, part.begins, {.sight = Sight::causal}, a.attended);
+    quantised_linear(a.attended.reshape({n, heads}), w.output.weight, w.output.bias, a.x, Write::add);
 
-    const auto ids =
-        Tensor<std::int32_t, D>::from({n}, std::span(prompts.ids).subspan(std::size_t(begin), std::size_t(n)));
-    quantised_embedding(ids, weights_.embedding, p.x);
-    keep(0, begin, p, run);
-    const std::int64_t depth = *std::max_element(run.layers.begin(), run.layers.end());
-    for (std::int64_t i = 0; i < depth; ++i) {
-      layer(weights_.layers[std::size_t(i)], p);
-      keep(i + 1, begin, p, run);
-    }
-  }
-
-  void layer(const LlamaLayer& w, Part& p) const {
-    const LlamaConfig& c = config_;
-    const std::int64_t n = p.x.dim(0), heads = c.num_heads * c.head_dim, kv_heads = c.num_kv_heads * c.head_dim;
-    rms_norm(p.x, w.attention_norm, c.norm_eps, p.h);
-    quantised_linear(p.h, w.query.weight, w.query.bias, p.q.reshape({n, heads}));
-    quantised_linear(p.h, w.key.weight, w.key.bias, p.k.reshape({n, kv_heads}));
-    quantised_linear(p.h, w.value.weight, w.value.bias, p.v.reshape({n, kv_heads}));
-    if (w.query_norm.defined()) rms_norm(p.q, w.query_norm, c.norm_eps, p.q);
-    if (w.key_norm.defined()) rms_norm(p.k, w.key_norm, c.norm_eps, p.k);
-    rotate(p.q, c.rope_pairs, p.positions, p.table);
-    rotate(p.k, c.rope_pairs, p.positions, p.table);
-    packed_attention(p.q, p.k, p.v, p.begins, Sight::causal, p.attended);
-    quantised_linear(p.attended.reshape({n, heads}), w.output.weight, w.output.bias, p.x, Write::add);
-
-    rms_norm(p.x, w.ffn_norm, c.norm_eps, p.h);
-    quantised_linear(p.h, w.gate.weight, w.gate.bias, p.gate);
-    quantised_linear(p.h, w.up.weight, w.up.bias, p.up);
-    swiglu(p.gate, p.up);
-    quantised_linear(p.gate, w.down.weight, w.down.bias, p.x, Write::add);
-  }
-
-  /// Hands state i of the tokens from `begin` on to the results that want it. The final norm belongs to the last state.
-  void keep(std::int64_t i, std::int64_t begin, Part& p, Run& run) const {
-    for (std::size_t k = 0; k < run.layers.size(); ++k) {
-      if (run.layers[k] != i) continue;
-      Tensor<float, D> state = p.x;
-      if (i == config_.depth) {
-        rms_norm(p.x, weights_.norm, config_.norm_eps, p.h);
-        state = p.h;
-      }
-      const auto result = run.results[run.mean ? 0 : k].view(begin * config_.width, p.x.shape());
-      if (run.mean)
-        add_normalised(state, 1.0 / double(run.layers.size()), result);
-      else
-        D::copy(result.data(), state.data(), state.bytes());
-    }
+    rms_norm(a.x, w.ffn_norm, c.norm_eps, a.h);
+    quantised_linear(a.h, w.gate.weight, w.gate.bias, a.gate);
+    quantised_linear(a.h, w.up.weight, w.up.bias, a.up);
+    gated(Activation::silu, a.gate, a.up);
+    quantised_linear(a.gate, w.down.weight, w.down.bias, a.x, Write::add);
   }
 
   MappedWeights file_;

@@ -6,12 +6,6 @@
 
 namespace modelgrow::inline v0 {
 
-/// A linear map in its file, and its bias, if it has one, as floats.
-struct MappedLinear {
-  QuantisedMatrix weight;
-  Tensor<float, Cpu> bias;
-};
-
 /// One block; query_norm and key_norm are undefined but in Qwen3.
 struct LlamaLayer {
   Tensor<float, Cpu> attention_norm, query_norm, key_norm, ffn_norm;
@@ -80,17 +74,16 @@ inline LlamaWeights llama_weights(const MappedWeights& file, const LlamaConfig& 
     const auto vector = [&](const char* part, std::int64_t size) {
       return file.vector(block + part + ".weight", size);
     };
-    const auto optional = [&](const std::string& name, std::int64_t size) {
-      return file.contains(name) ? file.vector(name, size) : Tensor<float, Cpu>();
+    const auto norm_of_heads = [&](const char* part) {
+      return file.contains(block + part + ".weight") ? vector(part, c.head_dim) : Tensor<float, Cpu>();
     };
     const auto linear = [&](const char* part, std::int64_t out, std::int64_t in) {
-      return MappedLinear{.weight = file.matrix(block + part + ".weight", out, in),
-                          .bias = optional(block + part + ".bias", out)};
+      return file.linear(block + part, out, in);
     };
     const std::int64_t heads = c.num_heads * c.head_dim, kv_heads = c.num_kv_heads * c.head_dim;
     w.layers.push_back({.attention_norm = vector(names.attention_norm, c.width),
-                        .query_norm = optional(block + names.query_norm + ".weight", c.head_dim),
-                        .key_norm = optional(block + names.key_norm + ".weight", c.head_dim),
+                        .query_norm = norm_of_heads(names.query_norm),
+                        .key_norm = norm_of_heads(names.key_norm),
                         .ffn_norm = vector(names.ffn_norm, c.width),
                         .query = linear(names.query, heads, c.width),
                         .key = linear(names.key, kv_heads, c.width),

@@ -8,6 +8,12 @@
 
 namespace modelgrow::inline v0 {
 
+/// A linear map in its file, and its bias, if it has one, as floats.
+struct MappedLinear {
+  QuantisedMatrix weight;
+  Tensor<float, Cpu> bias;
+};
+
 /// Named matrices and vectors of an opened model. Copies share the mapping, which lives as long as any of them.
 class MappedWeights {
  public:
@@ -41,6 +47,11 @@ class MappedWeights {
     Tensor<float, Cpu> t({size});
     found(name, {size}).decode_row(0, t.data());
     return t;
+  }
+  /// "<name>.weight" [out, in], and "<name>.bias" if there is one. Throws as matrix().
+  MappedLinear linear(const std::string& name, std::int64_t out, std::int64_t in) const {
+    return {.weight = matrix(name + ".weight", out, in),
+            .bias = contains(name + ".bias") ? vector(name + ".bias", out) : Tensor<float, Cpu>()};
   }
 
  private:

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include <modelgrow/backend/backend.hpp>
-#include <modelgrow/backend/cpu/arrays.hpp>
+#include <modelgrow/backend/cpu/elementwise.hpp>
 
 namespace modelgrow::inline v0 {
 namespace cpu {
@@ -21,10 +21,16 @@ struct Language {
     });
   }
   template <class T>
-  static void swiglu(std::int64_t n, const T* up, T* gate) {
+  static void gelu(std::int64_t n, T* x) {
     for_pieces(n, [=](std::int64_t i, std::int64_t m) {
-      const auto v = array(gate + i, m);
-      array(gate + i, m) = v / ((-v).exp() + T(1)) * array(up + i, m);
+      for (T* v = x + i; v < x + i + m; ++v) *v *= T(0.5) * (T(1) + std::erf(*v * T(0.70710678118654752)));
+    });
+  }
+  template <class T>
+  static void gated(Activation f, std::int64_t n, const T* up, T* gate) {
+    for_pieces(n, [=](std::int64_t i, std::int64_t m) {
+      Elementwise::activation(f, m, gate + i, gate + i);
+      array(gate + i, m) *= array(up + i, m);
     });
   }
   template <class T>

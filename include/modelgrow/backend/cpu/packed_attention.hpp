@@ -15,12 +15,14 @@ namespace cpu {
 template <class T>
 class PackedAttentionWorker {
  public:
-  PackedAttentionWorker(const PackedAttentionSize& s, std::int64_t longest, const T* q, const T* k, const T* v, T* out)
+  PackedAttentionWorker(const PackedAttentionSize& s, std::int64_t longest, const T* q, const T* k, const T* v,
+                        const T* bias, T* out)
       : s_(s),
         longest_(longest),
         q_(q),
         k_(k),
         v_(v),
+        bias_(bias),
         out_(out),
         scratch_(2 * Scratch<T>::rounded(longest * width_) + 3 * Scratch<T>::rounded(rows_ * width_) +
                  Scratch<T>::rounded(keys_ * rows_) + 3 * Scratch<T>::rounded(rows_)) {}
@@ -43,6 +45,7 @@ class PackedAttentionWorker {
       for (std::int64_t j = 0; j < seen; j += keys_) {
         const std::int64_t keys = std::min(keys_, seen - j);
         multiply_small<T>(keys, block, d, {key_ + j * width_, width_, 1}, {columns_, block}, {scores_, block}, false);
+        if (bias_) add_bias(kv_head, row, rows, block, j, keys);
         if (s_.sight == Sight::causal) hide_future(row, block, j, keys);
         softmax.add(keys, scores_, j == 0);
         if (j > 0)
@@ -70,6 +73,14 @@ class PackedAttentionWorker {
       r += heads;
     }
   }
+  void add_bias(std::int64_t kv_head, std::int64_t row, std::int64_t rows, std::int64_t block, std::int64_t j,
+                std::int64_t keys) {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const std::int64_t head = kv_head * group_ + (row + r) % group_, position = (row + r) / group_;
+      const T* bias = bias_ + head * (2 * s_.reach + 1) + s_.reach + j - position;
+      for (std::int64_t i = 0; i < keys; ++i) scores_[i * block + r] += bias[i];
+    }
+  }
   /// Keys behind a row's position take no part; key 0 is never hidden, so no row is empty.
   void hide_future(std::int64_t row, std::int64_t block, std::int64_t j, std::int64_t keys) {
     for (std::int64_t i = std::max<std::int64_t>(0, row / group_ - j + 1); i < keys; ++i)
@@ -78,7 +89,7 @@ class PackedAttentionWorker {
 
   const PackedAttentionSize& s_;
   std::int64_t longest_;
-  const T *q_, *k_, *v_;
+  const T *q_, *k_, *v_, *bias_;
   T* out_;
   std::int64_t group_ = s_.heads / s_.kv_heads, width_ = padded<T>(s_.head_dim);
   std::int64_t rows_ = padded<T>(std::min<std::int64_t>(64, longest_* group_));
@@ -98,12 +109,12 @@ class PackedAttentionWorker {
 struct PackedAttention {
   template <class T>
   static void packed_attention(const PackedAttentionSize& s, const std::int64_t* begins, const T* q, const T* k,
-                               const T* v, T* out) {
+                               const T* v, const T* bias, T* out) {
     std::int64_t longest = 1;
     for (std::int64_t i = 0; i < s.sequences; ++i) longest = std::max(longest, begins[i + 1] - begins[i]);
     const std::int64_t problems = s.sequences * s.kv_heads;
     parallel_for(problems, 1 + problems / 256, [&](std::int64_t begin, std::int64_t end) {
-      PackedAttentionWorker<T> worker(s, longest, q, k, v, out);
+      PackedAttentionWorker<T> worker(s, longest, q, k, v, bias, out);
       for (std::int64_t p = begin; p < end; ++p) {
         const std::int64_t* sequence = begins + p / s.kv_heads;
         worker(sequence[0], sequence[1] - sequence[0], p % s.kv_heads);
