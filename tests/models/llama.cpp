@@ -118,6 +118,10 @@ TEST_CASE("what can be wrong with a GGUF model") {
   CHECK(says(refused({.without_key = "llama.attention.layer_norm_rms_epsilon"}), "layer_norm_rms_epsilon"));
   CHECK(says(refused({.key_heads = 3}), "4 heads and 3 key heads"));
   CHECK(says(refused({.key_heads = 0}), "num_kv_heads", "0"));
+  for (const std::uint64_t size : {std::uint64_t(-8), std::uint64_t(1) << 40, std::uint64_t(70000)})
+    CHECK(says(refused({.more = {gguf_value("llama.attention.key_length", 11, u64(size)),
+                                 gguf_value("llama.rope.scaling.type", 8, gguf_string("linear"))}}),
+               "head"));
   CHECK(says(refused({.more = {gguf_value("llama.expert_count", 4, u32(8))}}), "experts"));
   CHECK(says(refused({.more = {gguf_value("llama.rope.dimension_count", 4, u32(4))}}), "rotary"));
   CHECK(says(refused({.more = {gguf_value("llama.rope.scaling.type", 8, gguf_string("yarn"))}}), "'yarn'", "linear"));
@@ -173,6 +177,7 @@ TEST_CASE("config.json of a Llama") {
   CHECK(says(refused(R"(, "rope_scaling": {"rope_type": "llama3", "factor": 8})"), "llama3", "low_freq_factor"));
   CHECK(says(refused(R"(, "rope_scaling": {"rope_type": "linear"})"), "linear", "factor"));
   CHECK(says(refused(R"(, "head_dim": 3)"), "3 values", "pairs"));
+  CHECK(says(refused(R"(, "head_dim": -4, "rope_scaling": {"type": "linear", "factor": 2})"), "head_dim", "-4"));
   CHECK(says(refused(R"(, "rms_norm_eps": 0)"), "positive"));
   CHECK(says(message_of<format_error>([] {
                LlamaConfig c;

@@ -30,7 +30,8 @@ struct LlamaConfig {
     if (num_heads % num_kv_heads != 0)
       fail("there are " + std::to_string(num_heads) + " heads and " + std::to_string(num_kv_heads) +
            " key heads; expected a divisor");
-    if (head_dim % 2 != 0) fail("the heads have " + std::to_string(head_dim) + " values; rotary positions need pairs");
+    if (head_dim % 2 != 0 || head_dim > 1 << 16)
+      fail("the heads have " + std::to_string(head_dim) + " values; rotary positions need pairs, 32768 at most");
     if (!rope_factors.empty() && std::int64_t(rope_factors.size()) != head_dim / 2)
       fail("there are " + std::to_string(rope_factors.size()) + " rotary factors; expected one for each of " +
            std::to_string(head_dim / 2) + " pairs");

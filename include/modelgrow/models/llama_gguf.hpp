@@ -32,6 +32,7 @@ inline LlamaConfig llama_config(const Gguf& file) {
   c.rope_pairs = family == "llama" ? RotaryPairs::neighbours : RotaryPairs::halves;
 
   if (const Shape shape = file.at("token_embd.weight").shape; shape.rank() == 2) c.vocabulary = shape[0];
+  c.check(where);
   if (m.integer(key("expert_count"), 0) > 0)
     fail("the model has experts (mixture of experts), which are not supported");
   if (m.integer(key("attention.value_length"), c.head_dim) != c.head_dim ||

@@ -84,6 +84,7 @@ inline void read_config(LlamaConfig& c, std::string_view text, const std::string
   detail::read_key(j, "use_sliding_window", windowed, where);
   detail::read_key(j, "sliding_window", window, where);
   if (windowed && window > 0) c.max_length = std::min(c.max_length, window);
+  c.check(where);
   detail::read_rope(c, j, where);
   c.rope_pairs = RotaryPairs::halves;
   c.check(where);
