@@ -21,43 +21,51 @@ struct Packed {
 // Softmax attention of one query after the other.
 Tensor<double, Cpu> attention(const Packed& p, const Tensor<float, Cpu>& q, const Tensor<float, Cpu>& k,
                               const Tensor<float, Cpu>& v, const Tensor<float, Cpu>& bias) {
-  const auto [sequences, heads, kv_heads, d, reach, scale, sight] = p.size;
+  const auto [sequences, heads, kv_heads, d, reach, prefix, scale, sight] = p.size;
   auto out = Tensor<double, Cpu>::zeros({p.tokens(), heads, d});
   for (std::int64_t s = 0; s < sequences; ++s)
     for (std::int64_t h = 0; h < heads; ++h)
       for (std::int64_t i = p.begins[std::size_t(s)]; i < p.begins[std::size_t(s + 1)]; ++i) {
         const std::int64_t kv = h / (heads / kv_heads);
-        const std::int64_t end = sight == Sight::causal ? i + 1 : p.begins[std::size_t(s + 1)];
+        const std::int64_t begin = p.begins[std::size_t(s)], before = s > 0 ? prefix : 0;
+        std::vector<std::int64_t> keys;
+        for (std::int64_t j = 0; j < before; ++j) keys.push_back(j);
+        for (std::int64_t j = begin; j < (sight == Sight::causal ? i + 1 : p.begins[std::size_t(s + 1)]); ++j)
+          keys.push_back(j);
         std::vector<double> e;
-        for (std::int64_t j = p.begins[std::size_t(s)]; j < end; ++j) {
+        for (std::size_t n = 0; n < keys.size(); ++n) {
           double score = 0;
           for (std::int64_t c = 0; c < d; ++c)
-            score += double(q.data()[(i * heads + h) * d + c]) * double(k.data()[(j * kv_heads + kv) * d + c]);
-          const double more = bias.defined() ? double(bias.data()[h * (2 * reach + 1) + j - i + reach]) : 0;
+            score += double(q.data()[(i * heads + h) * d + c]) * double(k.data()[(keys[n] * kv_heads + kv) * d + c]);
+          const std::int64_t distance = std::int64_t(n) - (before + i - begin);
+          const double more = bias.defined() ? double(bias.data()[h * (2 * reach + 1) + distance + reach]) : 0;
           e.push_back(std::exp(scale * score + more));
         }
         const double total = std::accumulate(e.begin(), e.end(), 0.0);
         for (std::size_t j = 0; j < e.size(); ++j)
           for (std::int64_t c = 0; c < d; ++c)
-            out.data()[(i * heads + h) * d + c] +=
-                e[j] / total * double(v.data()[((p.begins[std::size_t(s)] + std::int64_t(j)) * kv_heads + kv) * d + c]);
+            out.data()[(i * heads + h) * d + c] += e[j] / total * double(v.data()[(keys[j] * kv_heads + kv) * d + c]);
       }
   return out;
 }
 
 }  // namespace
 
-TEST_CASE("attention inside packed sequences sees neither other sequences nor, if causal, the future") {
-  for (const auto sight : {Sight::causal, Sight::all})
+TEST_CASE("attention inside packed sequences sees the prefix, but neither other sequences nor, if causal, the future") {
+  for (const auto& [sight, begins] : {std::pair{Sight::causal, std::vector<std::int64_t>{0, 1, 8, 8, 24, 230, 234}},
+                                      {Sight::all, {0, 1, 8, 8, 24, 230, 234}},
+                                      {Sight::causal, {0, 37, 44, 44, 60, 230, 234}},
+                                      {Sight::all, {0, 37, 44, 44, 60, 230, 234}}})
     for (const auto& [heads, kv_heads, d] : {std::tuple{3, 3, 16}, {6, 2, 8}, {9, 3, 64}, {5, 1, 20}}) {
       const Packed p{.size = {.sequences = 6,
                               .heads = heads,
                               .kv_heads = kv_heads,
                               .head_dim = d,
                               .reach = 250,
+                              .prefix = begins[1] == 37 ? 37 : 0,
                               .scale = 0.3,
                               .sight = sight},
-                     .begins = {0, 1, 8, 8, 24, 230, 234}};
+                     .begins = begins};
       CAPTURE(int(sight), heads, kv_heads, d);
       const auto q = random_tensor<float>({p.tokens(), heads, d}, 1),
                  k = random_tensor<float>({p.tokens(), kv_heads, d}, 2);

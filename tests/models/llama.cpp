@@ -77,6 +77,30 @@ TEST_CASE("packing, parts and padding do not change the states") {
   CHECK(model.encode(PackedPrompts()).at(0).size() == 0);
 }
 
+TEST_CASE("what prompts have in common is computed once and changes no state") {
+  const auto model = Llama<Cpu>::open(llm_golden / "qwen3.safetensors");
+  const std::vector<std::vector<std::int32_t>> texts{
+      {5, 6, 7, 8, 9}, {5, 6, 7}, {5, 6, 7, 1, 2, 3, 4, 9, 9, 2}, {5, 6, 7, 8}, {5, 6, 7}};
+  const PackedPrompts prompts(texts);
+  CHECK(common_prefix(prompts) == 3);
+  CHECK(common_prefix(PackedPrompts(std::span(texts).first(1))) == 0);
+  std::int64_t tokens = 0;
+  for_parts<Cpu>(prompts, CommonPrefix::share, 2048, [&](const PromptPart<Cpu>& part) { tokens += part.tokens(); });
+  CHECK(tokens == 3 + 2 + 0 + 7 + 1 + 0);
+  for (const auto& layers : {HiddenLayers{.indices = {1, 2}}, HiddenLayers::mean_of_all()})
+    for (const std::int64_t at_once : {2048, 6}) {
+      const auto together = model.encode(prompts, layers, at_once);
+      for (std::int64_t i = 0; i < prompts.count(); ++i) {
+        PackedPrompts one;
+        one.add(texts[std::size_t(i)]);
+        const auto alone = model.encode(one, layers);
+        for (std::size_t k = 0; k < alone.size(); ++k)
+          CHECK(relative_error(together[k].view(prompts.begins[std::size_t(i)] * 32, {prompts.length(i), 32}),
+                               alone[k]) < 1e-6);
+      }
+    }
+}
+
 TEST_CASE("padded batches are packed by their mask, and states are padded again") {
   const std::vector<std::int32_t> ids{7, 8, 0, 0, 1, 2}, mask{1, 1, 0, 0, 1, 1};
   const PackedPrompts prompts(ids, mask, 3);
@@ -226,10 +250,13 @@ TEST_CASE("language model operations check their shapes") {
   CHECK(refuses("the bias", [&] { normalise(t({2, 3}), t({3}), t({2}), 1e-5, t({2, 3})); }));
   CHECK(refuses("gain and bias", [&] { normalise(t({2, 3}), t({3}), {}, 1e-5, t({2, 3})); }));
   CHECK(refuses("add_to", [&] { add_to(t({2, 3}), t({3, 2})); }));
-  CHECK(refuses("add_normalised", [&] { add_normalised(t({2, 3}), 1, t({3, 2})); }));
   CHECK(refuses("the bias", [&] {
     const std::vector<std::int64_t> two{0, 2};
     packed_attention(t({2, 2, 4}), t({2, 2, 4}), t({2, 2, 4}), two, {.bias = t({2, 1})}, t({2, 2, 4}));
+  }));
+  CHECK(refuses("the prefix", [&] {
+    const std::vector<std::int64_t> two{0, 1, 2};
+    packed_attention(t({2, 2, 4}), t({2, 2, 4}), t({2, 2, 4}), two, {.prefix = 2}, t({2, 2, 4}));
   }));
   const std::vector<std::int64_t> begins{0, 2}, short_of{0, 1}, backwards{0, 3, 2};
   CHECK(refuses("packed_attention", [&] {

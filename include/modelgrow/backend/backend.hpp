@@ -86,9 +86,10 @@ enum class Sight { causal, all };
 
 /// Attention inside sequences that lie one behind the other without padding: sequence i has tokens [begins[i],
 /// begins[i + 1]). q[tokens, heads, head_dim], k and v[tokens, kv_heads, head_dim]; query head h uses key head
-/// h / (heads / kv_heads). A bias[heads, 2 * reach + 1] is indexed by the distance (key - query) + reach.
+/// h / (heads / kv_heads). A bias[heads, 2 * reach + 1] is indexed by the distance (key - query) + reach. If `prefix`
+/// is not 0, the first sequence has that many tokens and all others continue it: they see its keys before their own.
 struct PackedAttentionSize {
-  std::int64_t sequences, heads, kv_heads, head_dim, reach;
+  std::int64_t sequences, heads, kv_heads, head_dim, reach, prefix;
   double scale;
   Sight sight;
 };

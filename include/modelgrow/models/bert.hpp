@@ -40,16 +40,16 @@ class Bert {
     const BertConfig& c = config_;
     check_prompts(prompts, "Bert", c.vocabulary, c.max_length);
     HiddenStates<D> states(layers, c.depth, prompts.tokens(), c.width);
-    for_parts<D>(prompts, at_once, [&](const PromptPart<D>& part) {
+    for_parts<D>(prompts, CommonPrefix::compute, at_once, [&](const PromptPart<D>& part) {
       Activations a(c, part.tokens());
       quantised_embedding(part.ids, words_, a.x);
       quantised_embedding(part.positions, positions(), a.h);
       add_to(a.x, a.h);
       norm(embedding_norm_, a);
-      states.keep(0, part.first, a.x);
+      states.keep(0, part, a.x);
       for (std::int64_t i = 1; i <= states.last(); ++i) {
         layer(layers_[std::size_t(i - 1)], part, a);
-        states.keep(i, part.first, a.x);
+        states.keep(i, part, a.x);
       }
     });
     return states.take();

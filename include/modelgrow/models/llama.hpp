@@ -40,21 +40,22 @@ class Llama {
   std::int64_t max_length() const { return config_.max_length; }
 
   /// Hidden states [tokens, width] of the prompts, packed as they are: one tensor for each of `layers`, or their mean.
-  /// Computes `at_once` tokens at a time (or one prompt, if it is longer), which bounds the memory. Throws shape_error
-  /// for empty prompts, prompts longer than max_length(), ids outside the vocabulary and layers the model lacks.
+  /// What all prompts begin with (a template) is computed once. Computes `at_once` tokens at a time (or one prompt, if
+  /// it is longer), which bounds the memory. Throws shape_error for empty prompts, prompts longer than max_length(),
+  /// ids outside the vocabulary and layers the model lacks.
   std::vector<Tensor<float, D>> encode(const PackedPrompts& prompts, const HiddenLayers& layers = {},
                                        std::int64_t at_once = 2048) const {
     const LlamaConfig& c = config_;
     check_prompts(prompts, "Llama", c.vocabulary, c.max_length);
     HiddenStates<D> states(layers, c.depth, prompts.tokens(), c.width);
-    for_parts<D>(prompts, at_once, [&](const PromptPart<D>& part) {
+    for_parts<D>(prompts, CommonPrefix::share, at_once, [&](const PromptPart<D>& part) {
       Activations a(c, part);
       quantised_embedding(part.ids, weights_.embedding, a.x);
-      states.keep(0, part.first, a.x);
+      states.keep(0, part, a.x);
       for (std::int64_t i = 1; i <= states.last(); ++i) {
         layer(weights_.layers[std::size_t(i - 1)], part, a);
         if (i == c.depth) rms_norm(a.x, weights_.norm, c.norm_eps, a.x);
-        states.keep(i, part.first, a.x);
+        states.keep(i, part, a.x);
       }
     });
     return states.take();
@@ -88,7 +89,7 @@ class Llama {
     if (w.key_norm.defined()) rms_norm(a.k, w.key_norm, c.norm_eps, a.k);
     rotate(a.q, c.rope_pairs, part.positions, a.table);
     rotate(a.k, c.rope_pairs, part.positions, a.table);
-    packed_attention(a.q, a.k, a.v, part.begins, {.sight = Sight::causal}, a.attended);
+    packed_attention(a.q, a.k, a.v, part.begins, {.sight = Sight::causal, .prefix = part.prefix}, a.attended);
     quantised_linear(a.attended.reshape({n, heads}), w.output.weight, w.output.bias, a.x, Write::add);
 
     rms_norm(a.x, w.ffn_norm, c.norm_eps, a.h);

@@ -54,17 +54,17 @@ class T5Encoder {
     const T5Config& c = config_;
     check_prompts(prompts, "T5Encoder", c.vocabulary, max_length());
     HiddenStates<D> states(layers, c.depth, prompts.tokens(), c.width);
-    for_parts<D>(prompts, at_once, [&](const PromptPart<D>& part) {
+    for_parts<D>(prompts, CommonPrefix::compute, at_once, [&](const PromptPart<D>& part) {
       Activations a(c, part.tokens());
       quantised_embedding(part.ids, embedding_, a.x);
-      states.keep(0, part.first, a.x);
+      states.keep(0, part, a.x);
       Tensor<float, D> bias;
       for (std::int64_t i = 1; i <= states.last(); ++i) {
         const Layer& w = layers_[std::size_t(i - 1)];
         if (w.bias_of_buckets.defined()) bias = bias_of_distances(w.bias_of_buckets, part.longest);
         layer(w, bias, part, a);
         if (i == c.depth) rms_norm(a.x, norm_, c.norm_eps, a.x);
-        states.keep(i, part.first, a.x);
+        states.keep(i, part, a.x);
       }
     });
     return states.take();

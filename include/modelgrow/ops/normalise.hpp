@@ -23,15 +23,4 @@ void normalise(const Tensor<float, D>& x, const Tensor<float, D>& gain, const Te
                                          bias.defined() ? bias.data() : nullptr, y.data(), mean.data(), rstd.data());
 }
 
-/// sum [n, C] += weight * x, where each row of x [n, C] is normalised first with an eps of 1e-5. Throws shape_error.
-template <HasInference D>
-void add_normalised(const Tensor<float, D>& x, double weight, const Tensor<float, D>& sum) {
-  expect("add_normalised", x.shape().rank() == 2 && x.shape() == sum.shape(), [&] {
-    return "the input is " + to_string(x.shape()) + ", the sum " + to_string(sum.shape()) + "; expected twice [n, C]";
-  });
-  const Tensor<float, D> y(x.shape());
-  normalise(x, {}, {}, 1e-5, y);
-  Backend<D>::axpy(x.size(), weight, y.data(), sum.data());
-}
-
 }  // namespace modelgrow::inline v0

@@ -16,6 +16,7 @@ struct PackedScores {
   Sight sight = Sight::all;
   std::optional<double> scale = {};  // 1 / sqrt(head_dim)
   Tensor<float, D> bias = {};
+  std::int64_t prefix = 0;  // if not 0: the length of the first sequence, which all others continue
 };
 
 /// q [n, heads, d], k and v [n, kv_heads, d] -> out [n, heads, d], where heads is a multiple of kv_heads and sequence i
@@ -36,10 +37,13 @@ void packed_attention(const Tensor<float, D>& q, const Tensor<float, D>& k, cons
   std::int64_t longest = 1;
   for (std::size_t i = 1; i < begins.size(); ++i) {
     ascend = ascend && begins[i - 1] <= begins[i];
-    longest = std::max(longest, begins[i] - begins[i - 1]);
+    longest = std::max(longest, begins[i] - begins[i - 1] + (i > 1 ? scores.prefix : 0));
   }
   expect("packed_attention", ascend, [&] {
     return "the sequences must follow each other from 0 to the number of tokens, " + std::to_string(q.dim(0));
+  });
+  expect("packed_attention", scores.prefix == 0 || (begins.size() > 1 && begins[1] == scores.prefix), [&] {
+    return "the first sequence is the prefix; it should have " + std::to_string(scores.prefix) + " tokens";
   });
   const Tensor<float, D>& bias = scores.bias;
   expect("packed_attention",
@@ -55,6 +59,7 @@ void packed_attention(const Tensor<float, D>& q, const Tensor<float, D>& k, cons
                                  .kv_heads = k.dim(1),
                                  .head_dim = q.dim(2),
                                  .reach = bias.defined() ? bias.dim(1) / 2 : 0,
+                                 .prefix = scores.prefix,
                                  .scale = scores.scale.value_or(1 / std::sqrt(double(q.dim(2)))),
                                  .sight = scores.sight};
   Backend<D>::packed_attention(size, begins.data(), q.data(), k.data(), v.data(),

@@ -28,9 +28,10 @@ class PackedAttentionWorker {
                  Scratch<T>::rounded(keys_ * rows_) + 3 * Scratch<T>::rounded(rows_)) {}
 
   void operator()(std::int64_t first, std::int64_t tokens, std::int64_t kv_head) {
-    const std::int64_t d = s_.head_dim, stride = s_.kv_heads * d;
-    copy_rows(tokens, d, T(1), k_ + first * stride + kv_head * d, stride, 0, key_, width_);
-    copy_rows(tokens, d, T(1), v_ + first * stride + kv_head * d, stride, 0, value_, width_);
+    const std::int64_t d = s_.head_dim;
+    before_ = first < s_.prefix ? 0 : s_.prefix;
+    copy_keys(0, before_, kv_head, 0);
+    copy_keys(first, tokens, kv_head, before_);
     const std::int64_t query = first * s_.heads * d + kv_head * group_ * d;  // of q and of out
     for (std::int64_t row = 0; row < tokens * group_; row += rows_) {
       const std::int64_t rows = std::min(rows_, tokens * group_ - row);
@@ -41,7 +42,7 @@ class PackedAttentionWorker {
       std::fill(queries_ + rows * width_, queries_ + block * width_, T(0));
       transpose(block, width_, queries_, width_, columns_, block);
       const RunningSoftmax<T> softmax{block, top_, total_, shrink_};
-      const std::int64_t seen = s_.sight == Sight::causal ? (row + rows - 1) / group_ + 1 : tokens;
+      const std::int64_t seen = before_ + (s_.sight == Sight::causal ? (row + rows - 1) / group_ + 1 : tokens);
       for (std::int64_t j = 0; j < seen; j += keys_) {
         const std::int64_t keys = std::min(keys_, seen - j);
         multiply_small<T>(keys, block, d, {key_ + j * width_, width_, 1}, {columns_, block}, {scores_, block}, false);
@@ -63,6 +64,12 @@ class PackedAttentionWorker {
   }
 
  private:
+  /// Keys and values of tokens [first, first + tokens) become rows `to` and following.
+  void copy_keys(std::int64_t first, std::int64_t tokens, std::int64_t kv_head, std::int64_t to) {
+    const std::int64_t d = s_.head_dim, stride = s_.kv_heads * d, at = first * stride + kv_head * d;
+    copy_rows(tokens, d, T(1), k_ + at, stride, 0, key_ + to * width_, width_);
+    copy_rows(tokens, d, T(1), v_ + at, stride, 0, value_ + to * width_, width_);
+  }
   /// f(row in the block, heads, offset of the first head) for each position's run of rows: heads lie side by side.
   template <class F>
   void for_heads(std::int64_t row, std::int64_t rows, std::int64_t query, F f) const {
@@ -76,19 +83,20 @@ class PackedAttentionWorker {
   void add_bias(std::int64_t kv_head, std::int64_t row, std::int64_t rows, std::int64_t block, std::int64_t j,
                 std::int64_t keys) {
     for (std::int64_t r = 0; r < rows; ++r) {
-      const std::int64_t head = kv_head * group_ + (row + r) % group_, position = (row + r) / group_;
+      const std::int64_t head = kv_head * group_ + (row + r) % group_, position = before_ + (row + r) / group_;
       const T* bias = bias_ + head * (2 * s_.reach + 1) + s_.reach + j - position;
       for (std::int64_t i = 0; i < keys; ++i) scores_[i * block + r] += bias[i];
     }
   }
   /// Keys behind a row's position take no part; key 0 is never hidden, so no row is empty.
   void hide_future(std::int64_t row, std::int64_t block, std::int64_t j, std::int64_t keys) {
-    for (std::int64_t i = std::max<std::int64_t>(0, row / group_ - j + 1); i < keys; ++i)
-      std::fill_n(scores_ + i * block, std::min(block, (j + i) * group_ - row), -std::numeric_limits<T>::infinity());
+    const std::int64_t own = j - before_;  // the first of these keys, counted among the sequence's own
+    for (std::int64_t i = std::max<std::int64_t>(0, row / group_ - own + 1); i < keys; ++i)
+      std::fill_n(scores_ + i * block, std::min(block, (own + i) * group_ - row), -std::numeric_limits<T>::infinity());
   }
 
   const PackedAttentionSize& s_;
-  std::int64_t longest_;
+  std::int64_t longest_, before_ = 0;  // most keys of a sequence; keys of the prefix that this one sees
   const T *q_, *k_, *v_, *bias_;
   T* out_;
   std::int64_t group_ = s_.heads / s_.kv_heads, width_ = padded<T>(s_.head_dim);
@@ -111,7 +119,8 @@ struct PackedAttention {
   static void packed_attention(const PackedAttentionSize& s, const std::int64_t* begins, const T* q, const T* k,
                                const T* v, const T* bias, T* out) {
     std::int64_t longest = 1;
-    for (std::int64_t i = 0; i < s.sequences; ++i) longest = std::max(longest, begins[i + 1] - begins[i]);
+    for (std::int64_t i = 0; i < s.sequences; ++i)
+      longest = std::max(longest, begins[i + 1] - begins[i] + (i > 0 ? s.prefix : 0));
     const std::int64_t problems = s.sequences * s.kv_heads;
     parallel_for(problems, 1 + problems / 256, [&](std::int64_t begin, std::int64_t end) {
       PackedAttentionWorker<T> worker(s, longest, q, k, v, bias, out);
