@@ -24,6 +24,7 @@ struct Settings {
   double tflop = 6;
   std::int64_t batch = 8, ffn = 0;
   double lr = 5e-4, fresh_lr = 2e-3, guidance = 3;
+  double ema_decay = 0.999, fresh_ema_decay = 0.99;  // a fresh model has no averages from before
   std::int64_t sample_steps = 24, prompts = 8;
   std::uint64_t seed = 1;
 };
@@ -48,6 +49,7 @@ RunResult continue_training(Model& model, const ClipData& data, const Settings& 
                                    .batch = s.batch,
                                    .lr = start_from.empty() ? s.fresh_lr : s.lr,
                                    .schedule = mg::Schedule::Kind::cosine,
+                                   .ema_decay = start_from.empty() ? s.fresh_ema_decay : s.ema_decay,
                                    .seed = s.seed + 100,
                                    .start_from = start_from,
                                    .log = s.out / (name + ".jsonl")}));

@@ -18,8 +18,10 @@ namespace {
 struct Settings {
   fs::path base = "examples/data/base", out = "docs/study", work = "out/study";
   std::vector<fs::path> clips = emoji_clips();
-  double tflop = 40, lr = 5e-4, fresh_lr = 2e-3;
+  double tflop = 40, lr = 1.5e-3, fresh_lr = 2e-3, ema_decay = 0.998;
+  mg::Schedule::Kind schedule = mg::Schedule::Kind::cosine;
   std::int64_t batch = 8, evaluations = 20;
+  mg::Augmentation augmentation;
   std::vector<std::uint64_t> seeds{1, 2, 3};
   std::vector<std::string> runs;
 };
@@ -151,7 +153,9 @@ int run(const Settings& s, const std::string& command) {
                                          RunOptions{.name = kind.name + " " + std::to_string(seed),
                                                     .batch = s.batch,
                                                     .lr = start_from.empty() ? s.fresh_lr : s.lr,
-                                                    .schedule = mg::Schedule::Kind::cosine,
+                                                    .schedule = s.schedule,
+                                                    .ema_decay = s.ema_decay,
+                                                    .augmentation = s.augmentation,
                                                     .seed = seed + 100,
                                                     .start_from = start_from}));
       if (result.stopped) {
@@ -188,6 +192,13 @@ int main(int argc, char** argv) {
   app.add_option("--batch", s.batch, "clips a step")->capture_default_str();
   app.add_option("--lr", s.lr, "peak learning rate of the trained models")->capture_default_str();
   app.add_option("--fresh-lr", s.fresh_lr, "peak learning rate of the fresh model")->capture_default_str();
+  const std::map<std::string, mg::Schedule::Kind> schedules{{"constant", mg::Schedule::Kind::constant},
+                                                            {"cosine", mg::Schedule::Kind::cosine}};
+  app.add_option("--schedule", s.schedule, "course of the learning rate after warm-up")
+      ->transform(CLI::CheckedTransformer(schedules));
+  app.add_option("--ema", s.ema_decay, "decay of the averaged weights")->capture_default_str();
+  app.add_option("--mirror", s.augmentation.mirror, "probability of mirroring a clip")->capture_default_str();
+  app.add_option("--shift", s.augmentation.shift, "shift clips by up to so many pixels")->capture_default_str();
   app.add_option("--evaluations", s.evaluations, "points of a curve")->capture_default_str();
   app.add_flag("--smoke", smoke, "a few steps of each run, one seed, into out/study/smoke");
   CLI11_PARSE(app, argc, argv);

@@ -40,6 +40,11 @@ int main(int argc, char** argv) {
   app.add_option("--batch", run.batch, "clips a step")->capture_default_str();
   app.add_option("--lr", run.lr, "learning rate after warm-up")->capture_default_str();
   app.add_option("--warmup", run.warmup, "steps of linear warm-up")->capture_default_str();
+  app.add_option("--weight-decay", run.weight_decay, "decoupled weight decay")->capture_default_str();
+  app.add_option("--mirror", run.augmentation.mirror, "probability of mirroring a clip")->capture_default_str();
+  app.add_option("--shift", run.augmentation.shift, "shift clips by up to so many pixels")->capture_default_str();
+  app.add_option("--roll", run.augmentation.roll, "probability of beginning a clip at another frame")
+      ->capture_default_str();
   app.add_option("--ema", run.ema_decay, "decay of the averaged weights")->capture_default_str();
   app.add_option("--seed", run.seed, "seed of everything random")->capture_default_str();
   app.add_option("--evaluate-every", run.evaluate_every, "steps between validations")->capture_default_str();

@@ -3,10 +3,12 @@
 #pragma once
 #include <numeric>
 
+#include <modelgrow/data/augment.hpp>
 #include <modelgrow/diffusion/flow_matching.hpp>
 #include <modelgrow/diffusion/guidance.hpp>
 #include <modelgrow/diffusion/samplers.hpp>
 #include <modelgrow/models/text_to_video.hpp>
+#include <modelgrow/ops/first_channels.hpp>
 #include <modelgrow/ops/mse.hpp>
 
 #include "clip_data.hpp"
@@ -23,16 +25,23 @@ struct FlowTask {
   const ClipData& data;
   mg::Batches batches;
   mg::FlowMatching flow;
+  mg::Augmentation augmentation;
   double caption_dropout = 0.1;
 
-  FlowTask(const ClipData& d, std::uint64_t batch, std::uint64_t seed)
-      : data(d), batches(d.train.count(), batch, seed), flow{.shift = noise_shift, .seed = seed} {}
+  FlowTask(const ClipData& d, std::uint64_t batch, std::uint64_t seed, mg::Augmentation a = {})
+      : data(d), batches(d.train.count(), batch, seed), flow{.shift = noise_shift, .seed = seed}, augmentation(a) {
+    augmentation.seed = seed;
+  }
 
   /// Training loss of one step.
   mg::Var<T, D> loss(mg::Tape<T, D>& tape, mg::TextToVideo<T, D>& model, std::uint64_t step) const {
     const auto indices = batches.at(step);
     const std::uint64_t first = step * batches.batch();
-    const auto batch = mg::training_batch<T, D>(flow, data.train.gather(indices), first);
+    auto clips = data.train.gather(indices);
+    for (std::uint64_t i = 0; i < indices.size(); ++i)
+      mg::augment(std::span(clips.data() + i * data.train.clip_size(), data.train.clip_size()), 3, data.train.size,
+                  augmentation, first + i);
+    const auto batch = mg::training_batch<T, D>(flow, std::move(clips), first);
     auto text = model.text_encoder.encode(tape, data.train.gather_captions(indices));
     text.dropped =
         mg::to_device<D>(mg::caption_dropout(caption_dropout, flow.seed, first, std::int64_t(indices.size())));
@@ -76,8 +85,8 @@ struct FlowTask {
     return tape.without_recording([&] {
       auto text = model.text_encoder.encode(tape, captions);
       text.dropped = mg::to_device<D>(dropped);
-      const auto velocity = [&](const mg::Tensor<T, D>& x, const mg::Tensor<T, D>& time) {
-        return model.transformer.forward(tape, tape.constant(x), time, text).value();
+      const auto velocity = [&](const mg::Tensor<T, D>& x, const mg::Tensor<mg::Stat<T>, D>& time) {
+        return velocity_of(tape, model, x, time, text).value();
       };
       const auto& s = model.transformer.config.input_size;
       const auto noise = mg::gaussian_noise<T, D>({n, 3, s[0], s[1], s[2]}, mg::Rng(seed, mg::hash_name("sample")));
@@ -89,8 +98,13 @@ struct FlowTask {
  private:
   static mg::Var<T, D> error(mg::Tape<T, D>& tape, mg::TextToVideo<T, D>& model, const mg::FlowBatch<T, D>& batch,
                              const mg::TextStates<T, D>& text) {
-    const auto prediction = model.transformer.forward(tape, tape.constant(batch.noisy), batch.time, text);
-    return mg::mse(tape, prediction, batch.target);
+    return mg::mse(tape, velocity_of(tape, model, batch.noisy, batch.time, text), batch.target);
+  }
+  /// The model's prediction, without the variance that some models predict beside it.
+  static mg::Var<T, D> velocity_of(mg::Tape<T, D>& tape, mg::TextToVideo<T, D>& model, const mg::Tensor<T, D>& x,
+                                   const mg::Tensor<mg::Stat<T>, D>& time, const mg::TextStates<T, D>& text) {
+    return mg::first_channels(tape, model.transformer.forward(tape, tape.constant(x), time, text),
+                              model.transformer.config.in_channels);
   }
 };
 

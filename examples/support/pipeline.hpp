@@ -42,12 +42,11 @@ inline ClipData clips_for(const mg::StditConfig& video, std::span<const std::fil
   return ClipData(archives, {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])});
 }
 
-/// `o` with as many steps as `tflop` of compute buy for this model, and the averages and evaluations to go with them.
+/// `o` with as many steps as `tflop` of compute buy for this model, and the evaluations to go with them.
 inline RunOptions spending(const Model& model, double tflop, std::int64_t evaluations, RunOptions o) {
   const double flops = step_flops(model.transformer.config, model.text_encoder.config, o.batch);
   o.steps = std::max<std::int64_t>(1, std::int64_t(tflop * 1e12 / flops));
   o.warmup = std::min<std::int64_t>(50, o.steps / 10);
-  o.ema_decay = 0.99;
   o.evaluate_every = (o.steps + evaluations - 1) / evaluations;
   return o;
 }

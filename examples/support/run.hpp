@@ -27,6 +27,7 @@ struct RunOptions {
   mg::Schedule::Kind schedule = mg::Schedule::Kind::constant;
   double weight_decay = 0.01;
   double ema_decay = 0.999;
+  mg::Augmentation augmentation = {};
   std::uint64_t seed = 1;
   std::int64_t evaluate_every = 0;        // steps; 0: only at the end
   std::filesystem::path directory = {};   // where the run is saved
@@ -67,7 +68,7 @@ inline double step_flops(const mg::StditConfig& video, const mg::ByteEncoderConf
 template <class T, class D>
 RunResult train(mg::TextToVideo<T, D>& model, const ClipData& data, const RunOptions& o) {
   using Model = mg::TextToVideo<T, D>;
-  const FlowTask<T, D> task(data, std::uint64_t(o.batch), o.seed);
+  const FlowTask<T, D> task(data, std::uint64_t(o.batch), o.seed, o.augmentation);
   mg::TrainerOptions options{.steps = o.steps,
                              .schedule = {.kind = o.schedule, .peak = o.lr, .warmup = o.warmup, .total = o.steps},
                              .adamw = {.beta2 = 0.99, .eps = 1e-10, .weight_decay = o.weight_decay, .clip_norm = 1.0},

@@ -8,4 +8,5 @@
 #include <modelgrow/models/stdit.hpp>
 #include <modelgrow/models/text_to_video.hpp>
 #include <modelgrow/nn/initialise.hpp>
+#include <modelgrow/ops/first_channels.hpp>
 #include <modelgrow/ops/mse.hpp>

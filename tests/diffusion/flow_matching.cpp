@@ -82,6 +82,14 @@ TEST_CASE("validation noise levels are the middles of equal strata, shifted") {
   }
 }
 
+TEST_CASE("times stay float in a bf16 batch") {
+  const auto clips = mg::Tensor<float, mg::Cpu>::zeros({2, 3});
+  const std::vector<double> sigmas{0.998, 0.9999};
+  const auto batch = mg::add_noise<mg::bf16>(mg::FlowMatching{}, clips, sigmas, 0);
+  CHECK(batch.time.data()[0] == 998.0f);
+  CHECK(batch.time.data()[1] == float(999.9));
+}
+
 TEST_CASE("a batch without one noise level per clip is refused") {
   const std::vector<double> sigmas{0.5, 0.5};
   CHECK_THROWS_AS(mg::add_noise<float>(mg::FlowMatching{}, some_clips(3), sigmas, 0), mg::shape_error);

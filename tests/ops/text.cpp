@@ -27,6 +27,18 @@ TEST_CASE("time features are cosines and sines of float32 angles") {
   CHECK_THROWS_AS(time_features(tape, random_tensor({2, 2}, 1), 8), shape_error);
 }
 
+TEST_CASE("a bf16 model tells times apart that bf16 cannot") {
+  REQUIRE(bf16(998.0f) == bf16(1000.0f));
+  const std::vector<float> times{998, 1000};
+  Tape<bf16, Cpu> tape;
+  Tape<float, Cpu> float_tape;
+  const auto t = Tensor<float, Cpu>::from({2}, times);
+  const auto y = time_features(tape, t, 256);
+  const auto reference = time_features(float_tape, t, 256);
+  for (int i = 0; i < 512; ++i) CHECK(y.data()[i] == bf16(reference.data()[i]));
+  CHECK_FALSE(y.data()[0] == y.data()[256]);  // cos 998 = 0.52, cos 1000 = 0.56
+}
+
 TEST_CASE("an embedding picks rows, and rows picked twice get both gradients") {
   const auto ids = Tensor<std::int32_t, Cpu>::from({2, 3}, std::vector<std::int32_t>{4, 0, 4, 1, 4, 0});
   const auto table = random_tensor({5, 7}, 1);

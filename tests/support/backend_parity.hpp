@@ -239,7 +239,7 @@ template <class D, class T>
 void check_text() {
   for (const std::int64_t width : {8, 31})
     check_parity<D, T>("time_features", [&](auto& side) {
-      auto* t = side.values(5, 1, 10.0);
+      auto* t = side.statistics(5, 1, 10.0);
       side.backend.time_features(5, width, t, side.fresh(5 * width));
     });
   std::vector<std::int32_t> ids{3, 0, 3, 3, 7, 0, 1};

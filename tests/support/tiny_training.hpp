@@ -68,7 +68,7 @@ TinyRun tiny_run(const TinyRunOptions& options) {
   });
 
   const std::vector<std::string> captions{"a red square", "up"};
-  const auto predict = [&](Tape<T, D>& tape, const Tensor<T, D>& x, const Tensor<T, D>& time,
+  const auto predict = [&](Tape<T, D>& tape, const Tensor<T, D>& x, const Tensor<Stat<T>, D>& time,
                            const std::vector<std::string>& texts, const std::vector<std::int32_t>& dropped) {
     auto text = model.text_encoder.encode(tape, texts);
     text.dropped = to_device<D>(Tensor<std::int32_t, Cpu>::from({std::int64_t(dropped.size())}, dropped));
@@ -105,7 +105,7 @@ TinyRun tiny_run(const TinyRunOptions& options) {
 
   const auto averages = trainer.ema()->use_in(model);
   const auto velocity = guided(
-      [&](const Tensor<T, D>& x, const Tensor<T, D>& time) {
+      [&](const Tensor<T, D>& x, const Tensor<Stat<T>, D>& time) {
         Tape<T, D> tape(Tape<T, D>::Mode::infer);
         return predict(tape, x, time, {captions[0], captions[0]}, {0, 1}).value();
       },

@@ -159,7 +159,7 @@ struct BackendContract {
   static void unpatchify(const PatchSize&, PatchOrder, const T* patches, T* x /*=*/);
 
   // features[n, width] = [cos(t f_0..), sin(t f_0..)], f_j = 10000^(-j / (width/2)), in float32 as upstream does.
-  static void time_features(Size n, Size width, const T* t, T* features /*=*/);
+  static void time_features(Size n, Size width, const Stat<T>* t, T* features /*=*/);
   // y[i] = table[ids[i]], rows of `width`.
   static void embedding(Size n, Size width, const std::int32_t* ids, const T* table, T* y /*=*/);
   static void embedding_dx(Size n, Size width, const std::int32_t* ids, const T* dy, T* dtable /*+=*/);

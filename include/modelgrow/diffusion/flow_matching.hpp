@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include <modelgrow/backend/backend.hpp>
 #include <modelgrow/diffusion/noise.hpp>
 
 namespace modelgrow::inline v0 {
@@ -37,9 +38,9 @@ struct FlowMatching {
 /// Input, target and times of one forward pass.
 template <class T, Device D>
 struct FlowBatch {
-  Tensor<T, D> noisy;   // x = (1 - sigma) x0 + sigma eps, shape of the clips
-  Tensor<T, D> target;  // v = eps - x0
-  Tensor<T, D> time;    // [batch], 1000 sigma
+  Tensor<T, D> noisy;       // x = (1 - sigma) x0 + sigma eps, shape of the clips
+  Tensor<T, D> target;      // v = eps - x0
+  Tensor<Stat<T>, D> time;  // [batch], 1000 sigma
 };
 
 /// Adds noise to clips [batch, ..]; entry b is sample first + b and has noise level sigmas[b].
@@ -53,8 +54,9 @@ FlowBatch<T, D> add_noise(const FlowMatching& flow, const Tensor<U, Cpu>& clips,
                       " need one noise level per entry of axis 0; " + std::to_string(sigmas.size()) + " were given");
   const std::int64_t size = clips.size() / batch;
   const Rng noise(flow.seed, hash_name("flow_matching.noise"));
-  Tensor<T, Cpu> x(clips.shape()), v(clips.shape()), time(Shape{batch});
-  for (std::int64_t b = 0; b < batch; ++b) time.data()[b] = detail::narrow<T>(time_scale * sigmas[std::size_t(b)]);
+  Tensor<T, Cpu> x(clips.shape()), v(clips.shape());
+  Tensor<Stat<T>, Cpu> time(Shape{batch});
+  for (std::int64_t b = 0; b < batch; ++b) time.data()[b] = Stat<T>(time_scale * sigmas[std::size_t(b)]);
   parallel_for(clips.size(), 4096, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const double sigma = sigmas[std::size_t(i / size)], clip = detail::widen(clips.data()[i]);

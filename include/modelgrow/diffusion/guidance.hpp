@@ -34,7 +34,8 @@ Tensor<T, D> twice(const Tensor<T, D>& x) {
 /// must be computed with captions (c), the second half without (u).
 template <class Predict>
 auto guided(Predict predict, double scale) {
-  return [predict = std::move(predict), scale]<class T, HasBackend D>(const Tensor<T, D>& x, const Tensor<T, D>& time) {
+  return [predict = std::move(predict), scale]<class T, HasBackend D>(const Tensor<T, D>& x,
+                                                                      const Tensor<Stat<T>, D>& time) {
     const Tensor<T, D> both = predict(detail::twice(x), detail::twice(time));
     if (both.size() != 2 * x.size())
       throw shape_error("[guided] for clips " + to_string(x.shape()) + " given twice the prediction has shape " +

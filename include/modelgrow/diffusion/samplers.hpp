@@ -41,15 +41,17 @@ struct FlowSchedule {
 };
 
 /// Integrates from noise x [batch, ..] at sigmas[0] to sigmas.back(). velocity(x, time [batch]) -> v of the shape of x,
-/// time = 1000 sigma. The state is kept on the host in float (double for a double model), whatever T the model has.
+/// time = 1000 sigma in float (double for a double model). The state is kept on the host in float (double for a double
+/// model), whatever T the model has.
 template <class T, Device D, class Velocity>
 Tensor<T, D> sample_euler(const Tensor<T, D>& noise, std::span<const double> sigmas, Velocity&& velocity) {
   const Shape shape = noise.shape();
   std::vector<Stat<T>> state(std::size_t(noise.size()));
-  Tensor<T, Cpu> x = to_cpu(noise), time(Shape{noise.dim(0)});
+  Tensor<T, Cpu> x = to_cpu(noise);
+  Tensor<Stat<T>, Cpu> time(Shape{noise.dim(0)});
   for (std::size_t i = 0; i < state.size(); ++i) state[i] = Stat<T>(detail::widen(x.data()[i]));
   for (std::size_t k = 0; k + 1 < sigmas.size(); ++k) {
-    for (T& t : time.span()) t = detail::narrow<T>(time_scale * sigmas[k]);
+    for (auto& t : time.span()) t = Stat<T>(time_scale * sigmas[k]);
     const Tensor<T, D> there = velocity(to_device<D>(x), to_device<D>(time));
     if (!(there.shape() == shape))
       throw shape_error("[sample_euler] the velocity has shape " + to_string(there.shape()) + ", the clips " +

@@ -197,7 +197,7 @@ struct Stdit {
   }
 
   /// x [B,C,T,H,W], t [B], text for the first and (if the model has one) the second cross-attention.
-  Var<T, D> forward(Tape<T, D>& tape, const Var<T, D>& x, const Tensor<T, D>& t, const TextStates<T, D>& text,
+  Var<T, D> forward(Tape<T, D>& tape, const Var<T, D>& x, const Tensor<Stat<T>, D>& t, const TextStates<T, D>& text,
                     const TextStates<T, D>& text_2 = {}) {
     check(x.shape(), text_2);
     const std::int64_t width = config.hidden_size;

@@ -22,7 +22,7 @@ struct TimestepEmbedder {
     v.child("mlp.2", self.second);
   }
   /// t [B] in 0..1000 -> [B, hidden].
-  Var<T, D> operator()(Tape<T, D>& tape, const Tensor<T, D>& t) {
+  Var<T, D> operator()(Tape<T, D>& tape, const Tensor<Stat<T>, D>& t) {
     return second(tape, silu(tape, first(tape, time_features(tape, t, features))));
   }
 };

@@ -12,7 +12,7 @@ namespace cpu {
 
 struct Text {
   template <class T>
-  static void time_features(std::int64_t n, std::int64_t width, const T* t, T* features) {
+  static void time_features(std::int64_t n, std::int64_t width, const Stat<T>* t, T* features) {
     const std::int64_t half = width / 2;
     for (std::int64_t j = 0; j < half; ++j) {
       // Every intermediate result is rounded to float32, in upstream's order.

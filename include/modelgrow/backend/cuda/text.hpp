@@ -59,7 +59,7 @@ struct EmbeddingDx {
 template <class T>
 struct TimeFeatures {
   Index width;
-  const T* t;
+  const Stat<T>* t;
   T* features;
   template <class Dev>
   MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
@@ -67,7 +67,7 @@ struct TimeFeatures {
     float value = 0;
     if (j < 2 * half) {
       const float log_period = 9.210340371976184f;  // log 10000
-      const float angle = float(dev.widen(t[i / width])) * dev.exp(-log_period * float(j % half) / float(half));
+      const float angle = float(t[i / width]) * dev.exp(-log_period * float(j % half) / float(half));
       value = j < half ? dev.cos(angle) : dev.sin(angle);
     }
     features[i] = dev.template narrow<T>(Stat<T>(value));
@@ -102,7 +102,7 @@ struct ReplaceDroppedDx {
 template <class Exec>
 struct TextOperations {
   template <class T>
-  static void time_features(Index n, Index width, const T* t, T* features) {
+  static void time_features(Index n, Index width, const Stat<T>* t, T* features) {
     Exec::launch(ForEach<TimeFeatures<T>>{.n = n * width, .element = {.width = width, .t = t, .features = features}});
   }
   template <class T>
