@@ -20,7 +20,7 @@ namespace {
 
 struct Settings {
   fs::path base = "examples/data/base", out = "out/demo";
-  std::vector<fs::path> clips = emoji_clips();
+  ClipSource clips;
   double tflop = 6;
   std::int64_t batch = 8, ffn = 0;
   double lr = 5e-4, fresh_lr = 2e-3, guidance = 3;
@@ -158,7 +158,7 @@ int main(int argc, char** argv) {
   CLI::App app{"Grows a pretrained text-to-video model, proves that nothing changed, and goes on training it."};
   Settings s;
   app.add_option("--base", s.base, "pipeline folder of the pretrained model")->capture_default_str();
-  app.add_option("--clips", s.clips, "WebDataset archives of captioned clips")->capture_default_str();
+  app.add_option("--clips", s.clips.archives, "WebDataset archives of captioned clips")->capture_default_str();
   app.add_option("--out", s.out, "where the grown model, report and pictures go")->capture_default_str();
   app.add_option("--tflop", s.tflop, "compute of each of the three runs")->capture_default_str();
   app.add_option("--batch", s.batch, "clips a step")->capture_default_str();

@@ -17,7 +17,7 @@ namespace {
 
 struct Settings {
   fs::path base = "examples/data/base", out = "docs/study", work = "out/study";
-  std::vector<fs::path> clips = emoji_clips();
+  ClipSource clips;
   double tflop = 40, lr = 1.5e-3, fresh_lr = 2e-3, ema_decay = 0.998;
   mg::Schedule::Kind schedule = mg::Schedule::Kind::cosine;
   std::int64_t batch = 8, evaluations = 20;
@@ -183,7 +183,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> names;
   for (const auto& kind : kinds) names.push_back(kind.name);
   app.add_option("--base", s.base, "pipeline folder of the saturated base")->capture_default_str();
-  app.add_option("--clips", s.clips, "WebDataset archives of captioned clips")->capture_default_str();
+  app.add_option("--clips", s.clips.archives, "WebDataset archives of captioned clips")->capture_default_str();
+  app.add_option("--digits", s.clips.digits, "instead, so many clips of moving digits");
   app.add_option("--out", s.out, "where growth.csv, growth.png and growth.md go")->capture_default_str();
   app.add_option("--work", s.work, "where grown models are kept meanwhile")->capture_default_str();
   app.add_option("--tflop", s.tflop, "compute of each run")->capture_default_str();

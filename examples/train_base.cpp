@@ -13,7 +13,7 @@ using namespace example;
 
 int main(int argc, char** argv) {
   CLI::App app{"Trains a small text-to-video model from scratch on WebDataset archives of captioned clips."};
-  std::vector<std::filesystem::path> clips = emoji_clips();
+  ClipSource clips;
   mg::StditConfig video{.input_size = {8, 32, 32},
                         .in_channels = 3,
                         .patch_size = {1, 4, 4},
@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
                  .directory = "out/base",
                  .save_every = 500};
   bool resume = false;
-  app.add_option("--clips", clips, "WebDataset archives of animated WebP and captions")->capture_default_str();
+  app.add_option("--clips", clips.archives, "WebDataset archives of animated WebP and captions")->capture_default_str();
+  app.add_option("--digits", clips.digits, "instead, so many clips of moving digits (grey)");
   app.add_option("--out", run.directory, "directory of the run: weights, averages, optimizer, log")
       ->capture_default_str();
   app.add_option("--steps", run.steps, "optimizer steps")->capture_default_str();
@@ -55,11 +56,14 @@ int main(int argc, char** argv) {
   app.add_option("--mlp-ratio", video.mlp_ratio, "width of the MLP over the width")->capture_default_str();
   app.add_option("--frames", video.input_size[0], "frames of a clip")->capture_default_str();
   app.add_option("--patch", video.patch_size, "patch: frames height width")->capture_default_str();
+  app.add_option("--text-length", video.model_max_length, "most bytes of a caption")->capture_default_str();
   app.add_option("--ngrams", text.ngram_buckets, "buckets of the text encoder's n-gram table")->capture_default_str();
   app.add_flag("--resume", resume, "continue the run in --out");
   CLI11_PARSE(app, argc, argv);
   try {
     const Interrupt interrupt;
+    if (clips.digits > 0) video.in_channels = 1;
+    text.max_length = video.model_max_length;
     const mg::ClipSize size{int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])};
     const ClipData data(clips, size);
     mg::TextToVideo<float, mg::Cpu> model(video, text);

@@ -8,6 +8,8 @@
 
 #include <modelgrow/core/tensor.hpp>
 #include <modelgrow/data/batches.hpp>
+#include <modelgrow/data/bouncing_digits.hpp>
+#include <modelgrow/data/idx.hpp>
 #include <modelgrow/data/split.hpp>
 #include <modelgrow/data/webdataset.hpp>
 
@@ -20,23 +22,37 @@ inline std::vector<std::filesystem::path> emoji_clips(const std::filesystem::pat
           root / "examples/data/clips/fluent-emoji-64-tones.tar"};
 }
 
+/// Where clips come from.
+struct ClipSource {
+  std::vector<std::filesystem::path> archives = emoji_clips();
+  std::size_t digits = 0;  // instead, so many grey clips of one or two moving digits
+  std::filesystem::path digit_images = "examples/data/digits";
+};
+
 /// One side of a data set in memory.
 struct ClipSet {
   mg::ClipSize size;
+  int channels = 3;
   std::vector<std::string> captions;
   std::vector<std::vector<std::string>> keywords;
-  std::vector<float> pixels;  // [clip, 3, frames, height, width]
+  std::vector<float> pixels;  // [clip, channels, frames, height, width]
 
   std::size_t count() const { return captions.size(); }
-  std::size_t clip_size() const { return std::size_t(3) * size.frames * size.height * size.width; }
+  std::size_t clip_size() const { return std::size_t(channels) * size.frames * size.height * size.width; }
   std::span<const float> clip(std::size_t i) const { return std::span(pixels).subspan(i * clip_size(), clip_size()); }
 
   /// Clips [n, 3, T, H, W] of some samples.
   mg::Tensor<float, mg::Cpu> gather(std::span<const std::size_t> indices) const {
-    mg::Tensor<float, mg::Cpu> batch({std::int64_t(indices.size()), 3, size.frames, size.height, size.width});
+    mg::Tensor<float, mg::Cpu> batch({std::int64_t(indices.size()), channels, size.frames, size.height, size.width});
     for (std::size_t i = 0; i < indices.size(); ++i)
       std::ranges::copy(clip(indices[i]), batch.data() + i * clip_size());
     return batch;
+  }
+  void add(const mg::Sample& sample) {
+    captions.push_back(sample.caption);
+    keywords.push_back(sample.keywords);
+    pixels.resize(pixels.size() + clip_size());
+    mg::to_float(sample.clip, std::span(pixels).last(clip_size()));
   }
   std::vector<std::string> gather_captions(std::span<const std::size_t> indices) const {
     std::vector<std::string> texts;
@@ -49,19 +65,32 @@ struct ClipSet {
 struct ClipData {
   ClipSet train, validation;
 
-  ClipData(std::span<const std::filesystem::path> archives, mg::ClipSize size) {
+  ClipData(const ClipSource& source, mg::ClipSize size) {
     train.size = validation.size = size;
-    for (const auto& path : archives) {
-      mg::WebDataset reader(path);
-      while (auto sample = reader.next()) {
-        ClipSet& side = mg::split_of(sample->key) == mg::Split::train ? train : validation;
-        const mg::Clip clip = mg::resize(mg::to_rgb(sample->clip), size);
-        side.captions.push_back(sample->caption);
-        side.keywords.push_back(sample->keywords);
-        side.pixels.resize(side.pixels.size() + clip.size());
-        mg::to_float(clip, std::span(side.pixels).last(clip.size()));
-      }
+    if (source.digits > 0)
+      draw_digits(source, size);
+    else
+      for (const auto& path : source.archives) read(path);
+  }
+
+ private:
+  void read(const std::filesystem::path& archive) {
+    mg::WebDataset reader(archive);
+    while (auto sample = reader.next()) {
+      sample->clip = mg::resize(mg::to_rgb(sample->clip), train.size);
+      (mg::split_of(sample->key) == mg::Split::train ? train : validation).add(*sample);
     }
+  }
+  void draw_digits(const ClipSource& source, mg::ClipSize size) {
+    const mg::Digits images = mg::load_digits(source.digit_images);
+    const auto draw = [&](ClipSet& side, std::size_t count, std::uint64_t seed) {
+      const mg::BouncingDigits generator(
+          images, {.frames = size.frames, .height = size.height, .width = size.width, .max_digits = 2, .seed = seed});
+      side.channels = 1;
+      for (std::size_t i = 0; i < count; ++i) side.add(generator.at(i));
+    };
+    draw(train, source.digits, 1);
+    draw(validation, 256, 2);
   }
 };
 

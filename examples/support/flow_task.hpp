@@ -39,8 +39,8 @@ struct FlowTask {
     const std::uint64_t first = step * batches.batch();
     auto clips = data.train.gather(indices);
     for (std::uint64_t i = 0; i < indices.size(); ++i)
-      mg::augment(std::span(clips.data() + i * data.train.clip_size(), data.train.clip_size()), 3, data.train.size,
-                  augmentation, first + i);
+      mg::augment(std::span(clips.data() + i * data.train.clip_size(), data.train.clip_size()), data.train.channels,
+                  data.train.size, augmentation, first + i);
     const auto batch = mg::training_batch<T, D>(flow, std::move(clips), first);
     auto text = model.text_encoder.encode(tape, data.train.gather_captions(indices));
     text.dropped =
@@ -89,7 +89,8 @@ struct FlowTask {
         return velocity_of(tape, model, x, time, text).value();
       };
       const auto& s = model.transformer.config.input_size;
-      const auto noise = mg::gaussian_noise<T, D>({n, 3, s[0], s[1], s[2]}, mg::Rng(seed, mg::hash_name("sample")));
+      const auto noise = mg::gaussian_noise<T, D>({n, model.transformer.config.in_channels, s[0], s[1], s[2]},
+                                                  mg::Rng(seed, mg::hash_name("sample")));
       const auto sigmas = mg::FlowSchedule{.steps = steps, .shift = noise_shift}.sigmas();
       return mg::to_cpu(mg::sample_euler(noise, std::span<const double>(sigmas), mg::guided(velocity, guidance)));
     });

@@ -37,9 +37,9 @@ inline Model load_pipeline(const std::filesystem::path& pipeline, Weights which)
   return model;
 }
 
-/// Archives resized to what a video model takes.
-inline ClipData clips_for(const mg::StditConfig& video, std::span<const std::filesystem::path> archives) {
-  return ClipData(archives, {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])});
+/// Clips of the size that a video model takes.
+inline ClipData clips_for(const mg::StditConfig& video, const ClipSource& source) {
+  return ClipData(source, {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])});
 }
 
 /// `o` with as many steps as `tflop` of compute buy for this model, and the evaluations to go with them.

@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 TEST_CASE("the committed base is trained, and does worse with the captions of other clips") {
   const fs::path root = MODELGROW_SOURCE_DIR;
   Model model = load_pipeline(root / "examples/data/base", Weights::averaged);
-  const ClipData data = clips_for(model.transformer.config, emoji_clips(root));
+  const ClipData data = clips_for(model.transformer.config, {.archives = emoji_clips(root)});
   const FlowTask<float, mg::Cpu> task(data, 8, 1);
   mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
   const double own = task.validation_loss(tape, model);
