@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// How well a model does on clips that it was not trained on, beside those that it was: the gap says whether more
+// training, more capacity or more data is what is missing.
+#include <CLI/CLI.hpp>
+
+#include <modelgrow/backend/cpu.hpp>
+
+#include "support/pipeline.hpp"
+
+namespace fs = std::filesystem;
+using namespace example;
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Losses of a text-to-video model on each archive of captioned clips: held-out clips with their captions "
+      "and with those of other clips, and training clips."};
+  fs::path base = "examples/data/base";
+  ClipSource clips;
+  std::size_t rounds = 2;
+  app.add_option("--base", base, "pipeline folder")->capture_default_str();
+  app.add_option("--clips", clips.archives, "WebDataset archives of captioned clips")->capture_default_str();
+  app.add_option("--digits", clips.digits, "instead, so many clips of moving digits");
+  app.add_option("--rounds", rounds, "noises for each held-out clip")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    Model model = load_pipeline(base, Weights::averaged);
+    mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
+    std::vector<ClipSource> sources;
+    for (const auto& archive : clips.archives) sources.push_back({.archives = {archive}});
+    if (clips.digits > 0) sources = {clips};
+    std::cout << "| clips | held out | with the captions of other clips | trained on |\n|---|---|---|---|\n";
+    for (const ClipSource& source : sources) {
+      ClipData data = clips_for(model.transformer.config, source);
+      const FlowTask<float, mg::Cpu> task(data, 1, 1);
+      using Captions = FlowTask<float, mg::Cpu>::Captions;
+      std::cout << "| " << (clips.digits ? "moving digits" : source.archives.front().filename().string()) << " | "
+                << task.validation_loss(tape, model, Captions::own, rounds) << " (" << data.validation.count() << ") | "
+                << task.validation_loss(tape, model, Captions::others, rounds) << " | ";
+      std::swap(data.train, data.validation);
+      std::cout << task.validation_loss(tape, model, Captions::own, 1) << " (" << data.validation.count() << ") |"
+                << std::endl;
+    }
+    return 0;
+  } catch (const std::exception& e) {
+    std::cerr << "validate: " << e.what() << std::endl;
+    return 1;
+  }
+}
