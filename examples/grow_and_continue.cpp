@@ -24,7 +24,8 @@ struct Settings {
   double tflop = 6;
   std::int64_t batch = 8, ffn = 0;
   double lr = 5e-4, fresh_lr = 2e-3, guidance = 3;
-  double ema_decay = 0.999, fresh_ema_decay = 0.99;  // a fresh model has no averages from before
+  double ema_decay = 0.999, fresh_ema_decay = 0.99;          // a fresh model has no averages from before
+  mg::Augmentation augmentation{.mirror = 0.5, .shift = 1};  // against learning the few clips by heart
   std::int64_t sample_steps = 24, prompts = 8;
   std::uint64_t seed = 1;
 };
@@ -50,6 +51,7 @@ RunResult continue_training(Model& model, const ClipData& data, const Settings& 
                                    .lr = start_from.empty() ? s.fresh_lr : s.lr,
                                    .schedule = mg::Schedule::Kind::cosine,
                                    .ema_decay = start_from.empty() ? s.fresh_ema_decay : s.ema_decay,
+                                   .augmentation = s.augmentation,
                                    .seed = s.seed + 100,
                                    .start_from = start_from,
                                    .log = s.out / (name + ".jsonl")}));
@@ -165,6 +167,8 @@ int main(int argc, char** argv) {
   app.add_option("--lr", s.lr, "peak learning rate of the trained models")->capture_default_str();
   app.add_option("--fresh-lr", s.fresh_lr, "peak learning rate of the fresh model")->capture_default_str();
   app.add_option("--ffn", s.ffn, "width of the grown MLPs (default: half as wide again)");
+  app.add_option("--mirror", s.augmentation.mirror, "probability of mirroring a clip")->capture_default_str();
+  app.add_option("--shift", s.augmentation.shift, "shift clips by up to so many pixels")->capture_default_str();
   app.add_option("--guidance", s.guidance, "classifier-free guidance of the samples")->capture_default_str();
   app.add_option("--sample-steps", s.sample_steps, "Euler steps of the samples")->capture_default_str();
   app.add_option("--prompts", s.prompts, "held-out captions to sample")->capture_default_str();

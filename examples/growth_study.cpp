@@ -16,10 +16,10 @@ using namespace example;
 namespace {
 
 struct Settings {
-  fs::path base = "examples/data/base", out = "docs/study", work = "out/study";
-  ClipSource clips;
-  double tflop = 40, lr = 1.5e-3, fresh_lr = 2e-3, ema_decay = 0.998;
-  mg::Schedule::Kind schedule = mg::Schedule::Kind::cosine;
+  fs::path base = "examples/data/base-digits", out = "docs/study", work = "out/study";
+  ClipSource clips{.digits = 16384};
+  double tflop = 12, lr = 8e-4, fresh_lr = 8e-4, ema_decay = 0.999;
+  mg::Schedule::Kind schedule = mg::Schedule::Kind::constant;
   std::int64_t batch = 8, evaluations = 20;
   mg::Augmentation augmentation;
   std::vector<std::uint64_t> seeds{1, 2, 3};
@@ -183,8 +183,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> names;
   for (const auto& kind : kinds) names.push_back(kind.name);
   app.add_option("--base", s.base, "pipeline folder of the saturated base")->capture_default_str();
-  app.add_option("--clips", s.clips.archives, "WebDataset archives of captioned clips")->capture_default_str();
-  app.add_option("--digits", s.clips.digits, "instead, so many clips of moving digits");
+  app.add_option("--clips", s.clips.archives, "WebDataset archives of captioned clips, instead of moving digits");
+  app.add_option("--digits", s.clips.digits, "so many clips of moving digits")->capture_default_str();
   app.add_option("--out", s.out, "where growth.csv, growth.png and growth.md go")->capture_default_str();
   app.add_option("--work", s.work, "where grown models are kept meanwhile")->capture_default_str();
   app.add_option("--tflop", s.tflop, "compute of each run")->capture_default_str();
@@ -203,6 +203,7 @@ int main(int argc, char** argv) {
   app.add_option("--evaluations", s.evaluations, "points of a curve")->capture_default_str();
   app.add_flag("--smoke", smoke, "a few steps of each run, one seed, into out/study/smoke");
   CLI11_PARSE(app, argc, argv);
+  if (app.count("--clips")) s.clips.digits = 0;
   if (smoke) {
     s.tflop = 0.1;
     s.seeds = {1};
