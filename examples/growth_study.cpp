@@ -111,8 +111,8 @@ std::string markdown(const std::vector<Runs>& all, const Settings& s, const std:
   for (const auto& runs : all) {
     const Band band(runs.curves);
     const auto below = base && runs.kind.name != base_name ? crossing(band.mean, base->mean) : std::nullopt;
-    char line[256], from[48] = "";
-    if (below) std::snprintf(from, sizeof from, "%.2f TFLOP", *below);
+    char line[256], from[48] = "the first point";
+    if (below && *below > 0) std::snprintf(from, sizeof from, "%.2f TFLOP", *below);
     std::snprintf(line, sizeof line, " | %lld | %.1f | %.5f (%.5f to %.5f) | %s |\n",
                   static_cast<long long>(runs.parameters), runs.step_gflop, band.mean.y.back(), band.low.back(),
                   band.high.back(),
