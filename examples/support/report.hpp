@@ -53,7 +53,7 @@ struct JobReport {
         "| GFLOP a training step | %.1f | %.1f | %.1f |\n"
         "| steps (equal compute, %.1f TFLOP) | %lld | %lld | %lld |\n"
         "| validation loss before | %.5f | %.5f | %.5f |\n"
-        "| validation loss after | %.5f | **%.5f** | %.5f |\n\n"
+        "| validation loss after | %.5f | %.5f | %.5f |\n\n"
         "Growth: %s. File check: largest residual %.2g. Forward check: output differs by %.2g of its largest value.\n\n"
         "Load %.2f s, plan %.2f s, write and check %.2f s, train %.0f s; peak memory %.0f MB.\n\n"
         "![validation loss](curves.png)\n\n![samples](samples.png)\n",
