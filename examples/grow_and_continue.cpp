@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The main job: grow a pretrained text-to-video model without changing its function, go on training it, and compare
 // with going on training the old one and with a fresh model of the new size, all for the same compute.
-#include <CLI/CLI.hpp>
 #include <chrono>
 
 #include <modelgrow/backend/cpu.hpp>
@@ -10,6 +9,7 @@
 #include <modelgrow/media/png.hpp>
 #include <modelgrow/verify/forward_check.hpp>
 
+#include "support/options.hpp"
 #include "support/pipeline.hpp"
 #include "support/report.hpp"
 
@@ -167,8 +167,7 @@ int main(int argc, char** argv) {
   app.add_option("--lr", s.lr, "peak learning rate of the trained models")->capture_default_str();
   app.add_option("--fresh-lr", s.fresh_lr, "peak learning rate of the fresh model")->capture_default_str();
   app.add_option("--ffn", s.ffn, "width of the grown MLPs (default: half as wide again)");
-  app.add_option("--mirror", s.augmentation.mirror, "probability of mirroring a clip")->capture_default_str();
-  app.add_option("--shift", s.augmentation.shift, "shift clips by up to so many pixels")->capture_default_str();
+  add_options(app, s.augmentation);
   app.add_option("--guidance", s.guidance, "classifier-free guidance of the samples")->capture_default_str();
   app.add_option("--sample-steps", s.sample_steps, "Euler steps of the samples")->capture_default_str();
   app.add_option("--prompts", s.prompts, "held-out captions to sample")->capture_default_str();

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Does growth pay? From one saturated base, for several seeds and kinds of growth: train the grown model on, the base
 // itself, and a fresh model of the grown size, all for the same compute; writes growth.csv, growth.png and growth.md.
-#include <CLI/CLI.hpp>
-
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/expand.hpp>
 #include <modelgrow/media/png.hpp>
 
 #include "support/curves.hpp"
+#include "support/options.hpp"
 #include "support/pipeline.hpp"
 
 namespace fs = std::filesystem;
@@ -183,8 +182,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> names;
   for (const auto& kind : kinds) names.push_back(kind.name);
   app.add_option("--base", s.base, "pipeline folder of the saturated base")->capture_default_str();
-  app.add_option("--clips", s.clips.archives, "WebDataset archives of captioned clips, instead of moving digits");
-  app.add_option("--digits", s.clips.digits, "so many clips of moving digits")->capture_default_str();
+  add_options(app, s.clips);
   app.add_option("--out", s.out, "where growth.csv, growth.png and growth.md go")->capture_default_str();
   app.add_option("--work", s.work, "where grown models are kept meanwhile")->capture_default_str();
   app.add_option("--tflop", s.tflop, "compute of each run")->capture_default_str();
@@ -198,12 +196,10 @@ int main(int argc, char** argv) {
   app.add_option("--schedule", s.schedule, "course of the learning rate after warm-up")
       ->transform(CLI::CheckedTransformer(schedules));
   app.add_option("--ema", s.ema_decay, "decay of the averaged weights")->capture_default_str();
-  app.add_option("--mirror", s.augmentation.mirror, "probability of mirroring a clip")->capture_default_str();
-  app.add_option("--shift", s.augmentation.shift, "shift clips by up to so many pixels")->capture_default_str();
+  add_options(app, s.augmentation);
   app.add_option("--evaluations", s.evaluations, "points of a curve")->capture_default_str();
   app.add_flag("--smoke", smoke, "a few steps of each run, one seed, into out/study/smoke");
   CLI11_PARSE(app, argc, argv);
-  if (app.count("--clips")) s.clips.digits = 0;
   if (smoke) {
     s.tflop = 0.1;
     s.seeds = {1};

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Trains the base that the demo grows: a small STDiT and its text encoder on captioned clips, in pixel space.
-#include <CLI/CLI.hpp>
-
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/models/byte_encoder_json.hpp>
 #include <modelgrow/models/stdit_json.hpp>
 
+#include "support/options.hpp"
 #include "support/run.hpp"
 
 namespace mg = modelgrow;
@@ -33,8 +32,7 @@ int main(int argc, char** argv) {
                  .directory = "out/base",
                  .save_every = 500};
   bool resume = false;
-  app.add_option("--clips", clips.archives, "WebDataset archives of animated WebP and captions")->capture_default_str();
-  app.add_option("--digits", clips.digits, "instead, so many clips of moving digits (grey)");
+  add_options(app, clips);
   app.add_option("--out", run.directory, "directory of the run: weights, averages, optimizer, log")
       ->capture_default_str();
   app.add_option("--steps", run.steps, "optimizer steps")->capture_default_str();
@@ -42,10 +40,7 @@ int main(int argc, char** argv) {
   app.add_option("--lr", run.lr, "learning rate after warm-up")->capture_default_str();
   app.add_option("--warmup", run.warmup, "steps of linear warm-up")->capture_default_str();
   app.add_option("--weight-decay", run.weight_decay, "decoupled weight decay")->capture_default_str();
-  app.add_option("--mirror", run.augmentation.mirror, "probability of mirroring a clip")->capture_default_str();
-  app.add_option("--shift", run.augmentation.shift, "shift clips by up to so many pixels")->capture_default_str();
-  app.add_option("--roll", run.augmentation.roll, "probability of beginning a clip at another frame")
-      ->capture_default_str();
+  add_options(app, run.augmentation);
   app.add_option("--ema", run.ema_decay, "decay of the averaged weights")->capture_default_str();
   app.add_option("--seed", run.seed, "seed of everything random")->capture_default_str();
   app.add_option("--evaluate-every", run.evaluate_every, "steps between validations")->capture_default_str();

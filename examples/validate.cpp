@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // How well a model does on clips that it was not trained on, beside those that it was: the gap says whether more
 // training, more capacity or more data is what is missing.
-#include <CLI/CLI.hpp>
-
 #include <modelgrow/backend/cpu.hpp>
 
+#include "support/options.hpp"
 #include "support/pipeline.hpp"
 
 namespace fs = std::filesystem;
@@ -18,8 +17,7 @@ int main(int argc, char** argv) {
   ClipSource clips;
   std::size_t rounds = 2;
   app.add_option("--base", base, "pipeline folder")->capture_default_str();
-  app.add_option("--clips", clips.archives, "WebDataset archives of captioned clips")->capture_default_str();
-  app.add_option("--digits", clips.digits, "instead, so many clips of moving digits");
+  add_options(app, clips);
   app.add_option("--rounds", rounds, "noises for each held-out clip")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
@@ -28,11 +26,12 @@ int main(int argc, char** argv) {
     std::vector<ClipSource> sources;
     for (const auto& archive : clips.archives) sources.push_back({.archives = {archive}});
     if (clips.digits > 0) sources = {clips};
-    std::cout << "| clips | held out | with the captions of other clips | trained on |\n|---|---|---|---|\n";
     for (const ClipSource& source : sources) {
       ClipData data = clips_for(model.transformer.config, source);
       const FlowTask<float, mg::Cpu> task(data, 1, 1);
       using Captions = FlowTask<float, mg::Cpu>::Captions;
+      if (&source == &sources.front())
+        std::cout << "| clips | held out | with the captions of other clips | trained on |\n|---|---|---|---|\n";
       std::cout << "| " << (clips.digits ? "moving digits" : source.archives.front().filename().string()) << " | "
                 << task.validation_loss(tape, model, Captions::own, rounds) << " (" << data.validation.count() << ") | "
                 << task.validation_loss(tape, model, Captions::others, rounds) << " | ";

@@ -37,9 +37,15 @@ inline Model load_pipeline(const std::filesystem::path& pipeline, Weights which)
   return model;
 }
 
-/// Clips of the size that a video model takes.
+/// Clips of the size that a video model takes. Throws shape_error when they have other channels.
 inline ClipData clips_for(const mg::StditConfig& video, const ClipSource& source) {
-  return ClipData(source, {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])});
+  ClipData data(source, {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])});
+  if (data.train.channels != video.in_channels)
+    throw mg::shape_error("the clips have " + std::to_string(data.train.channels) + " channel(s), the model takes " +
+                          std::to_string(video.in_channels) +
+                          ": moving digits (--digits) are grey, archives (--clips) have three; choose what the model " +
+                          "was trained on");
+  return data;
 }
 
 /// `o` with as many steps as `tflop` of compute buy for this model, and the evaluations to go with them.

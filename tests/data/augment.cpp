@@ -92,5 +92,7 @@ TEST_CASE("augmentation refuses what does not fit") {
   CHECK_THROWS_AS(mg::augment(clip, 3, size, {}, 0), mg::shape_error);
   CHECK_THROWS_AS(mg::augment(clip, 2, size, {.shift = 2}, 0), mg::shape_error);
   CHECK_THROWS_AS(mg::augment(clip, 2, size, {.shift = -1}, 0), mg::shape_error);
+  CHECK_THROWS_AS(mg::augment(clip, 2, size, {.mirror = 2}, 0), mg::shape_error);
+  CHECK_THROWS_AS(mg::augment(clip, 2, size, {.roll = -0.5}, 0), mg::shape_error);
   CHECK(clip == numbered());
 }

@@ -25,7 +25,8 @@ struct Augmentation {
 };
 
 /// Changes `clip` [C, T, H, W] in place as sample number `position` of the run. Throws shape_error unless the clip has
-/// `channels` times the pixels of `size`, or when the shift is negative or wider than the clip.
+/// `channels` times the pixels of `size`, when the shift is negative or wider than the clip, and for chances beyond 0
+/// to 1.
 inline void augment(std::span<float> clip, int channels, ClipSize size, const Augmentation& how,
                     std::uint64_t position) {
   const auto [frames, height, width] = size;
@@ -37,6 +38,9 @@ inline void augment(std::span<float> clip, int channels, ClipSize size, const Au
     throw shape_error("augment: a shift of " + std::to_string(how.shift) + " pixels in a clip of " +
                       std::to_string(height) + "x" + std::to_string(width) + "; take 0 to " +
                       std::to_string(std::min(height, width) - 1));
+  if (!(how.mirror >= 0 && how.mirror <= 1 && how.roll >= 0 && how.roll <= 1))
+    throw shape_error("augment: mirror is " + std::to_string(how.mirror) + " and roll " + std::to_string(how.roll) +
+                      "; both are probabilities, from 0 to 1");
   if (how.none()) return;
   const Rng rng(how.seed, hash_name("augment") ^ position);
   const bool mirrored = rng.uniform(0) < how.mirror;

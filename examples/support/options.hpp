@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// Command-line options that several of the programs have.
+#pragma once
+#include <CLI/CLI.hpp>
+
+#include <modelgrow/data/augment.hpp>
+
+#include "clip_data.hpp"
+
+namespace example {
+
+/// --clips or --digits: archives, or moving digits instead.
+inline void add_options(CLI::App& app, ClipSource& source) {
+  CLI::Option* clips = app.add_option("--clips", source.archives, "WebDataset archives of animated WebP and captions")
+                           ->capture_default_str()
+                           ->each([&source](const std::string&) { source.digits = 0; });
+  app.add_option("--digits", source.digits, "so many grey clips of moving digits instead of archives")
+      ->check(CLI::Range(0, 10'000'000))
+      ->capture_default_str()
+      ->excludes(clips);
+}
+
+/// --mirror, --shift and --roll: what is done to clips at random.
+inline void add_options(CLI::App& app, mg::Augmentation& how) {
+  app.add_option("--mirror", how.mirror, "probability of mirroring a clip")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  app.add_option("--shift", how.shift, "shift clips by up to so many pixels")
+      ->check(CLI::Range(0, 1'000))
+      ->capture_default_str();
+  app.add_option("--roll", how.roll, "probability of beginning a clip at another frame")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+}
+
+}  // namespace example
