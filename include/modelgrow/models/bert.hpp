@@ -17,15 +17,10 @@ class Bert {
  public:
   /// A directory with config.json and safetensors. Throws io_error, or format_error: another architecture, missing or
   /// misshapen tensors.
-  static Bert open(const std::filesystem::path& path) {
-    Bert m(MappedWeights::open(path));
-    if (m.file_.gguf())
-      throw format_error(path.string() +
-                         ": BERT is read from safetensors, not from GGUF: give the directory of the model");
-    const Checkpoint& in = *m.file_.checkpoint();
-    if (in.config().empty())
-      throw format_error(path.string() + ": there is no config.json beside the weights: give the directory of a BERT");
-    read_config(m.config_, in.config(), (path / Checkpoint::config_file).string());
+  static Bert open(const std::filesystem::path& path) { return open(MappedWeights::open(path)); }
+  static Bert open(MappedWeights file) {
+    Bert m(std::move(file));
+    read_config(m.config_, m.file_.config(), m.file_.config_file());
     m.find_weights();
     return m;
   }

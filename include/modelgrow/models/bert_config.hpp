@@ -8,6 +8,7 @@ namespace modelgrow::inline v0 {
 
 /// BERT and what shares its code, such as MiniLM; the defaults are those of bert-base-uncased.
 struct BertConfig {
+  static constexpr std::string_view model_types[] = {"bert"};
   std::int64_t width = 768, depth = 12, num_heads = 12, ffn = 3072, vocabulary = 30522, max_length = 512;
   double norm_eps = 1e-12;
   std::int64_t head_dim() const { return width / num_heads; }
@@ -20,7 +21,7 @@ inline void read_config(BertConfig& c, std::string_view text, const std::string&
   const auto j = detail::parse_config(text, where);
   std::string type, activation = "gelu", positions = "absolute";
   detail::read_key(j, "model_type", type, where);
-  detail::index_in({"bert"}, type, where + ": model_type");
+  detail::index_in(BertConfig::model_types, type, where + ": model_type");
   detail::read_key(j, "hidden_act", activation, where);
   detail::read_key(j, "position_embedding_type", positions, where);
   if (activation != "gelu") throw format_error(where + ": hidden_act is '" + activation + "'; expected 'gelu'");

@@ -19,18 +19,13 @@ class Llama {
  public:
   /// A .gguf file, or a directory with config.json and safetensors. Throws io_error, or format_error: unknown
   /// architecture, missing or misshapen tensors.
-  static Llama open(const std::filesystem::path& path) {
-    Llama m(MappedWeights::open(path));
-    if (const Gguf* gguf = m.file_.gguf()) {
+  static Llama open(const std::filesystem::path& path) { return open(MappedWeights::open(path)); }
+  static Llama open(MappedWeights file) {
+    Llama m(std::move(file));
+    if (const Gguf* gguf = m.file_.gguf())
       m.config_ = llama_config(*gguf);
-    } else {
-      const Checkpoint& in = *m.file_.checkpoint();
-      if (in.config().empty())
-        throw format_error(path.string() +
-                           ": there is no config.json beside the weights: give the directory of a "
-                           "language model, or a .gguf file");
-      read_config(m.config_, in.config(), (path / Checkpoint::config_file).string());
-    }
+    else
+      read_config(m.config_, m.file_.config(), m.file_.config_file());
     m.weights_ = llama_weights(m.file_, m.config_);
     return m;
   }

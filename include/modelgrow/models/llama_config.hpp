@@ -11,6 +11,7 @@ namespace modelgrow::inline v0 {
 
 /// What llama_gguf.hpp and llama_json.hpp read. Whether there are biases and query norms, the names of the tensors say.
 struct LlamaConfig {
+  static constexpr std::string_view model_types[] = {"llama", "mistral", "qwen2", "qwen3"};
   std::int64_t width = 0, depth = 0, num_heads = 0, num_kv_heads = 0, head_dim = 0, ffn = 0, vocabulary = 0;
   std::int64_t max_length = 0;  // of a prompt; no longer than the attention window, if there is one
   double norm_eps = 1e-6, rope_theta = 10000;

@@ -64,7 +64,7 @@ inline void read_config(LlamaConfig& c, std::string_view text, const std::string
   for (auto it = j.begin(); it != j.end();) it = it->is_null() ? j.erase(it) : std::next(it);  // null: the default
   std::string type, activation = "silu";
   detail::read_key(j, "model_type", type, where);
-  detail::index_in({"llama", "mistral", "qwen2", "qwen3"}, type, where + ": model_type");
+  detail::index_in(LlamaConfig::model_types, type, where + ": model_type");
   detail::read_key(j, "hidden_act", activation, where);
   if (activation != "silu") throw format_error(where + ": hidden_act is '" + activation + "'; expected 'silu'");
 

@@ -31,6 +31,18 @@ class MappedWeights {
   const Gguf* gguf() const { return gguf_ ? &*gguf_ : nullptr; }
   /// The checkpoint; nullptr for GGUF.
   const Checkpoint* checkpoint() const { return checkpoint_ ? &*checkpoint_ : nullptr; }
+  /// The text of config.json. Throws format_error for GGUF, which has none, and when it is not beside the weights.
+  const std::string& config() const {
+    if (gguf_)
+      throw format_error(source() + ": this model is read from safetensors, not from GGUF: give the directory of the " +
+                         "model");
+    if (checkpoint_->config().empty())
+      throw format_error(source() + ": there is no config.json beside the weights: give the directory of a language " +
+                         "model, or a .gguf file");
+    return checkpoint_->config();
+  }
+  /// Where config() comes from, for errors.
+  std::string config_file() const { return (checkpoint_->path() / Checkpoint::config_file).string(); }
   std::string source() const { return (gguf_ ? gguf_->path() : checkpoint_->path()).string(); }
 
   bool contains(std::string_view name) const {

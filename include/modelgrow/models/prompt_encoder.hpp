@@ -15,19 +15,19 @@ class PromptEncoder {
  public:
   /// A .gguf file, or a directory whose config.json has a known model_type. Throws io_error or format_error.
   static PromptEncoder open(const std::filesystem::path& path) {
-    if (path.extension() == ".gguf") return PromptEncoder(Llama<D>::open(path));
-    const std::string config = Checkpoint::open(path).config();
-    const std::string where = (path / Checkpoint::config_file).string();
-    if (config.empty())
-      throw format_error(path.string() + ": there is no config.json beside the weights: give the directory of a " +
-                         "language model, or a .gguf file");
+    auto file = MappedWeights::open(path);
+    if (file.gguf()) return PromptEncoder(Llama<D>::open(std::move(file)));
     std::string type;
-    detail::read_key(detail::parse_config(config, where), "model_type", type, where);
-    const auto kind = detail::index_in({"llama", "mistral", "qwen2", "qwen3", "t5", "mt5", "umt5", "bert"}, type,
-                                       where + ": model_type");
-    if (kind == 7) return PromptEncoder(Bert<D>::open(path));
-    if (kind >= 4) return PromptEncoder(T5Encoder<D>::open(path));
-    return PromptEncoder(Llama<D>::open(path));
+    detail::read_key(detail::parse_config(file.config(), file.config_file()), "model_type", type, file.config_file());
+    std::string known;
+    const auto is = [&](const auto& types) {
+      for (const auto name : types) known += (known.empty() ? "" : ", ") + std::string(name);
+      return std::ranges::find(types, type) != std::end(types);
+    };
+    if (is(LlamaConfig::model_types)) return PromptEncoder(Llama<D>::open(std::move(file)));
+    if (is(T5Config::model_types)) return PromptEncoder(T5Encoder<D>::open(std::move(file)));
+    if (is(BertConfig::model_types)) return PromptEncoder(Bert<D>::open(std::move(file)));
+    throw format_error(file.config_file() + ": model_type '" + type + "' is not one of " + known);
   }
 
   std::int64_t width() const {

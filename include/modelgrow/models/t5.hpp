@@ -30,15 +30,10 @@ class T5Encoder {
  public:
   /// A directory with config.json and safetensors (the decoder of a whole T5 is left alone). Throws io_error, or
   /// format_error: another architecture, missing or misshapen tensors.
-  static T5Encoder open(const std::filesystem::path& path) {
-    T5Encoder m(MappedWeights::open(path));
-    if (m.file_.gguf())
-      throw format_error(path.string() +
-                         ": T5 is read from safetensors, not from GGUF: give the directory of the model");
-    const Checkpoint& in = *m.file_.checkpoint();
-    if (in.config().empty())
-      throw format_error(path.string() + ": there is no config.json beside the weights: give the directory of a T5");
-    read_config(m.config_, in.config(), (path / Checkpoint::config_file).string());
+  static T5Encoder open(const std::filesystem::path& path) { return open(MappedWeights::open(path)); }
+  static T5Encoder open(MappedWeights file) {
+    T5Encoder m(std::move(file));
+    read_config(m.config_, m.file_.config(), m.file_.config_file());
     m.find_weights();
     return m;
   }

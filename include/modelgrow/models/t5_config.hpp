@@ -8,6 +8,7 @@ namespace modelgrow::inline v0 {
 
 /// T5 of version 1.1, mT5 or umT5: gated feed-forward layers.
 struct T5Config {
+  static constexpr std::string_view model_types[] = {"t5", "mt5", "umt5"};
   std::int64_t width = 512, depth = 6, num_heads = 8, head_dim = 64, ffn = 2048, vocabulary = 32128;
   std::int64_t num_buckets = 32, max_distance = 128;  // of relative positions
   double norm_eps = 1e-6;
@@ -20,7 +21,7 @@ inline void read_config(T5Config& c, std::string_view text, const std::string& w
   const auto j = detail::parse_config(text, where);
   std::string type, feed_forward = "relu";
   detail::read_key(j, "model_type", type, where);
-  detail::index_in({"t5", "mt5", "umt5"}, type, where + ": model_type");
+  detail::index_in(T5Config::model_types, type, where + ": model_type");
   detail::read_key(j, "feed_forward_proj", feed_forward, where);
   if (feed_forward != "gated-gelu")
     throw format_error(where + ": feed_forward_proj is '" + feed_forward +
