@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Speed of the CPU backend. Every figure comes with its yardstick, measured in turn in the same run: OpenBLAS, the peak
-// of fused multiply-adds, the stream triad. Run with OMP_WAIT_POLICY=passive, or OpenBLAS's threads starve.
+// of fused multiply-adds, the stream triad. Run with OMP_WAIT_POLICY=passive OPENBLAS_THREAD_TIMEOUT=4, or the idle
+// threads of one starve those of the other.
 #include <benchmark/benchmark.h>
 #include <omp.h>
 #include <modelgrow/backend/cpu.hpp>
