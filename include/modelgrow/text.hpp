@@ -5,7 +5,12 @@
 #include <modelgrow/models/prompt_encoder.hpp>
 #include <modelgrow/text/bpe_gguf.hpp>
 #include <modelgrow/text/bpe_json.hpp>
+#include <modelgrow/text/caption_encoder.hpp>
+#include <modelgrow/text/caption_states.hpp>
 #include <modelgrow/text/load_tokenizer.hpp>
+#include <modelgrow/text/model_fingerprint.hpp>
+#include <modelgrow/text/prompt_manifest.hpp>
+#include <modelgrow/text/prompt_manifest_json.hpp>
 #include <modelgrow/text/sentencepiece.hpp>
 #include <modelgrow/text/tokenizer.hpp>
 #include <modelgrow/text/wordpiece.hpp>

@@ -16,6 +16,7 @@ TEST_CASE("a model is recognised by its file") {
     const Expected expected(name);
     const auto model = PromptEncoder<Cpu>::open(llm_golden / name);
     CHECK(model.width() == 32);
+    CHECK(model.depth() == 2);
     CHECK(model.max_length() == (name[0] == 'b' ? 16 : name[0] == 'u' ? std::int64_t{1} << 31 : 64));
     CHECK(relative_error(model.encode(expected.prompts).at(0), expected.state(2)) < 5e-6);
   }

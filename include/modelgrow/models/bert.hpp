@@ -27,6 +27,7 @@ class Bert {
 
   const BertConfig& config() const { return config_; }
   std::int64_t width() const { return config_.width; }
+  std::int64_t depth() const { return config_.depth; }
   std::int64_t max_length() const { return config_.max_length; }
 
   /// As Llama::encode; every prompt is one segment (token type 0).

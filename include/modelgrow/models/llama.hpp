@@ -32,6 +32,7 @@ class Llama {
 
   const LlamaConfig& config() const { return config_; }
   std::int64_t width() const { return config_.width; }
+  std::int64_t depth() const { return config_.depth; }
   std::int64_t max_length() const { return config_.max_length; }
 
   /// Hidden states [tokens, width] of the prompts, packed as they are: one tensor for each of `layers`, or their mean.

@@ -33,6 +33,10 @@ class PromptEncoder {
   std::int64_t width() const {
     return std::visit([](const auto& m) { return m.width(); }, model_);
   }
+  /// Layers; there is one hidden state more.
+  std::int64_t depth() const {
+    return std::visit([](const auto& m) { return m.depth(); }, model_);
+  }
   std::int64_t max_length() const {
     return std::visit([](const auto& m) { return m.max_length(); }, model_);
   }

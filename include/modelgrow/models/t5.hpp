@@ -40,6 +40,7 @@ class T5Encoder {
 
   const T5Config& config() const { return config_; }
   std::int64_t width() const { return config_.width; }
+  std::int64_t depth() const { return config_.depth; }
   /// Positions are relative, so nothing but memory limits a prompt.
   std::int64_t max_length() const { return std::int64_t{1} << 31; }
 
