@@ -59,7 +59,8 @@ struct Inputs {
     t.data()[1] = T(37);
     lengths.data()[0] = 5;
     lengths.data()[1] = 3;
-    if (c.has_second_text()) states_2 = random_tensor<T>({2, 5, c.second_text.caption_channels}, seed + 2);
+    const std::int64_t width = std::max(c.second_text.caption_channels, c.pooled_channels);
+    if (c.takes_second_text()) states_2 = random_tensor<T>({2, 5, width}, seed + 2);
   }
   mg::TextStates<T, mg::Cpu> text(mg::Tape<T, mg::Cpu>& tape) const { return {tape.constant(states), lengths, {}}; }
   mg::TextStates<T, mg::Cpu> text_2(mg::Tape<T, mg::Cpu>& tape) const {

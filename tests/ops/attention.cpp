@@ -122,3 +122,22 @@ TEST_CASE("attention refuses shapes that do not fit") {
   CHECK(says(message([&] { cross_attention(tape, q, fits, 2, ints({1, 2, 3})); }), "lengths", "[3]", "[2]"));
   CHECK(says(message([&] { cross_attention(tape, qkv, fits, 2); }), "q is [2, 3, 5, 12]"));
 }
+
+TEST_CASE("keys and values of their own give what fused ones give") {
+  const auto lengths = Tensor<std::int32_t, Cpu>::from({2}, std::vector<std::int32_t>{4, 2});
+  const auto q = random_tensor({2, 5, 6}, 1), k = random_tensor({2, 4, 6}, 2), v = random_tensor({2, 4, 6}, 3);
+  Tensor<double, Cpu> kv({2, 4, 12});
+  for (int i = 0; i < 8; ++i) {
+    std::copy_n(k.data() + i * 6, 6, kv.data() + i * 12);
+    std::copy_n(v.data() + i * 6, 6, kv.data() + i * 12 + 6);
+  }
+  const auto apart = [&](auto& tape, const auto& x) { return cross_attention(tape, x[0], x[1], x[2], 3, lengths); };
+  const auto fused = [&](auto& tape, const auto& x) { return cross_attention(tape, x[0], x[1], 3, lengths); };
+  CHECK(relative_error(evaluate({q, k, v}, apart), evaluate({q, kv}, fused)) == 0);
+  check_gradients({q, k, v}, apart);
+  DoubleTape tape;
+  const auto a = tape.constant(q), b = tape.constant(k), c = tape.constant(random_tensor({2, 3, 6}, 1));
+  CHECK(says(message_of<shape_error>([&] { cross_attention(tape, a, b, c, 3); }), "v is [2, 3, 6]"));
+  CHECK_THROWS_AS(cross_attention(tape, a, tape.constant(random_tensor({2, 4, 5}, 1)), b, 3), shape_error);
+  CHECK_THROWS_AS(cross_attention(tape, a, b, b, 4), shape_error);
+}

@@ -28,6 +28,8 @@ constexpr bool implements_contract() {
   static_assert(std::same_as<decltype(&B::template gate_residual_dx<T>), decltype(&C::gate_residual_dx)>);
   static_assert(std::same_as<decltype(&B::template modulation<T>), decltype(&C::modulation)>);
   static_assert(std::same_as<decltype(&B::template modulation_dx<T>), decltype(&C::modulation_dx)>);
+  static_assert(std::same_as<decltype(&B::template head_gate<T>), decltype(&C::head_gate)>);
+  static_assert(std::same_as<decltype(&B::template head_gate_dx<T>), decltype(&C::head_gate_dx)>);
   static_assert(std::same_as<decltype(&B::template layer_norm<T>), decltype(&C::layer_norm)>);
   static_assert(std::same_as<decltype(&B::template layer_norm_dx<T>), decltype(&C::layer_norm_dx)>);
   static_assert(std::same_as<decltype(&B::template add_table<T>), decltype(&C::add_table)>);
@@ -43,6 +45,8 @@ constexpr bool implements_contract() {
   static_assert(std::same_as<decltype(&B::template embedding_dx<T>), decltype(&C::embedding_dx)>);
   static_assert(std::same_as<decltype(&B::template replace_dropped<T>), decltype(&C::replace_dropped)>);
   static_assert(std::same_as<decltype(&B::template replace_dropped_dx<T>), decltype(&C::replace_dropped_dx)>);
+  static_assert(std::same_as<decltype(&B::template masked_mean<T>), decltype(&C::masked_mean)>);
+  static_assert(std::same_as<decltype(&B::template masked_mean_dx<T>), decltype(&C::masked_mean_dx)>);
   static_assert(std::same_as<decltype(&B::template mse<T>), decltype(&C::mse)>);
   static_assert(std::same_as<decltype(&B::template mse_dx<T>), decltype(&C::mse_dx)>);
   static_assert(std::same_as<decltype(&B::template adamw<T>), decltype(&C::adamw)>);

@@ -126,6 +126,18 @@ void check_modulate() {
         side.backend.gate_residual_dx(s, branch, m, 1, dy, without == 1 ? nullptr : dbranch,
                                       without == 2 ? nullptr : dm);
       });
+    const std::int64_t rows = s.batch * s.tokens, heads = s.slots, wide = rows * heads * s.channels;
+    check_parity<D, T>("head_gate", [&](auto& side) {
+      auto *x = side.values(wide, 1), *gate = side.values(heads, 2);
+      side.backend.head_gate(rows, heads, s.channels, x, gate, side.fresh(wide));
+    });
+    for (const int without : {0, 1, 2})
+      check_parity<D, T>("head_gate_dx", [&](auto& side) {
+        auto *x = side.values(wide, 1), *gate = side.values(heads, 2), *dy = side.values(wide, 3);
+        auto *dx = side.fresh(wide), *dgate = side.values(heads, 4);
+        side.backend.head_gate_dx(rows, heads, s.channels, x, gate, dy, without == 1 ? nullptr : dx,
+                                  without == 2 ? nullptr : dgate);
+      });
     for (const std::int64_t stride : {std::int64_t{0}, s.channels}) {
       const std::int64_t t_size = stride == 0 ? s.batch * s.channels : vectors;
       check_parity<D, T>("modulation", [&](auto& side) {
@@ -265,6 +277,18 @@ void check_text() {
       side.backend.replace_dropped_dx(5, tokens, channels, side.given(drop), dy, without == 1 ? nullptr : dtable,
                                       without == 2 ? nullptr : dx);
     });
+  const std::vector<std::int32_t> lengths{3, 1, 2, 3, 1};
+  for (const int masked : {0, 1}) {
+    check_parity<D, T>("masked_mean", [&](auto& side) {
+      auto* x = side.values(all, 1);
+      side.backend.masked_mean(5, tokens, channels, masked ? side.given(lengths) : nullptr, x,
+                               side.fresh(5 * channels));
+    });
+    check_parity<D, T>("masked_mean_dx", [&](auto& side) {
+      auto* dy = side.values(5 * channels, 1);
+      side.backend.masked_mean_dx(5, tokens, channels, masked ? side.given(lengths) : nullptr, dy, side.fresh(all));
+    });
+  }
 }
 
 template <class D, class T>

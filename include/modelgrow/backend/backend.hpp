@@ -129,6 +129,10 @@ struct BackendContract {
   static void gate_residual(ModulateSize, const T* x, const T* branch, const T* m, int gate, T* y /*=*/);
   static void gate_residual_dx(ModulateSize, const T* branch, const T* m, int gate, const T* dy, T* dbranch /*= ?*/,
                                T* dm /*+= ?*/);
+  // y[r, h, i] = x[r, h, i] * tanh(gate[h]) for rows of heads * head_dim values.
+  static void head_gate(Size rows, Size heads, Size head_dim, const T* x, const T* gate, T* y /*=*/);
+  static void head_gate_dx(Size rows, Size heads, Size head_dim, const T* x, const T* gate, const T* dy, T* dx /*= ?*/,
+                           T* dgate /*+= ?*/);
   // m[b, k, c] = table[k, c] + t[b, k * slot_stride + c]; slot_stride is channels (a vector a slot) or 0 (shared).
   // `tokens` is not used.
   static void modulation(ModulateSize, Size slot_stride, const T* table, const T* t, T* m /*=*/);
@@ -168,6 +172,11 @@ struct BackendContract {
                               const T* x, T* y /*=*/);
   static void replace_dropped_dx(Size batch, Size tokens, Size channels, const std::int32_t* drop, const T* dy,
                                  T* dtable /*+= ?*/, T* dx /*= ?*/);
+  // y[b] = mean over the first lengths[b] (all, when absent) of the tokens x[b, l], rows of `channels`.
+  static void masked_mean(Size batch, Size tokens, Size channels, const std::int32_t* lengths /*?*/, const T* x,
+                          T* y /*=*/);
+  static void masked_mean_dx(Size batch, Size tokens, Size channels, const std::int32_t* lengths /*?*/, const T* dy,
+                             T* dx /*=*/);
 
   // loss[0] = mean (prediction - target)^2 over n values.
   static void mse(Size n, const T* prediction, const T* target, T* loss /*=*/);

@@ -8,100 +8,17 @@
 #include <vector>
 
 #include <modelgrow/autograd/recompute.hpp>
+#include <modelgrow/models/stdit_block.hpp>
 #include <modelgrow/models/stdit_schema.hpp>
 #include <modelgrow/nn/caption_embedder.hpp>
-#include <modelgrow/nn/cross_attention.hpp>
 #include <modelgrow/nn/initialise.hpp>
 #include <modelgrow/nn/patch_embed.hpp>
+#include <modelgrow/nn/pooled_text.hpp>
 #include <modelgrow/nn/position.hpp>
-#include <modelgrow/nn/self_attention.hpp>
+#include <modelgrow/nn/text_refiner.hpp>
 #include <modelgrow/nn/timestep.hpp>
-#include <modelgrow/ops/add.hpp>
-#include <modelgrow/ops/add_table.hpp>
-#include <modelgrow/ops/gate_residual.hpp>
-#include <modelgrow/ops/modulation.hpp>
-#include <modelgrow/ops/norm_modulate.hpp>
 
 namespace modelgrow::inline v0 {
-
-/// The spaces of an STDiT. LayerNorm runs over `hidden`, so its units are copied equally often; heads follow because
-/// the configuration knows only heads * head_dim == hidden.
-struct StditSpaces {
-  Space hidden, heads, ffn;
-  std::int64_t head_dim;
-  explicit StditSpaces(const StditConfig& c)
-      : hidden(Space{.name = "hidden", .size = c.hidden_size}),
-        heads(Space{.name = "heads", .size = c.num_heads}),
-        ffn(Space{.name = "ffn", .size = c.ffn()}),
-        head_dim(c.head_dim()) {}
-};
-
-/// Text as a block sees it: tokens [B,L,hidden] and their number per caption.
-template <class T, Device D>
-struct StditText {
-  Var<T, D> tokens;
-  Tensor<std::int32_t, D> lengths;
-};
-
-/// One block. Rows of scale_shift_table: shift, scale, gate of attention, then of the MLP; the temporal attention sees
-/// the residual without norm and shares the attention gate, as upstream does.
-template <class T, Device D>
-struct StditBlock {
-  Parameter<T, D> scale_shift_table;
-  SelfAttention<T, D> attn, attn_temp;
-  CrossAttention<T, D> cross_attn;
-  Mlp<T, D> mlp;
-  std::optional<TemporalConv<T, D>> conv_temp;
-  std::optional<CrossAttention<T, D>> cross_attn_2;
-
-  StditBlock(const StditConfig& c, const StditSpaces& s)
-      : scale_shift_table(ParamInfo{.axes = {fixed(6), each(s.hidden)},
-                                    .init = Init::normal(1.0 / std::sqrt(double(c.hidden_size)))}),
-        attn(s.hidden, s.heads, s.head_dim),
-        attn_temp(s.hidden, s.heads, s.head_dim, Init::zeros()),
-        cross_attn(s.hidden, s.heads, s.head_dim),
-        mlp(s.hidden, s.ffn, s.hidden, Init::xavier(), Writes::residual) {
-    if (c.has_temporal_conv()) conv_temp.emplace(s.hidden, c.temporal_conv);
-    if (c.has_second_text()) cross_attn_2.emplace(s.hidden, s.heads, s.head_dim);
-  }
-
-  static void describe(auto& self, auto& v) {
-    v("scale_shift_table", self.scale_shift_table);
-    v.child("attn", self.attn);
-    v.child("cross_attn", self.cross_attn);
-    v.child("mlp", self.mlp);
-    v.child("attn_temp", self.attn_temp);
-    v.child("conv_temp", self.conv_temp);
-    v.child("cross_attn_2", self.cross_attn_2);
-  }
-
-  /// x [B,T,S,C], t0 [B,6C]; temporal_table [T,C] only for the first block.
-  Var<T, D> operator()(Tape<T, D>& tape, Var<T, D> x, const Var<T, D>& t0, const StditText<T, D>& text,
-                       const StditText<T, D>& text_2, const Var<T, D>& temporal_table, std::string_view scope = {}) {
-    constexpr Slots attention{.shift = 0, .scale = 1}, perceptron{.shift = 3, .scale = 4};
-    constexpr int attention_gate = 2, mlp_gate = 5;
-    const Var<T, D> m = modulation(tape, tape.use(scale_shift_table), t0);
-
-    x = gate_residual(tape, x, attn(tape, norm_modulate(tape, x, m, attention), Along::space), m, attention_gate);
-    tape.observe(scope, "attn", x);
-    const Var<T, D> frames = temporal_table.defined() ? add_table(tape, x, temporal_table, Along::time) : x;
-    x = gate_residual(tape, x, attn_temp(tape, frames, Along::time), m, attention_gate);
-    tape.observe(scope, "attn_temp", x);
-    if (conv_temp) {
-      x = add(tape, x, (*conv_temp)(tape, x));
-      tape.observe(scope, "conv_temp", x);
-    }
-    x = add(tape, x, cross_attn(tape, x, text.tokens, text.lengths));
-    tape.observe(scope, "cross_attn", x);
-    if (cross_attn_2) {
-      x = add(tape, x, (*cross_attn_2)(tape, x, text_2.tokens, text_2.lengths));
-      tape.observe(scope, "cross_attn_2", x);
-    }
-    x = gate_residual(tape, x, mlp(tape, norm_modulate(tape, x, m, perceptron)), m, mlp_gate);
-    tape.observe(scope, "mlp", x);
-    return x;
-  }
-};
 
 /// The last layer: adaLN with shift and scale from the time embedding itself, then a linear map to patches.
 template <class T, Device D>
@@ -138,6 +55,8 @@ struct Stdit {
   Linear<T, D> t_block;
   CaptionEmbedder<T, D> y_embedder;
   std::optional<CaptionEmbedder<T, D>> y_embedder_2;
+  std::optional<TextRefiner<T, D>> y_refiner, y_refiner_2;
+  std::optional<PooledText<T, D>> y_pooler;
   std::vector<StditBlock<T, D>> blocks;
   StditFinalLayer<T, D> final_layer;
   Activations activations = Activations::keep;
@@ -158,6 +77,9 @@ struct Stdit {
     y_embedder = CaptionEmbedder<T, D>(s.hidden, c.caption_channels, c.model_max_length);
     if (c.has_second_text())
       y_embedder_2.emplace(s.hidden, c.second_text.caption_channels, c.second_text.model_max_length);
+    if (c.text_refiner > 0) y_refiner.emplace(s.hidden, s.heads, s.head_dim, s.ffn, c.text_refiner);
+    if (c.second_text.refiner > 0) y_refiner_2.emplace(s.hidden, s.heads, s.head_dim, s.ffn, c.second_text.refiner);
+    if (c.has_pooled_text()) y_pooler.emplace(s.hidden, c.pooled_channels);
     for (std::int64_t i = 0; i < c.depth; ++i) blocks.emplace_back(c, s);
     final_layer = StditFinalLayer<T, D>(c, s);
   }
@@ -190,13 +112,16 @@ struct Stdit {
     v.child("t_embedder", self.t_embedder);
     v.child("t_block.1", self.t_block);
     v.child("y_embedder", self.y_embedder);
+    v.child("y_refiner", self.y_refiner);
     v.child("y_embedder_2", self.y_embedder_2);
+    v.child("y_refiner_2", self.y_refiner_2);
+    v.child("y_pooler", self.y_pooler);
     v.stack("blocks", self.blocks,
             StackRules{.first_insertion = 1, .because = "the temporal position table enters block 0 only"});
     v.child("final_layer", self.final_layer);
   }
 
-  /// x [B,C,T,H,W], t [B], text for the first and (if the model has one) the second cross-attention.
+  /// x [B,C,T,H,W], t [B], the states of the first text encoder and (if the model takes them) of the second.
   Var<T, D> forward(Tape<T, D>& tape, const Var<T, D>& x, const Tensor<Stat<T>, D>& t, const TextStates<T, D>& text,
                     const TextStates<T, D>& text_2 = {}) {
     check(x.shape(), text_2);
@@ -204,12 +129,15 @@ struct Stdit {
     Var<T, D> h = x_embedder(tape, x);
     h = add_table(tape, h, reshape(tape, tape.use(pos_embed), {config.num_spatial(), width}), Along::space);
     tape.observe({}, "x_embedder", h);
-    const Var<T, D> time = t_embedder(tape, t), t0 = t_block(tape, silu(tape, time));
+    Var<T, D> time = t_embedder(tape, t);
+    if (y_pooler) time = add(tape, time, (*y_pooler)(tape, text_2));
+    const Var<T, D> t0 = t_block(tape, silu(tape, time));
     tape.observe({}, "t_block", t0);
-    const StditText<T, D> y{y_embedder(tape, text), text.lengths};
+    StditText<T, D> y{y_embedder(tape, text), text.lengths}, y_2;
+    if (y_refiner) y.tokens = (*y_refiner)(tape, y.tokens, time, y.lengths);
     tape.observe({}, "y_embedder", y.tokens);
-    StditText<T, D> y_2;
     if (y_embedder_2) y_2 = {(*y_embedder_2)(tape, text_2), text_2.lengths};
+    if (y_refiner_2) y_2.tokens = (*y_refiner_2)(tape, y_2.tokens, time, y_2.lengths);
     const Var<T, D> frames = reshape(tape, tape.use(pos_embed_temporal), {config.num_temporal(), width});
 
     for (std::size_t i = 0; i < blocks.size(); ++i) {
@@ -244,8 +172,8 @@ struct Stdit {
       throw shape_error("[STDiT] input has shape " + to_string(x) + "; the model takes [batch, " +
                         std::to_string(config.in_channels) + ", " + std::to_string(s[0]) + ", " + std::to_string(s[1]) +
                         ", " + std::to_string(s[2]) + "]");
-    if (config.has_second_text() && !text_2.states.defined())
-      throw shape_error("[STDiT] the model has a second cross-attention; pass the second encoder's text states too");
+    if (config.takes_second_text() && !text_2.states.defined())
+      throw shape_error("[STDiT] the model reads a second text encoder; pass its text states too");
   }
 };
 

@@ -27,10 +27,18 @@ struct StditConfig {
   double space_scale = 1.0, time_scale = 1.0;
 
   TemporalConvOptions temporal_conv = {};  // x += conv(LN(x)) over frames, after the temporal attention
-  struct SecondText {                      // a second cross-attention behind the first, for another text encoder
+  /// How the tokens of a second text encoder enter a block: by a cross-attention behind the first (ModelGrow), by the
+  /// same with a tanh gate for each head, or by keys and values of their own inside the first.
+  enum class TextEntry { cross_attention, gated, decoupled };
+  struct SecondText {
     std::int64_t caption_channels = 0, model_max_length = 0;
+    TextEntry entry = TextEntry::cross_attention;
+    std::int64_t refiner = 0;  // blocks of a token refiner behind y_embedder_2
     bool operator==(const SecondText&) const = default;
   } second_text = {};
+  std::int64_t text_refiner = 0;     // blocks of a token refiner behind y_embedder
+  std::int64_t pooled_channels = 0;  // width of the second encoder's states, whose mean joins the time embedding
+  std::string second_prompt = {};    // JSON: how the second encoder is fed (text/prompt.hpp); travels with the weights
 
   bool operator==(const StditConfig&) const = default;
 
@@ -44,6 +52,9 @@ struct StditConfig {
   std::int64_t num_temporal() const { return grid()[0]; }
   std::int64_t num_spatial() const { return grid()[1] * grid()[2]; }
   bool has_second_text() const { return second_text.caption_channels > 0; }
+  bool has_pooled_text() const { return pooled_channels > 0; }
+  /// Whether forward() needs the states of a second text encoder.
+  bool takes_second_text() const { return has_second_text() || has_pooled_text(); }
   bool has_temporal_conv() const { return temporal_conv.kind != TemporalConvOptions::Kind::none; }
 
   /// Throws shape_error for sizes that no STDiT can have.
@@ -55,6 +66,11 @@ struct StditConfig {
       fail("hidden_size " + std::to_string(hidden_size) + " is not divisible by num_heads " +
            std::to_string(num_heads));
     if (hidden_size % 4 != 0) fail("hidden_size " + std::to_string(hidden_size) + " is not divisible by 4");
+    if (has_second_text() && has_pooled_text() && second_text.caption_channels != pooled_channels)
+      fail("the second text has " + std::to_string(second_text.caption_channels) + " channels, its mean " +
+           std::to_string(pooled_channels) + ": both come from one encoder");
+    if (second_text.refiner > 0 && !has_second_text())
+      fail("a refiner behind y_embedder_2 needs a second text encoder: add cross_attn_2 first");
     for (std::size_t i = 0; i < 3; ++i)
       if (patch_size[i] <= 0 || input_size[i] % patch_size[i] != 0)
         fail("input_size is not divisible by patch_size in dimension " + std::to_string(i));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// StditConfig as config.json: the constructor arguments of Open-Sora 1.0 under their own names, plus two optional
-// objects for the layers that growth adds.
+// StditConfig as config.json: the constructor arguments of Open-Sora 1.0 under their own names, plus those for the
+// layers that growth adds.
 #pragma once
 #include <string>
 #include <string_view>
@@ -14,6 +14,7 @@ namespace modelgrow::inline v0 {
 namespace detail {
 inline constexpr std::string_view conv_kinds[] = {"none", "depthwise", "dense"};
 inline constexpr std::string_view conv_paddings[] = {"causal", "centred"};
+inline constexpr std::string_view text_entries[] = {"cross_attention", "gated", "decoupled"};
 
 inline TemporalConvOptions::Kind conv_kind_of(const std::string& word) {
   return TemporalConvOptions::Kind(index_in(conv_kinds, word, "temporal convolution"));
@@ -47,7 +48,12 @@ inline std::string config_text(const StditConfig& c) {
   }
   if (c.has_second_text())
     j["second_text"] = {{"caption_channels", c.second_text.caption_channels},
-                        {"model_max_length", c.second_text.model_max_length}};
+                        {"model_max_length", c.second_text.model_max_length},
+                        {"entry", detail::text_entries[int(c.second_text.entry)]},
+                        {"refiner", c.second_text.refiner}};
+  if (c.text_refiner > 0) j["text_refiner"] = c.text_refiner;
+  if (c.has_pooled_text()) j["pooled_channels"] = c.pooled_channels;
+  if (!c.second_prompt.empty()) j["second_prompt"] = detail::parse_config(c.second_prompt, "second_prompt");
   return j.dump(2) + "\n";
 }
 
@@ -81,7 +87,14 @@ inline void read_config(StditConfig& c, std::string_view text, const std::string
   if (const auto it = j.find("second_text"); it != j.end()) {
     read(*it, "caption_channels", c.second_text.caption_channels);
     read(*it, "model_max_length", c.second_text.model_max_length);
+    read(*it, "refiner", c.second_text.refiner);
+    std::string entry(detail::text_entries[0]);
+    read(*it, "entry", entry);
+    c.second_text.entry = StditConfig::TextEntry(detail::index_in(detail::text_entries, entry, where));
   }
+  read(j, "text_refiner", c.text_refiner);
+  read(j, "pooled_channels", c.pooled_channels);
+  if (const auto it = j.find("second_prompt"); it != j.end()) c.second_prompt = it->dump();
   try {
     c.validate();
   } catch (const shape_error& e) {

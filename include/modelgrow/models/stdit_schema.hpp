@@ -30,8 +30,23 @@ inline StditConfig grown_config(StditConfig base, const Schema& s) {
     if (const auto it = s.settings.find("temporal_conv.padding"); it != s.settings.end())
       base.temporal_conv.padding = detail::padding_of(it->second);
   }
-  if (const auto* null = s.find("y_embedder_2.y_embedding"))
-    base.second_text = {.caption_channels = null->shape()[1], .model_max_length = null->shape()[0]};
+  const auto depth_of = [&](const std::string& refiner) {
+    std::int64_t n = 0;
+    while (s.find(refiner + ".blocks." + std::to_string(n) + ".norm1.weight")) ++n;
+    return n;
+  };
+  if (const auto* null = s.find("y_embedder_2.y_embedding")) {
+    using Entry = StditConfig::TextEntry;
+    base.second_text = {.caption_channels = null->shape()[1],
+                        .model_max_length = null->shape()[0],
+                        .entry = s.find("blocks.0.cross_attn_2.gate")              ? Entry::gated
+                                 : s.find("blocks.0.cross_attn_2.v_linear.weight") ? Entry::decoupled
+                                                                                   : Entry::cross_attention,
+                        .refiner = depth_of("y_refiner_2")};
+  }
+  base.text_refiner = depth_of("y_refiner");
+  if (const auto* null = s.find("y_pooler.y_embedding")) base.pooled_channels = null->shape()[1];
+  if (const auto it = s.settings.find("second_prompt"); it != s.settings.end()) base.second_prompt = it->second;
   return base;
 }
 
@@ -78,10 +93,46 @@ inline void add_temporal_conv(StditConfig& c, const SchemaOption::Arguments& giv
   }
 }
 
+/// The prompt of a second encoder: a JSON object, and no other than the one there is.
+inline void set_prompt(StditConfig& c, const OptionArguments& a) {
+  const std::string text = a.word("prompt", "");
+  if (text.empty()) return;
+  std::string prompt;
+  try {
+    prompt = parse_config(text, "argument 'prompt'").dump();
+  } catch (const format_error& e) {
+    throw plan_error(std::string(e.what()) + "; expected a JSON object that says how the encoder is fed");
+  }
+  if (!c.second_prompt.empty() && c.second_prompt != prompt)
+    throw plan_error("the second text encoder is fed by the prompt " + c.second_prompt + "; a second one, " + prompt +
+                     ", would change what its states mean");
+  c.second_prompt = prompt;
+}
+
 inline void add_second_text(StditConfig& c, const SchemaOption::Arguments& given) {
-  const OptionArguments a("cross_attn_2", given, {"caption_channels", "model_max_length"});
-  c.second_text = {.caption_channels = a.number("caption_channels", 0),
-                   .model_max_length = a.number("model_max_length", 128)};
+  const OptionArguments a("cross_attn_2", given, {"caption_channels", "model_max_length", "entry", "prompt"});
+  c.second_text.caption_channels = a.number("caption_channels", 0);
+  c.second_text.model_max_length = a.number("model_max_length", 128);
+  try {
+    const std::string entry = a.word("entry", "cross_attention");
+    c.second_text.entry = StditConfig::TextEntry(index_in(text_entries, entry, "cross_attn_2: entry"));
+  } catch (const format_error& e) {
+    throw plan_error(e.what());
+  }
+  set_prompt(c, a);
+}
+
+inline void add_pooled_text(StditConfig& c, const SchemaOption::Arguments& given) {
+  const OptionArguments a("y_pooler", given, {"caption_channels", "prompt"});
+  c.pooled_channels = a.number("caption_channels", 0);
+  set_prompt(c, a);
+}
+
+inline void add_text_refiner(StditConfig& c, const SchemaOption::Arguments& given) {
+  c.text_refiner = OptionArguments("y_refiner", given, {"depth"}).number("depth", 2);
+}
+inline void add_second_text_refiner(StditConfig& c, const SchemaOption::Arguments& given) {
+  c.second_text.refiner = OptionArguments("y_refiner_2", given, {"depth"}).number("depth", 2);
 }
 
 }  // namespace detail
@@ -100,6 +151,7 @@ std::vector<SchemaOption> stdit_options(const StditConfig& base, SchemaOf schema
                             with.settings = now.settings;
                             if (c.has_temporal_conv())
                               with.settings["temporal_conv.padding"] = detail::word_of(c.temporal_conv.padding);
+                            if (!c.second_prompt.empty()) with.settings["second_prompt"] = c.second_prompt;
                             return with;
                           } catch (const shape_error& e) {
                             throw plan_error(e.what());
@@ -110,9 +162,16 @@ std::vector<SchemaOption> stdit_options(const StditConfig& base, SchemaOf schema
       option("conv_temp", "temporal convolution; kind = dense | depthwise, kernel = 3 | 5, padding = causal | centred",
              detail::add_temporal_conv),
       option("cross_attn_2",
-             "second cross-attention for another text encoder; caption_channels = width of its states, "
-             "model_max_length = 128",
-             detail::add_second_text)};
+             "attention to another text encoder; caption_channels = width of its states, model_max_length = 128, "
+             "entry = cross_attention | gated | decoupled, prompt = how it is fed, as JSON",
+             detail::add_second_text),
+      option("y_pooler",
+             "the mean of another text encoder's states beside the time; caption_channels = their width, prompt = how "
+             "it is fed, as JSON",
+             detail::add_pooled_text),
+      option("y_refiner", "transformer blocks over the tokens of the first text encoder; depth = 2",
+             detail::add_text_refiner),
+      option("y_refiner_2", "the same behind the second text encoder; depth = 2", detail::add_second_text_refiner)};
 }
 
 }  // namespace modelgrow::inline v0

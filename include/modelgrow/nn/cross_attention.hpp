@@ -14,10 +14,11 @@ struct CrossAttention {
   std::int64_t heads = 0;
 
   CrossAttention() = default;
-  CrossAttention(const Extent& hidden, const Space& heads_, std::int64_t head_dim, Init last = Init::zeros())
+  CrossAttention(const Extent& hidden, const Space& heads_, std::int64_t head_dim, Init last = Init::zeros(),
+                 Writes writes = Writes::residual)
       : q_linear(Extent(heads_) * head_dim, hidden),
         kv_linear(2 * Extent(heads_) * head_dim, hidden),
-        proj(hidden, Extent(heads_) * head_dim, last, Writes::residual),
+        proj(hidden, Extent(heads_) * head_dim, last, writes),
         heads(heads_.size) {}
 
   static void describe(auto& self, auto& v) {
@@ -25,12 +26,20 @@ struct CrossAttention {
     v.child("kv_linear", self.kv_linear);
     v.child("proj", self.proj);
   }
+  /// Queries [B,N,heads*head_dim] of x [B,..,C].
+  Var<T, D> queries(Tape<T, D>& tape, const Var<T, D>& x) {
+    return reshape(tape, q_linear(tape, x),
+                   {x.dim(0), x.value().size() / (x.dim(0) * x.dim(-1)), q_linear.weight.value.dim(0)});
+  }
+  /// What queries find in text [B,L,C], lengths int32 [B], before the last projection.
+  Var<T, D> attend(Tape<T, D>& tape, const Var<T, D>& q, const Var<T, D>& text,
+                   const Tensor<std::int32_t, D>& lengths) {
+    return cross_attention(tape, q, kv_linear(tape, text), heads, lengths);
+  }
   /// x [B,..,C], text [B,L,C], lengths int32 [B] -> [B,..,C].
   Var<T, D> operator()(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& text,
                        const Tensor<std::int32_t, D>& lengths) {
-    const Shape tokens{x.dim(0), x.value().size() / (x.dim(0) * x.dim(-1)), q_linear.weight.value.dim(0)};
-    const Var<T, D> q = reshape(tape, q_linear(tape, x), tokens), kv = kv_linear(tape, text);
-    return reshape(tape, proj(tape, cross_attention(tape, q, kv, heads, lengths)), x.shape());
+    return reshape(tape, proj(tape, attend(tape, queries(tape, x), text, lengths)), x.shape());
   }
 };
 

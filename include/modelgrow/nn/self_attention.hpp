@@ -13,9 +13,10 @@ struct SelfAttention {
   std::int64_t heads = 0;
 
   SelfAttention() = default;
-  SelfAttention(const Extent& hidden, const Space& heads_, std::int64_t head_dim, Init last = Init::xavier())
+  SelfAttention(const Extent& hidden, const Space& heads_, std::int64_t head_dim, Init last = Init::xavier(),
+                Writes writes = Writes::residual)
       : qkv(3 * Extent(heads_) * head_dim, hidden),
-        proj(hidden, Extent(heads_) * head_dim, last, Writes::residual),
+        proj(hidden, Extent(heads_) * head_dim, last, writes),
         heads(heads_.size) {}
 
   static void describe(auto& self, auto& v) {

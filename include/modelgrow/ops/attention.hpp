@@ -65,31 +65,64 @@ Var<T, D> self_attention(Tape<T, D>& tape, const Var<T, D>& qkv, std::int64_t he
                                   {batch, frames, space, channels});
 }
 
+namespace detail {
+/// Sizes of the attention of q [B, N, C] to keys and values whose tokens lie `token` apart; checks what all forms
+/// share.
+template <class T, Device D>
+AttentionSize cross_size(const Var<T, D>& q, std::int64_t keys, std::int64_t token, std::int64_t heads,
+                         const Tensor<std::int32_t, D>& lengths) {
+  const std::int64_t batch = q.dim(0), tokens = q.dim(1), channels = q.dim(2);
+  expect("cross_attention", heads > 0 && channels % heads == 0, [&] {
+    return "q is " + to_string(q.shape()) + "; expected a last dimension divisible by " + std::to_string(heads) +
+           " heads: change the number of heads or the width";
+  });
+  expect_lengths("cross_attention", lengths, batch);
+  return {.batch = batch,
+          .groups = 1,
+          .queries = tokens,
+          .keys = keys,
+          .heads = heads,
+          .head_dim = channels / heads,
+          .q = {.batch = tokens * channels, .group = 0, .token = channels},
+          .kv = {.batch = keys * token, .group = 0, .token = token},
+          .out = {.batch = tokens * channels, .group = 0, .token = channels}};
+}
+}  // namespace detail
+
 /// Attention of q [B, N, C] to kv [B, L, 2C], whose channels are [k; v] -> [B, N, C]. lengths [B], at least 1 each, is
 /// the number of valid tokens among the L. Throws shape_error.
 template <class T, HasBackend D>
 Var<T, D> cross_attention(Tape<T, D>& tape, const Var<T, D>& q, const Var<T, D>& kv, std::int64_t heads,
                           const Tensor<std::int32_t, D>& lengths = {}) {
   expect_shape("cross_attention", "q", q.shape(), {any_size, any_size, any_size}, "give [batch, tokens, channels]");
-  const std::int64_t batch = q.dim(0), tokens = q.dim(1), channels = q.dim(2);
-  expect_shape("cross_attention", "kv", kv.shape(), {batch, any_size, 2 * channels},
+  const std::int64_t channels = q.dim(2);
+  expect_shape("cross_attention", "kv", kv.shape(), {q.dim(0), any_size, 2 * channels},
                "it holds keys and values of the width of q " + to_string(q.shape()));
-  expect("cross_attention", heads > 0 && channels % heads == 0, [&] {
-    return "q is " + to_string(q.shape()) + "; expected a last dimension divisible by " + std::to_string(heads) +
-           " heads: change the number of heads or the width";
+  const AttentionSize size = detail::cross_size(q, kv.dim(1), 2 * channels, heads, lengths);
+  return detail::record_attention(tape, size, lengths, q, kv, 0, channels, q.shape());
+}
+
+/// The same with keys and values [B, L, C] from projections of their own. Throws shape_error.
+template <class T, HasBackend D>
+Var<T, D> cross_attention(Tape<T, D>& tape, const Var<T, D>& q, const Var<T, D>& k, const Var<T, D>& v,
+                          std::int64_t heads, const Tensor<std::int32_t, D>& lengths = {}) {
+  expect_shape("cross_attention", "q", q.shape(), {any_size, any_size, any_size}, "give [batch, tokens, channels]");
+  expect_shape("cross_attention", "k", k.shape(), {q.dim(0), any_size, q.dim(2)},
+               "keys have the width of q " + to_string(q.shape()));
+  expect("cross_attention", v.shape() == k.shape(),
+         [&] { return "v is " + to_string(v.shape()) + "; expected the shape of k, " + to_string(k.shape()); });
+  const AttentionSize size = detail::cross_size(q, k.dim(1), q.dim(2), heads, lengths);
+  Tensor<T, D> out = tape.allocate(q.shape());
+  auto lse = tape.template allocate<Stat<T>>({size.batch, size.groups, size.heads, size.queries});
+  Backend<D>::attention(size, lengths.data(), q.data(), k.data(), v.data(), out.data(), lse.data());
+  return tape.record(out, {q, k, v}, [=, &tape](Tensor<T, D> dout) {
+    Tensor<T, D> dq = tape.allocate(q.shape()), dk = tape.allocate(k.shape()), dv = tape.allocate(v.shape());
+    Backend<D>::attention_dx(size, lengths.data(), q.data(), k.data(), v.data(), out.data(), lse.data(), dout.data(),
+                             dq.data(), dk.data(), dv.data());
+    tape.accumulate(q, std::move(dq));
+    tape.accumulate(k, std::move(dk));
+    tape.accumulate(v, std::move(dv));
   });
-  detail::expect_lengths("cross_attention", lengths, batch);
-  const std::int64_t keys = kv.dim(1);
-  const AttentionSize size{.batch = batch,
-                           .groups = 1,
-                           .queries = tokens,
-                           .keys = keys,
-                           .heads = heads,
-                           .head_dim = channels / heads,
-                           .q = {.batch = tokens * channels, .group = 0, .token = channels},
-                           .kv = {.batch = keys * 2 * channels, .group = 0, .token = 2 * channels},
-                           .out = {.batch = tokens * channels, .group = 0, .token = channels}};
-  return detail::record_attention(tape, size, lengths, q, kv, 0, channels, {batch, tokens, channels});
 }
 
 }  // namespace modelgrow::inline v0

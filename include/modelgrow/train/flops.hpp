@@ -62,6 +62,8 @@ struct Backend<FlopCounter> {
   static void norm_modulate_dx(auto&&...) {}
   static void gate_residual(auto&&...) {}
   static void gate_residual_dx(auto&&...) {}
+  static void head_gate(auto&&...) {}
+  static void head_gate_dx(auto&&...) {}
   static void modulation(auto&&...) {}
   static void modulation_dx(auto&&...) {}
   static void layer_norm(auto&&...) {}
@@ -74,6 +76,8 @@ struct Backend<FlopCounter> {
   static void embedding_dx(auto&&...) {}
   static void replace_dropped(auto&&...) {}
   static void replace_dropped_dx(auto&&...) {}
+  static void masked_mean(auto&&...) {}
+  static void masked_mean_dx(auto&&...) {}
   static void mse(auto&&...) {}
   static void mse_dx(auto&&...) {}
   static void adamw(auto&&...) {}

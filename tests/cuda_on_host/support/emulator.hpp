@@ -78,6 +78,10 @@ class HostThread {
     return std::log(x);
   }
   template <std::floating_point A>
+  A tanh(A x) const {
+    return std::tanh(x);
+  }
+  template <std::floating_point A>
   A sqrt(A x) const {
     return std::sqrt(x);
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Gates, modulation vectors and position tables: sums and products that repeat one operand over tokens.
 #pragma once
+#include <cmath>
+
 #include <modelgrow/backend/backend.hpp>
 #include <modelgrow/backend/cpu/arrays.hpp>
 
@@ -30,6 +32,33 @@ struct Modulate {
           }
         },
         [=](std::int64_t b, const T* partial) { array(dm + (b * s.slots + gate) * n, n) += array(partial, n); });
+  }
+
+  template <class T>
+  static void head_gate(std::int64_t rows, std::int64_t heads, std::int64_t d, const T* x, const T* gate, T* y) {
+    parallel_for(rows, rows_per_piece(heads * d), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin * heads; i < end * heads; ++i)
+        array(y + i * d, d) = std::tanh(gate[i % heads]) * array(x + i * d, d);
+    });
+  }
+  template <class T>
+  static void head_gate_dx(std::int64_t rows, std::int64_t heads, std::int64_t d, const T* x, const T* gate,
+                           const T* dy, T* dx, T* dgate) {
+    sum_rows<T>(
+        1, rows, 2 * rows_per_piece(heads * d), dgate ? heads : 0,
+        [=](std::int64_t first, std::int64_t count, T* partial) {
+          for (std::int64_t i = first * heads; i < (first + count) * heads; ++i) {
+            const auto g = array(dy + i * d, d);
+            if (dgate) partial[i % heads] += (array(x + i * d, d) * g).sum();
+            if (dx) array(dx + i * d, d) = std::tanh(gate[i % heads]) * g;
+          }
+        },
+        [=](std::int64_t, const T* partial) {
+          for (std::int64_t h = 0; h < heads; ++h) {
+            const T open = std::tanh(gate[h]);
+            dgate[h] += (1 - open * open) * partial[h];
+          }
+        });
   }
 
   template <class T>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What conditions the model: time features, token embeddings, captions replaced by the empty one.
+// What conditions the model: time features, token embeddings, captions replaced by the empty one, their mean.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -60,6 +60,32 @@ struct Text {
         array(dx + b * n, n).setZero();
       else
         array(dx + b * n, n) = g;
+    }
+  }
+
+  template <class T>
+  static void masked_mean(std::int64_t batch, std::int64_t tokens, std::int64_t channels, const std::int32_t* lengths,
+                          const T* x, T* y) {
+    for (std::int64_t b = 0; b < batch; ++b) {
+      const std::int64_t n = lengths ? lengths[b] : tokens;
+      auto mean = array(y + b * channels, channels);
+      mean.setZero();
+      for (std::int64_t l = 0; l < n; ++l) mean += array(x + (b * tokens + l) * channels, channels);
+      mean /= T(n);
+    }
+  }
+  template <class T>
+  static void masked_mean_dx(std::int64_t batch, std::int64_t tokens, std::int64_t channels,
+                             const std::int32_t* lengths, const T* dy, T* dx) {
+    for (std::int64_t b = 0; b < batch; ++b) {
+      const std::int64_t n = lengths ? lengths[b] : tokens;
+      for (std::int64_t l = 0; l < tokens; ++l) {
+        auto d = array(dx + (b * tokens + l) * channels, channels);
+        if (l < n)
+          d = array(dy + b * channels, channels) / T(n);
+        else
+          d.setZero();
+      }
     }
   }
 };

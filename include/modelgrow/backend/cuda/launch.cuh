@@ -24,6 +24,7 @@ struct GpuThread {
 
   MODELGROW_DEVICE float exp(float x) const { return ::expf(x); }
   MODELGROW_DEVICE float log(float x) const { return ::logf(x); }
+  MODELGROW_DEVICE float tanh(float x) const { return ::tanhf(x); }
   MODELGROW_DEVICE float sqrt(float x) const { return ::sqrtf(x); }
   MODELGROW_DEVICE float cos(float x) const { return ::cosf(x); }
   MODELGROW_DEVICE float sin(float x) const { return ::sinf(x); }

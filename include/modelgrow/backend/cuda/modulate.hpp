@@ -59,6 +59,33 @@ struct GateResidualDbranch {
   }
 };
 
+/// y = x tanh(gate[head]) for rows of channels = heads * head_dim values.
+template <class T>
+struct HeadGate {
+  Index channels, head_dim;
+  const T *x, *gate;
+  T* y;
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
+    y[i] = dev.template narrow<T>(dev.widen(x[i]) * dev.tanh(dev.widen(gate[i % channels / head_dim])));
+  }
+};
+/// dgate[h] += (1 - tanh(gate[h])^2) * sum of products[r, h, i] over rows and i, from the sums of columns.
+template <class T>
+struct HeadGateDgate {
+  Index head_dim;
+  const T* gate;
+  const Stat<T>* sums;
+  T* dgate;
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Index h) const {
+    Stat<T> sum = 0;
+    for (Index i = 0; i < head_dim; ++i) sum += sums[h * head_dim + i];
+    const Stat<T> open = dev.tanh(dev.widen(gate[h]));
+    put(dev, dgate + h, (1 - open * open) * sum, Write::add);
+  }
+};
+
 template <class Exec>
 struct ModulateOperations {
   template <class T>
@@ -86,6 +113,27 @@ struct ModulateOperations {
       add_column_sums<Exec>(ColumnSums{.groups = s.batch, .rows = s.tokens, .columns = s.channels},
                             ProductTerm<T>{.rows = s.tokens, .columns = s.channels, .a = branch, .b = dy},
                             dm + gate * s.channels, s.slots * s.channels, Index(1));
+  }
+  template <class T>
+  static void head_gate(Index rows, Index heads, Index head_dim, const T* x, const T* gate, T* y) {
+    const Index channels = heads * head_dim;
+    Exec::launch(ForEach<HeadGate<T>>{
+        .n = rows * channels, .element = {.channels = channels, .head_dim = head_dim, .x = x, .gate = gate, .y = y}});
+  }
+  template <class T>
+  static void head_gate_dx(Index rows, Index heads, Index head_dim, const T* x, const T* gate, const T* dy, T* dx,
+                           T* dgate) {
+    const Index channels = heads * head_dim;
+    if (dgate) {
+      auto sums = scratch<Exec, Stat<T>>(channels);
+      sums.zero();
+      add_column_sums<Exec>(ColumnSums{.groups = 1, .rows = rows, .columns = channels},
+                            ProductTerm<T>{.rows = rows, .columns = channels, .a = x, .b = dy}, sums.data(), Index(0),
+                            Index(1));
+      Exec::launch(ForEach<HeadGateDgate<T>>{
+          .n = heads, .element = {.head_dim = head_dim, .gate = gate, .sums = sums.data(), .dgate = dgate}});
+    }
+    if (dx) head_gate(rows, heads, head_dim, dy, gate, dx);
   }
   template <class T>
   static void modulation(ModulateSize s, Index slot_stride, const T* table, const T* t, T* m) {

@@ -99,6 +99,35 @@ struct ReplaceDroppedDx {
   }
 };
 
+/// y[b, c] = mean of x[b, l, c] over the first lengths[b] tokens.
+template <class T>
+struct MaskedMean {
+  Index tokens, channels;
+  const std::int32_t* lengths;
+  const T* x;
+  T* y;
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
+    const Index b = i / channels, c = i % channels, n = lengths ? lengths[b] : tokens;
+    Stat<T> sum = 0;
+    for (Index l = 0; l < n; ++l) sum += dev.widen(x[(b * tokens + l) * channels + c]);
+    y[i] = dev.template narrow<T>(sum / Stat<T>(n));
+  }
+};
+template <class T>
+struct MaskedMeanDx {
+  Index tokens, channels;
+  const std::int32_t* lengths;
+  const T* dy;
+  T* dx;
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
+    const Index b = i / (tokens * channels), l = i / channels % tokens, n = lengths ? lengths[b] : tokens;
+    const Stat<T> share = l < n ? dev.widen(dy[b * channels + i % channels]) / Stat<T>(n) : Stat<T>(0);
+    dx[i] = dev.template narrow<T>(share);
+  }
+};
+
 template <class Exec>
 struct TextOperations {
   template <class T>
@@ -131,6 +160,19 @@ struct TextOperations {
     if (dx)
       Exec::launch(ForEach<ReplaceDroppedDx<T>>{
           .n = batch * entry, .element = {.tokens = tokens, .channels = channels, .drop = drop, .dy = dy, .dx = dx}});
+  }
+  template <class T>
+  static void masked_mean(Index batch, Index tokens, Index channels, const std::int32_t* lengths, const T* x, T* y) {
+    Exec::launch(ForEach<MaskedMean<T>>{
+        .n = batch * channels,
+        .element = {.tokens = tokens, .channels = channels, .lengths = lengths, .x = x, .y = y}});
+  }
+  template <class T>
+  static void masked_mean_dx(Index batch, Index tokens, Index channels, const std::int32_t* lengths, const T* dy,
+                             T* dx) {
+    Exec::launch(ForEach<MaskedMeanDx<T>>{
+        .n = batch * tokens * channels,
+        .element = {.tokens = tokens, .channels = channels, .lengths = lengths, .dy = dy, .dx = dx}});
   }
 };
 
