@@ -7,6 +7,8 @@
 #include <modelgrow/text/bpe_json.hpp>
 #include <modelgrow/text/caption_encoder.hpp>
 #include <modelgrow/text/caption_states.hpp>
+#include <modelgrow/text/embedding_cache.hpp>
+#include <modelgrow/text/embedding_cache_update.hpp>
 #include <modelgrow/text/load_tokenizer.hpp>
 #include <modelgrow/text/model_fingerprint.hpp>
 #include <modelgrow/text/prompt_manifest.hpp>

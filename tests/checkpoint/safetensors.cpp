@@ -239,6 +239,9 @@ TEST_CASE("more than eight dimensions are refused by name") {
 TEST_CASE("other formats are recognised and named") {
   CHECK(says(refusal("PK\x03\x04 and so on, a zip file"), "PyTorch"));
   CHECK(says(refusal(std::string("\x80\x02") + "ccollections\nOrderedDict"), "PyTorch"));
+  const std::string truncated = refusal(u64(0x280) + "{}");  // begins with \x80\x02 as pickles do
+  CHECK(says(truncated, "truncated"));
+  CHECK(!says(truncated, "PyTorch"));
   CHECK(says(refusal("GGUF\x03 and more bytes"), "GGUF"));
   CHECK(says(refusal("version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"));
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 
+#include <modelgrow/models/config_json.hpp>
 #include <modelgrow/models/mapped_weights.hpp>
 #include <modelgrow/text/prompt_manifest_json.hpp>
 #include <modelgrow/text/tokenizer.hpp>
@@ -53,7 +54,7 @@ inline std::string model_fingerprint(const std::filesystem::path& path, const To
       }
     for (const auto& t : gguf->tensors()) add(t.name, std::to_string(std::uint32_t(t.type)), t.shape, t.data);
   } else {
-    auto config = detail::parse_json(weights.checkpoint()->config(), weights.source() + ": config.json");
+    auto config = detail::parse_config(weights.config(), weights.config_file());
     for (const char* wording : {"transformers_version", "_name_or_path"}) config.erase(wording);
     text = config.dump();
     for (const auto& t : weights.checkpoint()->tensors()) add(t.name, name(t.dtype), t.shape, t.span());
