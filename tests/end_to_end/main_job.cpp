@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The example programs as a user meets them: what they write, what they say to bad input, and what they leave behind.
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -14,30 +11,14 @@
 
 #include <modelgrow/detail/json.hpp>
 
-#include "tests/support/catch.hpp"
+#include <tests/support/program.hpp>
 
 namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
+using modelgrow::testing::ProgramResult;
+using modelgrow::testing::run;
 
 namespace {
-
-struct Result {
-  int code = 0;
-  std::string output;
-};
-
-/// Runs a program with one thread in a shell; `before` comes first ("ulimit -f 10;").
-Result run(const std::string& command, const std::string& before = "") {
-  const std::string line = "{ " + before + " OMP_NUM_THREADS=1 exec " MODELGROW_PROGRAMS "/" + command + "; } 2>&1";
-  FILE* pipe = ::popen(line.c_str(), "r");
-  REQUIRE(pipe);
-  Result r;
-  std::array<char, 4096> buffer;
-  while (const auto n = std::fread(buffer.data(), 1, buffer.size(), pipe)) r.output.append(buffer.data(), n);
-  const int status = ::pclose(pipe);
-  r.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return r;
-}
 
 const std::string clips =
     std::string(" --clips ") + MODELGROW_SOURCE_DIR + "/examples/data/clips/fluent-emoji-64-base.tar";
@@ -49,7 +30,7 @@ struct Scratch {
   Scratch() {
     fs::remove_all(path);
     fs::create_directories(path);
-    const Result r = run("train_base --steps 3 --out " + (path / "base").string() + tiny + clips);
+    const ProgramResult r = run("train_base --steps 3 --out " + (path / "base").string() + tiny + clips);
     INFO(r.output);
     REQUIRE(r.code == 0);
   }
@@ -64,7 +45,7 @@ struct Scratch {
 
 TEST_CASE("the main job grows, proves, trains and reports") {
   const Scratch scratch;
-  const Result r = run(scratch.job());
+  const ProgramResult r = run(scratch.job());
   INFO(r.output);
   REQUIRE(r.code == 0);
   CHECK_THAT(r.output, Contains("EXACT") && Contains("forward check") && Contains("validation loss after"));
@@ -89,7 +70,7 @@ TEST_CASE("bad input gets a clear error, a non-zero exit code, and leaves nothin
   const Scratch scratch;
   const fs::path weights = scratch.path / "base/transformer/model.safetensors";
   const auto refused = [&](const std::string& command, const std::string& before = "") {
-    const Result r = run(command, before);
+    const ProgramResult r = run(command, before);
     INFO(r.output);
     CHECK(r.code == 1);
     CHECK_FALSE(fs::exists(scratch.path / "out/grown/transformer"));
@@ -128,7 +109,7 @@ TEST_CASE("Ctrl-C saves the run, exits with 130, and the run goes on from there"
   const Scratch scratch;
   const fs::path out = scratch.path / "long";
   const std::string command = "train_base --steps 100000 --out " + out.string() + tiny + clips;
-  Result stopped;
+  ProgramResult stopped;
   std::thread user([&] {
     while (!fs::exists(out.string() + ".jsonl") || fs::file_size(out.string() + ".jsonl") < 100)
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -141,7 +122,7 @@ TEST_CASE("Ctrl-C saves the run, exits with 130, and the run goes on from there"
   REQUIRE(fs::exists(out / "trainer.json"));
   std::ifstream file(out / "trainer.json");
   const auto step = modelgrow::detail::json::parse(file)["step"].get<long>();
-  const Result resumed =
+  const ProgramResult resumed =
       run("train_base --resume --steps " + std::to_string(step + 2) + " --out " + out.string() + tiny + clips);
   INFO(resumed.output);
   CHECK(resumed.code == 0);

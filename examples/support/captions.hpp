@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// Captions to encode: lines of text files, and what captioned clips say.
+#pragma once
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <modelgrow/data/webdataset.hpp>
+
+namespace example {
+namespace mg = modelgrow;
+
+/// A prompt for a clip in other words than its caption: its keywords, the caption excepted, as "ocean, water, wave".
+/// Empty when there are none.
+inline std::string keyword_prompt(const std::string& caption, const std::vector<std::string>& keywords) {
+  std::string text;
+  for (const auto& word : keywords)
+    if (word != caption) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+/// Appends the lines of a file that are not blank. Throws io_error.
+inline void read_lines(const std::filesystem::path& path, std::vector<std::string>& captions) {
+  std::ifstream in(path);
+  if (!in || std::filesystem::is_directory(path))
+    throw mg::io_error("cannot read '" + path.string() + "': give a text file with one caption a line");
+  for (std::string line; std::getline(in, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (line.find_first_not_of(" \t") != line.npos) captions.push_back(line);
+  }
+}
+
+enum class Keywords { skip, add };
+
+/// Appends the captions of an archive, and keyword prompts if they are wanted. Throws io_error or format_error.
+inline void read_clips(const std::filesystem::path& archive, Keywords keywords, std::vector<std::string>& captions) {
+  mg::WebDataset reader(archive);
+  while (const auto sample = reader.next()) {
+    captions.push_back(sample->caption);
+    const auto prompt = keyword_prompt(sample->caption, sample->keywords);
+    if (keywords == Keywords::add && !prompt.empty()) captions.push_back(prompt);
+  }
+}
+
+}  // namespace example
