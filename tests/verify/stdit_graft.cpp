@@ -8,6 +8,7 @@
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/models/families.hpp>
+#include <modelgrow/train/parameter_groups.hpp>
 #include <modelgrow/verify/forward_check.hpp>
 
 #include "tests/models/stdit_support.hpp"
@@ -141,6 +142,31 @@ TEST_CASE("grafts learn at once: exactly one factor of each branch is zero") {
       INFO(graft.name << ": " << path << " later");
       CHECK(squares(p) > 0);
     });
+  }
+}
+
+TEST_CASE("a graft can be trained alone first, but not its projector alone: the zero factor must learn with it") {
+  const bool alone = GENERATE(false, true);
+  auto model = random_model<double>();
+  const mg::Schema before = mg::schema(model);
+  mg::grow(mg::plan(before, mg::GraftTextEncoder{.width = 6}), model);
+  const auto old = model;
+  mg::for_each_parameter(model, [](const std::string&, auto& p) { p.value = p.value.clone(); });
+  mg::freeze(model, "*");
+  mg::unfreeze(model, alone ? "y_embedder_2.*" : "*_2.*");
+  descend(model, 4);
+  std::map<std::string, double> moved;
+  mg::for_each_parameter(old, [&](const std::string& path, const auto& p) {
+    mg::for_each_parameter(model, [&](const std::string& other, const auto& q) {
+      if (path == other) moved[path] = relative_difference(q.value, p.value);
+    });
+  });
+  for (const auto& [path, by] : moved) {
+    INFO(path);
+    if (before.find(path) || path.ends_with("y_embedding"))
+      CHECK(by == 0);
+    else if (path == "y_embedder_2.y_proj.fc1.weight" || path == "blocks.0.cross_attn_2.kv_linear.weight")
+      CHECK((by > 0) == !alone);
   }
 }
 
