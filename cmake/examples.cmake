@@ -8,7 +8,7 @@ elseif(NOT TARGET modelgrow::media OR NOT CLI11_FOUND)
   message(STATUS "examples: off (they need modelgrow::media and CLI11; scripts/install-packages installs them)")
   return()
 endif()
-set(examples_with_text encode)  # need modelgrow::text
+set(examples_with_text encode graft_and_continue graft_study prompt)  # need modelgrow::text
 add_custom_target(examples)
 foreach(source ${example_sources})
   cmake_path(GET source STEM name)

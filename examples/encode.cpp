@@ -8,13 +8,10 @@
 #include <optional>
 #include <sstream>
 
-#include <unistd.h>
-
 #include <modelgrow/text.hpp>
-#include <modelgrow/train/progress_line.hpp>
 
 #include "support/captions.hpp"
-#include "support/interrupt.hpp"
+#include "support/encoding_progress.hpp"
 
 namespace fs = std::filesystem;
 using namespace example;
@@ -50,9 +47,6 @@ struct Arguments {
     return m;
   }
 };
-
-/// Thrown between two parts of the work after Ctrl-C, so that nothing half-written stays behind.
-struct Stopped {};
 
 /// A whole number from `least`; throws format_error that names the option.
 std::int64_t number(const std::string& text, const char* option, std::int64_t least, const char* otherwise) {
@@ -163,20 +157,10 @@ void encode(const Arguments& a) {
     std::cout << "would encode " << work << "\nwould be " << result << std::endl;
     return;
   }
-  const bool terminal = isatty(STDOUT_FILENO) != 0;
   const auto begin = std::chrono::steady_clock::now();
-  const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
-  update.write(
-      [&](const mg::ProgressReport& p) {
-        if (Interrupt::requested()) throw Stopped{};
-        const double speed = double(p.done) / seconds();
-        if (terminal)
-          std::cout << '\r' << p.done << '/' << p.total << " tokens  " << std::int64_t(speed) << " tokens/s  "
-                    << mg::clock_time(double(p.total - p.done) / speed) << " left   " << std::flush;
-      },
-      4096);
-  if (terminal && !update.missing().empty()) std::cout << '\n';
-  std::cout << "encoded " << work << " in " << seconds() << " s\n" << result << std::endl;
+  update.write(encoding_progress(), 4096);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  std::cout << "encoded " << work << " in " << seconds << " s\n" << result << std::endl;
 }
 
 }  // namespace

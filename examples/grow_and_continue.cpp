@@ -97,8 +97,8 @@ int run(const Settings& s) {
   const mg::ForwardCheck check = mg::forward_check<float, mg::Cpu>(plan, base, grown, [&](auto& tape, Model& model) {
     const auto indices = task.batches.at(0);
     const auto batch = mg::validation_batch<float>(task.flow, data.train.gather(indices), 0);
-    const auto text = model.text_encoder.encode(tape, data.train.gather_captions(indices));
-    return model.transformer.forward(tape, tape.constant(batch.noisy), batch.time, text);
+    const auto texts = task.read(tape, model, data.train.gather_captions(indices));
+    return model.transformer.forward(tape, tape.constant(batch.noisy), batch.time, texts.first, texts.second);
   });
   std::cout << "4. " << check << "\n\n";
   check.require();

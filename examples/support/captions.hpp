@@ -11,12 +11,10 @@
 namespace example {
 namespace mg = modelgrow;
 
-/// A prompt for a clip in other words than its caption: its keywords, the caption excepted, as "ocean, water, wave".
-/// Empty when there are none.
-inline std::string keyword_prompt(const std::string& caption, const std::vector<std::string>& keywords) {
+/// The keywords of a clip as one prompt, such as "ocean, water, wave": other words than its caption.
+inline std::string keyword_prompt(const std::vector<std::string>& keywords) {
   std::string text;
-  for (const auto& word : keywords)
-    if (word != caption) text += (text.empty() ? "" : ", ") + word;
+  for (const auto& word : keywords) text += (text.empty() ? "" : ", ") + word;
   return text;
 }
 
@@ -38,8 +36,7 @@ inline void read_clips(const std::filesystem::path& archive, Keywords keywords, 
   mg::WebDataset reader(archive);
   while (const auto sample = reader.next()) {
     captions.push_back(sample->caption);
-    const auto prompt = keyword_prompt(sample->caption, sample->keywords);
-    if (keywords == Keywords::add && !prompt.empty()) captions.push_back(prompt);
+    if (keywords == Keywords::add && !sample->keywords.empty()) captions.push_back(keyword_prompt(sample->keywords));
   }
 }
 

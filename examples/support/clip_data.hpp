@@ -13,6 +13,8 @@
 #include <modelgrow/data/split.hpp>
 #include <modelgrow/data/webdataset.hpp>
 
+#include "captions.hpp"
+
 namespace example {
 namespace mg = modelgrow;
 
@@ -57,6 +59,12 @@ struct ClipSet {
   std::vector<std::string> gather_captions(std::span<const std::size_t> indices) const {
     std::vector<std::string> texts;
     for (auto i : indices) texts.push_back(captions[i]);
+    return texts;
+  }
+  /// Other words for the same clips, joined by commas.
+  std::vector<std::string> gather_keywords(std::span<const std::size_t> indices) const {
+    std::vector<std::string> texts;
+    for (auto i : indices) texts.push_back(keyword_prompt(keywords[i]));
     return texts;
   }
 };

@@ -28,8 +28,11 @@ struct RunOptions {
   double weight_decay = 0.01;
   double ema_decay = 0.999;
   mg::Augmentation augmentation = {};
+  SecondText<float> second_text = {};  // for models that read one
+  double first_text_dropout = 0;
   std::uint64_t seed = 1;
   std::int64_t evaluate_every = 0;        // steps; 0: only at the end
+  bool measure_keywords = false;          // also the loss with keywords for captions
   std::filesystem::path directory = {};   // where the run is saved
   std::filesystem::path start_from = {};  // weights, averages and moments to begin with
   std::filesystem::path log = {};         // JSON lines
@@ -42,6 +45,7 @@ struct CurvePoint {
   std::int64_t step = 0;
   double tflop = 0, validation_loss = 0;
   double other_captions = 0;  // the same with the captions of other clips: how much the model listens
+  double keywords = 0;        // the same with words that training has never seen, where asked for
 };
 
 struct RunResult {
@@ -51,7 +55,7 @@ struct RunResult {
   double last() const { return curve.back().validation_loss; }
 };
 
-/// Floating-point operations of one training step, captions of 24 bytes.
+/// Floating-point operations of one training step, captions of 24 bytes, or 8 states of a second encoder.
 inline double step_flops(const mg::StditConfig& video, const mg::ByteEncoderConfig& text, std::int64_t batch) {
   using Counter = mg::FlopCounter;
   mg::TextToVideo<float, Counter> model(video, text);
@@ -60,7 +64,11 @@ inline double step_flops(const mg::StditConfig& video, const mg::ByteEncoderConf
     const mg::Tensor<float, Counter> clips({batch, video.in_channels, s[0], s[1], s[2]}), time({batch});
     const auto captions = std::vector<std::string>(std::size_t(batch), std::string(24, 'x'));
     const auto states = model.text_encoder.encode(tape, captions);
-    return mg::mse(tape, model.transformer.forward(tape, tape.constant(clips), time, states), clips);
+    mg::TextStates<float, Counter> second;
+    if (video.takes_second_text())
+      second.states = tape.constant(
+          mg::Tensor<float, Counter>({batch, 8, std::max(video.second_text.caption_channels, video.pooled_channels)}));
+    return mg::mse(tape, model.transformer.forward(tape, tape.constant(clips), time, states, second), clips);
   });
 }
 
@@ -68,7 +76,9 @@ inline double step_flops(const mg::StditConfig& video, const mg::ByteEncoderConf
 template <class T, class D>
 RunResult train(mg::TextToVideo<T, D>& model, const ClipData& data, const RunOptions& o) {
   using Model = mg::TextToVideo<T, D>;
-  const FlowTask<T, D> task(data, std::uint64_t(o.batch), o.seed, o.augmentation);
+  FlowTask<T, D> task(data, std::uint64_t(o.batch), o.seed, o.augmentation);
+  task.second_text = o.second_text;
+  task.first_text_dropout = o.first_text_dropout;
   mg::TrainerOptions options{.steps = o.steps,
                              .schedule = {.kind = o.schedule, .peak = o.lr, .warmup = o.warmup, .total = o.steps},
                              .adamw = {.beta2 = 0.99, .eps = 1e-10, .weight_decay = o.weight_decay, .clip_norm = 1.0},
@@ -93,18 +103,21 @@ RunResult train(mg::TextToVideo<T, D>& model, const ClipData& data, const RunOpt
   const auto measure = [&](std::int64_t step) {
     const auto averaged = trainer.ema()->use_in(model);
     using Captions = FlowTask<T, D>::Captions;
-    const CurvePoint p{step, double(step) * tflop, task.validation_loss(tape, model),
-                       task.validation_loss(tape, model, Captions::others)};
+    CurvePoint p{step, double(step) * tflop, task.validation_loss(tape, model),
+                 task.validation_loss(tape, model, Captions::others)};
+    if (o.measure_keywords) p.keywords = task.validation_loss(tape, model, Captions::keywords);
     result.curve.push_back(p);
-    if (log)
-      log->write({{"run", o.name},
-                  {"step", p.step},
-                  {"tflop", p.tflop},
-                  {"validation_loss", p.validation_loss},
-                  {"validation_loss_other_captions", p.other_captions}});
+    mg::detail::json entry{{"run", o.name},
+                           {"step", p.step},
+                           {"tflop", p.tflop},
+                           {"validation_loss", p.validation_loss},
+                           {"validation_loss_other_captions", p.other_captions}};
+    if (o.measure_keywords) entry["validation_loss_keywords"] = p.keywords;
+    if (log) log->write(entry);
     if (!line)
       std::cout << o.name << ": step " << p.step << ", validation loss " << p.validation_loss
-                << ", with captions of other clips " << p.other_captions << std::endl;
+                << ", with captions of other clips " << p.other_captions
+                << (o.measure_keywords ? ", with keywords " + std::to_string(p.keywords) : "") << std::endl;
   };
   measure(trainer.step());
   trainer.every(1, [&](const mg::StepReport& r) {

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// The second half of the main job: graft a language model onto a pretrained text-to-video model without changing its
+// function, train on with and without it, and compare on captions, on words never trained on, and on moving digits.
+#include <chrono>
+
+#include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/expand.hpp>
+#include <modelgrow/media/gif.hpp>
+#include <modelgrow/media/png.hpp>
+#include <modelgrow/verify/forward_check.hpp>
+
+#include "support/digit_score.hpp"
+#include "support/graft.hpp"
+#include "support/options.hpp"
+
+namespace fs = std::filesystem;
+using namespace example;
+
+namespace {
+
+struct Settings {
+  fs::path llm, out = "out/demo/graft";
+  fs::path base = "examples/data/base", base_digits = "examples/data/base-digits";
+  fs::path digit_images = "examples/data/digits";
+  GraftTraining clips{.steps = 300, .evaluations = 3, .augmentation = {.mirror = 0.5, .shift = 1}};
+  GraftTraining digits{.steps = 400, .evaluations = 2};
+  std::size_t digit_clips = 512, judged = 48, prompts = 6;
+  double guidance = 3;
+  std::int64_t sample_steps = 24;
+  std::uint64_t seed = 1;
+};
+
+/// Both models after training, and what they were before.
+struct Pair {
+  std::int64_t parameters_base = 0, parameters_with = 0;
+  double file_residual = 0, output_change = 0;
+  RunResult without, with;
+  std::optional<Model> model_without, model_with;
+};
+
+/// Grafts, proves, and trains on with and without.
+Pair graft_and_train(const fs::path& base, const ClipData& data, const mg::EmbeddingCache& states,
+                     const GraftTraining& how, const Settings& s, const std::string& name) {
+  Pair pair;
+  const auto in = mg::Checkpoint::open(base / "transformer");
+  const mg::Plan plan = graft_plan(mg::schema(in), mg::TextDesign::cross_attention, states, s.seed);
+  std::cout << "\n" << name << ": the plan (dry run)\n" << plan << std::endl;
+  const fs::path with = s.out / name / "with", without = s.out / name / "without";
+  const mg::Report written = write_pipeline(plan, base, with);
+  write_pipeline(graft_plan(mg::schema(in), {}, states, s.seed), base, without);
+  pair.file_residual = written.max_residual;
+  pair.parameters_base = written.parameters_before;
+  pair.parameters_with = written.parameters_after;
+
+  Model old = load_pipeline(base, Weights::averaged);
+  pair.model_with = load_pipeline(with, Weights::averaged);
+  pair.model_without = load_pipeline(without, Weights::averaged);
+  FlowTask<float, mg::Cpu> task(data, 8, s.seed);
+  task.second_text = second_text(states);
+  const auto check = mg::forward_check<float, mg::Cpu>(plan, old, *pair.model_with, [&](auto& tape, Model& model) {
+    const auto indices = task.batches.at(0);
+    const auto batch = mg::validation_batch<float>(task.flow, data.train.gather(indices), 0);
+    const auto texts = task.read(tape, model, data.train.gather_captions(indices));
+    return model.transformer.forward(tape, tape.constant(batch.noisy), batch.time, texts.first, texts.second);
+  });
+  std::cout << check << "\n" << std::endl;
+  check.require();
+  pair.output_change = check.output.max_abs;
+
+  const auto train_on = [&](Model& model, const char* run, const fs::path& from) {
+    RunOptions options = graft_run(how, model, states, name + ", " + run, from, s.seed + 100);
+    options.directory = from;  // the trained pipeline takes the place of the grown one
+    return train(model, data, options);
+  };
+  pair.without = train_on(*pair.model_without, "without", without);
+  if (!pair.without.stopped) pair.with = train_on(*pair.model_with, "with", with);
+  return pair;
+}
+
+/// Samples for words never trained on, without and with the language model.
+void draw(Pair& pair, const ClipData& data, const mg::EmbeddingCache& states, const Settings& s) {
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < s.prompts; ++i) indices.push_back(i * data.validation.count() / s.prompts);
+  const auto prompts = data.validation.gather_keywords(indices);
+  FlowTask<float, mg::Cpu> task(data, 8, s.seed);
+  task.second_text = second_text(states);
+  mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
+  const auto a = task.sample(tape, *pair.model_without, prompts, s.guidance, s.sample_steps, s.seed),
+             b = task.sample(tape, *pair.model_with, prompts, s.guidance, s.sample_steps, s.seed);
+  const auto clip_of = [](const mg::Tensor<float, mg::Cpu>& clips, std::size_t i) {
+    const auto n = std::size_t(clips.size() / clips.dim(0));
+    return mg::from_float(std::span<const float>(clips.data() + i * n, n), int(clips.dim(2)), int(clips.dim(3)),
+                          int(clips.dim(4)), 3);
+  };
+  std::vector<mg::ContactRow> rows;
+  for (std::size_t i = 0; i < prompts.size(); ++i)
+    rows.push_back({.caption = prompts[i],
+                    .strips = {{.label = "without", .clip = clip_of(a, i)}, {.label = "with", .clip = clip_of(b, i)}}});
+  mg::write_png(s.out / "samples.png", mg::contact_sheet(rows, {.title = "Words never trained on"}));
+}
+
+/// The texts that training and evaluation show: captions, and keywords of what is not trained on.
+std::vector<std::string> texts_of(const ClipData& data) {
+  std::vector<std::string> texts = data.train.captions;
+  texts.insert(texts.end(), data.validation.captions.begin(), data.validation.captions.end());
+  for (const auto& words : data.validation.keywords) texts.push_back(keyword_prompt(words));
+  return texts;
+}
+
+struct DigitScores {
+  DigitTest::Score one, two;
+};
+/// The half of the job on moving digits.
+struct DigitResults {
+  Pair pair;
+  DigitScores without, with;
+};
+
+std::string percent(double share) {
+  char text[16];
+  std::snprintf(text, sizeof text, "%.0f %%", 100 * share);
+  return text;
+}
+std::string row(const std::string& what, double without, double with) {
+  char text[160];
+  std::snprintf(text, sizeof text, "| %s | %.5f | %.5f |\n", what.c_str(), without, with);
+  return text;
+}
+
+std::string markdown(const Pair& clips, const std::optional<DigitResults>& digits, const mg::EmbeddingCache& states) {
+  const auto &a = clips.without.curve.back(), &b = clips.with.curve.back();
+  char text[512];
+  std::snprintf(text, sizeof text,
+                "# Grafting a language model\n\nLanguage model: %s. At step 0 the output differs by %g; file check: "
+                "largest residual %g. Then %lld steps on captions, with and without it.\n\n",
+                states.manifest().language_model.c_str(), clips.output_change, clips.file_residual,
+                static_cast<long long>(b.step));
+  std::string all = text;
+  all += "| validation loss | without | with |\n|---|---|---|\n";
+  all += row("captions, clips never trained on", a.validation_loss, b.validation_loss);
+  all += row("keywords, words never trained on", a.keywords, b.keywords);
+  if (digits) {
+    const auto &c = digits->pair.without.curve.back(), &d = digits->pair.with.curve.back();
+    all += row("moving digits, captions", c.validation_loss, d.validation_loss);
+    all += row("moving digits, keywords", c.keywords, d.keywords);
+    all += "\n| sampled and judged | without | with |\n|---|---|---|\n";
+    const auto score = [&](const char* what, double x, double y) {
+      all += std::string("| ") + what + " | " + percent(x) + " | " + percent(y) + " |\n";
+    };
+    score("one digit: the right one", digits->without.one.label, digits->with.one.label);
+    score("one digit: the right way", digits->without.one.direction, digits->with.one.direction);
+    score("two digits: the right ones", digits->without.two.label, digits->with.two.label);
+    score("two digits: the right ways", digits->without.two.direction, digits->with.two.direction);
+  }
+  return all + "\n![samples](samples.png)\n";
+}
+
+mg::detail::json report(const Pair& pair) {
+  const auto losses = [](const CurvePoint& p) -> mg::detail::json {
+    return {{"captions", p.validation_loss}, {"keywords", p.keywords}, {"other_captions", p.other_captions}};
+  };
+  return {{"parameters", {{"base", pair.parameters_base}, {"with", pair.parameters_with}}},
+          {"output_change", pair.output_change},
+          {"file_check", {{"max_residual", pair.file_residual}}},
+          {"start", losses(pair.with.curve.front())},
+          {"without", losses(pair.without.curve.back())},
+          {"with", losses(pair.with.curve.back())}};
+}
+
+int run(const Settings& s) {
+  const Interrupt interrupt;
+  fs::create_directories(s.out);
+  const ClipSource emoji{.archives = {emoji_clips().front()}},
+      moving{.digits = s.digit_clips, .digit_images = s.digit_images};
+  const ClipData clips = clips_for(model_of(s.base).transformer.config, emoji);
+  const auto digit_video = model_of(s.base_digits).transformer.config;
+  const ClipData digits = clips_for(digit_video, moving);
+  const DigitTest one(s.digit_images, digit_video, 1, s.judged), two(s.digit_images, digit_video, 2, s.judged);
+
+  std::vector<std::string> texts = texts_of(clips), digit_texts = texts_of(digits);
+  for (const auto* test : {&one, &two})
+    digit_texts.insert(digit_texts.end(), test->prompts().begin(), test->prompts().end());
+  texts.insert(texts.end(), digit_texts.begin(), digit_texts.end());
+  const auto begin = std::chrono::steady_clock::now();
+  const mg::EmbeddingCache states = states_of(s.llm, texts, s.out, prompt_of_examples());
+  std::cout << states.count() << " texts read by " << states.manifest().language_model << ", " << states.tokens()
+            << " states, " << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() << " s"
+            << std::endl;
+
+  Pair pair = graft_and_train(s.base, clips, states, s.clips, s, "clips");
+  if (Interrupt::requested()) return Interrupt::exit_code;
+  draw(pair, clips, states, s);
+  std::optional<DigitResults> results;
+  if (std::ranges::all_of(digit_texts, [&](const auto& text) { return states.contains(text); })) {
+    results.emplace(DigitResults{graft_and_train(s.base_digits, digits, states, s.digits, s, "digits"), {}, {}});
+    if (Interrupt::requested()) return Interrupt::exit_code;
+    FlowTask<float, mg::Cpu> task(digits, 8, s.seed);
+    task.second_text = second_text(states);
+    const auto judge = [&](Model& model) {
+      return DigitScores{one(task, model, s.guidance, s.sample_steps), two(task, model, s.guidance, s.sample_steps)};
+    };
+    results->without = judge(*results->pair.model_without);
+    results->with = judge(*results->pair.model_with);
+  } else {
+    std::cout << s.llm.string() << " has no states of captions of moving digits: that part is left out; a language "
+              << "model (scripts/get-llm) encodes them" << std::endl;
+  }
+
+  const std::string text = markdown(pair, results, states);
+  const auto scores = [](const DigitScores& d) -> mg::detail::json {
+    return {{"one_digit", {{"label", d.one.label}, {"direction", d.one.direction}}},
+            {"two_digits", {{"label", d.two.label}, {"direction", d.two.direction}}}};
+  };
+  mg::detail::json all{{"language_model", states.manifest().language_model}, {"clips", report(pair)}};
+  if (results) {
+    all["digits"] = report(results->pair);
+    all["judged"] = {{"without", scores(results->without)}, {"with", scores(results->with)}};
+  }
+  mg::detail::write_file(s.out / "report.json", all.dump(2) + "\n");
+  mg::detail::write_file(s.out / "report.md", text);
+  std::cout << "\n" << text << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{
+      "Grafts a language model onto a pretrained text-to-video model, proves that nothing changed, and trains "
+      "on with and without it."};
+  Settings s;
+  app.add_option("--llm", s.llm, "language model (.gguf or directory), or a cache of its states (.safetensors)")
+      ->required();
+  app.add_option("--base", s.base, "pipeline folder of the pretrained model")->capture_default_str();
+  app.add_option("--base-digits", s.base_digits, "pipeline folder of the model of moving digits")
+      ->capture_default_str();
+  app.add_option("--out", s.out, "where the models, report and pictures go")->capture_default_str();
+  app.add_option("--steps", s.clips.steps, "steps of each run on clips")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--digit-steps", s.digits.steps, "steps of each run on moving digits")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--digits", s.digit_clips, "clips of moving digits to train on")
+      ->check(CLI::Range(8, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--judged", s.judged, "sampled clips of moving digits, of one digit and of two")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--guidance", s.guidance, "classifier-free guidance of the samples")->capture_default_str();
+  app.add_option("--sample-steps", s.sample_steps, "Euler steps of the samples")->capture_default_str();
+  app.add_option("--prompts", s.prompts, "samples of words never trained on")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--seed", s.seed, "seed of everything random")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return run(s);
+  } catch (const Stopped&) {
+    return Interrupt::exit_code;
+  } catch (const std::exception& e) {
+    std::cerr << "graft_and_continue: " << e.what() << std::endl;
+    return 1;
+  }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// Samples clips for any text: prompt "a red heart" "a cat, waving". Models that read a language model are fed as their
+// configuration says, and refuse another one.
+#include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/media/contact_sheet.hpp>
+#include <modelgrow/media/gif.hpp>
+#include <modelgrow/media/png.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include "support/pipeline.hpp"
+#include "support/second_text.hpp"
+
+namespace fs = std::filesystem;
+using namespace example;
+
+namespace {
+
+struct Settings {
+  std::vector<std::string> texts;
+  fs::path model = "examples/data/base", llm, out = "out/prompt";
+  double guidance = 3;
+  std::int64_t sample_steps = 32;
+  std::uint64_t seed = 1;
+};
+
+int run(const Settings& s) {
+  Model model = load_pipeline(s.model, Weights::averaged);
+  const auto& video = model.transformer.config;
+  if (video.pred_sigma || (video.in_channels != 1 && video.in_channels != 3))
+    throw mg::shape_error(s.model.string() + ": the model makes " + std::to_string(video.in_channels) +
+                          " channels; this program draws models of pixels, with 1 or 3");
+  PromptReader<float, mg::Cpu> prompts;
+  if (video.takes_second_text()) {
+    const auto how = mg::parse_prompt_manifest(video.second_prompt, (s.model / "transformer/config.json").string());
+    if (s.llm.empty())
+      throw mg::error(s.model.string() + ": the model reads prompts with the language model '" + how.language_model +
+                      "': give its path with --llm (scripts/get-llm prints that of SmolLM2)");
+    const auto encoder = mg::CaptionEncoder<mg::Cpu>::open(s.llm, how);
+    prompts.second_text = [encoder](std::span<const std::string> texts) { return encoder.states<float>(texts); };
+  }
+  mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
+  const auto made = prompts.sample(tape, model, s.texts, s.guidance, s.sample_steps, s.seed);
+  const auto n = std::size_t(made.size() / made.dim(0));
+  std::vector<mg::ContactRow> rows;
+  std::vector<mg::Clip> clips;
+  for (std::size_t i = 0; i < s.texts.size(); ++i) {
+    clips.push_back(mg::to_rgb(mg::from_float(std::span<const float>(made.data() + i * n, n), int(made.dim(2)),
+                                              int(made.dim(3)), int(made.dim(4)), int(made.dim(1)))));
+    rows.push_back({.caption = s.texts[i], .strips = {{.label = "", .clip = clips.back()}}});
+  }
+  fs::path gif = s.out, png = s.out;
+  gif += ".gif";
+  png += ".png";
+  if (s.out.has_parent_path()) fs::create_directories(s.out.parent_path());
+  mg::write_gif(gif, mg::clip_grid(clips, std::min<int>(8, int(clips.size()))), {.scale = 4});
+  mg::write_png(png, mg::contact_sheet(rows, {.title = s.model.string()}));
+  std::cout << "Written to " << gif.string() << " and " << png.string() << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Samples a clip for each text: prompt \"a red heart\" \"a cat, waving\"."};
+  Settings s;
+  app.add_option("text", s.texts, "what the clips should show")->required();
+  app.add_option("--model", s.model, "pipeline folder (transformer/, text_encoder/), such as out/demo/graft/clips/with")
+      ->capture_default_str();
+  app.add_option("--llm", s.llm, "language model (.gguf or directory) of a model that reads one");
+  app.add_option("--out", s.out, "file name without ending: a .gif and a .png are written")->capture_default_str();
+  app.add_option("--guidance", s.guidance, "classifier-free guidance: 1 is none")->capture_default_str();
+  app.add_option("--steps", s.sample_steps, "Euler steps")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--seed", s.seed, "seed of the noise")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return run(s);
+  } catch (const std::exception& e) {
+    std::cerr << "prompt: " << e.what() << std::endl;
+    return 1;
+  }
+}
