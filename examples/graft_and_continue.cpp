@@ -2,14 +2,14 @@
 // The second half of the main job: graft a language model onto a pretrained text-to-video model without changing its
 // function, train on with and without it, and compare on captions, on words never trained on, and on moving digits.
 #include <chrono>
+#include <iostream>
 
-#include <modelgrow/backend/cpu.hpp>
-#include <modelgrow/expand.hpp>
-#include <modelgrow/media/gif.hpp>
+#include <modelgrow/grow/plan_print.hpp>
+#include <modelgrow/media/contact_sheet.hpp>
 #include <modelgrow/media/png.hpp>
-#include <modelgrow/verify/forward_check.hpp>
 
 #include "support/digit_score.hpp"
+#include "support/encoding_progress.hpp"
 #include "support/graft.hpp"
 #include "support/options.hpp"
 
@@ -42,12 +42,11 @@ struct Pair {
 Pair graft_and_train(const fs::path& base, const ClipData& data, const mg::EmbeddingCache& states,
                      const GraftTraining& how, const Settings& s, const std::string& name) {
   Pair pair;
-  const auto in = mg::Checkpoint::open(base / "transformer");
-  const mg::Plan plan = graft_plan(mg::schema(in), mg::TextDesign::cross_attention, states, s.seed);
+  const mg::Plan plan = graft_plan(base, mg::TextDesign::cross_attention, states, s.seed);
   std::cout << "\n" << name << ": the plan (dry run)\n" << plan << std::endl;
   const fs::path with = s.out / name / "with", without = s.out / name / "without";
   const mg::Report written = write_pipeline(plan, base, with);
-  write_pipeline(graft_plan(mg::schema(in), {}, states, s.seed), base, without);
+  write_pipeline(graft_plan(base, {}, states, s.seed), base, without);
   pair.file_residual = written.max_residual;
   pair.parameters_base = written.parameters_before;
   pair.parameters_with = written.parameters_after;
@@ -55,14 +54,9 @@ Pair graft_and_train(const fs::path& base, const ClipData& data, const mg::Embed
   Model old = load_pipeline(base, Weights::averaged);
   pair.model_with = load_pipeline(with, Weights::averaged);
   pair.model_without = load_pipeline(without, Weights::averaged);
-  FlowTask<float, mg::Cpu> task(data, 8, s.seed);
+  FlowTask task(data, 8, s.seed);
   task.second_text = second_text(states);
-  const auto check = mg::forward_check<float, mg::Cpu>(plan, old, *pair.model_with, [&](auto& tape, Model& model) {
-    const auto indices = task.batches.at(0);
-    const auto batch = mg::validation_batch<float>(task.flow, data.train.gather(indices), 0);
-    const auto texts = task.read(tape, model, data.train.gather_captions(indices));
-    return model.transformer.forward(tape, tape.constant(batch.noisy), batch.time, texts.first, texts.second);
-  });
+  const mg::ForwardCheck check = task.compare(plan, old, *pair.model_with);
   std::cout << check << "\n" << std::endl;
   check.require();
   pair.output_change = check.output.max_abs;
@@ -82,20 +76,16 @@ void draw(Pair& pair, const ClipData& data, const mg::EmbeddingCache& states, co
   std::vector<std::size_t> indices;
   for (std::size_t i = 0; i < s.prompts; ++i) indices.push_back(i * data.validation.count() / s.prompts);
   const auto prompts = data.validation.gather_keywords(indices);
-  FlowTask<float, mg::Cpu> task(data, 8, s.seed);
+  FlowTask task(data, 8, s.seed);
   task.second_text = second_text(states);
-  mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
+  Tape tape(Tape::Mode::infer);
   const auto a = task.sample(tape, *pair.model_without, prompts, s.guidance, s.sample_steps, s.seed),
              b = task.sample(tape, *pair.model_with, prompts, s.guidance, s.sample_steps, s.seed);
-  const auto clip_of = [](const mg::Tensor<float, mg::Cpu>& clips, std::size_t i) {
-    const auto n = std::size_t(clips.size() / clips.dim(0));
-    return mg::from_float(std::span<const float>(clips.data() + i * n, n), int(clips.dim(2)), int(clips.dim(3)),
-                          int(clips.dim(4)), 3);
-  };
   std::vector<mg::ContactRow> rows;
   for (std::size_t i = 0; i < prompts.size(); ++i)
     rows.push_back({.caption = prompts[i],
-                    .strips = {{.label = "without", .clip = clip_of(a, i)}, {.label = "with", .clip = clip_of(b, i)}}});
+                    .strips = {{.label = "without", .clip = clip_of(a, std::int64_t(i))},
+                               {.label = "with", .clip = clip_of(b, std::int64_t(i))}}});
   mg::write_png(s.out / "samples.png", mg::contact_sheet(rows, {.title = "Words never trained on"}));
 }
 
@@ -194,7 +184,7 @@ int run(const Settings& s) {
   if (std::ranges::all_of(digit_texts, [&](const auto& text) { return states.contains(text); })) {
     results.emplace(DigitResults{graft_and_train(s.base_digits, digits, states, s.digits, s, "digits"), {}, {}});
     if (Interrupt::requested()) return Interrupt::exit_code;
-    FlowTask<float, mg::Cpu> task(digits, 8, s.seed);
+    FlowTask task(digits, 8, s.seed);
     task.second_text = second_text(states);
     const auto judge = [&](Model& model) {
       return DigitScores{one(task, model, s.guidance, s.sample_steps), two(task, model, s.guidance, s.sample_steps)};

@@ -2,11 +2,12 @@
 // Does a language model help with words that training has never seen? From one base, for several seeds: train on with a
 // temporal convolution alone, and with a language model grafted besides, for the same steps on captions; then measure
 // with keywords, other words for the same clips, as captions. Writes graft.csv, graft.png and graft.md.
-#include <modelgrow/backend/cpu.hpp>
-#include <modelgrow/expand.hpp>
+#include <iostream>
+
 #include <modelgrow/media/png.hpp>
 
 #include "support/curves.hpp"
+#include "support/encoding_progress.hpp"
 #include "support/graft.hpp"
 #include "support/options.hpp"
 
@@ -48,10 +49,9 @@ struct Runs {
 
 Runs run_all(const Kind& kind, const ClipData& data, const mg::EmbeddingCache& states, const Settings& s) {
   Runs runs{.kind = kind};
-  const auto in = mg::Checkpoint::open(s.base / "transformer");
   for (const std::uint64_t seed : s.seeds) {
     const fs::path grown = s.work / kind.name;
-    write_pipeline(graft_plan(mg::schema(in), kind.design, states, seed), s.base, grown);
+    write_pipeline(graft_plan(s.base, kind.design, states, seed), s.base, grown);
     Model model = load_pipeline(grown, Weights::averaged);
     runs.parameters = mg::count_parameters(model.transformer);
     const RunOptions options =
@@ -60,11 +60,11 @@ Runs run_all(const Kind& kind, const ClipData& data, const mg::EmbeddingCache& s
     if (result.stopped) return runs;
     ClipData known = data;
     std::swap(known.train, known.validation);
-    FlowTask<float, mg::Cpu> task(known, 1, seed);
+    FlowTask task(known, 1, seed);
     task.second_text = options.second_text;
-    mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
+    Tape tape(Tape::Mode::infer);
     const CurvePoint& end = result.curve.back();
-    using Captions = FlowTask<float, mg::Cpu>::Captions;
+    using Captions = FlowTask::Captions;
     runs.losses.push_back({.seed = seed,
                            .captions = end.validation_loss,
                            .others = end.other_captions,

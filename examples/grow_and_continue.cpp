@@ -2,12 +2,12 @@
 // The main job: grow a pretrained text-to-video model without changing its function, go on training it, and compare
 // with going on training the old one and with a fresh model of the new size, all for the same compute.
 #include <chrono>
+#include <iostream>
 
-#include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/expand.hpp>
+#include <modelgrow/media/contact_sheet.hpp>
 #include <modelgrow/media/gif.hpp>
 #include <modelgrow/media/png.hpp>
-#include <modelgrow/verify/forward_check.hpp>
 
 #include "support/options.hpp"
 #include "support/pipeline.hpp"
@@ -57,12 +57,6 @@ RunResult continue_training(Model& model, const ClipData& data, const Settings& 
                                    .log = s.out / (name + ".jsonl")}));
 }
 
-mg::Clip clip_of(const mg::Tensor<float, mg::Cpu>& clips, std::int64_t i) {
-  const std::int64_t n = clips.size() / clips.dim(0);
-  const std::span<const float> values(clips.data() + i * n, std::size_t(n));
-  return mg::from_float(values, int(clips.dim(2)), int(clips.dim(3)), int(clips.dim(4)), 3);
-}
-
 int run(const Settings& s) {
   const Interrupt interrupt;
   fs::create_directories(s.out);
@@ -93,19 +87,14 @@ int run(const Settings& s) {
   std::cout << "3. written to " << grown_path.string() << "\n" << written << "\n";
 
   Model grown = load_pipeline(grown_path, Weights::averaged);
-  const FlowTask<float, mg::Cpu> task(data, 8, s.seed);
-  const mg::ForwardCheck check = mg::forward_check<float, mg::Cpu>(plan, base, grown, [&](auto& tape, Model& model) {
-    const auto indices = task.batches.at(0);
-    const auto batch = mg::validation_batch<float>(task.flow, data.train.gather(indices), 0);
-    const auto texts = task.read(tape, model, data.train.gather_captions(indices));
-    return model.transformer.forward(tape, tape.constant(batch.noisy), batch.time, texts.first, texts.second);
-  });
+  const FlowTask task(data, 8, s.seed);
+  const mg::ForwardCheck check = task.compare(plan, base, grown);
   std::cout << "4. " << check << "\n\n";
   check.require();
 
   std::cout << "5. training on, " << s.tflop << " TFLOP each\n";
   begin = std::chrono::steady_clock::now();
-  mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
+  Tape tape(Tape::Mode::infer);
   std::vector<std::string> prompts;
   for (std::int64_t i = 0; i < s.prompts; ++i)
     prompts.push_back(data.validation.captions[std::size_t(i) * data.validation.count() / std::size_t(s.prompts)]);
@@ -114,8 +103,7 @@ int run(const Settings& s) {
   report.grown_start = task.validation_loss(tape, grown);
   report.grown = continue_training(grown, data, s, "grown", grown_path);
   report.base = report.grown.stopped ? RunResult{} : continue_training(base, data, s, "base", s.base);
-  Model fresh(grown.transformer.config, grown.text_encoder.config);
-  mg::initialise(fresh, s.seed);
+  Model fresh = fresh_model(grown.transformer.config, grown.text_encoder.config, s.seed);
   if (!report.base.stopped && !report.grown.stopped) report.scratch = continue_training(fresh, data, s, "scratch", {});
   if (Interrupt::requested()) {
     std::cerr << "interrupted; the logs so far are in " << s.out << std::endl;

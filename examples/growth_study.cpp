@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Does growth pay? From one saturated base, for several seeds and kinds of growth: train the grown model on, the base
 // itself, and a fresh model of the grown size, all for the same compute; writes growth.csv, growth.png and growth.md.
-#include <modelgrow/backend/cpu.hpp>
+#include <iostream>
+
 #include <modelgrow/expand.hpp>
 #include <modelgrow/media/png.hpp>
 
@@ -81,9 +82,8 @@ std::pair<Model, fs::path> begin_of(const Kind& kind, const Settings& s, std::ui
   plan.write(in, grown / "transformer");
   fs::copy(s.base / "text_encoder", grown / "text_encoder", fs::copy_options::recursive);
   if (kind.plan) return {load_pipeline(grown, Weights::averaged), grown};
-  Model fresh = model_of(grown);
-  mg::initialise(fresh, seed);
-  return {std::move(fresh), fs::path()};
+  const Model sizes = model_of(grown);
+  return {fresh_model(sizes.transformer.config, sizes.text_encoder.config, seed), fs::path()};
 }
 
 std::string csv(const std::vector<Runs>& all, const Settings& s) {

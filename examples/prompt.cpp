@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Samples clips for any text: prompt "a red heart" "a cat, waving". Models that read a language model are fed as their
 // configuration says, and refuse another one.
-#include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/media/contact_sheet.hpp>
 #include <modelgrow/media/gif.hpp>
 #include <modelgrow/media/png.hpp>
 
 #include <CLI/CLI.hpp>
+#include <iostream>
 
 #include "support/pipeline.hpp"
 #include "support/second_text.hpp"
@@ -30,23 +30,20 @@ int run(const Settings& s) {
   if (video.pred_sigma || (video.in_channels != 1 && video.in_channels != 3))
     throw mg::shape_error(s.model.string() + ": the model makes " + std::to_string(video.in_channels) +
                           " channels; this program draws models of pixels, with 1 or 3");
-  PromptReader<float, mg::Cpu> prompts;
+  PromptReader prompts;
   if (video.takes_second_text()) {
     const auto how = mg::parse_prompt_manifest(video.second_prompt, (s.model / "transformer/config.json").string());
     if (s.llm.empty())
       throw mg::error(s.model.string() + ": the model reads prompts with the language model '" + how.language_model +
                       "': give its path with --llm (scripts/get-llm prints that of SmolLM2)");
-    const auto encoder = mg::CaptionEncoder<mg::Cpu>::open(s.llm, how);
-    prompts.second_text = [encoder](std::span<const std::string> texts) { return encoder.states<float>(texts); };
+    prompts.second_text = second_text(s.llm, how);
   }
-  mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
+  Tape tape(Tape::Mode::infer);
   const auto made = prompts.sample(tape, model, s.texts, s.guidance, s.sample_steps, s.seed);
-  const auto n = std::size_t(made.size() / made.dim(0));
   std::vector<mg::ContactRow> rows;
   std::vector<mg::Clip> clips;
   for (std::size_t i = 0; i < s.texts.size(); ++i) {
-    clips.push_back(mg::to_rgb(mg::from_float(std::span<const float>(made.data() + i * n, n), int(made.dim(2)),
-                                              int(made.dim(3)), int(made.dim(4)), int(made.dim(1)))));
+    clips.push_back(clip_of(made, std::int64_t(i)));
     rows.push_back({.caption = s.texts[i], .strips = {{.label = "", .clip = clips.back()}}});
   }
   fs::path gif = s.out, png = s.out;

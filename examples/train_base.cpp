@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Trains the base that the demo grows: a small STDiT and its text encoder on captioned clips, in pixel space.
-#include <modelgrow/backend/cpu.hpp>
-#include <modelgrow/models/byte_encoder_json.hpp>
-#include <modelgrow/models/stdit_json.hpp>
+#include <iostream>
 
+#include "support/interrupt.hpp"
 #include "support/options.hpp"
-#include "support/run.hpp"
+#include "support/pipeline.hpp"
 
 namespace mg = modelgrow;
 using namespace example;
@@ -61,8 +60,7 @@ int main(int argc, char** argv) {
     text.max_length = video.model_max_length;
     const mg::ClipSize size{int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])};
     const ClipData data(clips, size);
-    mg::TextToVideo<float, mg::Cpu> model(video, text);
-    mg::initialise(model, run.seed);
+    Model model = fresh_model(video, text, run.seed);
     std::cout << data.train.count() << " clips to train on, " << data.validation.count() << " to validate; "
               << mg::count_parameters(model.transformer) << " + " << mg::count_parameters(model.text_encoder)
               << " parameters; " << step_flops(video, text, run.batch) * 1e-9 << " GFLOP a step" << std::endl;

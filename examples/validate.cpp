@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How well a model does on clips that it was not trained on, beside those that it was: the gap says whether more
 // training, more capacity or more data is what is missing.
-#include <modelgrow/backend/cpu.hpp>
+#include <iostream>
 
 #include "support/options.hpp"
 #include "support/pipeline.hpp"
@@ -22,14 +22,14 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   try {
     Model model = load_pipeline(base, Weights::averaged);
-    mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
+    Tape tape(Tape::Mode::infer);
     std::vector<ClipSource> sources;
     for (const auto& archive : clips.archives) sources.push_back({.archives = {archive}});
     if (clips.digits > 0) sources = {clips};
     for (const ClipSource& source : sources) {
       ClipData data = clips_for(model.transformer.config, source);
-      const FlowTask<float, mg::Cpu> task(data, 1, 1);
-      using Captions = FlowTask<float, mg::Cpu>::Captions;
+      const FlowTask task(data, 1, 1);
+      using Captions = FlowTask::Captions;
       if (&source == &sources.front())
         std::cout << "| clips | held out | with the captions of other clips | trained on |\n|---|---|---|---|\n";
       std::cout << "| " << (clips.digits ? "moving digits" : source.archives.front().filename().string()) << " | "

@@ -31,11 +31,10 @@ class DigitTest {
   const std::vector<std::string>& prompts() const { return prompts_; }
 
   /// Samples a clip for each prompt and judges it.
-  Score operator()(const FlowTask<float, mg::Cpu>& task, mg::TextToVideo<float, mg::Cpu>& model, double guidance,
-                   std::int64_t sample_steps) const {
+  Score operator()(const FlowTask& task, Model& model, double guidance, std::int64_t sample_steps) const {
     constexpr std::size_t chunk = 16;
     const auto& o = scenes_.options();
-    mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
+    Tape tape(Tape::Mode::infer);
     Score score;
     for (std::size_t from = 0; from < prompts_.size(); from += chunk) {
       const auto part = std::span(prompts_).subspan(from, std::min(chunk, prompts_.size() - from));

@@ -2,15 +2,9 @@
 // One training run of the examples: steps, log, progress line, and the validation loss of the averaged weights as a
 // curve over the floating-point operations spent.
 #pragma once
-#include <unistd.h>
+#include <filesystem>
 
-#include <iostream>
-#include <optional>
-
-#include <modelgrow/train/flops.hpp>
-#include <modelgrow/train/metrics.hpp>
-#include <modelgrow/train/progress_line.hpp>
-#include <modelgrow/train/trainer.hpp>
+#include <modelgrow/train/schedule.hpp>
 
 #include "flow_task.hpp"
 #include "interrupt.hpp"
@@ -28,7 +22,7 @@ struct RunOptions {
   double weight_decay = 0.01;
   double ema_decay = 0.999;
   mg::Augmentation augmentation = {};
-  SecondText<float> second_text = {};  // for models that read one
+  SecondText second_text = {};  // for models that read one
   double first_text_dropout = 0;
   std::uint64_t seed = 1;
   std::int64_t evaluate_every = 0;        // steps; 0: only at the end
@@ -56,90 +50,9 @@ struct RunResult {
 };
 
 /// Floating-point operations of one training step, captions of 24 bytes, or 8 states of a second encoder.
-inline double step_flops(const mg::StditConfig& video, const mg::ByteEncoderConfig& text, std::int64_t batch) {
-  using Counter = mg::FlopCounter;
-  mg::TextToVideo<float, Counter> model(video, text);
-  return mg::training_flops<float>([&](mg::Tape<float, Counter>& tape) {
-    const auto& s = video.input_size;
-    const mg::Tensor<float, Counter> clips({batch, video.in_channels, s[0], s[1], s[2]}), time({batch});
-    const auto captions = std::vector<std::string>(std::size_t(batch), std::string(24, 'x'));
-    const auto states = model.text_encoder.encode(tape, captions);
-    mg::TextStates<float, Counter> second;
-    if (video.takes_second_text())
-      second.states = tape.constant(
-          mg::Tensor<float, Counter>({batch, 8, std::max(video.second_text.caption_channels, video.pooled_channels)}));
-    return mg::mse(tape, model.transformer.forward(tape, tape.constant(clips), time, states, second), clips);
-  });
-}
+double step_flops(const mg::StditConfig& video, const mg::ByteEncoderConfig& text, std::int64_t batch);
 
 /// Trains `model` in place; on return it holds the averaged weights.
-template <class T, class D>
-RunResult train(mg::TextToVideo<T, D>& model, const ClipData& data, const RunOptions& o) {
-  using Model = mg::TextToVideo<T, D>;
-  FlowTask<T, D> task(data, std::uint64_t(o.batch), o.seed, o.augmentation);
-  task.second_text = o.second_text;
-  task.first_text_dropout = o.first_text_dropout;
-  mg::TrainerOptions options{.steps = o.steps,
-                             .schedule = {.kind = o.schedule, .peak = o.lr, .warmup = o.warmup, .total = o.steps},
-                             .adamw = {.beta2 = 0.99, .eps = 1e-10, .weight_decay = o.weight_decay, .clip_norm = 1.0},
-                             .ema = mg::EmaOptions{.decay = o.ema_decay},
-                             .seed = o.seed,
-                             .directory = o.directory,
-                             .save_every = o.save_every,
-                             .stop = &Interrupt::requested};
-  mg::Trainer<Model, T, D> trainer(model, options);
-  if (o.begin == RunOptions::Begin::resume)
-    trainer.resume(o.directory);
-  else if (!o.start_from.empty())
-    trainer.start_from(o.start_from);
-
-  std::optional<mg::MetricsLog> log;
-  if (!o.log.empty()) log.emplace(o.log, trainer.step() + 1);
-  std::optional<mg::ProgressLine> line;
-  if (isatty(STDOUT_FILENO)) line.emplace(std::cout, o.steps, o.batch);
-  const double tflop = step_flops(model.transformer.config, model.text_encoder.config, o.batch) * 1e-12;
-  RunResult result;
-  mg::Tape<T, D> tape(mg::Tape<T, D>::Mode::infer);
-  const auto measure = [&](std::int64_t step) {
-    const auto averaged = trainer.ema()->use_in(model);
-    using Captions = FlowTask<T, D>::Captions;
-    CurvePoint p{step, double(step) * tflop, task.validation_loss(tape, model),
-                 task.validation_loss(tape, model, Captions::others)};
-    if (o.measure_keywords) p.keywords = task.validation_loss(tape, model, Captions::keywords);
-    result.curve.push_back(p);
-    mg::detail::json entry{{"run", o.name},
-                           {"step", p.step},
-                           {"tflop", p.tflop},
-                           {"validation_loss", p.validation_loss},
-                           {"validation_loss_other_captions", p.other_captions}};
-    if (o.measure_keywords) entry["validation_loss_keywords"] = p.keywords;
-    if (log) log->write(entry);
-    if (!line)
-      std::cout << o.name << ": step " << p.step << ", validation loss " << p.validation_loss
-                << ", with captions of other clips " << p.other_captions
-                << (o.measure_keywords ? ", with keywords " + std::to_string(p.keywords) : "") << std::endl;
-  };
-  measure(trainer.step());
-  trainer.every(1, [&](const mg::StepReport& r) {
-    result.seconds += r.seconds;
-    if (line) line->update(r.step, r.loss, r.seconds);
-    const bool last = r.step == o.steps;
-    if (log && (r.step % 50 == 0 || last))
-      log->write({{"run", o.name},
-                  {"step", r.step},
-                  {"loss", r.loss},
-                  {"gradient_norm", r.gradient_norm},
-                  {"lr", r.lr},
-                  {"clips_per_second", double(o.batch) / r.seconds}});
-    if (last || (o.evaluate_every > 0 && r.step % o.evaluate_every == 0)) measure(r.step);
-  });
-  const auto outcome =
-      trainer.run([&](mg::Tape<T, D>& t, std::int64_t step) { return task.loss(t, model, std::uint64_t(step)); });
-  result.stopped = outcome == mg::Trainer<Model, T, D>::Outcome::stopped;
-  mg::for_each_parameter(model, [&](const std::string& path, mg::Parameter<T, D>& p) {
-    p.value = trainer.ema()->averages().find(path)->second;
-  });
-  return result;
-}
+RunResult train(Model& model, const ClipData& data, const RunOptions& o);
 
 }  // namespace example

@@ -12,10 +12,10 @@ TEST_CASE("the committed base is trained, and does worse with the captions of ot
   const fs::path root = MODELGROW_SOURCE_DIR;
   Model model = load_pipeline(root / "examples/data/base", Weights::averaged);
   const ClipData data = clips_for(model.transformer.config, {.archives = emoji_clips(root)});
-  const FlowTask<float, mg::Cpu> task(data, 8, 1);
-  mg::Tape<float, mg::Cpu> tape(mg::Tape<float, mg::Cpu>::Mode::infer);
+  const FlowTask task(data, 8, 1);
+  Tape tape(Tape::Mode::infer);
   const double own = task.validation_loss(tape, model);
-  const double others = task.validation_loss(tape, model, FlowTask<float, mg::Cpu>::Captions::others);
+  const double others = task.validation_loss(tape, model, FlowTask::Captions::others);
   CHECK(own < 0.25);
   CHECK(others > 1.05 * own);
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <modelgrow/models/byte_encoder_json.hpp>
 #include <modelgrow/models/byte_ngrams.hpp>
 #include <modelgrow/nn/caption_embedder.hpp>
 #include <modelgrow/nn/layer_norm.hpp>
@@ -18,12 +19,6 @@
 #include <modelgrow/ops/reshape.hpp>
 
 namespace modelgrow::inline v0 {
-
-/// Sizes of a ByteEncoder; without buckets it has no n-gram embeddings.
-struct ByteEncoderConfig {
-  std::int64_t width = 96, depth = 2, num_heads = 3, max_length = 64, ngram_buckets = 0;
-  bool operator==(const ByteEncoderConfig&) const = default;
-};
 
 /// Token ids of a batch of captions, padded to the longest: UTF-8 bytes between a begin and an end mark.
 struct ByteTokens {

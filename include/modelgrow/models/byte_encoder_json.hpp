@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // ByteEncoderConfig as config.json.
 #pragma once
-#include <modelgrow/models/byte_encoder.hpp>
+#include <modelgrow/models/byte_encoder_config.hpp>
 #include <modelgrow/models/config_json.hpp>
 
 namespace modelgrow::inline v0 {

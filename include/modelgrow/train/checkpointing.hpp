@@ -88,7 +88,7 @@ void save_models(const std::filesystem::path& directory, const M& model, const A
     save(folder / "model.safetensors", part);
     optimizer.save(folder / Checkpoint::optimizer_file, prefix);
     if (ema) ema->save(folder / Checkpoint::ema_file, prefix);
-    if constexpr (requires { config_text(part.config); })
+    if constexpr (requires { part.config; })  // config_text is declared beside the model: no file without it
       detail::write_file(folder / Checkpoint::config_file, config_text(part.config));
   });
 }

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// Loss and validation of rectified flow, and the forward check of a growth.
+#include "flow_task.hpp"
+
+#include <numeric>
+
+#include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/diffusion/guidance.hpp>
+#include <modelgrow/ops/mse.hpp>
+
+namespace example {
+
+namespace {
+mg::Var<float, Device> error(Tape& tape, Model& model, const mg::FlowBatch<float, Device>& batch,
+                             const PromptReader::Texts& texts) {
+  return mg::mse(tape, PromptReader::velocity_of(tape, model, batch.noisy, batch.time, texts), batch.target);
+}
+}  // namespace
+
+FlowTask::FlowTask(const ClipData& d, std::uint64_t batch, std::uint64_t seed, mg::Augmentation a)
+    : data(d), batches(d.train.count(), batch, seed), flow{.shift = noise_shift, .seed = seed}, augmentation(a) {
+  augmentation.seed = seed;
+}
+
+mg::Var<float, Device> FlowTask::loss(Tape& tape, Model& model, std::uint64_t step) const {
+  const auto indices = batches.at(step);
+  const std::uint64_t first = step * batches.batch();
+  auto clips = data.train.gather(indices);
+  for (std::uint64_t i = 0; i < indices.size(); ++i)
+    mg::augment(std::span(clips.data() + i * data.train.clip_size(), data.train.clip_size()), data.train.channels,
+                data.train.size, augmentation, first + i);
+  const auto batch = mg::training_batch<float, Device>(flow, std::move(clips), first);
+  auto texts = read(tape, model, data.train.gather_captions(indices));
+  const auto count = std::int64_t(indices.size());
+  const auto dropped = mg::caption_dropout(caption_dropout, flow.seed, first, count);
+  drop(texts, dropped);
+  if (first_text_dropout > 0) {
+    const auto alone = mg::caption_dropout(first_text_dropout, flow.seed ^ mg::hash_name("first text"), first, count);
+    for (std::int64_t i = 0; i < count; ++i) alone.data()[i] |= dropped.data()[i];
+    texts.first.dropped = mg::to_device<Device>(alone);
+  }
+  return error(tape, model, batch, texts);
+}
+
+double FlowTask::validation_loss(Tape& tape, Model& model, Captions captions, std::size_t rounds) const {
+  constexpr std::size_t chunk = 32;
+  mg::FlowMatching fixed = flow;
+  fixed.seed = 12345;  // one noise for every run that is compared
+  return tape.without_recording([&] {
+    const ClipSet& set = data.validation;
+    double sum = 0;
+    for (std::size_t round = 0; round < rounds; ++round)
+      for (std::size_t from = 0; from < set.count(); from += chunk) {
+        std::vector<std::size_t> indices(std::min(chunk, set.count() - from));
+        std::iota(indices.begin(), indices.end(), from);
+        const auto batch =
+            mg::validation_batch<float, Device>(fixed, set.gather(indices), round * set.count() + from, 2 * chunk + 1);
+        if (captions == Captions::others)
+          for (auto& i : indices) i = (i + set.count() / 2) % set.count();
+        const auto texts = read(
+            tape, model, captions == Captions::keywords ? set.gather_keywords(indices) : set.gather_captions(indices));
+        sum += double(mg::to_cpu(error(tape, model, batch, texts).value()).data()[0]) * double(indices.size());
+      }
+    return sum / double(rounds * set.count());
+  });
+}
+
+mg::ForwardCheck FlowTask::compare(const mg::Plan& plan, Model& before, Model& after) const {
+  return mg::forward_check<float, Device>(plan, before, after, [&](Tape& tape, Model& model) {
+    const auto indices = batches.at(0);
+    const auto batch = mg::validation_batch<float>(flow, data.train.gather(indices), 0);
+    const auto texts = read(tape, model, data.train.gather_captions(indices));
+    return model.transformer.forward(tape, tape.constant(batch.noisy), batch.time, texts.first, texts.second);
+  });
+}
+
+}  // namespace example

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// Growing pipelines with and without a language model.
+#include "graft.hpp"
+
+#include <modelgrow/expand.hpp>
+
+namespace example {
+
+mg::Plan graft_plan(const std::filesystem::path& base, std::optional<mg::TextDesign> design,
+                    const mg::EmbeddingCache& states, std::uint64_t seed) {
+  mg::Plan plan = mg::plan(mg::Checkpoint::open(base / "transformer"),
+                           mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"kind", "dense"}}});
+  if (design)
+    plan.apply(mg::GraftTextEncoder{.width = states.width(),
+                                    .max_length = states.manifest().max_length,
+                                    .design = *design,
+                                    .prompt = mg::to_json(states.manifest()),
+                                    .seed = seed});
+  return plan;
+}
+
+mg::Report write_pipeline(const mg::Plan& plan, const std::filesystem::path& base, const std::filesystem::path& to) {
+  std::filesystem::remove_all(to);
+  std::filesystem::create_directories(to);
+  const mg::Report report = plan.write(mg::Checkpoint::open(base / "transformer"), to / "transformer");
+  std::filesystem::copy(base / "text_encoder", to / "text_encoder", std::filesystem::copy_options::recursive);
+  return report;
+}
+
+RunOptions graft_run(const GraftTraining& how, const Model& model, const mg::EmbeddingCache& states, std::string name,
+                     std::filesystem::path start_from, std::uint64_t seed) {
+  return {.name = std::move(name),
+          .steps = how.steps,
+          .batch = how.batch,
+          .lr = how.lr,
+          .warmup = how.steps / 20,
+          .schedule = mg::Schedule::Kind::cosine,
+          .ema_decay = how.ema_decay,
+          .augmentation = how.augmentation,
+          .second_text = second_text(states),
+          .first_text_dropout = model.transformer.config.takes_second_text() ? how.first_text_dropout : 0,
+          .seed = seed,
+          .evaluate_every = (how.steps + how.evaluations - 1) / how.evaluations,
+          .measure_keywords = true,
+          .start_from = std::move(start_from)};
+}
+
+}  // namespace example

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// Pipeline folders, runs of a given compute, pictures of runs.
+#include "pipeline.hpp"
+
+#include <algorithm>
+
+#include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/checkpoint/model_io.hpp>
+#include <modelgrow/media/contact_sheet.hpp>
+#include <modelgrow/models/byte_encoder_json.hpp>
+#include <modelgrow/models/stdit_json.hpp>
+#include <modelgrow/nn/initialise.hpp>
+
+namespace example {
+
+Model model_of(const std::filesystem::path& pipeline) {
+  mg::StditConfig video;
+  mg::ByteEncoderConfig text;
+  const auto video_path = pipeline / "transformer", text_path = pipeline / "text_encoder";
+  mg::read_config(video, mg::Checkpoint::open(video_path).config(), video_path.string());
+  mg::read_config(text, mg::Checkpoint::open(text_path).config(), text_path.string());
+  return Model(video, text);
+}
+
+Model load_pipeline(const std::filesystem::path& pipeline, Weights which) {
+  Model model = model_of(pipeline);
+  const auto read = [&](auto& part, const char* name) {
+    const auto in = mg::Checkpoint::open(pipeline / name);
+    mg::load(part, which == Weights::averaged && in.has_ema() ? in.ema() : in);
+  };
+  read(model.transformer, "transformer");
+  read(model.text_encoder, "text_encoder");
+  return model;
+}
+
+Model fresh_model(const mg::StditConfig& video, const mg::ByteEncoderConfig& text, std::uint64_t seed) {
+  Model model(video, text);
+  mg::initialise(model, seed);
+  return model;
+}
+
+ClipData clips_for(const mg::StditConfig& video, const ClipSource& source) {
+  ClipData data(source, {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])});
+  if (data.train.channels != video.in_channels)
+    throw mg::shape_error("the clips have " + std::to_string(data.train.channels) + " channel(s), the model takes " +
+                          std::to_string(video.in_channels) +
+                          ": moving digits (--digits) are grey, archives (--clips) have three; choose what the model " +
+                          "was trained on");
+  return data;
+}
+
+RunOptions spending(const Model& model, double tflop, std::int64_t evaluations, RunOptions o) {
+  const double flops = step_flops(model.transformer.config, model.text_encoder.config, o.batch);
+  o.steps = std::max<std::int64_t>(1, std::int64_t(tflop * 1e12 / flops));
+  o.warmup = std::min<std::int64_t>(50, o.steps / 10);
+  o.evaluate_every = (o.steps + evaluations - 1) / evaluations;
+  return o;
+}
+
+mg::Series series(const std::string& name, const RunResult& r) {
+  mg::Series line{.name = name};
+  for (const auto& p : r.curve) {
+    line.x.push_back(p.tflop);
+    line.y.push_back(p.validation_loss);
+  }
+  return line;
+}
+
+mg::Clip loss_picture(std::span<const mg::Series> trained, std::span<const mg::Series> fresh) {
+  mg::PlotOptions options{.title = "Validation loss at equal compute",
+                          .x_label = "TFLOP after growth",
+                          .y_label = "validation loss",
+                          .height = 460};
+  const mg::Clip close = mg::plot(trained, options);
+  if (fresh.empty()) return close;
+  std::vector<mg::Series> all(trained.begin(), trained.end());
+  all.insert(all.end(), fresh.begin(), fresh.end());
+  options.title = "The same beside a fresh model of the grown size";
+  options.y_scale = mg::Scale::log;
+  return mg::clip_grid(std::vector<mg::Clip>{close, mg::plot(all, options)}, 1);
+}
+
+mg::Clip clip_of(const mg::Tensor<float, mg::Cpu>& clips, std::int64_t i) {
+  const auto n = std::size_t(clips.size() / clips.dim(0));
+  const std::span<const float> values(clips.data() + std::size_t(i) * n, n);
+  return mg::to_rgb(mg::from_float(values, int(clips.dim(2)), int(clips.dim(3)), int(clips.dim(4)), int(clips.dim(1))));
+}
+
+}  // namespace example

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Prompts read by both encoders, and samples of them.
+#include "prompt_reader.hpp"
+
+#include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/diffusion/guidance.hpp>
+#include <modelgrow/diffusion/samplers.hpp>
+#include <modelgrow/ops/first_channels.hpp>
+
+namespace example {
+
+PromptReader::Texts PromptReader::read(Tape& tape, Model& model, const std::vector<std::string>& captions) const {
+  Texts texts{model.text_encoder.encode(tape, captions), {}};
+  if (!model.transformer.config.takes_second_text()) return texts;
+  if (!second_text)
+    throw mg::error("this model reads a second text encoder: give its model or a cache of its states (--llm)");
+  const auto padded = second_text(captions);
+  texts.second = {tape.constant(mg::to_device<Device>(padded.states)), mg::to_device<Device>(padded.lengths), {}};
+  return texts;
+}
+
+mg::Tensor<float, mg::Cpu> PromptReader::sample(Tape& tape, Model& model, std::vector<std::string> captions,
+                                                double guidance, std::int64_t steps, std::uint64_t seed) const {
+  const auto n = std::int64_t(captions.size());
+  captions.insert(captions.end(), captions.begin(), captions.begin() + n);  // once more, dropped, for guidance
+  mg::Tensor<std::int32_t, mg::Cpu> dropped({2 * n});
+  for (std::int64_t i = 0; i < 2 * n; ++i) dropped.data()[i] = i >= n;
+  return tape.without_recording([&] {
+    auto texts = read(tape, model, captions);
+    drop(texts, dropped);
+    const auto velocity = [&](const mg::Tensor<float, Device>& x, const mg::Tensor<float, Device>& time) {
+      return velocity_of(tape, model, x, time, texts).value();
+    };
+    const auto& s = model.transformer.config.input_size;
+    const auto noise = mg::gaussian_noise<float, Device>({n, model.transformer.config.in_channels, s[0], s[1], s[2]},
+                                                         mg::Rng(seed, mg::hash_name("sample")));
+    const auto sigmas = mg::FlowSchedule{.steps = steps, .shift = noise_shift}.sigmas();
+    return mg::to_cpu(mg::sample_euler(noise, std::span<const double>(sigmas), mg::guided(velocity, guidance)));
+  });
+}
+
+void PromptReader::drop(Texts& texts, const mg::Tensor<std::int32_t, mg::Cpu>& which) {
+  texts.first.dropped = texts.second.dropped = mg::to_device<Device>(which);
+}
+
+mg::Var<float, Device> PromptReader::velocity_of(Tape& tape, Model& model, const mg::Tensor<float, Device>& x,
+                                                 const mg::Tensor<float, Device>& time, const Texts& texts) {
+  return mg::first_channels(tape, model.transformer.forward(tape, tape.constant(x), time, texts.first, texts.second),
+                            model.transformer.config.in_channels);
+}
+
+}  // namespace example

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// States of a language model, from its files or from a cache.
+#include "second_text.hpp"
+
+#include <modelgrow/text.hpp>
+#include <modelgrow/text/embedding_cache_update.hpp>
+
+#include "encoding_progress.hpp"
+
+namespace example {
+
+mg::PromptManifest prompt_of_examples() {
+  return {.prompt_template = "An animated picture of {}",
+          .crop_start = mg::PromptManifest::at_caption,
+          .max_length = 32,
+          .layers = mg::HiddenLayers::mean_of_all()};
+}
+
+std::vector<std::string> all_texts(const ClipData& data) {
+  std::vector<std::string> texts;
+  for (const ClipSet* side : {&data.train, &data.validation})
+    for (std::size_t i = 0; i < side->count(); ++i) {
+      texts.push_back(side->captions[i]);
+      texts.push_back(keyword_prompt(side->keywords[i]));
+    }
+  return texts;
+}
+
+mg::EmbeddingCache states_of(const std::filesystem::path& source, std::span<const std::string> texts,
+                             const std::filesystem::path& directory, const mg::PromptManifest& how) {
+  if (source.extension() == ".safetensors") return mg::EmbeddingCache::open(source);
+  const auto encoder = mg::CaptionEncoder<mg::Cpu>::open(source, how);
+  const auto file = directory / ("states-" + mg::hex_digits(mg::hash(encoder.manifest())) + ".safetensors");
+  std::filesystem::create_directories(directory);
+  mg::EmbeddingCacheUpdate<mg::Cpu>(encoder, texts, file).write(encoding_progress(), 4096);
+  return mg::EmbeddingCache::open(file);
+}
+
+SecondText second_text(const mg::EmbeddingCache& cache) {
+  return [cache](std::span<const std::string> captions) { return cache.states<float>(captions); };
+}
+
+SecondText second_text(const std::filesystem::path& language_model, const mg::PromptManifest& how) {
+  const auto encoder = mg::CaptionEncoder<mg::Cpu>::open(language_model, how);
+  return [encoder](std::span<const std::string> captions) { return encoder.states<float>(captions); };
+}
+
+}  // namespace example
