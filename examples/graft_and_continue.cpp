@@ -141,6 +141,9 @@ std::string markdown(const Pair& clips, const std::optional<DigitResults>& digit
     score("one digit: the right way", digits->without.one.direction, digits->with.one.direction);
     score("two digits: the right ones", digits->without.two.label, digits->with.two.label);
     score("two digits: the right ways", digits->without.two.direction, digits->with.two.direction);
+    all +=
+        "\nWho guesses is right in 10 % of digits and 12 % of ways, and more often for two, where the pairing that "
+        "fits best counts.\n";
   }
   return all + "\n![samples](samples.png)\n";
 }
