@@ -37,6 +37,8 @@ int run(const Settings& s) {
       throw mg::error(s.model.string() + ": the model reads prompts with the language model '" + how.language_model +
                       "': give its path with --llm (scripts/get-llm prints that of SmolLM2)");
     prompts.second_text = second_text(s.llm, how);
+  } else if (!s.llm.empty()) {
+    throw mg::error(s.model.string() + ": the model reads no language model; leave --llm away, or graft one first");
   }
   Tape tape(Tape::Mode::infer);
   const auto made = prompts.sample(tape, model, s.texts, s.guidance, s.sample_steps, s.seed);
