@@ -89,14 +89,6 @@ void draw(Pair& pair, const ClipData& data, const mg::EmbeddingCache& states, co
   mg::write_png(s.out / "samples.png", mg::contact_sheet(rows, {.title = "Words never trained on"}));
 }
 
-/// The texts that training and evaluation show: captions, and keywords of what is not trained on.
-std::vector<std::string> texts_of(const ClipData& data) {
-  std::vector<std::string> texts = data.train.captions;
-  texts.insert(texts.end(), data.validation.captions.begin(), data.validation.captions.end());
-  for (const auto& words : data.validation.keywords) texts.push_back(keyword_prompt(words));
-  return texts;
-}
-
 struct DigitScores {
   DigitTest::Score one, two;
 };
@@ -170,12 +162,15 @@ int run(const Settings& s) {
   const ClipData digits = clips_for(digit_video, moving);
   const DigitTest one(s.digit_images, digit_video, 1, s.judged), two(s.digit_images, digit_video, 2, s.judged);
 
-  std::vector<std::string> texts = texts_of(clips), digit_texts = texts_of(digits);
+  const std::vector<std::string> clip_texts = texts_of(clips, Reworded::held_out);
+  std::vector<std::string> digit_texts = texts_of(digits, Reworded::held_out);
   for (const auto* test : {&one, &two})
     digit_texts.insert(digit_texts.end(), test->prompts().begin(), test->prompts().end());
+  std::vector<std::string> texts = clip_texts;
   texts.insert(texts.end(), digit_texts.begin(), digit_texts.end());
   const auto begin = std::chrono::steady_clock::now();
   const mg::EmbeddingCache states = states_of(s.llm, texts, s.out, prompt_of_examples());
+  require_states(states, clip_texts);
   std::cout << states.count() << " texts read by " << states.manifest().language_model << ", " << states.tokens()
             << " states, " << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() << " s"
             << std::endl;

@@ -135,7 +135,9 @@ void write(const std::vector<Runs>& all, const Settings& s, const mg::EmbeddingC
 int run(const Settings& s, const std::string& command) {
   const Interrupt interrupt;
   const ClipData data = clips_for(model_of(s.base).transformer.config, s.clips);
-  const mg::EmbeddingCache states = states_of(s.llm, all_texts(data), s.work, prompt_of_examples());
+  const std::vector<std::string> texts = texts_of(data, Reworded::all);
+  const mg::EmbeddingCache states = states_of(s.llm, texts, s.work, prompt_of_examples());
+  require_states(states, texts);
   std::cout << states.count() << " texts, " << states.tokens() << " states of width " << states.width() << ", read by "
             << mg::to_json(states.manifest()) << std::endl;
   std::vector<Runs> all;

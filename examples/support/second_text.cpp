@@ -16,13 +16,15 @@ mg::PromptManifest prompt_of_examples() {
           .layers = mg::HiddenLayers::mean_of_all()};
 }
 
-std::vector<std::string> all_texts(const ClipData& data) {
+std::vector<std::string> texts_of(const ClipData& data, Reworded which) {
   std::vector<std::string> texts;
-  for (const ClipSet* side : {&data.train, &data.validation})
-    for (std::size_t i = 0; i < side->count(); ++i) {
-      texts.push_back(side->captions[i]);
-      texts.push_back(keyword_prompt(side->keywords[i]));
-    }
+  const auto add = [&](const ClipSet& side, bool keywords) {
+    texts.insert(texts.end(), side.captions.begin(), side.captions.end());
+    if (keywords)
+      for (const auto& words : side.keywords) texts.push_back(keyword_prompt(words));
+  };
+  add(data.train, which == Reworded::all);
+  add(data.validation, true);
   return texts;
 }
 
@@ -34,6 +36,11 @@ mg::EmbeddingCache states_of(const std::filesystem::path& source, std::span<cons
   std::filesystem::create_directories(directory);
   mg::EmbeddingCacheUpdate<mg::Cpu>(encoder, texts, file).write(encoding_progress(), 4096);
   return mg::EmbeddingCache::open(file);
+}
+
+void require_states(const mg::EmbeddingCache& cache, std::span<const std::string> texts) {
+  for (const auto& text : texts)
+    if (!cache.contains(text)) cache.states<float>(std::span(&text, 1));  // says how to add it
 }
 
 SecondText second_text(const mg::EmbeddingCache& cache) {

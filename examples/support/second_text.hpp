@@ -14,13 +14,18 @@ namespace example {
 /// back at, and are cut off; the mean of all layers, each normalised, carries more than the last (arXiv 2506.08210).
 mg::PromptManifest prompt_of_examples();
 
-/// All texts that training and evaluation show: captions, and keywords as prompts.
-std::vector<std::string> all_texts(const ClipData& data);
+/// The clips whose keywords are shown as prompts.
+enum class Reworded { held_out, all };
+/// The texts that training and evaluation show: captions, and keywords as prompts.
+std::vector<std::string> texts_of(const ClipData& data, Reworded which);
 
 /// States of `texts`: `source` is a cache of states, or a language model (a .gguf file or a directory), whose states
 /// are kept in `directory`, in a file that is named by the manifest. Throws Stopped after Ctrl-C.
 mg::EmbeddingCache states_of(const std::filesystem::path& source, std::span<const std::string> texts,
                              const std::filesystem::path& directory, const mg::PromptManifest& how);
+
+/// Throws format_error that names a text whose states are not there: before hours of training, not after.
+void require_states(const mg::EmbeddingCache& cache, std::span<const std::string> texts);
 
 /// What a task reads from a cache; it shares the mapping.
 SecondText second_text(const mg::EmbeddingCache& cache);

@@ -79,6 +79,11 @@ TEST_CASE("the graft job proves, trains with and without, judges, and its model 
   CHECK(other.code == 1);
   CHECK(says(other.output, "another language model", "'tiny.gguf'"));
 
+  const auto deaf =
+      Files::run_in_source("prompt 'a cat' --steps 1 --out " + out + " --model " + files.base + " --llm " + files.llm);
+  CHECK(deaf.code == 1);
+  CHECK(says(deaf.output, "reads no language model", "--llm"));
+
   // A cache alone is enough; one that knows the clips only leaves the digits out.
   const auto encoded = Files::run_in_source(
       "encode --model " + files.llm + clips + " --keywords --mean --layers all --max-length 32 --crop-start caption " +
@@ -118,5 +123,9 @@ TEST_CASE("grafts of what is no language model are refused") {
   };
   CHECK(says(refused("/nowhere.gguf"), "graft_and_continue: ", "/nowhere.gguf"));
   CHECK(says(refused(files.base + "/transformer/model.safetensors"), "model.safetensors", "cache"));
-  CHECK_FALSE(std::filesystem::exists(files.scratch / "out/clips"));
+  const std::string captions = put(files.scratch / "captions.txt", "red heart\n").string(),
+                    cache = (files.scratch / "one.safetensors").string();
+  REQUIRE(run("encode --model " + files.llm + " --captions " + captions + " --out " + cache).code == 0);
+  CHECK(says(refused(cache), "one.safetensors", "no states of the caption", "encode --model"));
+  CHECK_FALSE(std::filesystem::exists(files.scratch / "out/clips"));  // before anything is trained
 }
