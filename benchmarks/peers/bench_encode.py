@@ -57,19 +57,22 @@ def with_transformers(model: Path, captions: list[str], threads: int):
 
 
 def with_llama_cpp(model: Path, captions: list[str], threads: int):
+    """With the number of tokens a batch that is fastest on the first captions: every token looks at the whole batch."""
     import llama_cpp
 
-    network = llama_cpp.Llama(str(model), n_ctx=2048, n_batch=2048, n_ubatch=2048, n_threads=threads, n_threads_batch=threads,
-                              embedding=True, pooling_type=llama_cpp.LLAMA_POOLING_TYPE_NONE, verbose=False)  # fmt: skip
+    def encoder(batch: int, captions: list[str]):
+        network = llama_cpp.Llama(str(model), n_ctx=batch, n_batch=batch, n_ubatch=batch, n_threads=threads,
+                                  n_threads_batch=threads, embedding=True, verbose=False,
+                                  pooling_type=llama_cpp.LLAMA_POOLING_TYPE_NONE)  # fmt: skip
+        return lambda: sum(map(len, network.embed(captions)))
 
-    def encode() -> int:
-        try:
-            states = network.embed(captions)
-        except RuntimeError:  # releases that take one sequence at a time
-            states = [network.embed(c) for c in captions]
-        return sum(map(len, states))
+    def seconds(batch: int) -> float:
+        begin = time.perf_counter()
+        encoder(batch, captions[:200])()
+        return time.perf_counter() - begin
 
-    return encode, llama_cpp.__version__
+    best = min((64, 128, 256, 512, 2048), key=seconds)
+    return encoder(best, captions), f"{llama_cpp.__version__}, {best} tokens a batch"
 
 
 def one(name: str, model: Path, captions: list[str], rounds: int, threads: int) -> dict:

@@ -35,6 +35,7 @@ constexpr bool implements_contract() {
   static_assert(std::same_as<decltype(&B::template add_table<T>), decltype(&C::add_table)>);
   static_assert(std::same_as<decltype(&B::template attention<T>), decltype(&C::attention)>);
   static_assert(std::same_as<decltype(&B::template attention_dx<T>), decltype(&C::attention_dx)>);
+  static_assert(std::same_as<decltype(&B::template join_attention<T>), decltype(&C::join_attention)>);
   static_assert(std::same_as<decltype(&B::template temporal_conv<T>), decltype(&C::temporal_conv)>);
   static_assert(std::same_as<decltype(&B::template temporal_conv_dx<T>), decltype(&C::temporal_conv_dx)>);
   static_assert(std::same_as<decltype(&B::template temporal_conv_dw<T>), decltype(&C::temporal_conv_dw)>);

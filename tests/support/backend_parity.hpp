@@ -182,6 +182,13 @@ void check_attention(const AttentionSize& s, std::vector<std::int32_t> lengths, 
     side.backend.attention_dx(s, valid, q, k, v, side.given(out_values), side.given(lse_values), dout, side.fresh(nq),
                               side.fresh(nk), side.fresh(nk));
   });
+  for (const double weight : {0.0, 0.25, 1.0})
+    check_parity<D, T>("join_attention " + what, [&](auto& side) {
+      using U = typename std::remove_reference_t<decltype(side)>::Element;
+      auto *other = side.values(no, 5), *joint = side.values(no, 6);
+      side.backend.join_attention(s, side.given(std::vector<U>{U(weight)}), other, joint, side.statistics(nl, 7),
+                                  side.statistics(nl, 8));
+    });
 }
 
 template <class D, class T>

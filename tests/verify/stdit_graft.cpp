@@ -8,6 +8,7 @@
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/models/families.hpp>
+#include <modelgrow/train/logit_anneal.hpp>
 #include <modelgrow/train/parameter_groups.hpp>
 #include <modelgrow/verify/forward_check.hpp>
 
@@ -50,6 +51,7 @@ std::vector<Graft> grafts() {
       {"second cross-attention", graft({}), proj},
       {"gated", graft({.design = TextDesign::gated}), {"cross_attn_2.gate", "cross_attn_2.proj.bias"}},
       {"decoupled", graft({.design = TextDesign::decoupled}), {"v_linear.weight", "v_linear.bias"}},
+      {"concatenated", graft({.design = TextDesign::concatenated}), {}},
       {"pooled", graft({.design = TextDesign::pooled}), {"y_pooler.proj.weight", "y_pooler.proj.bias"}},
       {"second cross-attention with a refiner", graft({.refiner = 2}), proj},
       {"refiner behind the first projection",
@@ -116,6 +118,7 @@ TEMPLATE_TEST_CASE("every graft leaves STDiT as it is, bit for bit", "", double,
 
 TEST_CASE("grafts learn at once: exactly one factor of each branch is zero") {
   for (const auto& graft : grafts()) {
+    if (graft.opens.empty()) continue;
     auto model = random_model<double>();
     const mg::Schema before = mg::schema(model);
     mg::grow(graft.plan(before), model);
@@ -143,6 +146,32 @@ TEST_CASE("grafts learn at once: exactly one factor of each branch is zero") {
       CHECK(squares(p) > 0);
     });
   }
+}
+
+TEST_CASE("concatenated tokens learn as their logit bias rises, which the optimizer leaves alone") {
+  auto model = random_model<double>();
+  const mg::Schema before = mg::schema(model);
+  mg::grow(mg::plan(before, mg::GraftTextEncoder{.width = 6, .design = mg::TextDesign::concatenated}), model);
+  const auto each_new = [&](auto&& check) {
+    mg::for_each_parameter(model, [&](const std::string& path, const auto& p) {
+      if (!p.trained() || before.find(path)) return;
+      INFO(path);
+      check(squares(p));
+    });
+  };
+  CHECK(mg::count_parameters(model) == before.trained_elements() + (6 + 1) * 24 + (24 + 1) * 24);
+  descend(model, 1);
+  each_new([](double g) { CHECK(g == 0); });
+  const mg::LogitAnneal anneal{.steps = 10};
+  model.set_text_bias(anneal(1));
+  descend(model, 2);
+  each_new([](double g) { CHECK(g > 0); });
+  CHECK(model.y_weight_2->weight.value.data()[0] == std::exp(0.9 * -8.0));
+  model.set_text_bias(anneal(10));
+  CHECK(model.y_weight_2->weight.value.data()[0] == 1);
+  model.set_text_bias(anneal(0));
+  CHECK(model.y_weight_2->weight.value.data()[0] == 0);
+  CHECK(says(message_of<mg::shape_error>([] { random_model<float>().set_text_bias(0); }), "concatenated"));
 }
 
 TEST_CASE("a graft can be trained alone first, but not its projector alone: the zero factor must learn with it") {
@@ -211,11 +240,12 @@ TEMPLATE_TEST_CASE("models with trained grafts grow on exactly", "", double, flo
   auto config = tiny_config();
   config.second_text = {.caption_channels = 6,
                         .model_max_length = 9,
-                        .entry = GENERATE(Entry::cross_attention, Entry::gated, Entry::decoupled),
+                        .entry = GENERATE(Entry::cross_attention, Entry::gated, Entry::decoupled, Entry::concatenated),
                         .refiner = 1};
   config.text_refiner = 1;
   config.pooled_channels = 6;
-  const auto before = random_model<TestType>(config);
+  auto before = random_model<TestType>(config);
+  if (config.second_text.entry == Entry::concatenated) before.set_text_bias(-0.5);
   const auto s = mg::schema(before);
   for (const mg::Plan& plan :
        {mg::plan(s, mg::InsertBlocks{.every = 1}), mg::plan(s, mg::Net2Wider{.space = "hidden", .to = 48}),

@@ -76,7 +76,7 @@ void for_each_parameter(M& model, F&& f) {
 std::int64_t count_parameters(const auto& model) {
   std::int64_t n = 0;
   for_each_parameter(model, [&](const std::string&, const auto& p) {
-    if (p.info.purpose != Purpose::buffer) n += p.value.size();
+    if (is_trained(p.info.purpose)) n += p.value.size();
   });
   return n;
 }

@@ -23,10 +23,13 @@ struct Init {
 
 /// What a parameter is to training and to depth growth.
 enum class Purpose {
-  weight,  // trained
-  closes,  // trained, and writes to the residual stream: all zero makes its branch the identity
-  buffer,  // stored with the model, never trained
+  weight,     // trained
+  closes,     // trained, and writes to the residual stream: all zero makes its branch the identity
+  buffer,     // stored with the model, never trained
+  scheduled,  // stored with the model and moved by a schedule of the trainer: all zero makes its branch the identity
 };
+constexpr bool is_trained(Purpose p) { return p == Purpose::weight || p == Purpose::closes; }
+constexpr bool closes_branch(Purpose p) { return p == Purpose::closes || p == Purpose::scheduled; }
 
 /// Axes, initialisation and purpose of one parameter.
 struct ParamInfo {
@@ -44,7 +47,7 @@ struct Parameter {
 
   Parameter() = default;
   explicit Parameter(ParamInfo i) : info(std::move(i)), value(shape_of(info.axes)) {}
-  bool trained() const { return state == State::trained && info.purpose != Purpose::buffer; }
+  bool trained() const { return state == State::trained && is_trained(info.purpose); }
 };
 
 }  // namespace modelgrow::inline v0

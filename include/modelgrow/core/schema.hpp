@@ -92,7 +92,7 @@ struct Schema {
   std::int64_t trained_elements() const {
     std::int64_t n = 0;
     for (const auto& p : parameters)
-      if (p.info.purpose != Purpose::buffer) n += numel(p.shape());
+      if (is_trained(p.info.purpose)) n += numel(p.shape());
     return n;
   }
 };

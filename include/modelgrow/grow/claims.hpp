@@ -107,8 +107,8 @@ inline Claims claims_of(const std::vector<ParamSpec>& added, const std::vector<S
       if (const auto b = block_name(p.name, s.name)) where = s.name + "." + std::to_string(b->block);
     auto& here = closers[where];
     const bool zero = p.info.init.kind == Init::Kind::zeros;
-    trained |= p.info.purpose != Purpose::buffer;
-    if (p.info.purpose == Purpose::closes) {
+    trained |= is_trained(p.info.purpose);
+    if (closes_branch(p.info.purpose)) {
       if (zero) {
         ++here;
         ++all;

@@ -123,7 +123,7 @@ inline FileCheck check_weights(const Plan& plan, const TensorSet& old, const Ten
     if (ancestor.source.empty() && now->info.purpose == Purpose::buffer && !grown.find(name)) continue;
     const TensorView& t = compare.grown(name);
     ++seen;
-    const bool closer = now && ancestor.fresh && now->info.purpose == Purpose::closes;
+    const bool closer = now && ancestor.fresh && closes_branch(now->info.purpose);
     if (closer && (!ancestor.source.empty() || now->info.init.kind == Init::Kind::zeros)) {
       compare.zero(check, t, "it closes a new branch, which would change the function");
     } else if (ancestor.source.empty()) {
@@ -169,7 +169,7 @@ inline FileCheck check_optimizer(const Plan& plan, const TensorSet& old, const T
       if (source && !t) compare.fail("the state '" + optimizer_name(kind, name) + "' is missing");
       if (!t || (kind == OptimizerKind::master && !source)) continue;
       const bool master = kind == OptimizerKind::master;
-      const bool closer = now && now->info.purpose == Purpose::closes;
+      const bool closer = now && closes_branch(now->info.purpose);
       if (ancestor.fresh && (!master || closer)) {
         compare.zero(check, *t, "its parameter is new");
       } else if (kind == OptimizerKind::step) {

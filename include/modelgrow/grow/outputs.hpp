@@ -178,7 +178,7 @@ inline std::vector<Output> optimizer_outputs(const Plan& plan, const TensorSet& 
   for (std::size_t i = 0; i < plan.schema().parameters.size(); ++i) {
     const Recipe r = plan.recipe(i);
     const bool added = r.source.empty();
-    if (r.purpose == Purpose::buffer || (added && !any_moment)) continue;
+    if (!is_trained(r.purpose) || (added && !any_moment)) continue;
     const auto emit = [&](Kind kind, Output::Kind how, const TensorView* t, DType dtype, const Shape& shape,
                           std::vector<std::byte> values = {}) {
       const Of of = kind == Kind::m ? Of::first_moment : kind == Kind::v ? Of::second_moment : Of::weights;

@@ -9,7 +9,7 @@ namespace modelgrow::inline v0 {
 namespace detail {
 
 inline constexpr std::string_view init_names[] = {"zeros", "ones", "normal", "xavier_uniform"};
-inline constexpr std::string_view purpose_names[] = {"weight", "closes", "buffer"};
+inline constexpr std::string_view purpose_names[] = {"weight", "closes", "buffer", "scheduled"};
 inline constexpr std::string_view copies_names[] = {"any", "uniform"};
 inline constexpr std::string_view role_names[] = {"out", "in", "each", "fixed"};
 

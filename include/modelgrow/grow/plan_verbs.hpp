@@ -138,7 +138,7 @@ inline void Plan::insert(std::string_view stack, std::int64_t at, std::int64_t l
   std::int64_t closers = 0, after = 0;
   for (std::size_t i = 0; i < schema_.parameters.size(); ++i)
     if (const auto b = block_name(schema_.parameters[i].name, stack)) {
-      if (b->block == like) copied.push_back(i), closers += schema_.parameters[i].info.purpose == Purpose::closes;
+      if (b->block == like) copied.push_back(i), closers += closes_branch(schema_.parameters[i].info.purpose);
       if (b->block < at) after = std::int64_t(i) + 1;
     } else if (at == 0 && after == std::int64_t(i)) {
       after = std::int64_t(i) + 1;  // in front of everything: behind what precedes the stack
@@ -151,7 +151,7 @@ inline void Plan::insert(std::string_view stack, std::int64_t at, std::int64_t l
       p.name = in_block(stack, at, block_name(p.name, stack)->rest);
       Origin o = origins_[i];
       o.fresh = true;
-      o.closed |= p.info.purpose == Purpose::closes;
+      o.closed |= closes_branch(p.info.purpose);
       next.parameters.push_back(std::move(p));
       origins.push_back(std::move(o));
     }

@@ -55,6 +55,7 @@ struct Stdit {
   Linear<T, D> t_block;
   CaptionEmbedder<T, D> y_embedder;
   std::optional<CaptionEmbedder<T, D>> y_embedder_2;
+  std::optional<TokenWeight<T, D>> y_weight_2;
   std::optional<TextRefiner<T, D>> y_refiner, y_refiner_2;
   std::optional<PooledText<T, D>> y_pooler;
   std::vector<StditBlock<T, D>> blocks;
@@ -77,6 +78,7 @@ struct Stdit {
     y_embedder = CaptionEmbedder<T, D>(s.hidden, c.caption_channels, c.model_max_length);
     if (c.has_second_text())
       y_embedder_2.emplace(s.hidden, c.second_text.caption_channels, c.second_text.model_max_length);
+    if (c.has_second_text() && c.second_text.entry == Config::TextEntry::concatenated) y_weight_2.emplace();
     if (c.text_refiner > 0) y_refiner.emplace(s.hidden, s.heads, s.head_dim, s.ffn, c.text_refiner);
     if (c.second_text.refiner > 0) y_refiner_2.emplace(s.hidden, s.heads, s.head_dim, s.ffn, c.second_text.refiner);
     if (c.has_pooled_text()) y_pooler.emplace(s.hidden, c.pooled_channels);
@@ -100,6 +102,15 @@ struct Stdit {
     return grown;
   }
 
+  /// Raises the logit bias of a second text whose tokens stand beside those of the first (LogitAnneal). Throws
+  /// shape_error when there is none.
+  void set_text_bias(double bias) {
+    if (!y_weight_2)
+      throw shape_error("[STDiT] no second text enters by concatenation, so there is no logit bias to set; graft one "
+                        "with TextDesign::concatenated");
+    y_weight_2->set_bias(bias);
+  }
+
   static void describe(auto& self, auto& v) {
     const StditSpaces s(self.config);
     v.space(s.hidden, SpaceRules{.copies = Copies::uniform, .because = "LayerNorm runs over it", .tied_to = "heads"});
@@ -115,6 +126,7 @@ struct Stdit {
     v.child("y_refiner", self.y_refiner);
     v.child("y_embedder_2", self.y_embedder_2);
     v.child("y_refiner_2", self.y_refiner_2);
+    v.child("y_weight_2", self.y_weight_2);
     v.child("y_pooler", self.y_pooler);
     v.stack("blocks", self.blocks,
             StackRules{.first_insertion = 1, .because = "the temporal position table enters block 0 only"});
@@ -138,6 +150,7 @@ struct Stdit {
     tape.observe({}, "y_embedder", y.tokens);
     if (y_embedder_2) y_2 = {(*y_embedder_2)(tape, text_2), text_2.lengths};
     if (y_refiner_2) y_2.tokens = (*y_refiner_2)(tape, y_2.tokens, time, y_2.lengths);
+    if (y_weight_2) y_2.weight = y_weight_2->weight.value;
     const Var<T, D> frames = reshape(tape, tape.use(pos_embed_temporal), {config.num_temporal(), width});
 
     for (std::size_t i = 0; i < blocks.size(); ++i) {

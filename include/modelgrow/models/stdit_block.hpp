@@ -9,6 +9,7 @@
 #include <modelgrow/models/stdit_config.hpp>
 #include <modelgrow/nn/decoupled_attention.hpp>
 #include <modelgrow/nn/gated_cross_attention.hpp>
+#include <modelgrow/nn/joint_attention.hpp>
 #include <modelgrow/nn/mlp.hpp>
 #include <modelgrow/nn/self_attention.hpp>
 #include <modelgrow/nn/temporal_conv.hpp>
@@ -31,11 +32,13 @@ struct StditSpaces {
         head_dim(c.head_dim()) {}
 };
 
-/// Text as a block sees it: tokens [B,L,hidden] and their number per caption.
+/// Text as a block sees it: tokens [B,L,hidden], their number per caption and, where they stand in one softmax with
+/// those of another text, their weight [1].
 template <class T, Device D>
 struct StditText {
   Var<T, D> tokens;
   Tensor<std::int32_t, D> lengths;
+  Tensor<T, D> weight = {};
 };
 
 /// One block. Rows of scale_shift_table: shift, scale, gate of attention, then of the MLP; the temporal attention sees
@@ -94,10 +97,7 @@ struct StditBlock {
       x = add(tape, x, (*conv_temp)(tape, x));
       tape.observe(scope, "conv_temp", x);
     }
-    x = add(tape, x,
-            decoupled_attn_2
-                ? (*decoupled_attn_2)(tape, cross_attn, x, text.tokens, text.lengths, text_2.tokens, text_2.lengths)
-                : cross_attn(tape, x, text.tokens, text.lengths));
+    x = add(tape, x, read(tape, x, text, text_2));
     tape.observe(scope, "cross_attn", x);
     const auto read_second = [&](auto& attention) {
       x = add(tape, x, attention(tape, x, text_2.tokens, text_2.lengths));
@@ -108,6 +108,17 @@ struct StditBlock {
     x = gate_residual(tape, x, mlp(tape, norm_modulate(tape, x, m, perceptron)), m, mlp_gate);
     tape.observe(scope, "mlp", x);
     return x;
+  }
+
+ private:
+  /// What the first cross-attention finds, in the second text too where that has entered it.
+  Var<T, D> read(Tape<T, D>& tape, const Var<T, D>& x, const StditText<T, D>& text, const StditText<T, D>& text_2) {
+    if (decoupled_attn_2)
+      return (*decoupled_attn_2)(tape, cross_attn, x, text.tokens, text.lengths, text_2.tokens, text_2.lengths);
+    if (text_2.weight.defined())
+      return attend_jointly(tape, cross_attn, x, text.tokens, text.lengths, text_2.tokens, text_2.lengths,
+                            text_2.weight);
+    return cross_attn(tape, x, text.tokens, text.lengths);
   }
 };
 

@@ -28,8 +28,9 @@ struct StditConfig {
 
   TemporalConvOptions temporal_conv = {};  // x += conv(LN(x)) over frames, after the temporal attention
   /// How the tokens of a second text encoder enter a block: by a cross-attention behind the first (ModelGrow), by the
-  /// same with a tanh gate for each head, or by keys and values of their own inside the first.
-  enum class TextEntry { cross_attention, gated, decoupled };
+  /// same with a tanh gate for each head, by keys and values of their own inside the first, or in the softmax of the
+  /// first beside its tokens, with a logit bias that a schedule raises.
+  enum class TextEntry { cross_attention, gated, decoupled, concatenated };
   struct SecondText {
     std::int64_t caption_channels = 0, model_max_length = 0;
     TextEntry entry = TextEntry::cross_attention;

@@ -14,7 +14,7 @@ namespace modelgrow::inline v0 {
 namespace detail {
 inline constexpr std::string_view conv_kinds[] = {"none", "depthwise", "dense"};
 inline constexpr std::string_view conv_paddings[] = {"causal", "centred"};
-inline constexpr std::string_view text_entries[] = {"cross_attention", "gated", "decoupled"};
+inline constexpr std::string_view text_entries[] = {"cross_attention", "gated", "decoupled", "concatenated"};
 
 inline TemporalConvOptions::Kind conv_kind_of(const std::string& word) {
   return TemporalConvOptions::Kind(index_in(conv_kinds, word, "temporal convolution"));

@@ -39,7 +39,8 @@ inline StditConfig grown_config(StditConfig base, const Schema& s) {
     using Entry = StditConfig::TextEntry;
     base.second_text = {.caption_channels = null->shape()[1],
                         .model_max_length = null->shape()[0],
-                        .entry = s.find("blocks.0.cross_attn_2.gate")              ? Entry::gated
+                        .entry = s.find("y_weight_2.weight")                       ? Entry::concatenated
+                                 : s.find("blocks.0.cross_attn_2.gate")            ? Entry::gated
                                  : s.find("blocks.0.cross_attn_2.v_linear.weight") ? Entry::decoupled
                                                                                    : Entry::cross_attention,
                         .refiner = depth_of("y_refiner_2")};
@@ -163,7 +164,7 @@ std::vector<SchemaOption> stdit_options(const StditConfig& base, SchemaOf schema
              detail::add_temporal_conv),
       option("cross_attn_2",
              "attention to another text encoder; caption_channels = width of its states, model_max_length = 128, "
-             "entry = cross_attention | gated | decoupled, prompt = how it is fed, as JSON",
+             "entry = cross_attention | gated | decoupled | concatenated, prompt = how it is fed, as JSON",
              detail::add_second_text),
       option("y_pooler",
              "the mean of another text encoder's states beside the time; caption_channels = their width, prompt = how "

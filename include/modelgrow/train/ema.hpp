@@ -44,7 +44,8 @@ class AveragedWeights {
   std::map<std::string, Tensor<T, D>> own_;
 };
 
-/// Averages of all parameters of a model by path, in float (double for a double model); buffers are kept as they are.
+/// Averages of all parameters of a model by path, in float (double for a double model). Buffers are kept as they are,
+/// and what a schedule moves is that of the model.
 template <class T, Device D>
 class Ema {
  public:
@@ -70,8 +71,12 @@ class Ema {
   void update(const M& model, const AdamW<T, D>& optimizer) {
     for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
       const Tensor<Stat<T>, D>& average = of(path, p);
-      if (!p.trained()) return;
+      if (!p.trained() && p.info.purpose != Purpose::scheduled) return;
       const Tensor<Stat<T>, D> weights = optimizer.weights(path, p);
+      if (!p.trained()) {
+        averages_.find(path)->second = weights.clone();
+        return;
+      }
       Backend<D>::lerp(average.size(), 1.0 - options_.at(updates_), weights.data(), average.data());
     });
     ++updates_;

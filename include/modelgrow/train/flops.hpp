@@ -47,6 +47,7 @@ struct Backend<FlopCounter> {
   static void attention(const AttentionSize& s, auto&&...) { add_up(2 * scores(s)); }
   // Scores again, then the gradients of probabilities, values, queries and keys.
   static void attention_dx(const AttentionSize& s, auto&&...) { add_up(5 * scores(s)); }
+  static void join_attention(auto&&...) {}
   static void temporal_conv(const TemporalConvSize& s, auto&&...) { add_up(taps(s)); }
   static void temporal_conv_dx(const TemporalConvSize& s, auto&&...) { add_up(taps(s)); }
   static void temporal_conv_dw(const TemporalConvSize& s, auto&&...) { add_up(taps(s)); }

@@ -126,7 +126,8 @@ class AttentionBackward {
   std::int64_t keys_size() const { return Scratch<T>::rounded(s_.keys * n_.width); }
   std::int64_t queries_size() const { return Scratch<T>::rounded(n_.queries * n_.width); }
 
-  // log-denominators and delta = sum_c out dout of a block of queries.
+  // log-denominators and delta = sum_c out dout of a block of queries. Behind an infinite denominator
+  // (join_attention with weight 0) no key gets anything, while pexp() of minus infinity is a little above 0.
   void statistics(std::int64_t rows, std::int64_t lse, const T* out) {
     for (std::int64_t r = 0; r < rows; ++r) {
       const T *o = out + r * s_.out.token, *g = drows_ + r * n_.width;
@@ -137,6 +138,10 @@ class AttentionBackward {
       for (; c < n_.head_dim; ++c) delta += o[c] * g[c];
       delta_[r] = delta;
       top_[r] = lse_[lse + r];
+      if (!std::isinf(top_[r])) continue;
+      delta_[r] = 0;
+      std::fill_n(drows_ + r * n_.width, n_.width, T(0));
+      for (c = 0; c < n_.head_dim; ++c) dcolumns_[c * n_.queries + r] = 0;
     }
   }
 
@@ -184,6 +189,26 @@ struct Attention {
   static void attention_dx(const AttentionSize& s, const std::int32_t* lengths, const T* q, const T* k, const T* v,
                            const T* out, const Stat<T>* lse, const T* dout, T* dq, T* dk, T* dv) {
     for_attention_problems(s, lengths, [&] { return AttentionBackward<T>(s, q, k, v, out, lse, dout, dq, dk, dv); });
+  }
+  template <class T>
+  static void join_attention(const AttentionSize& s, const T* weight, const T* other, T* out, Stat<T>* lse,
+                             Stat<T>* lse_other) {
+    const Stat<T> bias = std::log(Stat<T>(*weight));
+    parallel_for(s.batch * s.groups * s.heads, 1 + 4096 / s.queries, [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const AttentionProblem p = attention_problem(s, nullptr, i);
+        for (std::int64_t q = 0; q < s.queries; ++q) {
+          Stat<T>&a = lse[p.lse + q], &b = lse_other[p.lse + q];
+          const Stat<T> lead = b + bias - a;  // minus infinity where the weight is 0
+          const Stat<T> joint = std::max(a, b + bias) + std::log1p(std::exp(-std::abs(lead)));
+          const std::int64_t at = p.out + q * s.out.token;
+          array(out + at, s.head_dim) +=
+              (array(other + at, s.head_dim) - array(out + at, s.head_dim)) * (1 / (1 + std::exp(-lead)));
+          a = joint;
+          b = joint - bias;
+        }
+      }
+    });
   }
 };
 

@@ -7,6 +7,7 @@
 
 #include <modelgrow/backend/cuda/attention.hpp>
 #include <modelgrow/backend/cuda/attention_dx.hpp>
+#include <modelgrow/backend/cuda/attention_join.hpp>
 #include <modelgrow/backend/cuda/sums.hpp>
 #include <modelgrow/core/error.hpp>
 
@@ -42,6 +43,13 @@ struct AttentionOperations {
       Exec::launch(AttentionDq<T, dim>{.in = in, .dq = dq});
       Exec::launch(AttentionDkv<T, dim>{.in = in, .dk = dk, .dv = dv});
     });
+  }
+  template <class T>
+  static void join_attention(const AttentionSize& s, const T* weight, const T* other, T* out, Stat<T>* lse,
+                             Stat<T>* lse_other) {
+    Exec::launch(ForEachRow<JoinAttention<T>>{
+        .n = attention_problems(s) * s.queries,
+        .row = {.size = s, .weight = weight, .other = other, .out = out, .lse = lse, .lse_other = lse_other}});
   }
 
  private:

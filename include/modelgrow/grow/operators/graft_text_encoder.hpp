@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // GraftTextEncoder: a model learns to read a second text encoder, such as a language model, behind the one it has
-// (ModelGrow, arXiv 2412.18966). Every design is exact at step 0 and has one zero factor, which learns at once.
+// (ModelGrow, arXiv 2412.18966). Every design is exact at step 0 and has one zero factor: it learns at once,
+// but for concatenation, whose factor a schedule opens (LogitAnneal).
 #pragma once
 #include <string>
 
@@ -13,6 +14,7 @@ enum class TextDesign {
   cross_attention,  // a cross-attention of its own behind the first, closed by its projection (ModelGrow)
   gated,            // the same, closed by a tanh gate for each head (Lumina-T2X)
   decoupled,        // keys and values of its own inside the first cross-attention, closed by the values (IP-Adapter)
+  concatenated,     // beside the first text's tokens in one softmax, closed by a logit bias that a schedule raises
   pooled,           // the mean of its tokens joins the time embedding, closed by a linear map (Lumina, Flux)
 };
 
@@ -36,7 +38,7 @@ struct GraftTextEncoder {
     if (pooled && refiner > 0)
       throw plan_error("GraftTextEncoder: a pooled text has no tokens to refine; leave refiner at 0");
     if (!pooled) {
-      constexpr std::string_view entries[] = {"cross_attention", "gated", "decoupled"};
+      constexpr std::string_view entries[] = {"cross_attention", "gated", "decoupled", "concatenated"};
       arguments["entry"] = entries[int(design)];
       arguments["model_max_length"] = std::to_string(max_length);
     }
