@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
   app.add_option("--depth", video.depth, "blocks")->capture_default_str();
   app.add_option("--heads", video.num_heads, "attention heads")->capture_default_str();
   app.add_option("--mlp-ratio", video.mlp_ratio, "width of the MLP over the width")->capture_default_str();
-  app.add_option("--frames", video.input_size[0], "frames of a clip")->capture_default_str();
+  app.add_option("--size", video.input_size, "clip: frames height width")->capture_default_str();
   app.add_option("--patch", video.patch_size, "patch: frames height width")->capture_default_str();
   app.add_option("--text-length", video.model_max_length, "most bytes of a caption")->capture_default_str();
   app.add_option("--ngrams", text.ngram_buckets, "buckets of the text encoder's n-gram table")->capture_default_str();

@@ -23,7 +23,7 @@ struct Files {
   std::string make(const std::string& name, const std::string& what) const {
     const std::string out = (scratch / name).string();
     const auto r = run_in_source(
-        "train_base --steps 2 --hidden 24 --heads 2 --depth 2 --mlp-ratio 2 --frames 2 "
+        "train_base --steps 2 --hidden 24 --heads 2 --depth 2 --mlp-ratio 2 --size 2 32 32 "
         "--batch 2 --ngrams 16 --evaluate-every 0 --out " +
         out + what);
     INFO(r.output);

@@ -22,7 +22,7 @@ namespace {
 
 const std::string clips =
     std::string(" --clips ") + MODELGROW_SOURCE_DIR + "/examples/data/clips/fluent-emoji-64-base.tar";
-const std::string tiny = " --hidden 24 --heads 2 --depth 2 --mlp-ratio 2 --frames 2 --batch 2 --evaluate-every 0";
+const std::string tiny = " --hidden 24 --heads 2 --depth 2 --mlp-ratio 2 --size 2 32 32 --batch 2 --evaluate-every 0";
 
 /// A folder of its own with a base of a few steps in it.
 struct Scratch {

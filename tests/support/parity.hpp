@@ -122,10 +122,10 @@ inline std::string difference(const std::vector<Outcome>& device, const std::vec
     const auto &x = device.at(a).values, &y = reference[a].values;
     if (x.size() != y.size()) return "array " + std::to_string(a) + " has another size";
     double largest = 0;
-    for (const double v : y) largest = std::isnan(v) ? largest : std::max(largest, std::abs(v));
+    for (const double v : y) largest = std::isfinite(v) ? std::max(largest, std::abs(v)) : largest;
     for (std::size_t i = 0; i < y.size(); ++i) {
-      const bool same = std::isnan(y[i])
-                            ? std::isnan(x[i])
+      const bool same = !std::isfinite(y[i])
+                            ? x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]))
                             : std::abs(x[i] - y[i]) <= device[a].rounding * std::abs(y[i]) + error * largest;
       if (!same)
         return "array " + std::to_string(a) + " element " + std::to_string(i) + ": " + std::to_string(x[i]) +
