@@ -33,6 +33,7 @@ const std::vector<Kind> kinds{
     {"cross_attention", "and the language model by a second cross-attention", mg::TextDesign::cross_attention},
     {"gated", "and the language model by a gated cross-attention", mg::TextDesign::gated},
     {"decoupled", "and the language model inside the first cross-attention", mg::TextDesign::decoupled},
+    {"concatenated", "and the language model's tokens beside the first text's", mg::TextDesign::concatenated},
     {"pooled", "and the mean of the language model's states beside the time", mg::TextDesign::pooled}};
 
 /// The end of a run.

@@ -29,6 +29,7 @@ mg::Report write_pipeline(const mg::Plan& plan, const std::filesystem::path& bas
 
 RunOptions graft_run(const GraftTraining& how, const Model& model, const mg::EmbeddingCache& states, std::string name,
                      std::filesystem::path start_from, std::uint64_t seed) {
+  const bool joined = model.transformer.y_weight_2.has_value();
   return {.name = std::move(name),
           .steps = how.steps,
           .batch = how.batch,
@@ -39,6 +40,7 @@ RunOptions graft_run(const GraftTraining& how, const Model& model, const mg::Emb
           .augmentation = how.augmentation,
           .second_text = second_text(states),
           .first_text_dropout = model.transformer.config.takes_second_text() ? how.first_text_dropout : 0,
+          .anneal = joined ? std::optional(mg::LogitAnneal{.steps = how.steps / 2}) : std::nullopt,
           .seed = seed,
           .evaluate_every = (how.steps + how.evaluations - 1) / how.evaluations,
           .measure_keywords = true,

@@ -92,8 +92,10 @@ RunResult train(Model& model, const ClipData& data, const RunOptions& o) {
                   {"clips_per_second", double(o.batch) / r.seconds}});
     if (last || (o.evaluate_every > 0 && r.step % o.evaluate_every == 0)) measure(r.step);
   });
-  const auto outcome =
-      trainer.run([&](Tape& t, std::int64_t step) { return task.loss(t, model, std::uint64_t(step)); });
+  const auto outcome = trainer.run([&](Tape& t, std::int64_t step) {
+    if (o.anneal) model.transformer.set_text_bias((*o.anneal)(step));
+    return task.loss(t, model, std::uint64_t(step));
+  });
   result.stopped = outcome == mg::Trainer<Model, float, Device>::Outcome::stopped;
   mg::for_each_parameter(model, [&](const std::string& path, mg::Parameter<float, Device>& p) {
     p.value = trainer.ema()->averages().find(path)->second;

@@ -3,7 +3,9 @@
 // curve over the floating-point operations spent.
 #pragma once
 #include <filesystem>
+#include <optional>
 
+#include <modelgrow/train/logit_anneal.hpp>
 #include <modelgrow/train/schedule.hpp>
 
 #include "flow_task.hpp"
@@ -24,6 +26,7 @@ struct RunOptions {
   mg::Augmentation augmentation = {};
   SecondText second_text = {};  // for models that read one
   double first_text_dropout = 0;
+  std::optional<mg::LogitAnneal> anneal = {};  // of models whose second text enters by concatenation
   std::uint64_t seed = 1;
   std::int64_t evaluate_every = 0;        // steps; 0: only at the end
   bool measure_keywords = false;          // also the loss with keywords for captions

@@ -8,6 +8,7 @@
 #include <modelgrow/train/adamw.hpp>
 #include <modelgrow/train/ema.hpp>
 #include <modelgrow/train/flops.hpp>
+#include <modelgrow/train/logit_anneal.hpp>
 #include <modelgrow/train/metrics.hpp>
 #include <modelgrow/train/schedule.hpp>
 #include <modelgrow/train/trainer.hpp>

@@ -106,8 +106,9 @@ struct Stdit {
   /// shape_error when there is none.
   void set_text_bias(double bias) {
     if (!y_weight_2)
-      throw shape_error("[STDiT] no second text enters by concatenation, so there is no logit bias to set; graft one "
-                        "with TextDesign::concatenated");
+      throw shape_error(
+          "[STDiT] no second text enters by concatenation, so there is no logit bias to set; graft one "
+          "with TextDesign::concatenated");
     y_weight_2->set_bias(bias);
   }
 

@@ -21,7 +21,8 @@ struct TokenWeight {
   void set_bias(double bias) { assign(weight.value, {std::exp(bias)}); }
 };
 
-/// first.proj(attention to the tokens of both texts), all through the keys and values of `first`; x [B,..,C] -> [B,..,C].
+/// first.proj(attention to the tokens of both texts), all through the keys and values of `first`; x [B,..,C] ->
+/// [B,..,C].
 template <class T, Device D>
 Var<T, D> attend_jointly(Tape<T, D>& tape, CrossAttention<T, D>& first, const Var<T, D>& x, const Var<T, D>& text,
                          const Tensor<std::int32_t, D>& lengths, const Var<T, D>& text_2,
