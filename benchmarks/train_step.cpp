@@ -44,7 +44,7 @@ struct Size {
 template <class D>
 mg::Var<float, D> loss(mg::Tape<float, D>& tape, mg::TextToVideo<float, D>& model, const mg::FlowBatch<float, D>& b) {
   const std::vector<std::string> captions(std::size_t(b.noisy.dim(0)), std::string(caption_bytes, 'x'));
-  const auto text = model.text_encoder.encode(tape, captions);
+  const auto text = model.text_encoder->encode(tape, captions);
   return mg::mse(tape, model.transformer.forward(tape, tape.constant(b.noisy), b.time, text), b.target);
 }
 

@@ -8,11 +8,11 @@ elseif(NOT TARGET modelgrow::media OR NOT CLI11_FOUND)
   message(STATUS "examples: off (they need modelgrow::media and CLI11; scripts/install-packages installs them)")
   return()
 endif()
-set(examples_with_text encode graft_and_continue graft_study prompt)  # need modelgrow::text
+set(examples_with_text encode graft_and_continue graft_study prompt swap_text_encoder)  # need modelgrow::text
 # What the programs share is compiled once.
 file(GLOB support_sources CONFIGURE_DEPENDS examples/support/*.cpp)
 set(support_with_text ${support_sources})
-list(FILTER support_with_text INCLUDE REGEX "/(second_text|graft)[.]cpp$")
+list(FILTER support_with_text INCLUDE REGEX "/(text_source|graft|swap)[.]cpp$")
 list(REMOVE_ITEM support_sources ${support_with_text})
 add_library(example_support STATIC ${support_sources})
 target_link_libraries(example_support PUBLIC modelgrow_own_code modelgrow::media)

@@ -55,7 +55,7 @@ Pair graft_and_train(const fs::path& base, const ClipData& data, const mg::Embed
   pair.model_with = load_pipeline(with, Weights::averaged);
   pair.model_without = load_pipeline(without, Weights::averaged);
   FlowTask task(data, 8, s.seed);
-  task.second_text = second_text(states);
+  task.second_text = text_source(states);
   const mg::ForwardCheck check = task.compare(plan, old, *pair.model_with);
   std::cout << check << "\n" << std::endl;
   check.require();
@@ -77,7 +77,7 @@ void draw(Pair& pair, const ClipData& data, const mg::EmbeddingCache& states, co
   for (std::size_t i = 0; i < s.prompts; ++i) indices.push_back(i * data.validation.count() / s.prompts);
   const auto prompts = data.validation.gather_keywords(indices);
   FlowTask task(data, 8, s.seed);
-  task.second_text = second_text(states);
+  task.second_text = text_source(states);
   Tape tape(Tape::Mode::infer);
   const auto a = task.sample(tape, *pair.model_without, prompts, s.guidance, s.sample_steps, s.seed),
              b = task.sample(tape, *pair.model_with, prompts, s.guidance, s.sample_steps, s.seed);
@@ -183,7 +183,7 @@ int run(const Settings& s) {
     results.emplace(DigitResults{graft_and_train(s.base_digits, digits, states, s.digits, s, "digits"), {}, {}});
     if (Interrupt::requested()) return Interrupt::exit_code;
     FlowTask task(digits, 8, s.seed);
-    task.second_text = second_text(states);
+    task.second_text = text_source(states);
     const auto judge = [&](Model& model) {
       return DigitScores{one(task, model, s.guidance, s.sample_steps), two(task, model, s.guidance, s.sample_steps)};
     };

@@ -82,7 +82,7 @@ int run(const Settings& s) {
   fs::remove_all(grown_path);
   fs::create_directories(grown_path);
   const mg::Report written = plan.write(in, grown_path / "transformer");
-  fs::copy(s.base / "text_encoder", grown_path / "text_encoder", fs::copy_options::recursive);
+  copy_text_encoder(s.base, grown_path);
   report.seconds_write = seconds_since(begin);
   std::cout << "3. written to " << grown_path.string() << "\n" << written << "\n";
 
@@ -103,7 +103,7 @@ int run(const Settings& s) {
   report.grown_start = task.validation_loss(tape, grown);
   report.grown = continue_training(grown, data, s, "grown", grown_path);
   report.base = report.grown.stopped ? RunResult{} : continue_training(base, data, s, "base", s.base);
-  Model fresh = fresh_model(grown.transformer.config, grown.text_encoder.config, s.seed);
+  Model fresh = fresh_model(model_of(grown_path), s.seed);
   if (!report.base.stopped && !report.grown.stopped) report.scratch = continue_training(fresh, data, s, "scratch", {});
   if (Interrupt::requested()) {
     std::cerr << "interrupted; the logs so far are in " << s.out << std::endl;
@@ -131,8 +131,8 @@ int run(const Settings& s) {
   report.preservation_abs = check.output.max_abs;
   report.preservation_rel = check.output.max_rel;
   report.file_residual = written.max_residual;
-  report.flops_base = step_flops(base.transformer.config, base.text_encoder.config, s.batch);
-  report.flops_grown = step_flops(grown.transformer.config, grown.text_encoder.config, s.batch);
+  report.flops_base = step_flops(base, s.batch);
+  report.flops_grown = step_flops(grown, s.batch);
   report.peak_rss_mb = double(mg::peak_rss()) * 1e-6;
   report.certificate = mg::to_string(written.certificate);
   report.captions = prompts;

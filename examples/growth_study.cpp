@@ -80,10 +80,9 @@ std::pair<Model, fs::path> begin_of(const Kind& kind, const Settings& s, std::ui
   fs::remove_all(grown);
   fs::create_directories(grown);
   plan.write(in, grown / "transformer");
-  fs::copy(s.base / "text_encoder", grown / "text_encoder", fs::copy_options::recursive);
+  copy_text_encoder(s.base, grown);
   if (kind.plan) return {load_pipeline(grown, Weights::averaged), grown};
-  const Model sizes = model_of(grown);
-  return {fresh_model(sizes.transformer.config, sizes.text_encoder.config, seed), fs::path()};
+  return {fresh_model(model_of(grown), seed), fs::path()};
 }
 
 std::string csv(const std::vector<Runs>& all, const Settings& s) {
@@ -146,7 +145,7 @@ int run(const Settings& s, const std::string& command) {
     for (const std::uint64_t seed : s.seeds) {
       auto [model, start_from] = begin_of(kind, s, seed);
       runs.parameters = mg::count_parameters(model.transformer);
-      runs.step_gflop = step_flops(model.transformer.config, model.text_encoder.config, s.batch) * 1e-9;
+      runs.step_gflop = step_flops(model, s.batch) * 1e-9;
       const auto result = train(model, data,
                                 spending(model, s.tflop, s.evaluations,
                                          RunOptions{.name = kind.name + " " + std::to_string(seed),

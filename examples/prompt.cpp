@@ -9,7 +9,7 @@
 #include <iostream>
 
 #include "support/pipeline.hpp"
-#include "support/second_text.hpp"
+#include "support/text_source.hpp"
 
 namespace fs = std::filesystem;
 using namespace example;
@@ -31,15 +31,17 @@ int run(const Settings& s) {
     throw mg::shape_error(s.model.string() + ": the model makes " + std::to_string(video.in_channels) +
                           " channels; this program draws models of pixels, with 1 or 3");
   PromptReader prompts;
-  if (video.takes_second_text()) {
-    const auto how = mg::parse_prompt_manifest(video.second_prompt, (s.model / "transformer/config.json").string());
+  const auto source = [&](const std::string& manifest) {
+    const auto how = mg::parse_prompt_manifest(manifest, (s.model / "transformer/config.json").string());
     if (s.llm.empty())
       throw mg::error(s.model.string() + ": the model reads prompts with the language model '" + how.language_model +
                       "': give its path with --llm (scripts/get-llm prints that of SmolLM2)");
-    prompts.second_text = second_text(s.llm, how);
-  } else if (!s.llm.empty()) {
+    return text_source(s.llm, how);
+  };
+  if (!model.text_encoder) prompts.first_text = source(video.prompt);
+  if (video.takes_second_text()) prompts.second_text = source(video.second_prompt);
+  if (model.text_encoder && !video.takes_second_text() && !s.llm.empty())
     throw mg::error(s.model.string() + ": the model reads no language model; leave --llm away, or graft one first");
-  }
   Tape tape(Tape::Mode::infer);
   const auto made = prompts.sample(tape, model, s.texts, s.guidance, s.sample_steps, s.seed);
   std::vector<mg::ContactRow> rows;

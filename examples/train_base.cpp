@@ -60,10 +60,10 @@ int main(int argc, char** argv) {
     text.max_length = video.model_max_length;
     const mg::ClipSize size{int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])};
     const ClipData data(clips, size);
-    Model model = fresh_model(video, text, run.seed);
+    Model model = fresh_model(Model(video, text), run.seed);
     std::cout << data.train.count() << " clips to train on, " << data.validation.count() << " to validate; "
-              << mg::count_parameters(model.transformer) << " + " << mg::count_parameters(model.text_encoder)
-              << " parameters; " << step_flops(video, text, run.batch) * 1e-9 << " GFLOP a step" << std::endl;
+              << mg::count_parameters(model.transformer) << " + " << mg::count_parameters(*model.text_encoder)
+              << " parameters; " << step_flops(model, run.batch) * 1e-9 << " GFLOP a step" << std::endl;
     run.begin = resume ? RunOptions::Begin::resume : RunOptions::Begin::fresh;
     run.log = run.directory;
     run.log += ".jsonl";

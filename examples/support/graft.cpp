@@ -23,7 +23,7 @@ mg::Report write_pipeline(const mg::Plan& plan, const std::filesystem::path& bas
   std::filesystem::remove_all(to);
   std::filesystem::create_directories(to);
   const mg::Report report = plan.write(mg::Checkpoint::open(base / "transformer"), to / "transformer");
-  std::filesystem::copy(base / "text_encoder", to / "text_encoder", std::filesystem::copy_options::recursive);
+  copy_text_encoder(base, to);
   return report;
 }
 
@@ -38,7 +38,7 @@ RunOptions graft_run(const GraftTraining& how, const Model& model, const mg::Emb
           .schedule = mg::Schedule::Kind::cosine,
           .ema_decay = how.ema_decay,
           .augmentation = how.augmentation,
-          .second_text = second_text(states),
+          .second_text = text_source(states),
           .first_text_dropout = model.transformer.config.takes_second_text() ? how.first_text_dropout : 0,
           .anneal = joined ? std::optional(mg::LogitAnneal{.steps = how.steps / 2}) : std::nullopt,
           .seed = seed,

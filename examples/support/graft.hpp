@@ -7,7 +7,7 @@
 #include <modelgrow/grow/report.hpp>
 
 #include "pipeline.hpp"
-#include "second_text.hpp"
+#include "text_source.hpp"
 
 namespace example {
 
@@ -15,7 +15,7 @@ namespace example {
 mg::Plan graft_plan(const std::filesystem::path& base, std::optional<mg::TextDesign> design,
                     const mg::EmbeddingCache& states, std::uint64_t seed);
 
-/// Grows the transformer of a pipeline folder into a new one; the text encoder goes along.
+/// Grows the transformer of a pipeline folder into a new one; the text encoder goes along, if it is read.
 mg::Report write_pipeline(const mg::Plan& plan, const std::filesystem::path& base, const std::filesystem::path& to);
 
 /// How both go on training: so that the language model is needed, half of the captions are read by it alone.

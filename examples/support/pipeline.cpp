@@ -13,11 +13,20 @@
 
 namespace example {
 
-Model model_of(const std::filesystem::path& pipeline) {
+namespace {
+mg::StditConfig video_config(const std::filesystem::path& pipeline) {
   mg::StditConfig video;
+  const auto path = pipeline / "transformer";
+  mg::read_config(video, mg::Checkpoint::open(path).config(), path.string());
+  return video;
+}
+}  // namespace
+
+Model model_of(const std::filesystem::path& pipeline) {
+  const mg::StditConfig video = video_config(pipeline);
+  if (!video.prompt.empty()) return Model(video);
   mg::ByteEncoderConfig text;
-  const auto video_path = pipeline / "transformer", text_path = pipeline / "text_encoder";
-  mg::read_config(video, mg::Checkpoint::open(video_path).config(), video_path.string());
+  const auto text_path = pipeline / "text_encoder";
   mg::read_config(text, mg::Checkpoint::open(text_path).config(), text_path.string());
   return Model(video, text);
 }
@@ -29,12 +38,16 @@ Model load_pipeline(const std::filesystem::path& pipeline, Weights which) {
     mg::load(part, which == Weights::averaged && in.has_ema() ? in.ema() : in);
   };
   read(model.transformer, "transformer");
-  read(model.text_encoder, "text_encoder");
+  if (model.text_encoder) read(*model.text_encoder, "text_encoder");
   return model;
 }
 
-Model fresh_model(const mg::StditConfig& video, const mg::ByteEncoderConfig& text, std::uint64_t seed) {
-  Model model(video, text);
+void copy_text_encoder(const std::filesystem::path& pipeline, const std::filesystem::path& to) {
+  if (video_config(to).prompt.empty())
+    std::filesystem::copy(pipeline / "text_encoder", to / "text_encoder", std::filesystem::copy_options::recursive);
+}
+
+Model fresh_model(Model model, std::uint64_t seed) {
   mg::initialise(model, seed);
   return model;
 }
@@ -50,7 +63,7 @@ ClipData clips_for(const mg::StditConfig& video, const ClipSource& source) {
 }
 
 RunOptions spending(const Model& model, double tflop, std::int64_t evaluations, RunOptions o) {
-  const double flops = step_flops(model.transformer.config, model.text_encoder.config, o.batch);
+  const double flops = step_flops(model, o.batch);
   o.steps = std::max<std::int64_t>(1, std::int64_t(tflop * 1e12 / flops));
   o.warmup = std::min<std::int64_t>(50, o.steps / 10);
   o.evaluate_every = (o.steps + evaluations - 1) / evaluations;

@@ -7,14 +7,18 @@
 
 namespace example {
 
-/// Configurations of a pipeline folder; the weights come with the run that starts from it.
+/// Configurations of a pipeline folder; the weights come with the run that starts from it. A transformer that says how
+/// its text encoder is fed (`prompt`) reads a language model, and has no text_encoder/ beside it.
 Model model_of(const std::filesystem::path& pipeline);
 
 enum class Weights { last, averaged };
 Model load_pipeline(const std::filesystem::path& pipeline, Weights which);
 
-/// A model of these sizes with random weights.
-Model fresh_model(const mg::StditConfig& video, const mg::ByteEncoderConfig& text, std::uint64_t seed);
+/// Copies text_encoder/ of a pipeline beside a transformer that reads it.
+void copy_text_encoder(const std::filesystem::path& pipeline, const std::filesystem::path& to);
+
+/// The model with random weights.
+Model fresh_model(Model model, std::uint64_t seed);
 
 /// Clips of the size that a video model takes. Throws shape_error when they have other channels.
 ClipData clips_for(const mg::StditConfig& video, const ClipSource& source);

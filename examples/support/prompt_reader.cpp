@@ -10,12 +10,16 @@
 namespace example {
 
 PromptReader::Texts PromptReader::read(Tape& tape, Model& model, const std::vector<std::string>& captions) const {
-  Texts texts{model.text_encoder.encode(tape, captions), {}};
-  if (!model.transformer.config.takes_second_text()) return texts;
-  if (!second_text)
-    throw mg::error("this model reads a second text encoder: give its model or a cache of its states (--llm)");
-  const auto padded = second_text(captions);
-  texts.second = {tape.constant(mg::to_device<Device>(padded.states)), mg::to_device<Device>(padded.lengths), {}};
+  const auto read_from = [&](const TextSource& source, const char* which) -> mg::TextStates<float, Device> {
+    if (!source)
+      throw mg::error("this model reads a language model as its " + std::string(which) +
+                      " text encoder: give it, or a cache of its states, to a program that takes --llm");
+    const auto padded = source(captions);
+    return {tape.constant(mg::to_device<Device>(padded.states)), mg::to_device<Device>(padded.lengths), {}};
+  };
+  Texts texts;
+  texts.first = model.text_encoder ? model.text_encoder->encode(tape, captions) : read_from(first_text, "first");
+  if (model.transformer.config.takes_second_text()) texts.second = read_from(second_text, "second");
   return texts;
 }
 

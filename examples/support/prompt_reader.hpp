@@ -16,18 +16,19 @@ namespace example {
 /// through nearly to the end, and only above that does a model need the caption.
 inline constexpr double noise_shift = 5.0;
 
-/// States of a second text encoder, for models that read one.
-using SecondText = std::function<mg::PaddedStates<float>(std::span<const std::string>)>;
+/// States of a text encoder that is no part of the model, such as a language model.
+using TextSource = std::function<mg::PaddedStates<float>(std::span<const std::string>)>;
 
-/// The prompts of one model; `second_text` is needed for models that read a second encoder.
+/// The prompts of one model; `first_text` is needed for models without an encoder of their own, `second_text` for those
+/// that read a second one.
 struct PromptReader {
-  SecondText second_text = {};
+  TextSource first_text = {}, second_text = {};
 
   /// What the encoders of a model make of captions.
   struct Texts {
     mg::TextStates<float, Device> first, second;
   };
-  /// Throws modelgrow::error when the model reads a second encoder and there is none.
+  /// Throws modelgrow::error when the model reads an encoder that there is not.
   Texts read(Tape& tape, Model& model, const std::vector<std::string>& captions) const;
   /// Clips [n, channels, T, H, W] for captions, by `steps` Euler steps with classifier-free guidance.
   mg::Tensor<float, mg::Cpu> sample(Tape& tape, Model& model, std::vector<std::string> captions, double guidance,

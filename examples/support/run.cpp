@@ -18,24 +18,30 @@
 
 namespace example {
 
-double step_flops(const mg::StditConfig& video, const mg::ByteEncoderConfig& text, std::int64_t batch) {
+double step_flops(const Model& trained, std::int64_t batch) {
   using Counter = mg::FlopCounter;
-  mg::TextToVideo<float, Counter> model(video, text);
+  using Counted = mg::TextToVideo<float, Counter>;
+  const auto& video = trained.transformer.config;
+  Counted model = trained.text_encoder ? Counted(video, trained.text_encoder->config) : Counted(video);
   return mg::training_flops<float>([&](mg::Tape<float, Counter>& tape) {
     const auto& s = video.input_size;
     const mg::Tensor<float, Counter> clips({batch, video.in_channels, s[0], s[1], s[2]}), time({batch});
     const auto captions = std::vector<std::string>(std::size_t(batch), std::string(24, 'x'));
-    const auto states = model.text_encoder.encode(tape, captions);
+    const auto of_width = [&](std::int64_t width) -> mg::TextStates<float, Counter> {
+      return {tape.constant(mg::Tensor<float, Counter>({batch, 8, width})), {}, {}};
+    };
+    const auto states =
+        model.text_encoder ? model.text_encoder->encode(tape, captions) : of_width(video.caption_channels);
     mg::TextStates<float, Counter> second;
     if (video.takes_second_text())
-      second.states = tape.constant(
-          mg::Tensor<float, Counter>({batch, 8, std::max(video.second_text.caption_channels, video.pooled_channels)}));
+      second = of_width(std::max(video.second_text.caption_channels, video.pooled_channels));
     return mg::mse(tape, model.transformer.forward(tape, tape.constant(clips), time, states, second), clips);
   });
 }
 
 RunResult train(Model& model, const ClipData& data, const RunOptions& o) {
   FlowTask task(data, std::uint64_t(o.batch), o.seed, o.augmentation);
+  task.first_text = o.first_text;
   task.second_text = o.second_text;
   task.first_text_dropout = o.first_text_dropout;
   mg::TrainerOptions options{.steps = o.steps,
@@ -56,7 +62,7 @@ RunResult train(Model& model, const ClipData& data, const RunOptions& o) {
   if (!o.log.empty()) log.emplace(o.log, trainer.step() + 1);
   std::optional<mg::ProgressLine> line;
   if (isatty(STDOUT_FILENO)) line.emplace(std::cout, o.steps, o.batch);
-  const double tflop = step_flops(model.transformer.config, model.text_encoder.config, o.batch) * 1e-12;
+  const double tflop = step_flops(model, o.batch) * 1e-12;
   RunResult result;
   Tape tape(Tape::Mode::infer);
   const auto measure = [&](std::int64_t step) {

@@ -24,7 +24,7 @@ struct RunOptions {
   double weight_decay = 0.01;
   double ema_decay = 0.999;
   mg::Augmentation augmentation = {};
-  SecondText second_text = {};  // for models that read one
+  TextSource first_text = {}, second_text = {};  // for models that read them
   double first_text_dropout = 0;
   std::optional<mg::LogitAnneal> anneal = {};  // of models whose second text enters by concatenation
   std::uint64_t seed = 1;
@@ -52,8 +52,8 @@ struct RunResult {
   double last() const { return curve.back().validation_loss; }
 };
 
-/// Floating-point operations of one training step, captions of 24 bytes, or 8 states of a second encoder.
-double step_flops(const mg::StditConfig& video, const mg::ByteEncoderConfig& text, std::int64_t batch);
+/// Floating-point operations of one training step, captions of 24 bytes, or 8 states of a language model.
+double step_flops(const Model& model, std::int64_t batch);
 
 /// Trains `model` in place; on return it holds the averaged weights.
 RunResult train(Model& model, const ClipData& data, const RunOptions& o);

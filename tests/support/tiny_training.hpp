@@ -70,7 +70,7 @@ TinyRun tiny_run(const TinyRunOptions& options) {
   const std::vector<std::string> captions{"a red square", "up"};
   const auto predict = [&](Tape<T, D>& tape, const Tensor<T, D>& x, const Tensor<Stat<T>, D>& time,
                            const std::vector<std::string>& texts, const std::vector<std::int32_t>& dropped) {
-    auto text = model.text_encoder.encode(tape, texts);
+    auto text = model.text_encoder->encode(tape, texts);
     text.dropped = to_device<D>(Tensor<std::int32_t, Cpu>::from({std::int64_t(dropped.size())}, dropped));
     return model.transformer.forward(tape, tape.constant(x), time, text, text);
   };

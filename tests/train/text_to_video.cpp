@@ -54,7 +54,7 @@ mg::Var<float, D> loss(Pipeline<D>& model, mg::Tape<float, D>& tape, std::int64_
   }
   const auto first = std::uint64_t(step * batch);
   const auto flow_batch = mg::training_batch<float, D>(flow, clips, first);
-  auto text = model.text_encoder.encode(tape, captions);
+  auto text = model.text_encoder->encode(tape, captions);
   text.dropped = mg::to_device<D>(mg::caption_dropout(0.2, 11, first, batch));
   return mse(tape, model.transformer.forward(tape, tape.constant(flow_batch.noisy), flow_batch.time, text),
              flow_batch.target);
@@ -108,7 +108,7 @@ TEST_CASE("training makes the model listen: from noise alone it predicts what th
   mg::Tensor<float, mg::Cpu> both({2, 3, 2, 8, 8}), time({2});
   for (std::int64_t i = 0; i < both.size(); ++i) both.data()[i] = noise.data()[i % noise.size()];
   for (float& t : time.span()) t = float(mg::time_scale);
-  const auto text = model.text_encoder.encode(tape, captions);
+  const auto text = model.text_encoder->encode(tape, captions);
   const auto velocity = model.transformer.forward(tape, tape.constant(both), time, text).value();
   double apart = 0;  // velocity = noise - clip, and the clips are 1.8 apart
   for (std::int64_t i = 0; i < noise.size(); ++i) apart += velocity.data()[noise.size() + i] - velocity.data()[i];

@@ -50,7 +50,7 @@ class Plan {
     say(Add{.parameters = std::move(parameters), .spaces = std::move(spaces), .settings = {}, .seed = seed});
   }
   void rename(std::string_view from, std::string_view to);
-  void drop(std::string_view name);
+  void drop(std::string_view name, std::string_view because = {});
   /// Parameter `name`, which may be new, takes its values from `to`.
   void tie(std::string_view name, std::string_view to);
   void allow_approximate();

@@ -119,7 +119,9 @@ struct VerbWriter {
     step["seed"] = v.seed;
   }
   void operator()(const Rename& v) const { step.update(json{{"verb", "rename"}, {"from", v.from}, {"to", v.to}}); }
-  void operator()(const Drop& v) const { step.update(json{{"verb", "drop"}, {"name", v.name}}); }
+  void operator()(const Drop& v) const {
+    step.update(json{{"verb", "drop"}, {"name", v.name}, {"because", v.because}});
+  }
   void operator()(const Tie& v) const { step.update(json{{"verb", "tie"}, {"name", v.name}, {"to", v.to}}); }
   void operator()(const Allow&) const { step["verb"] = "allow_approximate"; }
 };
@@ -158,7 +160,7 @@ inline Verb read_verb(const StepReader& r) {
     return v;
   }
   if (verb == "rename") return Rename{.from = r.get<std::string>("from"), .to = r.get<std::string>("to")};
-  if (verb == "drop") return Drop{.name = r.get<std::string>("name")};
+  if (verb == "drop") return Drop{.name = r.get<std::string>("name"), .because = r.get<std::string>("because")};
   if (verb == "tie") return Tie{.name = r.get<std::string>("name"), .to = r.get<std::string>("to")};
   if (verb == "allow_approximate") return Allow{};
   r.fail("has the unknown verb '" + verb + "'");

@@ -225,13 +225,14 @@ inline void Plan::rename(std::string_view from, std::string_view to) {
   schema_.parameters[i].name = to;
 }
 
-inline void Plan::drop(std::string_view name) {
+inline void Plan::drop(std::string_view name, std::string_view because) {
   const auto i = index_of(name);
   const bool buffer = schema_.parameters[std::size_t(i)].info.purpose == Purpose::buffer;
   const Certificate c = buffer
                             ? Certificate{.exactness = Exactness::exact_if, .reason = "the family rebuilds the buffer"}
-                            : detail::approximate("a trained parameter is removed");
-  push(Drop{.name = std::string(name)}, "drop " + std::string(name), c, c);
+                            : detail::approximate("a trained parameter is removed" +
+                                                  (because.empty() ? "" : ": " + std::string(because)));
+  push(Drop{.name = std::string(name), .because = std::string(because)}, "drop " + std::string(name), c, c);
   schema_.parameters.erase(schema_.parameters.begin() + i);
   origins_.erase(origins_.begin() + i);
 }
@@ -271,7 +272,7 @@ inline void Plan::say(const Verb& verb) {
     void operator()(const Insert& v) const { p.insert(v.stack, v.at, v.like); }
     void operator()(const Add& v) const { p.add_all(v); }
     void operator()(const Rename& v) const { p.rename(v.from, v.to); }
-    void operator()(const Drop& v) const { p.drop(v.name); }
+    void operator()(const Drop& v) const { p.drop(v.name, v.because); }
     void operator()(const Tie& v) const { p.tie(v.name, v.to); }
     void operator()(const Allow&) const { p.allow_approximate(); }
   };

@@ -40,9 +40,10 @@ struct Add {
 struct Rename {
   std::string from, to;
 };
-/// Removes one parameter.
+/// Removes one parameter; `because` is told to people.
 struct Drop {
   std::string name;
+  std::string because = {};
 };
 /// Gives parameter `name` (new or not) the values and the future of parameter `to`.
 struct Tie {

@@ -39,7 +39,8 @@ struct StditConfig {
   } second_text = {};
   std::int64_t text_refiner = 0;     // blocks of a token refiner behind y_embedder
   std::int64_t pooled_channels = 0;  // width of the second encoder's states, whose mean joins the time embedding
-  std::string second_prompt = {};    // JSON: how the second encoder is fed (text/prompt.hpp); travels with the weights
+  std::string prompt = {};           // JSON: how the first encoder is fed (text/prompt_manifest.hpp), where known
+  std::string second_prompt = {};    // the same for the second; both travel with the weights
 
   bool operator==(const StditConfig&) const = default;
 

@@ -53,6 +53,7 @@ inline std::string config_text(const StditConfig& c) {
                         {"refiner", c.second_text.refiner}};
   if (c.text_refiner > 0) j["text_refiner"] = c.text_refiner;
   if (c.has_pooled_text()) j["pooled_channels"] = c.pooled_channels;
+  if (!c.prompt.empty()) j["prompt"] = detail::parse_config(c.prompt, "prompt");
   if (!c.second_prompt.empty()) j["second_prompt"] = detail::parse_config(c.second_prompt, "second_prompt");
   return j.dump(2) + "\n";
 }
@@ -94,6 +95,7 @@ inline void read_config(StditConfig& c, std::string_view text, const std::string
   }
   read(j, "text_refiner", c.text_refiner);
   read(j, "pooled_channels", c.pooled_channels);
+  if (const auto it = j.find("prompt"); it != j.end()) c.prompt = it->dump();
   if (const auto it = j.find("second_prompt"); it != j.end()) c.second_prompt = it->dump();
   try {
     c.validate();

@@ -30,6 +30,10 @@ inline StditConfig grown_config(StditConfig base, const Schema& s) {
     if (const auto it = s.settings.find("temporal_conv.padding"); it != s.settings.end())
       base.temporal_conv.padding = detail::padding_of(it->second);
   }
+  if (const auto* null = s.find("y_embedder.y_embedding")) {
+    base.caption_channels = null->shape()[1];
+    base.model_max_length = null->shape()[0];
+  }
   const auto depth_of = [&](const std::string& refiner) {
     std::int64_t n = 0;
     while (s.find(refiner + ".blocks." + std::to_string(n) + ".norm1.weight")) ++n;
@@ -47,6 +51,7 @@ inline StditConfig grown_config(StditConfig base, const Schema& s) {
   }
   base.text_refiner = depth_of("y_refiner");
   if (const auto* null = s.find("y_pooler.y_embedding")) base.pooled_channels = null->shape()[1];
+  if (const auto it = s.settings.find("prompt"); it != s.settings.end()) base.prompt = it->second;
   if (const auto it = s.settings.find("second_prompt"); it != s.settings.end()) base.second_prompt = it->second;
   return base;
 }
@@ -94,20 +99,36 @@ inline void add_temporal_conv(StditConfig& c, const SchemaOption::Arguments& giv
   }
 }
 
-/// The prompt of a second encoder: a JSON object, and no other than the one there is.
-inline void set_prompt(StditConfig& c, const OptionArguments& a) {
+/// The argument `prompt`, which is empty or a JSON object, on one line.
+inline std::string prompt_of(const OptionArguments& a) {
   const std::string text = a.word("prompt", "");
-  if (text.empty()) return;
-  std::string prompt;
   try {
-    prompt = parse_config(text, "argument 'prompt'").dump();
+    return text.empty() ? text : parse_config(text, "argument 'prompt'").dump();
   } catch (const format_error& e) {
     throw plan_error(std::string(e.what()) + "; expected a JSON object that says how the encoder is fed");
   }
+}
+
+/// The prompt of a second encoder: no other than the one there is.
+inline void set_second_prompt(StditConfig& c, const OptionArguments& a) {
+  const std::string prompt = prompt_of(a);
+  if (prompt.empty()) return;
   if (!c.second_prompt.empty() && c.second_prompt != prompt)
     throw plan_error("the second text encoder is fed by the prompt " + c.second_prompt + "; a second one, " + prompt +
                      ", would change what its states mean");
   c.second_prompt = prompt;
+}
+
+/// Another encoder in place of the first; how the old one was fed would be wrong for it.
+inline void replace_text(StditConfig& c, const SchemaOption::Arguments& given) {
+  const OptionArguments a("y_embedder", given, {"caption_channels", "model_max_length", "prompt"});
+  c.caption_channels = a.number("caption_channels", 0);
+  c.model_max_length = a.number("model_max_length", 128);
+  const std::string prompt = prompt_of(a);
+  if (prompt.empty() && !c.prompt.empty())
+    throw plan_error("the model knows how its text encoder was fed, " + c.prompt +
+                     "; say how the new one is fed: argument 'prompt'");
+  c.prompt = prompt;
 }
 
 inline void add_second_text(StditConfig& c, const SchemaOption::Arguments& given) {
@@ -120,13 +141,13 @@ inline void add_second_text(StditConfig& c, const SchemaOption::Arguments& given
   } catch (const format_error& e) {
     throw plan_error(e.what());
   }
-  set_prompt(c, a);
+  set_second_prompt(c, a);
 }
 
 inline void add_pooled_text(StditConfig& c, const SchemaOption::Arguments& given) {
   const OptionArguments a("y_pooler", given, {"caption_channels", "prompt"});
   c.pooled_channels = a.number("caption_channels", 0);
-  set_prompt(c, a);
+  set_second_prompt(c, a);
 }
 
 inline void add_text_refiner(StditConfig& c, const SchemaOption::Arguments& given) {
@@ -152,6 +173,7 @@ std::vector<SchemaOption> stdit_options(const StditConfig& base, SchemaOf schema
                             with.settings = now.settings;
                             if (c.has_temporal_conv())
                               with.settings["temporal_conv.padding"] = detail::word_of(c.temporal_conv.padding);
+                            if (!c.prompt.empty()) with.settings["prompt"] = c.prompt;
                             if (!c.second_prompt.empty()) with.settings["second_prompt"] = c.second_prompt;
                             return with;
                           } catch (const shape_error& e) {
@@ -162,6 +184,10 @@ std::vector<SchemaOption> stdit_options(const StditConfig& base, SchemaOf schema
   return {
       option("conv_temp", "temporal convolution; kind = dense | depthwise, kernel = 3 | 5, padding = causal | centred",
              detail::add_temporal_conv),
+      option("y_embedder",
+             "another text encoder in place of the first (SwapTextEncoder); caption_channels = width of its states, "
+             "model_max_length = 128, prompt = how it is fed, as JSON",
+             detail::replace_text),
       option("cross_attn_2",
              "attention to another text encoder; caption_channels = width of its states, model_max_length = 128, "
              "entry = cross_attention | gated | decoupled | concatenated, prompt = how it is fed, as JSON",

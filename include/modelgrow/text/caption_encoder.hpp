@@ -11,9 +11,11 @@
 
 namespace modelgrow::inline v0 {
 
-/// The tokens of a prompt that are computed, and how many states at the front are then cut off.
+/// The tokens of a prompt that are computed, and how many states at the front are then cut off. Spans are bytes of the
+/// caption; tokens of the template and marks have an empty one at the begin or the end of the caption.
 struct CaptionTokens {
   std::vector<std::int32_t> ids;
+  std::vector<TextSpan> spans;
   std::int64_t crop = 0;
   std::int64_t kept() const { return std::int64_t(ids.size()) - crop; }
 };
@@ -64,7 +66,7 @@ class CaptionEncoder {
       throw format_error("the caption '" + std::string(caption) + "' gives no token in the template '" +
                          manifest_.prompt_template + "': add words to the template");
     const auto marks = std::int64_t(tokenizer_->around().after.size());
-    CaptionTokens t{.ids = std::move(all.ids)};
+    CaptionTokens t{.ids = std::move(all.ids), .spans = in_caption(all.spans, caption.size())};
     const auto n = std::int64_t(t.ids.size());
     if (manifest_.crop_start == PromptManifest::at_caption)
       while (t.crop < n - marks && all.spans[std::size_t(t.crop)].end <= manifest_.caption_begin()) ++t.crop;
@@ -76,7 +78,7 @@ class CaptionEncoder {
                          manifest_.language_model + "' reads no more than " + std::to_string(readable) +
                          ": shorten the template");
     const std::int64_t limit = std::min(manifest_.max_length, readable - t.crop) + t.crop;
-    if (n > limit) shorten(t.ids, limit, std::min(marks, limit), caption);
+    if (n > limit) shorten(t, limit, std::min(marks, limit), caption);
     t.crop = std::min(t.crop, std::int64_t(t.ids.size()) - 1);
     return t;
   }
@@ -94,7 +96,10 @@ class CaptionEncoder {
       which.push_back(it->second);
     }
     CaptionStates result;
-    for (const auto i : which) result.begins.push_back(result.begins.back() + different[i].kept());
+    for (const auto i : which) {
+      result.begins.push_back(result.begins.back() + different[i].kept());
+      append_spans(different[i], result.spans);
+    }
     result.states = Tensor<float, Cpu>({result.begins.back(), width_});
     if (captions.empty()) return result;
     const auto layers = model_.encode(prompts, manifest_.layers, at_once);
@@ -111,6 +116,14 @@ class CaptionEncoder {
     return result;
   }
 
+  /// The bytes of its caption that each state of encode() stands for, without running the model: for states that come
+  /// from a cache. Throws as tokens() does.
+  std::vector<TextSpan> spans(std::span<const std::string> captions) const {
+    std::vector<TextSpan> all;
+    for (const auto& caption : captions) append_spans(tokens(caption), all);
+    return all;
+  }
+
   /// Padded states of captions as a video model takes them. Throws as tokens() does.
   template <Element T = float>
   PaddedStates<T> states(std::span<const std::string> captions) const {
@@ -121,13 +134,23 @@ class CaptionEncoder {
   CaptionEncoder(std::shared_ptr<const Tokenizer> tokenizer, PromptEncoder<D> model)
       : tokenizer_(std::move(tokenizer)), model_(std::move(model)) {}
 
+  std::vector<TextSpan> in_caption(std::vector<TextSpan> spans, std::size_t size) const {
+    const std::size_t begin = manifest_.caption_begin();
+    const auto clamped = [&](std::size_t at) { return std::min(at - std::min(at, begin), size); };
+    for (auto& s : spans) s = {.begin = clamped(s.begin), .end = clamped(s.end)};
+    return spans;
+  }
+  static void append_spans(const CaptionTokens& t, std::vector<TextSpan>& all) {
+    all.insert(all.end(), t.spans.begin() + t.crop, t.spans.end());
+  }
   /// Leaves `limit` tokens, the last `marks` of which are those of the end.
-  void shorten(std::vector<std::int32_t>& ids, std::int64_t limit, std::int64_t marks, std::string_view caption) const {
+  void shorten(CaptionTokens& t, std::int64_t limit, std::int64_t marks, std::string_view caption) const {
     if (manifest_.too_long == PromptManifest::TooLong::refuse)
-      throw format_error("the caption '" + std::string(caption) + "' makes a prompt of " + std::to_string(ids.size()) +
+      throw format_error("the caption '" + std::string(caption) + "' makes a prompt of " + std::to_string(t.ids.size()) +
                          " tokens; at most " + std::to_string(limit) +
                          " are read: shorten it, or let the manifest crop captions that are too long");
-    ids.erase(ids.begin() + limit - marks, ids.end() - marks);
+    t.ids.erase(t.ids.begin() + limit - marks, t.ids.end() - marks);
+    t.spans.erase(t.spans.begin() + limit - marks, t.spans.end() - marks);
   }
   Tensor<float, D> normalised(const Tensor<float, D>& states) const {
     if (manifest_.normalisation == PromptManifest::Normalisation::none) return states;

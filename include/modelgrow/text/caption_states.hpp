@@ -8,6 +8,7 @@
 #include <modelgrow/checkpoint/convert.hpp>
 #include <modelgrow/core/tensor.hpp>
 #include <modelgrow/text/prompt_manifest.hpp>
+#include <modelgrow/text/tokenizer.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -38,10 +39,12 @@ struct PaddedStates {
   }
 };
 
-/// Caption i has rows [begins[i], begins[i + 1]) of states [tokens, width].
+/// Caption i has rows [begins[i], begins[i + 1]) of states [tokens, width]. Where spans are known there is one a row:
+/// the bytes of its caption that the state stands for, empty for marks such as [CLS] and words of a template.
 struct CaptionStates {
   Tensor<float, Cpu> states;
   std::vector<std::int64_t> begins{0};
+  std::vector<TextSpan> spans = {};
 
   std::int64_t count() const { return std::int64_t(begins.size()) - 1; }
   std::int64_t length(std::int64_t i) const { return begins[std::size_t(i + 1)] - begins[std::size_t(i)]; }

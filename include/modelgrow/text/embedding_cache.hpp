@@ -64,6 +64,20 @@ class EmbeddingCache {
     for (std::size_t i = 0; i < which.size(); ++i) all.set(i, dtype(), rows(which[i]).data(), lengths[i]);
     return all;
   }
+  /// The same one behind the other, without spans (CaptionEncoder::spans() knows them).
+  CaptionStates unpadded(std::span<const std::string> captions) const {
+    CaptionStates all;
+    std::vector<std::int64_t> which;
+    for (const auto& caption : captions) {
+      which.push_back(index_of(caption));
+      all.begins.push_back(all.begins.back() + length(which.back()));
+    }
+    all.states = Tensor<float, Cpu>({all.begins.back(), width()});
+    for (std::size_t i = 0; i < which.size(); ++i)
+      convert(dtype(), rows(which[i]).data(), DType::f32,
+              reinterpret_cast<std::byte*>(all.states.data() + all.begins[i] * width()), length(which[i]) * width());
+    return all;
+  }
 
  private:
   struct Content {

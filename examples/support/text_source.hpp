@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A language model as second text encoder of the examples: its states of all captions are computed once and kept in a
+// A language model as text encoder of the examples: its states of all captions are computed once and kept in a
 // cache file, from which training reads.
 #pragma once
 #include <modelgrow/text/embedding_cache.hpp>
@@ -28,8 +28,8 @@ mg::EmbeddingCache states_of(const std::filesystem::path& source, std::span<cons
 void require_states(const mg::EmbeddingCache& cache, std::span<const std::string> texts);
 
 /// What a task reads from a cache; it shares the mapping.
-SecondText second_text(const mg::EmbeddingCache& cache);
+TextSource text_source(const mg::EmbeddingCache& cache);
 /// What a task reads from a language model, fed as the manifest says. Throws format_error for another model.
-SecondText second_text(const std::filesystem::path& language_model, const mg::PromptManifest& how);
+TextSource text_source(const std::filesystem::path& language_model, const mg::PromptManifest& how);
 
 }  // namespace example

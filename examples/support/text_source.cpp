@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // States of a language model, from its files or from a cache.
-#include "second_text.hpp"
+#include "text_source.hpp"
 
 #include <modelgrow/text.hpp>
 #include <modelgrow/text/embedding_cache_update.hpp>
@@ -43,11 +43,11 @@ void require_states(const mg::EmbeddingCache& cache, std::span<const std::string
     if (!cache.contains(text)) cache.states<float>(std::span(&text, 1));  // says how to add it
 }
 
-SecondText second_text(const mg::EmbeddingCache& cache) {
+TextSource text_source(const mg::EmbeddingCache& cache) {
   return [cache](std::span<const std::string> captions) { return cache.states<float>(captions); };
 }
 
-SecondText second_text(const std::filesystem::path& language_model, const mg::PromptManifest& how) {
+TextSource text_source(const std::filesystem::path& language_model, const mg::PromptManifest& how) {
   const auto encoder = mg::CaptionEncoder<mg::Cpu>::open(language_model, how);
   return [encoder](std::span<const std::string> captions) { return encoder.states<float>(captions); };
 }
