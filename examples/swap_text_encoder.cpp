@@ -18,8 +18,8 @@ namespace {
 struct Settings {
   fs::path llm, base = "examples/data/base", out = "out/swap";
   ClipSource clips{.archives = {emoji_clips().front()}};
-  double lambda = 1e-3;
-  GraftTraining training{.lr = 5e-4, .augmentation = {.mirror = 0.5, .shift = 1}};
+  double lambda = 0.1;
+  GraftTraining training{.augmentation = {.mirror = 0.5, .shift = 1}};
   std::uint64_t seed = 1;
 };
 
@@ -32,14 +32,20 @@ struct Contestant {
   std::vector<CurvePoint> points = {};
 };
 
-std::string markdown(const std::vector<Contestant>& all, const TextMap& map, const LanguageModel& llm,
-                     const mg::Plan& plan) {
+/// What was found before any training.
+struct Findings {
+  std::string language_model, certificate;
+  TextMap map;
+  double without_text = 0;  // validation loss of the old model with dropped captions
+};
+
+std::string markdown(const std::vector<Contestant>& all, const Findings& found) {
   char text[512];
   std::snprintf(text, sizeof text,
                 "# Another text encoder\n\nLanguage model: %s. Alignment: R^2 %.3f on the %lld pairs of tokens it was "
-                "fitted to, %.3f on %lld of held-out captions.\n\nCertificate: %s.\n\n",
-                llm.states.manifest().language_model.c_str(), map.r2_fitted, static_cast<long long>(map.fitted),
-                map.r2_held_out, static_cast<long long>(map.held_out), mg::to_string(plan.certificate()).c_str());
+                "fitted to, %.3f on %lld of held-out texts.\n\nCertificate: %s.\n\n",
+                found.language_model.c_str(), found.map.r2_fitted, static_cast<long long>(found.map.fitted),
+                found.map.r2_held_out, static_cast<long long>(found.map.held_out), found.certificate.c_str());
   std::string table = text;
   table +=
       "| model | steps | output change | validation loss, captions | captions of other clips | keywords |\n"
@@ -57,17 +63,19 @@ std::string markdown(const std::vector<Contestant>& all, const TextMap& map, con
       std::snprintf(text, sizeof text, " | %.5f | %.5f | %.5f |\n", p.validation_loss, p.other_captions, p.keywords);
       table += text;
     }
-  return table +
-         "\nThe output change is |after - before| / |before| of the predictions on the validation clips, before "
-         "training.\n";
+  std::snprintf(text, sizeof text,
+                "\nThe output change is |after - before| / |before| of the predictions on the validation clips, before "
+                "training. With every caption dropped the old model has a validation loss of %.5f.\n",
+                found.without_text);
+  return table + text;
 }
 
-mg::detail::json json(const std::vector<Contestant>& all, const TextMap& map, const LanguageModel& llm,
-                      const mg::Plan& plan) {
-  mg::detail::json report{{"language_model", llm.states.manifest().language_model},
-                          {"certificate", mg::to_string(plan.certificate())},
-                          {"r2", {{"fitted", map.r2_fitted}, {"held_out", map.r2_held_out}}},
-                          {"pairs", {{"fitted", map.fitted}, {"held_out", map.held_out}}}};
+mg::detail::json json(const std::vector<Contestant>& all, const Findings& found) {
+  mg::detail::json report{{"language_model", found.language_model},
+                          {"certificate", found.certificate},
+                          {"r2", {{"fitted", found.map.r2_fitted}, {"held_out", found.map.r2_held_out}}},
+                          {"pairs", {{"fitted", found.map.fitted}, {"held_out", found.map.held_out}}},
+                          {"without_text", found.without_text}};
   for (const auto& c : all) {
     auto& entry = report["models"][c.name];
     entry["output_change"] = {{"relative", c.change.relative()}, {"max_abs", c.change.max_abs}};
@@ -95,11 +103,15 @@ int run(const Settings& s) {
     throw mg::error(s.base.string() + ": this model has no text encoder of its own to be aligned with");
   const ClipData data = clips_for(old.transformer.config, s.clips);
   const LanguageModel llm = read_texts(s, data);
-  const TextMap map = fit_text_map(old, llm, data, s.lambda);
+  Findings found{.language_model = llm.states.manifest().language_model,
+                 .certificate = {},
+                 .map = fit_text_map(old, llm, data, s.lambda)};
+  const TextMap& map = found.map;
   std::cout << "R^2 " << map.r2_fitted << " on " << map.fitted << " pairs of tokens, " << map.r2_held_out << " on "
-            << map.held_out << " of held-out captions" << std::endl;
+            << map.held_out << " of held-out texts" << std::endl;
 
   const mg::Plan plan = swap_plan(s.base, llm.states, s.seed);
+  found.certificate = mg::to_string(plan.certificate());
   std::cout << "\nThe plan (dry run)\n" << plan << std::endl;
   std::vector<Contestant> all{{.name = "before", .folder = s.base},
                               {.name = "aligned", .folder = s.out / "aligned"},
@@ -115,6 +127,8 @@ int run(const Settings& s) {
     c.change = output_change(task, old, *c.model);
     std::cout << c.name << ": output change " << c.change.relative() << std::endl;
   }
+  using Captions = FlowTask::Captions;
+  found.without_text = task.validation_loss(tape, old, Captions::none);
   for (auto& c : all) {
     if (s.training.steps > 0) {
       RunOptions options = graft_run(s.training, *c.model, llm.states, c.name, c.folder, s.seed + 100);
@@ -124,14 +138,13 @@ int run(const Settings& s) {
       if (result.stopped) return Interrupt::exit_code;
       c.points = result.curve;
     } else {
-      using Captions = FlowTask::Captions;
       c.points.push_back({.validation_loss = task.validation_loss(tape, *c.model),
                           .other_captions = task.validation_loss(tape, *c.model, Captions::others),
                           .keywords = task.validation_loss(tape, *c.model, Captions::keywords)});
     }
   }
-  const std::string text = markdown(all, map, llm, plan);
-  mg::detail::write_file(s.out / "report.json", json(all, map, llm, plan).dump(2) + "\n");
+  const std::string text = markdown(all, found);
+  mg::detail::write_file(s.out / "report.json", json(all, found).dump(2) + "\n");
   mg::detail::write_file(s.out / "report.md", text);
   std::cout << "\n" << text << std::endl;
   return 0;

@@ -57,8 +57,13 @@ double FlowTask::validation_loss(Tape& tape, Model& model, Captions captions, st
             mg::validation_batch<float, Device>(fixed, set.gather(indices), round * set.count() + from, 2 * chunk + 1);
         if (captions == Captions::others)
           for (auto& i : indices) i = (i + set.count() / 2) % set.count();
-        const auto texts = read(
-            tape, model, captions == Captions::keywords ? set.gather_keywords(indices) : set.gather_captions(indices));
+        auto texts = read(tape, model,
+                          captions == Captions::keywords ? set.gather_keywords(indices) : set.gather_captions(indices));
+        if (captions == Captions::none) {
+          mg::Tensor<std::int32_t, mg::Cpu> all({std::int64_t(indices.size())});
+          std::ranges::fill(all.span(), 1);
+          drop(texts, all);
+        }
         sum += double(mg::to_cpu(error(tape, model, batch, texts).value()).data()[0]) * double(indices.size());
       }
     return sum / double(rounds * set.count());

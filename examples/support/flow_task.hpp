@@ -25,9 +25,9 @@ struct FlowTask : PromptReader {
   /// Training loss of one step.
   mg::Var<float, Device> loss(Tape& tape, Model& model, std::uint64_t step) const;
 
-  /// Whose captions the validation clips are shown with. A model that listens does worse with those of other clips, and
-  /// one that understands does well with words that it was never trained on.
-  enum class Captions { own, others, keywords };
+  /// Whose captions the validation clips are shown with. A model that listens does worse with those of other clips or
+  /// with none, and one that understands does well with words that it was never trained on.
+  enum class Captions { own, others, keywords, none };
 
   /// Mean loss over all validation clips at fixed noise and noise levels spread evenly before the shift.
   double validation_loss(Tape& tape, Model& model, Captions captions = Captions::own, std::size_t rounds = 2) const;

@@ -31,8 +31,11 @@ mg::PairMoments moments(Model& model, const LanguageModel& llm, std::span<const 
 TextMap fit_text_map(Model& model, const LanguageModel& llm, const ClipData& data, double lambda) {
   std::set<std::string> seen(data.train.captions.begin(), data.train.captions.end()), fresh;
   for (const auto& words : data.train.keywords) seen.insert(keyword_prompt(words));
-  for (const auto& caption : data.validation.captions)
-    if (!seen.contains(caption)) fresh.insert(caption);
+  const auto add_fresh = [&](const std::string& text) {
+    if (!seen.contains(text)) fresh.insert(text);
+  };
+  for (const auto& caption : data.validation.captions) add_fresh(caption);
+  for (const auto& words : data.validation.keywords) add_fresh(keyword_prompt(words));
   const auto fit = moments(model, llm, std::vector(seen.begin(), seen.end()));
   const auto judge = moments(model, llm, std::vector(fresh.begin(), fresh.end()));
   TextMap found{.map = fit.ridge(lambda), .fitted = fit.count(), .held_out = judge.count()};

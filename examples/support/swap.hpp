@@ -23,7 +23,7 @@ struct LanguageModel {
   mg::EmbeddingCache states;
 };
 
-/// Fits the map on captions and keywords of the training clips, and measures it on captions of the others.
+/// Fits the map on captions and keywords of the training clips, and measures it on those of the others.
 TextMap fit_text_map(Model& model, const LanguageModel& llm, const ClipData& data, double lambda);
 
 /// The growth, and its pipeline folder; with a map the new projector is aligned by it, else it is random.

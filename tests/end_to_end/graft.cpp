@@ -114,6 +114,62 @@ TEST_CASE("the graft study writes its table") {
   CHECK(says(get(files.scratch / "study/graft.md"), "2 seed(s)", "tiny.gguf", "graft.png"));
 }
 
+TEST_CASE("a swap aligns, says how far the output moves, trains on, and its model answers prompts") {
+  const Files files;
+  const auto swap = [&](const std::string& llm, const std::string& more = "") {
+    return Files::run_in_source("swap_text_encoder --base " + files.base + clips + " --llm " + llm + " --out " +
+                                (files.scratch / "swap").string() + more);
+  };
+  const auto r = swap(files.llm, " --steps 2 --batch 2");
+  INFO(r.output);
+  REQUIRE(r.code == 0);
+  CHECK(says(r.output, "SwapTextEncoder", "APPROXIMATE", "the model reads another text encoder", "R^2",
+             "not aligned: output change"));
+  const auto found = report(files.scratch / "swap/report.json");
+  CHECK(found["language_model"] == "tiny.gguf");
+  CHECK(found["r2"]["fitted"].get<double>() > 0);
+  CHECK(found["r2"]["fitted"].get<double>() < 1);
+  CHECK(found["r2"]["held_out"].get<double>() < 1);
+  CHECK(found["pairs"]["fitted"].get<int>() > found["pairs"]["held_out"].get<int>());
+  CHECK(found["without_text"].get<double>() > 0);
+  const auto& models = found["models"];
+  CHECK(models["before"]["output_change"]["relative"] == 0.0);
+  CHECK(models["aligned"]["output_change"]["relative"].get<double>() > 0);
+  CHECK(models["aligned"]["output_change"]["relative"] < models["not aligned"]["output_change"]["relative"]);
+  for (const char* name : {"before", "aligned", "not aligned"}) {
+    CHECK(models[name]["losses"].size() == 3);
+    CHECK(models[name]["losses"].back()["step"] == 2);
+  }
+  CHECK(says(get(files.scratch / "swap/report.md"), "| aligned | 2 |", "held-out texts"));
+
+  // The folder is a pipeline without an encoder of its own, which says how it is fed.
+  const std::string model = (files.scratch / "swap/aligned").string(), out = (files.scratch / "red").string();
+  CHECK_FALSE(std::filesystem::exists(model + "/text_encoder"));
+  CHECK(report(model + "/transformer/config.json")["prompt"]["language_model"] == "tiny.gguf");
+  const auto prompt = [&](const std::string& more) {
+    return Files::run_in_source("prompt 'a red heart' --steps 2 --out " + out + " --model " + model + more);
+  };
+  const auto drawn = prompt(" --llm " + files.llm);
+  INFO(drawn.output);
+  CHECK(drawn.code == 0);
+  CHECK(std::filesystem::file_size(out + ".gif") > 100);
+  const auto blind = prompt("");
+  CHECK(blind.code == 1);
+  CHECK(says(blind.output, "reads prompts with the language model 'tiny.gguf'", "--llm"));
+  const auto job = Files::run_in_source("grow_and_continue --tflop 0.004 --batch 2 --base " + model + clips +
+                                        " --out " + (files.scratch / "grown").string());
+  CHECK(job.code == 1);
+  CHECK(says(job.output, "reads a language model as its first text encoder"));
+
+  const auto again = Files::run_in_source("swap_text_encoder --base " + model + clips + " --llm " + files.llm +
+                                          " --out " + (files.scratch / "again").string());
+  CHECK(again.code == 1);
+  CHECK(says(again.output, "no text encoder of its own"));
+  const auto states = swap((files.scratch / "states.safetensors").string());
+  CHECK(states.code == 1);
+  CHECK(says(states.output, "give the language model", "scripts/get-llm"));
+}
+
 TEST_CASE("grafts of what is no language model are refused") {
   const Files files;
   const auto refused = [&](const std::string& llm) {

@@ -37,7 +37,8 @@ const std::vector<float> values{-1, 1, 2, 3, 4, 5, 6, -7};
 
 TEST_CASE("a token goes with the states of its bytes, a mark with the marks on its side") {
   const auto wanted = states({bytes}, values);
-  const auto pairs = aligned_pairs(states({spans({{0, 0}, {0, 2}, {2, 6}, {6, 6}, {6, 6}})}, {10, 20, 30, 40, 50}), wanted);
+  const auto pairs =
+      aligned_pairs(states({spans({{0, 0}, {0, 2}, {2, 6}, {6, 6}, {6, 6}})}, {10, 20, 30, 40, 50}), wanted);
   CHECK(pairs.count == 5);
   CHECK(pairs.read == std::vector<double>{10, 20, 30, 40, 50});
   CHECK(pairs.wanted == std::vector<double>{-1, 1.5, 4.5, -7, -7});

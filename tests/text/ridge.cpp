@@ -139,12 +139,8 @@ TEST_CASE("pairs that cannot be fitted are refused, and nothing of them is kept"
 TEST_CASE("a projector behind a map gives what it gave, also for the null caption, and the longest repeats its end") {
   const std::int64_t channels = GENERATE(4, 6);
   const auto map = random_map(channels, 4, 1);
-  const TextProjector before{.hidden = 5,
-                             .channels = 4,
-                             .length = 2,
-                             .weight = random(20, 3),
-                             .bias = random(5, 4),
-                             .null = random(8, 5)};
+  const TextProjector before{
+      .hidden = 5, .channels = 4, .length = 2, .weight = random(20, 3), .bias = random(5, 4), .null = random(8, 5)};
   const auto first = [](const TextProjector& p, const Values& x) {
     return applied({.from = p.channels, .to = p.hidden, .weight = p.weight, .bias = p.bias}, x);
   };

@@ -85,9 +85,8 @@ mg::SwapTextEncoder swap_to(std::int64_t width, std::string prompt = {}) {
 template <class Holder, class Other>
 void check_equal(Holder& a, Other& b) {
   std::map<std::string, std::vector<float>> values;
-  mg::detail::for_each_tensor(a, [&](const std::string& name, const auto& t) {
-    values[name].assign(t.data(), t.data() + t.size());
-  });
+  mg::detail::for_each_tensor(
+      a, [&](const std::string& name, const auto& t) { values[name].assign(t.data(), t.data() + t.size()); });
   std::size_t count = 0;
   mg::detail::for_each_tensor(b, [&](const std::string& name, const auto& t) {
     INFO(name);
@@ -154,8 +153,8 @@ TEST_CASE("a swap changes the projector's first layer and the null caption, and 
   std::set<std::string> fresh;
   for (const auto& r : plan.recipes())
     if (r.fresh) fresh.insert(r.name);
-  CHECK(fresh == std::set<std::string>{"y_embedder.y_embedding", "y_embedder.y_proj.fc1.bias",
-                                       "y_embedder.y_proj.fc1.weight"});
+  CHECK(fresh ==
+        std::set<std::string>{"y_embedder.y_embedding", "y_embedder.y_proj.fc1.bias", "y_embedder.y_proj.fc1.weight"});
 }
 
 TEST_CASE("a swap on disk is that of the live model: weights, averages, moments, configuration") {

@@ -146,8 +146,8 @@ class CaptionEncoder {
   /// Leaves `limit` tokens, the last `marks` of which are those of the end.
   void shorten(CaptionTokens& t, std::int64_t limit, std::int64_t marks, std::string_view caption) const {
     if (manifest_.too_long == PromptManifest::TooLong::refuse)
-      throw format_error("the caption '" + std::string(caption) + "' makes a prompt of " + std::to_string(t.ids.size()) +
-                         " tokens; at most " + std::to_string(limit) +
+      throw format_error("the caption '" + std::string(caption) + "' makes a prompt of " +
+                         std::to_string(t.ids.size()) + " tokens; at most " + std::to_string(limit) +
                          " are read: shorten it, or let the manifest crop captions that are too long");
     t.ids.erase(t.ids.begin() + limit - marks, t.ids.end() - marks);
     t.spans.erase(t.spans.begin() + limit - marks, t.spans.end() - marks);

@@ -64,8 +64,8 @@ class PairMoments {
   }
 
   /// The map that minimises |y - (W x + b)|^2 + lambda s |W|^2 over all pairs, where s is the mean diagonal element
-  /// of the centred X^T X, so that lambda has no unit. Throws format_error for fewer than two pairs, lambda below zero, and
-  /// states that are linearly dependent (within rounding) when lambda does not separate them.
+  /// of the centred X^T X, so that lambda has no unit. Throws format_error for fewer than two pairs, lambda below zero,
+  /// and states that are linearly dependent (within rounding) when lambda does not separate them.
   AffineMap ridge(double lambda) const {
     if (!(lambda >= 0 && std::isfinite(lambda)))
       throw format_error("ridge: lambda is " + std::to_string(lambda) + "; expected a number from 0");
@@ -99,7 +99,8 @@ class PairMoments {
     double total = 0, residual = 0;  // the residual without the total
     for (const double v : yy_) total += v;
     if (!(total > 0))
-      throw format_error("R^2 of " + std::to_string(count_) + " pairs: the wanted states do not vary: take more captions");
+      throw format_error("R^2 of " + std::to_string(count_) +
+                         " pairs: the wanted states do not vary: take more captions");
     // |y - W x - b|^2 summed: yy - 2 W xy + W xx W^T, and the square of what the means leave.
     const auto n = std::size_t(from_), m = std::size_t(to_);
     std::vector<double> transposed(n * m), xw(n * m);

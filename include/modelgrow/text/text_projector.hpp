@@ -47,9 +47,9 @@ inline TextProjector behind(const TextProjector& before, const AffineMap& map, s
   }
   cpu::add_products(before.channels, before.hidden, first.data(), length, transposed(rows, old).data(), wanted.data());
   constexpr double threshold = 1e-6;  // smaller directions drown in the rounding of float weights
-  after.null = transposed(
-      cpu::least_norm(before.hidden, map.from, after.weight.data(), length, wanted.data(), threshold),
-      std::size_t(length));
+  after.null =
+      transposed(cpu::least_norm(before.hidden, map.from, after.weight.data(), length, wanted.data(), threshold),
+                 std::size_t(length));
   return after;
 }
 
