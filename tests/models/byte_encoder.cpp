@@ -101,6 +101,9 @@ TEST_CASE("encoder and transformer that do not fit are refused") {
   mg::for_each_parameter(model, [&](const std::string& path, const auto&) { names.push_back(path); });
   CHECK(names.front() == "transformer.pos_embed");
   CHECK(names.back() == "text_encoder.norm.bias");
+  const mg::TextToVideo<float, Cpu> alone(video);  // its states come from elsewhere
+  mg::for_each_parameter(alone, [&](const std::string& path, const auto&) { names.push_back(path); });
+  CHECK(names.back() == "transformer.final_layer.linear.bias");
   CHECK_THROWS_AS((mg::ByteEncoder<float, Cpu>({.width = 10, .num_heads = 3})), mg::shape_error);
   CHECK_THROWS_AS((mg::ByteEncoder<float, Cpu>({.ngram_buckets = -1})), mg::shape_error);
 }
