@@ -8,6 +8,10 @@ namespace example {
 
 mg::Plan graft_plan(const std::filesystem::path& base, std::optional<mg::TextDesign> design,
                     const mg::EmbeddingCache& states, std::uint64_t seed) {
+  if (!model_of(base).text_encoder)
+    throw mg::error(base.string() +
+                    ": this model reads a language model in place of a text encoder of its own, and nothing is grafted "
+                    "beside it here; give a pipeline with text_encoder/");
   mg::Plan plan = mg::plan(mg::Checkpoint::open(base / "transformer"),
                            mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"kind", "dense"}}});
   if (design)

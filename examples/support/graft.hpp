@@ -11,7 +11,8 @@
 
 namespace example {
 
-/// The growth of both; without a design no language model is grafted.
+/// The growth of both; without a design no language model is grafted. Throws modelgrow::error for a base without a text
+/// encoder of its own.
 mg::Plan graft_plan(const std::filesystem::path& base, std::optional<mg::TextDesign> design,
                     const mg::EmbeddingCache& states, std::uint64_t seed);
 

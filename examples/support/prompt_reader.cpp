@@ -13,7 +13,7 @@ PromptReader::Texts PromptReader::read(Tape& tape, Model& model, const std::vect
   const auto read_from = [&](const TextSource& source, const char* which) -> mg::TextStates<float, Device> {
     if (!source)
       throw mg::error("this model reads a language model as its " + std::string(which) +
-                      " text encoder: give it, or a cache of its states, to a program that takes --llm");
+                      " text encoder, and this program has given it none: prompt --llm samples from such a model");
     const auto padded = source(captions);
     return {tape.constant(mg::to_device<Device>(padded.states)), mg::to_device<Device>(padded.lengths), {}};
   };

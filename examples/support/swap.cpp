@@ -40,7 +40,7 @@ TextMap fit_text_map(Model& model, const LanguageModel& llm, const ClipData& dat
   const auto judge = moments(model, llm, std::vector(fresh.begin(), fresh.end()));
   TextMap found{.map = fit.ridge(lambda), .fitted = fit.count(), .held_out = judge.count()};
   found.r2_fitted = fit.r_squared(found.map);
-  found.r2_held_out = judge.r_squared(found.map);
+  if (judge.count() > 0) found.r2_held_out = judge.r_squared(found.map);
   return found;
 }
 

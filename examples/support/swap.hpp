@@ -2,6 +2,8 @@
 // Another text encoder in place of the one a pipeline was trained with: the map between their states, the swapped
 // pipeline, and how far its output moves.
 #pragma once
+#include <optional>
+
 #include <modelgrow/text/caption_encoder.hpp>
 #include <modelgrow/text/ridge.hpp>
 #include <modelgrow/verify/output_change.hpp>
@@ -14,7 +16,8 @@ namespace example {
 struct TextMap {
   mg::AffineMap map;
   std::int64_t fitted = 0, held_out = 0;  // pairs of tokens
-  double r2_fitted = 0, r2_held_out = 0;
+  double r2_fitted = 0;
+  std::optional<double> r2_held_out = {};  // none: no text was held out
 };
 
 /// A language model, and its states of all captions that are asked for.
@@ -23,7 +26,7 @@ struct LanguageModel {
   mg::EmbeddingCache states;
 };
 
-/// Fits the map on captions and keywords of the training clips, and measures it on those of the others.
+/// Fits the map on captions and keywords of the training clips, and measures it on those of the others, if any differ.
 TextMap fit_text_map(Model& model, const LanguageModel& llm, const ClipData& data, double lambda);
 
 /// The growth, and its pipeline folder; with a map the new projector is aligned by it, else it is random.

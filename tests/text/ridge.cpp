@@ -131,6 +131,10 @@ TEST_CASE("pairs that cannot be fitted are refused, and nothing of them is kept"
   for (const double v : random(20, 3)) twice.insert(twice.end(), {v, v});
   const auto dependent = moments(2, 1, twice, random(20, 4));
   CHECK(says(message_of<format_error>([&] { dependent.ridge(0); }), "linearly dependent", "larger lambda"));
+  const auto alike = moments(2, 1, Values(2 * 20, 0.1), random(20, 4));
+  CHECK(says(message_of<format_error>([&] { alike.ridge(0.1); }), "20 states", "do not vary"));
+  CHECK(says(message_of<format_error>([&] { moments(2, 1, Values(40), random(20, 4)).ridge(1); }), "do not vary"));
+  CHECK(says(message_of<format_error>([&] { PairMoments(3, 2).r_squared(random_map(3, 2, 1)); }), "no pairs"));
   CHECK(std::abs(dependent.ridge(0.1).weight[0] - dependent.ridge(0.1).weight[1]) < 1e-12);
   const auto constant = moments(2, 1, random(40, 1), Values(20, 3.0));
   CHECK(says(message_of<format_error>([&] { constant.r_squared(constant.ridge(0)); }), "do not vary"));

@@ -99,7 +99,7 @@ inline bool is_bias(const ParamSpec& p) {
 inline Claims claims_of(const std::vector<ParamSpec>& added, const std::vector<StackSpec>& stacks) {
   std::map<std::string, std::int64_t> closers;  // block -> closing parameters
   std::int64_t all = 0;
-  bool trained = false;
+  const ParamSpec* trained = nullptr;  // the first
   Claims claims;
   for (const auto& p : added) {
     std::string where;
@@ -107,7 +107,7 @@ inline Claims claims_of(const std::vector<ParamSpec>& added, const std::vector<S
       if (const auto b = block_name(p.name, s.name)) where = s.name + "." + std::to_string(b->block);
     auto& here = closers[where];
     const bool zero = p.info.init.kind == Init::Kind::zeros;
-    trained |= is_trained(p.info.purpose);
+    if (!trained && is_trained(p.info.purpose)) trained = &p;
     if (closes_branch(p.info.purpose)) {
       if (zero) {
         ++here;
@@ -122,12 +122,12 @@ inline Claims claims_of(const std::vector<ParamSpec>& added, const std::vector<S
     }
   }
   const auto nothing_closes = [&](const std::string& what) {
-    if (trained && claims.function.exactness == Exactness::exact)
+    if (claims.function.exactness == Exactness::exact)
       claims.function = approximate("nothing closes the new parameter" + what);
   };
   for (const auto& [where, n] : closers)
-    if (!where.empty() && n == 0) nothing_closes("s of " + where);
-  if (all == 0) nothing_closes(" " + quote(added.front().name));
+    if (trained && !where.empty() && n == 0) nothing_closes("s of " + where);
+  if (trained && all == 0) nothing_closes(" " + quote(trained->name));
   if (claims.function.exactness == Exactness::exact)
     claims.function = all > 0
                           ? Certificate{.reason = std::to_string(all) + " closing parameters start at zero"}

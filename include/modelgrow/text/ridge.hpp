@@ -65,7 +65,8 @@ class PairMoments {
 
   /// The map that minimises |y - (W x + b)|^2 + lambda s |W|^2 over all pairs, where s is the mean diagonal element
   /// of the centred X^T X, so that lambda has no unit. Throws format_error for fewer than two pairs, lambda below zero,
-  /// and states that are linearly dependent (within rounding) when lambda does not separate them.
+  /// states x that do not vary, and states that are linearly dependent (within rounding) when lambda does not separate
+  /// them.
   AffineMap ridge(double lambda) const {
     if (!(lambda >= 0 && std::isfinite(lambda)))
       throw format_error("ridge: lambda is " + std::to_string(lambda) + "; expected a number from 0");
@@ -74,8 +75,12 @@ class PairMoments {
                          std::to_string(from_) + ": " +
                          (count_ < 2 ? "align more captions" : "align more captions, or give a lambda above 0"));
     std::vector<double> a = xx_, w = xy_;
-    double trace = 0;
+    double trace = 0, square = 0;
     for (std::int64_t i = 0; i < from_; ++i) trace += xx_[std::size_t(i * from_ + i)];
+    for (const double m : mean_x_) square += m * m;
+    if (!(trace > 1e-24 * double(count_) * square))  // the means are rounded
+      throw format_error("ridge: the " + std::to_string(count_) +
+                         " states that are read do not vary: take more captions, or check the text encoder");
     for (std::int64_t i = 0; i < from_; ++i) a[std::size_t(i * from_ + i)] += lambda * trace / double(from_);
     if (!cpu::solve_positive(from_, a.data(), to_, w.data()))
       throw format_error("ridge: the " + std::to_string(from_) + " channels of the " + std::to_string(count_) +
@@ -91,11 +96,12 @@ class PairMoments {
   }
 
   /// The share of the variance of y, summed over its channels, that a map explains: 1 is all, 0 what their mean
-  /// explains. Throws shape_error for a map of other widths, format_error when y does not vary.
+  /// explains. Throws shape_error for a map of other widths, format_error without pairs and when y does not vary.
   double r_squared(const AffineMap& map) const {
     if (map.from != from_ || map.to != to_)
       throw shape_error("a map from width " + std::to_string(map.from) + " to " + std::to_string(map.to) +
                         " cannot be judged by pairs of width " + std::to_string(from_) + " and " + std::to_string(to_));
+    if (count_ == 0) throw format_error("R^2 of no pairs: add the pairs that the map is to be judged by");
     double total = 0, residual = 0;  // the residual without the total
     for (const double v : yy_) total += v;
     if (!(total > 0))

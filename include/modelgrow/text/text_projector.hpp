@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 
+#include <modelgrow/core/dtype.hpp>
 #include <modelgrow/core/shape.hpp>
 #include <modelgrow/text/ridge.hpp>
 
@@ -13,13 +14,21 @@ namespace modelgrow::inline v0 {
 struct TextProjector {
   std::int64_t hidden = 0, channels = 0, length = 0;
   std::vector<double> weight, bias, null;
+  double rounding = 1e-6;  // of the type that the values are stored in, relative
 };
+
+/// Below this share of the largest direction, a direction of a layer that is stored in a type drowns in its rounding.
+constexpr double rounding_of(DType type) {
+  return type == DType::bf16 ? 0x1p-8 : type == DType::f16 ? 0x1p-11 : type == DType::f64 ? 1e-12 : 1e-6;
+}
 
 /// The projector that makes of states x, within the error of the map, what `before` makes of map(x): its first layer
 /// behind the map, and the null caption that gives the first layer as nearly as possible what the old one gave it
-/// (least squares, of all solutions the smallest). A longer null caption repeats the last row, as Open-Sora does.
-/// Throws shape_error for a map that does not lead to the states that `before` reads.
-inline TextProjector behind(const TextProjector& before, const AffineMap& map, std::int64_t length) {
+/// (least squares, of all solutions the smallest, in the directions that `rounding` leaves). A longer null caption
+/// repeats the last row, as Open-Sora does. Throws shape_error for a map that does not lead to the states that `before`
+/// reads.
+inline TextProjector behind(const TextProjector& before, const AffineMap& map, std::int64_t length,
+                            double rounding = TextProjector{}.rounding) {
   if (map.to != before.channels)
     throw shape_error("the map leads to states of width " + std::to_string(map.to) + "; the model read states of " +
                       std::to_string(before.channels) + ": fit it to the states of the old text encoder");
@@ -28,7 +37,8 @@ inline TextProjector behind(const TextProjector& before, const AffineMap& map, s
                       .length = length,
                       .weight = std::vector<double>(std::size_t(before.hidden * map.from)),
                       .bias = before.bias,
-                      .null = std::vector<double>(std::size_t(length * map.from))};
+                      .null = std::vector<double>(std::size_t(length * map.from)),
+                      .rounding = rounding};
   const auto hidden = std::size_t(before.hidden), old = std::size_t(before.channels);
   const auto transposed = [](const std::vector<double>& a, std::size_t columns) {
     std::vector<double> t(a.size());
@@ -46,9 +56,8 @@ inline TextProjector behind(const TextProjector& before, const AffineMap& map, s
     rows[i] = before.null[row * old + i % old] - map.bias[i % old];
   }
   cpu::add_products(before.channels, before.hidden, first.data(), length, transposed(rows, old).data(), wanted.data());
-  constexpr double threshold = 1e-6;  // smaller directions drown in the rounding of float weights
   after.null =
-      transposed(cpu::least_norm(before.hidden, map.from, after.weight.data(), length, wanted.data(), threshold),
+      transposed(cpu::least_norm(before.hidden, map.from, after.weight.data(), length, wanted.data(), rounding),
                  std::size_t(length));
   return after;
 }
