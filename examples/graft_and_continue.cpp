@@ -20,7 +20,7 @@ namespace {
 
 struct Settings {
   fs::path llm, out = "out/demo/graft";
-  fs::path base = "examples/data/base", base_digits = "examples/data/base-digits";
+  fs::path base = "examples/data/base", base_digits = "examples/data/base-bouncing";
   fs::path digit_images = "examples/data/digits";
   GraftTraining clips{.steps = 300, .evaluations = 3, .augmentation = {.mirror = 0.5, .shift = 1}};
   GraftTraining digits{.steps = 400, .evaluations = 2};
@@ -71,11 +71,16 @@ Pair graft_and_train(const fs::path& base, const ClipData& data, const mg::Embed
   return pair;
 }
 
-/// Samples for words never trained on, without and with the language model.
-void draw(Pair& pair, const ClipData& data, const mg::EmbeddingCache& states, const Settings& s) {
+/// Words never trained on, from all over the held-out clips.
+std::vector<std::string> unseen_prompts(const ClipData& data, const Settings& s) {
   std::vector<std::size_t> indices;
   for (std::size_t i = 0; i < s.prompts; ++i) indices.push_back(i * data.validation.count() / s.prompts);
-  const auto prompts = data.validation.gather_keywords(indices);
+  return data.validation.gather_keywords(indices);
+}
+
+/// Samples without and with the language model, as a picture.
+void draw(Pair& pair, const ClipData& data, const std::vector<std::string>& prompts, const mg::EmbeddingCache& states,
+          const Settings& s, const std::string& file, const std::string& title) {
   FlowTask task(data, 8, s.seed);
   task.second_text = text_source(states);
   Tape tape(Tape::Mode::infer);
@@ -86,7 +91,7 @@ void draw(Pair& pair, const ClipData& data, const mg::EmbeddingCache& states, co
     rows.push_back({.caption = prompts[i],
                     .strips = {{.label = "without", .clip = clip_of(a, std::int64_t(i))},
                                {.label = "with", .clip = clip_of(b, std::int64_t(i))}}});
-  mg::write_png(s.out / "samples.png", mg::contact_sheet(rows, {.title = "Words never trained on"}));
+  mg::write_png(s.out / file, mg::contact_sheet(rows, {.title = title}));
 }
 
 struct DigitScores {
@@ -156,11 +161,11 @@ int run(const Settings& s) {
   const Interrupt interrupt;
   fs::create_directories(s.out);
   const ClipSource emoji{.archives = {emoji_clips().front()}},
-      moving{.digits = s.digit_clips, .digit_images = s.digit_images};
+      moving{.digits = s.digit_clips, .edge = mg::Edge::bounce, .digit_images = s.digit_images};
   const ClipData clips = clips_for(model_of(s.base).transformer.config, emoji);
   const auto digit_video = model_of(s.base_digits).transformer.config;
   const ClipData digits = clips_for(digit_video, moving);
-  const DigitTest one(s.digit_images, digit_video, 1, s.judged), two(s.digit_images, digit_video, 2, s.judged);
+  const DigitTest one(moving, digit_video, 1, s.judged), two(moving, digit_video, 2, s.judged);
 
   const std::vector<std::string> clip_texts = texts_of(clips, Reworded::held_out);
   std::vector<std::string> digit_texts = texts_of(digits, Reworded::held_out);
@@ -177,7 +182,7 @@ int run(const Settings& s) {
 
   Pair pair = graft_and_train(s.base, clips, states, s.clips, s, "clips");
   if (Interrupt::requested()) return Interrupt::exit_code;
-  draw(pair, clips, states, s);
+  draw(pair, clips, unseen_prompts(clips, s), states, s, "samples.png", "Words never trained on");
   std::optional<DigitResults> results;
   if (std::ranges::all_of(digit_texts, [&](const auto& text) { return states.contains(text); })) {
     results.emplace(DigitResults{graft_and_train(s.base_digits, digits, states, s.digits, s, "digits"), {}, {}});
@@ -187,6 +192,11 @@ int run(const Settings& s) {
     const auto judge = [&](Model& model) {
       return DigitScores{one(task, model, s.guidance, s.sample_steps), two(task, model, s.guidance, s.sample_steps)};
     };
+    std::vector<std::string> shown;
+    for (const auto* test : {&one, &two})
+      for (std::size_t i = 0; i < std::min(s.prompts, test->prompts().size()); i += 2)
+        shown.push_back(test->prompts()[i]);
+    draw(results->pair, digits, shown, states, s, "digits.png", "Moving digits");
     results->without = judge(*results->pair.model_without);
     results->with = judge(*results->pair.model_with);
   } else {

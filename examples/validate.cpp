@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
       if (clips.digits == 0 || judged == 0) continue;
       std::cout << "\n| judged | right digits | right directions |\n|---|---|---|\n";
       for (const int digits : {1, 2}) {
-        const DigitTest test(clips.digit_images, model.transformer.config, digits, judged);
+        const DigitTest test(clips, model.transformer.config, digits, judged);
         const auto score = test(task, model, guidance, sample_steps);
         std::cout << "| " << digits << (digits == 1 ? " digit" : " digits") << " a clip | " << score.label << " | "
                   << score.direction << " |" << std::endl;

@@ -27,7 +27,8 @@ inline std::vector<std::filesystem::path> emoji_clips(const std::filesystem::pat
 /// Where clips come from.
 struct ClipSource {
   std::vector<std::filesystem::path> archives = emoji_clips();
-  std::size_t digits = 0;  // instead, so many grey clips of one or two moving digits
+  std::size_t digits = 0;          // instead, so many grey clips of one or two moving digits
+  mg::Edge edge = mg::Edge::wrap;  // what they do at the edges
   std::filesystem::path digit_images = "examples/data/digits";
 };
 
@@ -92,8 +93,12 @@ struct ClipData {
   void draw_digits(const ClipSource& source, mg::ClipSize size) {
     const mg::Digits images = mg::load_digits(source.digit_images);
     const auto draw = [&](ClipSet& side, std::size_t count, std::uint64_t seed) {
-      const mg::BouncingDigits generator(
-          images, {.frames = size.frames, .height = size.height, .width = size.width, .max_digits = 2, .seed = seed});
+      const mg::BouncingDigits generator(images, {.frames = size.frames,
+                                                  .height = size.height,
+                                                  .width = size.width,
+                                                  .max_digits = 2,
+                                                  .edge = source.edge,
+                                                  .seed = seed});
       side.channels = 1;
       for (std::size_t i = 0; i < count; ++i) side.add(generator.at(i));
     };

@@ -15,16 +15,17 @@ class DigitTest {
     double label = 0, direction = 0;
   };
 
-  /// `digits` is 1 or 2 a clip.
-  DigitTest(const std::filesystem::path& images, const mg::StditConfig& video, int digits, std::size_t clips)
+  /// Clips of `source`'s kind with 1 or 2 digits each.
+  DigitTest(const ClipSource& source, const mg::StditConfig& video, int digits, std::size_t clips)
       : digits_(digits),
-        scenes_(mg::load_digits(images), {.frames = int(video.input_size[0]),
-                                          .height = int(video.input_size[1]),
-                                          .width = int(video.input_size[2]),
-                                          .min_digits = digits,
-                                          .max_digits = digits,
-                                          .seed = 3}),
-        judge_(mg::load_digits(images), scenes_.options()) {
+        scenes_(mg::load_digits(source.digit_images), {.frames = int(video.input_size[0]),
+                                                       .height = int(video.input_size[1]),
+                                                       .width = int(video.input_size[2]),
+                                                       .min_digits = digits,
+                                                       .max_digits = digits,
+                                                       .edge = source.edge,
+                                                       .seed = 3}),
+        judge_(mg::load_digits(source.digit_images), scenes_.options()) {
     for (std::size_t i = 0; i < clips; ++i) prompts_.push_back(scenes_.scene(i).caption());
   }
 

@@ -18,6 +18,9 @@ inline void add_options(CLI::App& app, ClipSource& source) {
       ->check(CLI::Range(0, 10'000'000))
       ->capture_default_str()
       ->excludes(clips);
+  app.add_flag_callback(
+      "--bounce", [&source] { source.edge = mg::Edge::bounce; },
+      "digits turn back at the edges; otherwise they come in again on the other side");
 }
 
 /// --mirror, --shift and --roll: what is done to clips at random.

@@ -102,15 +102,15 @@ TEST_CASE("the graft job proves, trains with and without, judges, and its model 
 
 TEST_CASE("the graft study writes its table") {
   const Files files;
-  const auto r =
-      Files::run_in_source("graft_study --steps 2 --evaluations 1 --seeds 1 2 --runs without pooled --base " +
-                           files.base + clips + " --llm " + files.llm + " --work " + (files.scratch / "work").string() +
-                           " --out " + (files.scratch / "study").string());
+  const auto r = Files::run_in_source(
+      "graft_study --steps 2 --evaluations 1 --seeds 1 2 --runs without pooled concatenated --base " + files.base +
+      clips + " --llm " + files.llm + " --work " + (files.scratch / "work").string() + " --out " +
+      (files.scratch / "study").string());
   INFO(r.output);
   REQUIRE(r.code == 0);
   const std::string csv = get(files.scratch / "study/graft.csv");
-  CHECK(std::ranges::count(csv, '\n') == 5);
-  CHECK(says(csv, "run,seed,captions,keywords", "without,1,", "pooled,2,"));
+  CHECK(std::ranges::count(csv, '\n') == 7);
+  CHECK(says(csv, "run,seed,captions,keywords", "without,1,", "pooled,2,", "concatenated,2,"));
   CHECK(says(get(files.scratch / "study/graft.md"), "2 seed(s)", "tiny.gguf", "graft.png"));
 }
 

@@ -73,6 +73,17 @@ TEST_CASE("with weight 0 the second text changes nothing, bit for bit, and gets 
   for (std::int64_t i = 0; i < found[2].size(); ++i) CHECK(found[2].data()[i] == 0);
 }
 
+TEST_CASE("a weight that is below 0 or no number closes the second text") {
+  const Texts t;
+  const auto with = [&](double weight) {
+    return evaluate(t.all(), [&](auto& tape, const auto& v) {
+      return joint_attention(tape, v[0], v[1], v[2], one(weight), heads);
+    });
+  };
+  CHECK(relative_error(with(-0.5), with(0)) == 0);
+  CHECK(relative_error(with(std::nan("")), with(0)) == 0);
+}
+
 TEST_CASE("joint attention has the gradients of its formula") {
   const Texts t;
   for (const double weight : {0.02, 1.0, 7.0}) {
@@ -90,8 +101,8 @@ TEST_CASE("joint attention refuses shapes that do not fit") {
   DoubleTape tape;
   const auto q = tape.constant(t.q), kv = tape.constant(t.kv), narrow = tape.constant(random_tensor({B, M, C}, 1));
   const auto message = [](auto f) { return message_of<shape_error>(f); };
-  CHECK(says(message([&] { joint_attention(tape, q, kv, narrow, one(0), heads); }), "[joint_attention]", "[2, 4, 9]",
-             "[2, *, 18]"));
+  CHECK(says(message([&] { joint_attention(tape, q, kv, narrow, one(0), heads); }), "[joint_attention]", "kv_2",
+             "[2, 4, 9]", "[2, *, 18]"));
   CHECK(says(message([&] { joint_attention(tape, q, narrow, kv, one(0), heads); }), "[2, 4, 9]"));
   CHECK(says(message([&] { joint_attention(tape, kv, kv, kv, one(0), heads); }), "[2, *, 36]"));
   CHECK(says(message([&] { joint_attention(tape, q, kv, kv, t.q, heads); }), "weight", "[2, 3, 9]", "[1]"));

@@ -171,17 +171,19 @@ void check_attention(const AttentionSize& s, std::vector<std::int32_t> lengths, 
   auto *q = forward.values(nq, 1), *k = forward.values(nk, 2), *v = forward.values(nk, 3), *out = forward.fresh(no);
   auto* lse = forward.fresh_statistics(nl);
   forward.backend.attention(s, lengths.empty() ? nullptr : lengths.data(), q, k, v, out, lse);
-  check_parity<D, T>("attention_dx " + what, [&](auto& side) {
-    using U = typename std::remove_reference_t<decltype(side)>::Element;
-    std::vector<U> out_values;
-    std::vector<Stat<U>> lse_values;
-    for (std::int64_t i = 0; i < no; ++i) out_values.push_back(stored<U, T>(out[i]));
-    for (std::int64_t i = 0; i < nl; ++i) lse_values.push_back(stored<Stat<U>, Stat<T>>(lse[i]));
-    auto *q = side.values(nq, 1), *k = side.values(nk, 2), *v = side.values(nk, 3), *dout = side.values(no, 4);
-    const std::int32_t* valid = lengths.empty() ? nullptr : side.given(lengths);
-    side.backend.attention_dx(s, valid, q, k, v, side.given(out_values), side.given(lse_values), dout, side.fresh(nq),
-                              side.fresh(nk), side.fresh(nk));
-  });
+  for (const bool closed : {false, true})  // infinite denominators: no key gets anything
+    check_parity<D, T>("attention_dx " + what, [&](auto& side) {
+      using U = typename std::remove_reference_t<decltype(side)>::Element;
+      std::vector<U> out_values;
+      std::vector<Stat<U>> lse_values;
+      for (std::int64_t i = 0; i < no; ++i) out_values.push_back(stored<U, T>(out[i]));
+      for (std::int64_t i = 0; i < nl; ++i)
+        lse_values.push_back(closed ? std::numeric_limits<Stat<U>>::infinity() : stored<Stat<U>, Stat<T>>(lse[i]));
+      auto *q = side.values(nq, 1), *k = side.values(nk, 2), *v = side.values(nk, 3), *dout = side.values(no, 4);
+      const std::int32_t* valid = lengths.empty() ? nullptr : side.given(lengths);
+      side.backend.attention_dx(s, valid, q, k, v, side.given(out_values), side.given(lse_values), dout, side.fresh(nq),
+                                side.fresh(nk), side.fresh(nk));
+    });
   for (const double weight : {0.0, 0.25, 1.0})
     check_parity<D, T>("join_attention " + what, [&](auto& side) {
       using U = typename std::remove_reference_t<decltype(side)>::Element;

@@ -85,3 +85,17 @@ TEST_CASE("steps below the spacing of bf16 add up in the master, and the average
   }
   CHECK(other.bias.value.data()[0] == model.bias.value.data()[0]);
 }
+
+TEST_CASE("a state without a master, as growth adds it, takes the weights for its master at the first step") {
+  Model model;
+  mg::AdamW<bf16, Half> adam(model, {});
+  mg::Ema<bf16, Half> ema(model, adam, {.decay = 0.5, .warmup = mg::EmaOptions::Warmup::none});
+  step(model, adam, ema);
+  adam.states().at("bias").master = {};
+  for (std::int64_t i = 0; i < 4; ++i) model.bias.value.data()[i] = bf16(3.0f);
+  ema.update(model, adam);
+  CHECK(ema.averages().at("bias").data()[0] > 1.9f);
+  step(model, adam, ema);
+  CHECK_THAT(adam.states().at("bias").master.data()[0], WithinAbs(3.0f, 1e-3f));
+  CHECK(adam.states().at("bias").master.data()[0] < 3.0f);
+}

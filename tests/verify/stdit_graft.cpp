@@ -8,6 +8,7 @@
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/models/families.hpp>
+#include <modelgrow/train/ema.hpp>
 #include <modelgrow/train/logit_anneal.hpp>
 #include <modelgrow/train/parameter_groups.hpp>
 #include <modelgrow/verify/forward_check.hpp>
@@ -172,6 +173,26 @@ TEST_CASE("concatenated tokens learn as their logit bias rises, which the optimi
   model.set_text_bias(anneal(0));
   CHECK(model.y_weight_2->weight.value.data()[0] == 0);
   CHECK(says(message_of<mg::shape_error>([] { random_model<float>().set_text_bias(0); }), "concatenated"));
+  CHECK(says(message_of<mg::shape_error>([&] { model.set_text_bias(std::nan("")); }), "logit bias", "nan"));
+  CHECK_THROWS_AS(model.set_text_bias(INFINITY), mg::shape_error);
+}
+
+TEST_CASE("averages and files hold the weight of concatenated tokens that the model has") {
+  auto config = tiny_config();
+  config.second_text = {
+      .caption_channels = 6, .model_max_length = 9, .entry = mg::StditConfig::TextEntry::concatenated};
+  auto model = random_model<double>(config);
+  model.set_text_bias(-INFINITY);
+  mg::AdamW<double, Cpu> adam(model, {});
+  mg::Ema<double, Cpu> ema(model, adam);
+  model.set_text_bias(-1);
+  ema.update(model, adam);
+  CHECK(ema.averages().at("y_weight_2.weight").data()[0] == std::exp(-1.0));
+  const modelgrow::testing::TemporaryDirectory scratch;
+  mg::save(scratch / "model.safetensors", model);
+  auto loaded = random_model<double>(config);
+  mg::load(loaded, mg::Checkpoint::open(scratch / "model.safetensors"));
+  CHECK(loaded.y_weight_2->weight.value.data()[0] == std::exp(-1.0));
 }
 
 TEST_CASE("a graft can be trained alone first, but not its projector alone: the zero factor must learn with it") {

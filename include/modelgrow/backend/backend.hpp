@@ -155,8 +155,9 @@ struct BackendContract {
   static void attention_dx(const AttentionSize&, const std::int32_t* lengths /*?*/, const T* q, const T* k, const T* v,
                            const T* out, const S* lse, const T* dout, T* dq /*=*/, T* dk /*=*/, T* dv /*=*/);
   // Two attentions of the same queries become one softmax over the keys of both, in which those of the other count
-  // weight[0] >= 0 times. out becomes the joint output, and lse and lse_other the denominators with which attention_dx
-  // (and the joint output) gives the joint gradients of each. `other` has the strides of out.
+  // weight[0] times (none, where that is below 0 or no number). out becomes the joint output, and lse and lse_other the
+  // denominators with which attention_dx (and the joint output) gives the joint gradients of each. `other` has the
+  // strides of out.
   static void join_attention(const AttentionSize&, const T* weight, const T* other, T* out, S* lse, S* lse_other);
 
   static void temporal_conv(const TemporalConvSize&, const T* x, const T* w, const T* b /*?*/, T* y /*=*/);

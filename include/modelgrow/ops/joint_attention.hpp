@@ -6,8 +6,9 @@
 namespace modelgrow::inline v0 {
 
 /// Attention of q [B, N, C] to kv [B, L, 2C] and kv_2 [B, L2, 2C] as if their tokens stood in one row -> [B, N, C].
-/// weight [1] >= 0 multiplies the softmax weights of the second text before they are normalised, which is an additive
-/// logit bias of log(weight): 0 leaves the first text alone, bit for bit, and 1 treats both alike. It gets no gradient.
+/// weight [1] multiplies the softmax weights of the second text before they are normalised, which is an additive
+/// logit bias of log(weight): 0 leaves the first text alone, bit for bit (as does what is below 0 or no number), and 1
+/// treats both alike. It gets no gradient.
 /// lengths and lengths_2 [B] are the numbers of valid tokens. Throws shape_error.
 template <class T, HasBackend D>
 Var<T, D> joint_attention(Tape<T, D>& tape, const Var<T, D>& q, const Var<T, D>& kv, const Var<T, D>& kv_2,
@@ -15,9 +16,12 @@ Var<T, D> joint_attention(Tape<T, D>& tape, const Var<T, D>& q, const Var<T, D>&
                           const Tensor<std::int32_t, D>& lengths_2 = {}) {
   expect_shape("joint_attention", "q", q.shape(), {any_size, any_size, any_size}, "give [batch, tokens, channels]");
   const std::int64_t channels = q.dim(2);
-  for (const auto& text : {kv, kv_2})
-    expect_shape("joint_attention", "kv", text.shape(), {q.dim(0), any_size, 2 * channels},
+  const auto expect_text = [&](std::string_view name, const Var<T, D>& text) {
+    expect_shape("joint_attention", name, text.shape(), {q.dim(0), any_size, 2 * channels},
                  "it holds keys and values of the width of q " + to_string(q.shape()));
+  };
+  expect_text("kv", kv);
+  expect_text("kv_2", kv_2);
   expect_shape("joint_attention", "weight", weight.shape(), {1}, "one weight for the tokens of the second text");
   const AttentionSize size = detail::cross_size(q, kv.dim(1), 2 * channels, heads, lengths);
   const AttentionSize size_2 = detail::cross_size(q, kv_2.dim(1), 2 * channels, heads, lengths_2);

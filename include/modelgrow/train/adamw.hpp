@@ -99,7 +99,7 @@ class AdamW {
       return p.value;
     } else {
       const auto it = states_.find(path);
-      return it == states_.end() ? widened(p.value) : it->second.master;
+      return it == states_.end() || !it->second.master.defined() ? widened(p.value) : it->second.master;
     }
   }
 
@@ -211,6 +211,9 @@ class AdamW {
     if (s.m.shape() != shape)
       throw shape_error("the AdamW state of '" + path + "' has shape " + to_string(s.m.shape()) + ", the parameter " +
                         to_string(shape) + ": grow the optimizer together with the model");
+    // Growth gives parameters that it adds a state, and leaves it to their first step to widen what they have become.
+    if constexpr (!std::same_as<T, Stat<T>>)
+      if (!s.master.defined()) s.master = widened(p.value);
     // Used before, but not since the state was loaded: what an uninterrupted run would have here.
     if (!p.gradient.defined()) p.gradient = Tensor<T, D>::zeros(shape);
     const ParameterGroup group = group_of(path);

@@ -6,7 +6,8 @@
 
 namespace modelgrow::inline v0 {
 
-/// Rises linearly from `from` to 0: the weight of the new tokens, exp(bias), grows by equal factors.
+/// Rises linearly from `from` to 0: the weight of the new tokens, exp(bias), grows by equal factors. Steps are those of
+/// the optimizer since the graft; a run that continues a trained graft goes on counting, or leaves the bias as it is.
 struct LogitAnneal {
   std::int64_t steps = 1000;  // from this step on the new tokens count as the old ones
   double from = -8;

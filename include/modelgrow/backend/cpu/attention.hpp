@@ -193,7 +193,7 @@ struct Attention {
   template <class T>
   static void join_attention(const AttentionSize& s, const T* weight, const T* other, T* out, Stat<T>* lse,
                              Stat<T>* lse_other) {
-    const Stat<T> bias = std::log(Stat<T>(*weight));
+    const Stat<T> bias = std::log(std::max(Stat<T>(0), Stat<T>(*weight)));
     parallel_for(s.batch * s.groups * s.heads, 1 + 4096 / s.queries, [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const AttentionProblem p = attention_problem(s, nullptr, i);

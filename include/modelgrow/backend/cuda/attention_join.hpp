@@ -18,7 +18,7 @@ struct JoinAttention {
     using A = Stat<T>;
     const AttentionProblem problem = AttentionProblem::of(size, i / size.queries);
     const Index at = problem.offset(size, size.out) + i % size.queries * size.out.token;
-    const A a = lse[i], bias = dev.log(dev.widen(weight[0])), b = lse_other[i] + bias;
+    const A a = lse[i], bias = dev.log(greatest(A(0), dev.widen(weight[0]))), b = lse_other[i] + bias;
     const A lead = b - a;  // minus infinity where the weight is 0
     const A share = A(1) / (A(1) + dev.exp(-lead));
     for (Index c = lane(dev); c < size.head_dim; c += warp_size) {
