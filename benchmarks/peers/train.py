@@ -73,10 +73,10 @@ def sample(model: TextToVideo, captions: list[str], steps: int = 50, guidance: f
     x = torch.randn(n, c.in_channels, *c.input_size, generator=torch.Generator().manual_seed(seed))
     drop = torch.tensor([False] * n + [True] * n)
     sigmas = torch.linspace(1, 0, steps + 1)
-    for now, after in zip(sigmas[:-1], sigmas[1:]):
-        v = model(x.repeat(2, 1, 1, 1, 1), now.repeat(2 * n), ids.repeat(2, 1), mask.repeat(2, 1), drop)
+    for sigma, following in zip(sigmas[:-1], sigmas[1:]):
+        v = model(x.repeat(2, 1, 1, 1, 1), sigma.repeat(2 * n), ids.repeat(2, 1), mask.repeat(2, 1), drop)
         with_text, without = v.chunk(2)
-        x = x + (after - now) * (without + guidance * (with_text - without))
+        x = x + (following - sigma) * (without + guidance * (with_text - without))
     return x.clamp(-1, 1)
 
 
