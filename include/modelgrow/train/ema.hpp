@@ -71,12 +71,9 @@ class Ema {
   void update(const M& model, const AdamW<T, D>& optimizer) {
     for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
       const Tensor<Stat<T>, D>& average = of(path, p);
-      if (!p.trained() && p.info.purpose != Purpose::scheduled) return;
+      if (p.info.purpose == Purpose::scheduled) averages_.find(path)->second = optimizer.weights(path, p).clone();
+      if (!p.trained()) return;
       const Tensor<Stat<T>, D> weights = optimizer.weights(path, p);
-      if (!p.trained()) {
-        averages_.find(path)->second = weights.clone();
-        return;
-      }
       Backend<D>::lerp(average.size(), 1.0 - options_.at(updates_), weights.data(), average.data());
     });
     ++updates_;
