@@ -142,7 +142,7 @@ std::string markdown(const Pair& clips, const std::optional<DigitResults>& digit
         "\nWho guesses is right in 10 % of digits and 12 % of ways, and more often for two, where the pairing that "
         "fits best counts.\n";
   }
-  return all + "\n![samples](samples.png)\n";
+  return all + "\n![samples](samples.png)\n" + (digits ? "\n![moving digits](digits.png)\n" : "");
 }
 
 mg::detail::json report(const Pair& pair) {
@@ -230,7 +230,7 @@ int main(int argc, char** argv) {
   app.add_option("--llm", s.llm, "language model (.gguf or directory), or a cache of its states (.safetensors)")
       ->required();
   app.add_option("--base", s.base, "pipeline folder of the pretrained model")->capture_default_str();
-  app.add_option("--base-digits", s.base_digits, "pipeline folder of the model of moving digits")
+  app.add_option("--base-digits", s.base_digits, "pipeline folder of the model of digits that turn back at the edges")
       ->capture_default_str();
   app.add_option("--out", s.out, "where the models, report and pictures go")->capture_default_str();
   app.add_option("--steps", s.clips.steps, "steps of each run on clips")
