@@ -23,7 +23,7 @@ struct Settings {
   fs::path base = "examples/data/base", base_digits = "examples/data/base-bouncing";
   fs::path digit_images = "examples/data/digits";
   GraftTraining clips{.steps = 300, .evaluations = 3, .augmentation = {.mirror = 0.5, .shift = 1}};
-  GraftTraining digits{.steps = 400, .evaluations = 2};
+  GraftTraining digits{.steps = 400, .evaluations = 2, .lr = 2e-4};
   std::size_t digit_clips = 512, judged = 48, prompts = 6;
   double guidance = 3;
   std::int64_t sample_steps = 24;
