@@ -34,6 +34,7 @@ inline constexpr std::string_view latte_original = R"json({
   "t_embedder.mlp.0.{weight,bias}": "out hidden, fixed 256",
   "t_embedder.mlp.2.{weight,bias}": "out hidden, in hidden",
   "y_embedder.embedding_table.weight": "fixed classes, each hidden; optional",
+  "text_embedding_projection.1.{weight,bias}": "out hidden, fixed text_dim; optional text",
   "blocks.{}.attn.qkv.{weight,bias}": "out 3*heads*head_dim, in hidden",
   "blocks.{}.attn.proj.{weight,bias}": "out hidden, in heads*head_dim; closes",
   "blocks.{}.mlp.fc1.{weight,bias}": "out ffn, in hidden",
