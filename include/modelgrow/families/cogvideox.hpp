@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view cogvideox = R"json({
  "family": "cogvideox",
+ "title": "CogVideoX 2b, 5b and 1.5",
  "class": ["CogVideoXTransformer3DModel"],
  "upstream": {"class": "diffusers 0.42.1 CogVideoXTransformer3DModel", "file": "cogvideox_transformer_3d.py"},
  "config": {

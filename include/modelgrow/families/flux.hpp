@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view flux = R"json({
  "family": "flux",
+ "title": "FLUX.1",
  "class": ["FluxTransformer2DModel"],
  "upstream": {"class": "diffusers 0.42.1 FluxTransformer2DModel", "file": "transformer_flux.py"},
  "config": {

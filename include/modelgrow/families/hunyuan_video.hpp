@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view hunyuan_video = R"json({
  "family": "hunyuan_video",
+ "title": "HunyuanVideo",
  "class": ["HunyuanVideoTransformer3DModel"],
  "upstream": {"class": "diffusers 0.42.1 HunyuanVideoTransformer3DModel", "file": "transformer_hunyuan_video.py"},
  "config": {

@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view latte = R"json({
  "family": "latte",
+ "title": "Latte-1",
  "class": ["LatteTransformer3DModel"],
  "upstream": {"class": "diffusers 0.42.1 LatteTransformer3DModel", "file": "latte_transformer_3d.py"},
  "config": {

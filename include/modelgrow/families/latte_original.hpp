@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view latte_original = R"json({
  "family": "latte_original",
+ "title": "Latte of the paper",
  "class": ["Latte"],
  "upstream": {"class": "Vchitect/Latte Latte", "file": "models/latte.py"},
  "config": {

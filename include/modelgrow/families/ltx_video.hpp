@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view ltx_video = R"json({
  "family": "ltx_video",
+ "title": "LTX-Video 0.9",
  "class": ["LTXVideoTransformer3DModel", "Transformer3DModel"],
  "upstream": {"class": "diffusers 0.42.1 LTXVideoTransformer3DModel", "file": "transformer_ltx.py"},
  "config": {

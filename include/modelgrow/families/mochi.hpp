@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view mochi = R"json({
  "family": "mochi",
+ "title": "Mochi 1",
  "class": ["MochiTransformer3DModel"],
  "upstream": {"class": "diffusers 0.42.1 MochiTransformer3DModel", "file": "transformer_mochi.py"},
  "config": {

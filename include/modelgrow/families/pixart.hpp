@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view pixart = R"json({
  "family": "pixart",
+ "title": "PixArt-alpha and PixArt-Sigma",
  "class": ["PixArtTransformer2DModel"],
  "upstream": {"class": "diffusers 0.42.1 PixArtTransformer2DModel", "file": "pixart_transformer_2d.py"},
  "config": {

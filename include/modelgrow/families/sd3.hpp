@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view sd3 = R"json({
  "family": "sd3",
+ "title": "Stable Diffusion 3 and 3.5",
  "class": ["SD3Transformer2DModel"],
  "upstream": {"class": "diffusers 0.42.1 SD3Transformer2DModel", "file": "transformer_sd3.py"},
  "config": {

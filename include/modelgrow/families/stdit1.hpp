@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view stdit1 = R"json({
  "family": "stdit1",
+ "title": "Open-Sora 1.0 (STDiT)",
  "class": ["STDiT"],
  "upstream": {"class": "Open-Sora v1.0.0 STDiT", "file": "opensora/models/stdit/stdit.py"},
  "config": {

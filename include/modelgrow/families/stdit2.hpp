@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view stdit2 = R"json({
  "family": "stdit2",
+ "title": "Open-Sora 1.1 (STDiT2)",
  "class": ["STDiT2"],
  "upstream": {"class": "Open-Sora v1.1.0 STDiT2", "file": "opensora/models/stdit/stdit2.py"},
  "config": {

@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view stdit3 = R"json({
  "family": "stdit3",
+ "title": "Open-Sora 1.2 (STDiT3)",
  "class": ["STDiT3"],
  "upstream": {"class": "Open-Sora v1.2.0 STDiT3", "file": "opensora/models/stdit/stdit3.py"},
  "config": {

@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view wan = R"json({
  "family": "wan",
+ "title": "Wan 2.1 and 2.2, SkyReels-V2, ChronoEdit",
  "class": ["WanTransformer3DModel", "SkyReelsV2Transformer3DModel", "ChronoEditTransformer3DModel", "WanModel"],
  "upstream": {"class": "diffusers 0.42.1 WanTransformer3DModel", "file": "transformer_wan.py"},
  "config": {
@@ -56,6 +57,9 @@ inline constexpr std::string_view wan = R"json({
   "condition_embedder.image_embedder.ff.net.2.{weight,bias}": "out hidden, fixed image_dim; optional image",
   "condition_embedder.image_embedder.norm2.{weight,bias}": "each hidden; optional image",
   "condition_embedder.image_embedder.pos_embed": "fixed 1, fixed image_tokens, fixed image_dim; optional",
+  "fps_embedding.weight": "fixed 2, each hidden; optional fps",
+  "fps_projection.net.0.proj.{weight,bias}": "out hidden, in hidden; optional fps",
+  "fps_projection.net.2.{weight,bias}": "out 6*hidden, in hidden; optional fps",
   "blocks.{}.scale_shift_table": "fixed 1, fixed 6, each hidden",
   "blocks.{}.{attn1,attn2}.{to_q,to_k,to_v}.{weight,bias}": "out heads*head_dim, in hidden",
   "blocks.{}.{attn1,attn2}.{norm_q,norm_k}.weight": "each heads*head_dim",

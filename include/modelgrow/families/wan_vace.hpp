@@ -7,6 +7,7 @@ namespace modelgrow::inline v0::families {
 
 inline constexpr std::string_view wan_vace = R"json({
  "family": "wan_vace",
+ "title": "Wan VACE",
  "class": ["WanVACETransformer3DModel", "VaceWanModel"],
  "upstream": {"class": "diffusers 0.42.1 WanVACETransformer3DModel", "file": "transformer_wan_vace.py"},
  "config": {
