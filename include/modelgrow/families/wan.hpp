@@ -43,7 +43,7 @@ inline constexpr std::string_view wan = R"json({
   ["cross_attn.{k_img,v_img,norm_k_img}", "attn2.{add_k_proj,add_v_proj,norm_added_k}"],
   ["{self_attn,cross_attn}", "{attn1,attn2}"],
   ["norm3", "norm2"],
-  ["ffn.{0,2}", "ffn.net.{0.proj,2}"]
+  ["{ffn,fps_projection}.{0,2}", "{ffn,fps_projection}.net.{0.proj,2}"]
  ],
  "tensors": {
   "patch_embedding.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
