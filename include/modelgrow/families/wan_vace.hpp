@@ -41,6 +41,7 @@ inline constexpr std::string_view wan_vace = R"json({
   "text": {"stack": "blocks", "after": "attn2", "states": "text_dim"},
   "time": {"width": "hidden"}
  },
+ "notes": ["A conditioning scale given as a list has one number for each of vace_blocks: insert one for each new block."],
  "renames": [
   ["time_embedding.{0,2}", "condition_embedder.time_embedder.linear_{1,2}"],
   ["time_projection.1", "condition_embedder.time_proj"],
