@@ -20,7 +20,8 @@ inline constexpr std::string_view cogvideox = R"json({
   "hidden": {
    "copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads",
    "when": [
-    {"if": {"has": "patch_embed.pos_embedding"}},
+    {"if": {"has": "patch_embed.pos_embedding"},
+     "exact_if": "clips have the frames that the stored position table is for (for other numbers the class builds a new one)"},
     {"if": {"config": "use_rotary_positional_embeddings", "is": false},
      "exact_if": "the position table is the old one, its channels copied as those of hidden (the class rebuilds it)"}
    ]
