@@ -164,9 +164,40 @@ TEST_CASE("inputs that do not fit are refused with both shapes") {
 }
 
 TEST_CASE("a configuration survives JSON and refuses nonsense") {
-  auto config = tiny_config();
-  config.temporal_conv = {.kind = mg::TemporalConvOptions::Kind::dense, .kernel = 5, .padding = mg::Padding::centred};
-  config.second_text = {.caption_channels = 6, .model_max_length = 5};
+  using Conv = mg::TemporalConvOptions;
+  const mg::StditConfig config{
+      .input_size = {4, 8, 10},
+      .in_channels = 3,
+      .patch_size = {2, 4, 5},
+      .hidden_size = 24,
+      .depth = 2,
+      .num_heads = 2,
+      .mlp_ratio = 2.5,
+      .pred_sigma = false,
+      .caption_channels = 10,
+      .model_max_length = 7,
+      .space_scale = 0.5,
+      .time_scale = 0.25,
+      .temporal_conv = {.kind = Conv::Kind::dense, .kernel = 5, .padding = mg::Padding::centred},
+      .second_text = {.caption_channels = 6,
+                      .model_max_length = 5,
+                      .entry = mg::StditConfig::TextEntry::gated,
+                      .refiner = 1},
+      .text_refiner = 2,
+      .pooled_channels = 6,
+      .prompt = R"({"a":1})",
+      .second_prompt = R"({"b":2})"};
+  const mg::StditConfig standard;
+  // Names every field: a new one does not compile until it is here, and is seen only off its default.
+  const auto differ = [](const auto&... pairs) { return ((pairs.first != pairs.second) && ...); };
+  const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r] = config;
+  const auto& [A, B, C, D, E, F, G, H, I, J, K, L, M, N, O, P, Q, R] = standard;
+  CHECK(differ(std::pair(a, A), std::pair(b, B), std::pair(c, C), std::pair(d, D), std::pair(e, E), std::pair(f, F),
+               std::pair(g, G), std::pair(h, H), std::pair(i, I), std::pair(j, J), std::pair(k, K), std::pair(l, L),
+               std::pair(o, O), std::pair(p, P), std::pair(q, Q), std::pair(r, R)));
+  CHECK((m.kind != M.kind && m.kernel != M.kernel && m.padding != M.padding));
+  CHECK((n.caption_channels != N.caption_channels && n.model_max_length != N.model_max_length && n.entry != N.entry &&
+         n.refiner != N.refiner));
   CHECK(parse(mg::config_text(config)) == config);
   CHECK_THROWS_AS(parse("[]"), mg::format_error);
   CHECK_THROWS_AS(parse(R"({"depth": "many"})"), mg::format_error);
