@@ -28,7 +28,7 @@ if(MODELGROW_WERROR)
   set(keep_warnings $<BOOL:$<TARGET_PROPERTY:MODELGROW_KEEP_WARNINGS>>)
   target_compile_options(modelgrow_own_code INTERFACE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<NOT:${keep_warnings}>>:-Werror>)
 endif()
-if(MODELGROW_NATIVE)
-  target_compile_options(modelgrow_own_code INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>
-    $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-march=native>)
+if(MODELGROW_MARCH)
+  target_compile_options(modelgrow_own_code INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=${MODELGROW_MARCH}>
+    $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-march=${MODELGROW_MARCH}>)
 endif()

@@ -6,6 +6,7 @@
 #include <modelgrow/data/augment.hpp>
 
 #include "clip_data.hpp"
+#include "growth_options.hpp"
 
 namespace example {
 
@@ -34,6 +35,15 @@ inline void add_options(CLI::App& app, mg::Augmentation& how) {
   app.add_option("--roll", how.roll, "probability of beginning a clip at another frame")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+}
+
+/// What growth reads, writes and makes wider.
+inline void add_options(CLI::App& app, GrowthOptions& o) {
+  app.add_option("--base", o.base, "pipeline folder of the pretrained model")->capture_default_str();
+  app.add_option("--clips", o.clips.archives, "WebDataset archives of captioned clips")->capture_default_str();
+  app.add_option("--out", o.out, "where the grown model and all else that is written go")->capture_default_str();
+  app.add_option("--ffn", o.ffn, "width of the grown MLPs (default: half as wide again)");
+  app.add_option("--seed", o.seed, "seed of everything random")->capture_default_str();
 }
 
 }  // namespace example

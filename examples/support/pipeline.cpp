@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Pipeline folders, runs of a given compute, pictures of runs.
+// Pipeline folders and pictures of runs.
 #include "pipeline.hpp"
-
-#include <algorithm>
 
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/checkpoint/model_io.hpp>
@@ -60,14 +58,6 @@ ClipData clips_for(const mg::StditConfig& video, const ClipSource& source) {
                           ": moving digits (--digits) are grey, archives (--clips) have three; choose what the model " +
                           "was trained on");
   return data;
-}
-
-RunOptions spending(const Model& model, double tflop, std::int64_t evaluations, RunOptions o) {
-  const double flops = step_flops(model, o.batch);
-  o.steps = std::max<std::int64_t>(1, std::int64_t(tflop * 1e12 / flops));
-  o.warmup = std::min<std::int64_t>(50, o.steps / 10);
-  o.evaluate_every = (o.steps + evaluations - 1) / evaluations;
-  return o;
 }
 
 mg::Series series(const std::string& name, const RunResult& r) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A text-to-video pipeline folder (transformer/, text_encoder/) as a model, and runs that spend a given compute.
+// A text-to-video pipeline folder (transformer/, text_encoder/) as a model, and pictures of its runs.
 #pragma once
 #include <modelgrow/media/plot.hpp>
 
@@ -22,9 +22,6 @@ Model fresh_model(Model model, std::uint64_t seed);
 
 /// Clips of the size that a video model takes. Throws shape_error when they have other channels.
 ClipData clips_for(const mg::StditConfig& video, const ClipSource& source);
-
-/// `o` with as many steps as `tflop` of compute buy for this model, and the evaluations to go with them.
-RunOptions spending(const Model& model, double tflop, std::int64_t evaluations, RunOptions o);
 
 /// The validation loss of a run over the compute spent.
 mg::Series series(const std::string& name, const RunResult& r);

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 #include <optional>
 
@@ -37,6 +38,14 @@ double step_flops(const Model& trained, std::int64_t batch) {
       second = of_width(std::max(video.second_text.caption_channels, video.pooled_channels));
     return mg::mse(tape, model.transformer.forward(tape, tape.constant(clips), time, states, second), clips);
   });
+}
+
+RunOptions spending(const Model& model, double tflop, std::int64_t evaluations, RunOptions o) {
+  const double flops = step_flops(model, o.batch);
+  o.steps = std::max<std::int64_t>(1, std::int64_t(tflop * 1e12 / flops));
+  o.warmup = std::min<std::int64_t>(50, o.steps / 10);
+  o.evaluate_every = (o.steps + evaluations - 1) / evaluations;
+  return o;
 }
 
 RunResult train(Model& model, const ClipData& data, const RunOptions& o) {

@@ -55,6 +55,9 @@ struct RunResult {
 /// Floating-point operations of one training step, captions of 24 bytes, or 8 states of a language model.
 double step_flops(const Model& model, std::int64_t batch);
 
+/// `o` with as many steps as `tflop` of compute buy for this model, and the evaluations to go with them.
+RunOptions spending(const Model& model, double tflop, std::int64_t evaluations, RunOptions o);
+
 /// Trains `model` in place; on return it holds the averaged weights.
 RunResult train(Model& model, const ClipData& data, const RunOptions& o);
 

@@ -113,9 +113,11 @@ TEST_CASE("Ctrl-C saves the run, exits with 130, and the run goes on from there"
   std::thread user([&] {
     while (!fs::exists(out.string() + ".jsonl") || fs::file_size(out.string() + ".jsonl") < 100)
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    std::system(("pkill -INT -f -- '--out " + out.string() + "'").c_str());
+    pid_t program = 0;
+    std::ifstream(scratch.path / "pid") >> program;  // written before the log
+    if (program > 0) ::kill(program, SIGINT);
   });
-  stopped = run(command);
+  stopped = run(command, "echo $$ > " + (scratch.path / "pid").string() + ";");  // exec keeps the number
   user.join();
   INFO(stopped.output);
   CHECK(stopped.code == 130);

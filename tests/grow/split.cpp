@@ -16,13 +16,13 @@ namespace {
 template <Element T, class F>
 void for_values(F&& f) {
   if constexpr (sizeof(T) == 2) {
-    for (std::uint32_t b = 0; b < 0x10000; ++b) f(modelgrow::detail::widen(std::bit_cast<T>(std::uint16_t(b))));
+    for (std::uint32_t b = 0; b < 0x10000; ++b) f(modelgrow::element_cast<double>(std::bit_cast<T>(std::uint16_t(b))));
   } else {
     using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
     const Rng rng(3, sizeof(T));
-    for (std::uint64_t i = 0; i < 20000; ++i) f(modelgrow::detail::widen(std::bit_cast<T>(Bits(rng.bits(i)))));
-    for (std::uint64_t i = 0; i < 2000; ++i) f(modelgrow::detail::widen(T(0.02 * rng.normal(i))));
-    for (Bits b = 0; b < 1000; ++b) f(modelgrow::detail::widen(std::bit_cast<T>(b)));
+    for (std::uint64_t i = 0; i < 20000; ++i) f(modelgrow::element_cast<double>(std::bit_cast<T>(Bits(rng.bits(i)))));
+    for (std::uint64_t i = 0; i < 2000; ++i) f(modelgrow::element_cast<double>(T(0.02 * rng.normal(i))));
+    for (Bits b = 0; b < 1000; ++b) f(modelgrow::element_cast<double>(std::bit_cast<T>(b)));
   }
 }
 
@@ -47,7 +47,7 @@ TEMPLATE_TEST_CASE("parts add up exactly", "", double, float, f16, bf16) {
           if (db > 0) share = modelgrow::detail::noisy_share(Rng(1), index, splits, range, k);
           backwards += share.hi < share.lo;
           const double part = modelgrow::detail::part_of<TestType>(w, share, finer);
-          unstored += modelgrow::detail::widen(modelgrow::detail::narrow<TestType>(part)) != part;
+          unstored += modelgrow::element_cast<double>(modelgrow::element_cast<TestType>(part)) != part;
           uneven += std::abs(part) > std::abs(w) && std::abs(w) > 0x1p-940;
           sum += part;
           lo = share.hi;
@@ -73,7 +73,7 @@ TEMPLATE_TEST_CASE("dyadic splits are the plain products wherever those are exac
     double sum = 0;
     for (int k = 0; k < 3; ++k) {
       const double part = modelgrow::detail::scaled_or_part<TestType>(w, factor[k], 0.25, shares[k], 1);
-      wrong += modelgrow::detail::widen(modelgrow::detail::narrow<TestType>(part)) != part;
+      wrong += modelgrow::element_cast<double>(modelgrow::element_cast<TestType>(part)) != part;
       other += part != w * factor[k];
       needless += part != w * factor[k] && std::abs(w) >= 4 * normal;
       sum += part;

@@ -323,7 +323,7 @@ StateDict to_dict(const Schema& s, const State<double>& w) {
   for (const auto& p : s.parameters) {
     HostTensor t{.dtype = dtype_of<T>, .shape = p.shape(), .bytes = {}};
     for (double x : w.find(p.name)->second) {
-      const T stored = modelgrow::detail::narrow<T>(x);
+      const T stored = modelgrow::element_cast<T>(x);
       const auto* b = reinterpret_cast<const std::byte*>(&stored);
       t.bytes.insert(t.bytes.end(), b, b + sizeof(T));
     }

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Checks the gradients of an operation, in double, against finite differences and in every way a tape can ask for them.
 #pragma once
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <string>
+#include <vector>
+
 #include <modelgrow/autograd/recompute.hpp>
 #include <modelgrow/backend/cpu.hpp>
-#include <vector>
+#include <modelgrow/core/describe.hpp>
+#include <modelgrow/core/rng.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/random.hpp"
@@ -111,6 +118,49 @@ void check_gradients(const Values& inputs, F f) {
     Backend<Cpu>::add(expected.size(), once[i].data(), before.data(), expected.data());
     CHECK(relative_error(parameters[i].gradient, expected) <= 1e-13);
   }
+}
+
+/// The parameters of a model at the end of loss(tape) -> Var, three elements of each against finite differences. Errors
+/// are relative to the largest gradient (root mean square) in the layer: a bias of keys has none, as softmax does not
+/// see it, and beside its own size the rounding of the loss would be all there is.
+template <class M, class F>
+void check_parameter_gradients(M& model, F loss) {
+  DoubleTape tape;
+  tape.backward(loss(tape));
+  const auto layer = [](const std::string& path) { return path.substr(0, path.rfind('.') + 1); };
+  std::map<std::string, double> largest;
+  for_each_parameter(model, [&](const std::string& path, auto& p) {
+    if (!p.trained()) return;
+    REQUIRE(p.gradient.defined());
+    double& of_layer = largest[layer(path)];
+    const double squares = Backend<Cpu>::sum_of_squares(p.gradient.size(), p.gradient.data());
+    of_layer = std::max(of_layer, std::sqrt(squares / double(p.gradient.size())));
+  });
+  double worst = 0;
+  for_each_parameter(model, [&](const std::string& path, auto& p) {
+    if (!p.trained()) return;
+    const double scale = largest[layer(path)];
+    CAPTURE(path, scale);
+    CHECK(scale > 0);
+    const Rng rng(1, hash_name(path));
+    for (std::uint64_t k = 0; k < 3; ++k) {
+      const auto e = std::int64_t(rng.below(k, std::uint64_t(p.value.size())));
+      double& w = p.value.data()[e];
+      const double analytic = p.gradient.data()[e], keep = w, h = 2e-4;
+      const auto at = [&](double v) {
+        w = v;
+        return tape.without_recording([&] { return loss(tape).data()[0]; });
+      };
+      // Fourth order: a deep model bends too much for two points.
+      const double numeric = (8 * (at(keep + h) - at(keep - h)) - (at(keep + 2 * h) - at(keep - 2 * h))) / (12 * h);
+      w = keep;
+      const double error = std::abs(numeric - analytic) / (std::abs(analytic) + scale);
+      CAPTURE(analytic, numeric);
+      CHECK(error < 1e-6);
+      worst = std::max(worst, error);
+    }
+  });
+  CHECK(worst > 0);
 }
 
 }  // namespace modelgrow::testing

@@ -169,22 +169,6 @@ TEST_CASE("multipliers scale the step by column and eps by row") {
   }
 }
 
-TEST_CASE("multipliers relax towards 1") {
-  Model model({});
-  Adam adam(model, {});
-  set_gradients(model, 1);
-  adam.step(model, 0.0);
-  auto& s = adam.states().at("bias2");
-  s.set_multipliers({0.25}, {1.0, 0.04, 1.0, 1.0, 1.0, 1.0});
-  adam.relax_multipliers(0.5);
-  CHECK_THAT(s.lr()[0], WithinRel(0.5, 1e-14));
-  CHECK_THAT(s.eps()[1], WithinRel(0.2, 1e-14));
-  CHECK(s.eps_rows()[1] == s.eps()[1]);
-  adam.relax_multipliers(1.0);
-  CHECK(s.lr() == std::vector<double>{1.0});
-  CHECK(s.eps() == std::vector<double>(6, 1.0));
-}
-
 TEST_CASE("saved in the middle and loaded, training goes on bit for bit") {
   const TemporaryDirectory directory;
   tiny::Pair<float, mg::Cpu> model, again;

@@ -120,4 +120,25 @@ inline constexpr DType dtype_of = std::same_as<T, double>  ? DType::f64
                                   : std::same_as<T, f16>   ? DType::f16
                                                            : DType::bf16;
 
+/// One value as another type, rounded once to nearest even.
+template <Element To, Element From>
+constexpr To element_cast(From value) {
+  if constexpr (std::same_as<To, From>) {
+    return value;
+  } else if constexpr (std::same_as<From, double> && !std::same_as<To, float>) {
+    // Rounding to float first and to 16 bits after would round twice. A float rounded to odd keeps a trace of
+    // everything that was cut off, so the second rounding is exact (Boldo and Melquiond 2008).
+    const float nearest = static_cast<float>(value);
+    const auto bits_of = [](double x) { return std::bit_cast<std::int64_t>(x) & INT64_MAX; };
+    const std::int64_t excess = bits_of(nearest) - bits_of(value);  // > 0: rounded away from zero, so step back
+    auto u = std::bit_cast<std::int32_t>(nearest);
+    u = (u - std::int32_t(excess > 0)) | std::int32_t(excess != 0);
+    return To(std::bit_cast<float>(u));
+  } else if constexpr (std::same_as<From, double>) {
+    return static_cast<float>(value);
+  } else {
+    return static_cast<To>(static_cast<float>(value));
+  }
+}
+
 }  // namespace modelgrow::inline v0

@@ -59,10 +59,10 @@ FlowBatch<T, D> add_noise(const FlowMatching& flow, const Tensor<U, Cpu>& clips,
   for (std::int64_t b = 0; b < batch; ++b) time.data()[b] = Stat<T>(time_scale * sigmas[std::size_t(b)]);
   parallel_for(clips.size(), 4096, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const double sigma = sigmas[std::size_t(i / size)], clip = detail::widen(clips.data()[i]);
+      const double sigma = sigmas[std::size_t(i / size)], clip = element_cast<double>(clips.data()[i]);
       const double eps = noise.normal(first * std::uint64_t(size) + std::uint64_t(i));
-      x.data()[i] = detail::narrow<T>((1.0 - sigma) * clip + sigma * eps);
-      v.data()[i] = detail::narrow<T>(eps - clip);
+      x.data()[i] = element_cast<T>((1.0 - sigma) * clip + sigma * eps);
+      v.data()[i] = element_cast<T>(eps - clip);
     }
   });
   if constexpr (std::same_as<D, Cpu>) {

@@ -8,33 +8,12 @@
 
 namespace modelgrow::inline v0 {
 
-namespace detail {
-/// The number in T; 16-bit types are reached through float.
-template <class T>
-T narrow(double x) {
-  if constexpr (sizeof(T) == 2) {
-    return T(float(x));
-  } else {
-    return static_cast<T>(x);
-  }
-}
-template <class T>
-double widen(T x) {
-  if constexpr (sizeof(T) == 2) {
-    return double(float(x));
-  } else {
-    return double(x);
-  }
-}
-}  // namespace detail
-
 /// Standard normal values first .. first + numel(shape) - 1 of a stream, in row-major order.
 template <class T, Device D = Cpu>
 Tensor<T, D> gaussian_noise(const Shape& shape, const Rng& rng, std::uint64_t first = 0) {
   Tensor<T, Cpu> noise(shape);
   parallel_for(noise.size(), 4096, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i)
-      noise.data()[i] = detail::narrow<T>(rng.normal(first + std::uint64_t(i)));
+    for (std::int64_t i = begin; i < end; ++i) noise.data()[i] = element_cast<T>(rng.normal(first + std::uint64_t(i)));
   });
   if constexpr (std::same_as<D, Cpu>) {
     return noise;

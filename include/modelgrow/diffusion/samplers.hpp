@@ -49,7 +49,7 @@ Tensor<T, D> sample_euler(const Tensor<T, D>& noise, std::span<const double> sig
   std::vector<Stat<T>> state(std::size_t(noise.size()));
   Tensor<T, Cpu> x = to_cpu(noise);
   Tensor<Stat<T>, Cpu> time(Shape{noise.dim(0)});
-  for (std::size_t i = 0; i < state.size(); ++i) state[i] = Stat<T>(detail::widen(x.data()[i]));
+  for (std::size_t i = 0; i < state.size(); ++i) state[i] = Stat<T>(element_cast<double>(x.data()[i]));
   for (std::size_t k = 0; k + 1 < sigmas.size(); ++k) {
     for (auto& t : time.span()) t = Stat<T>(time_scale * sigmas[k]);
     const Tensor<T, D> there = velocity(to_device<D>(x), to_device<D>(time));
@@ -59,8 +59,8 @@ Tensor<T, D> sample_euler(const Tensor<T, D>& noise, std::span<const double> sig
     const Tensor<T, Cpu> v = to_cpu(there);
     const double step = sigmas[k + 1] - sigmas[k];
     for (std::size_t i = 0; i < state.size(); ++i) {
-      state[i] = Stat<T>(double(state[i]) + step * detail::widen(v.data()[i]));
-      x.data()[i] = detail::narrow<T>(double(state[i]));
+      state[i] = Stat<T>(double(state[i]) + step * element_cast<double>(v.data()[i]));
+      x.data()[i] = element_cast<T>(double(state[i]));
     }
   }
   return to_device<D>(x);

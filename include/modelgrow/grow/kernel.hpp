@@ -5,25 +5,11 @@
 #include <cstring>
 #include <vector>
 
+#include <modelgrow/core/dtype.hpp>
 #include <modelgrow/grow/recipe.hpp>
 #include <modelgrow/grow/symmetry.hpp>
 
 namespace modelgrow::inline v0::detail {
-
-template <Element T>
-double widen(T x) {
-  if constexpr (std::same_as<T, double>)
-    return x;
-  else
-    return double(float(x));
-}
-template <Element T>
-T narrow(double x) {
-  if constexpr (std::same_as<T, double>)
-    return x;
-  else
-    return T(float(x));
-}
 
 /// Elements of a tensor that only its initialisation knows.
 class Fresh {
@@ -61,7 +47,7 @@ template <Element T>
 double stored(const std::byte* data, std::int64_t i) {
   T x;
   std::memcpy(&x, data + sizeof(T) * std::size_t(i), sizeof(T));
-  return widen(x);
+  return element_cast<double>(x);
 }
 
 /// Elements of the tensor before growth: stored ones, or without data fresh ones.
@@ -69,12 +55,14 @@ template <Element T>
 struct Source {
   const std::byte* data = nullptr;
   const Fresh* fresh = nullptr;
-  double operator()(std::int64_t i) const { return data ? stored<T>(data, i) : widen(narrow<T>((*fresh)(i))); }
+  double operator()(std::int64_t i) const {
+    return data ? stored<T>(data, i) : element_cast<double>(element_cast<T>((*fresh)(i)));
+  }
   void copy(std::int64_t i, std::int64_t n, T* out) const {
     if (data)
       std::memcpy(out, data + sizeof(T) * std::size_t(i), sizeof(T) * std::size_t(n));
     else
-      for (std::int64_t k = 0; k < n; ++k) out[k] = narrow<T>((*fresh)(i + k));
+      for (std::int64_t k = 0; k < n; ++k) out[k] = element_cast<T>((*fresh)(i + k));
   }
 };
 
@@ -166,7 +154,7 @@ class Kernel {
         if (!axes_[a].map.from.empty()) factor *= axes_[a].map.gradient[std::size_t(index[a])];
       if (of_ == Of::second_moment) factor *= factor;
       if (factor == 1) return read.copy(source, n, out);
-      for (std::int64_t k = 0; k < n; ++k) out[k] = narrow<T>(read(source + k) * factor);
+      for (std::int64_t k = 0; k < n; ++k) out[k] = element_cast<T>(read(source + k) * factor);
       return;
     }
     double factor = 1, smallest = 1;
@@ -184,11 +172,11 @@ class Kernel {
     if (smallest > 0) {
       if (noisy_) share = noisy(index, q);  // of copies that have none
       for (std::int64_t k = 0; k < n; ++k)
-        out[k] = narrow<T>(scaled_or_part<T>(read(source + k), factor, smallest, share, finer));
+        out[k] = element_cast<T>(scaled_or_part<T>(read(source + k), factor, smallest, share, finer));
       return;
     }
     for (std::int64_t k = 0; k < n; ++k)
-      out[k] = narrow<T>(part_of<T>(read(source + k), noisy_ ? noisy(index, q + k) : share, finer));
+      out[k] = element_cast<T>(part_of<T>(read(source + k), noisy_ ? noisy(index, q + k) : share, finer));
   }
 
   Of of_;

@@ -103,17 +103,6 @@ class AdamW {
     }
   }
 
-  /// Moves every multiplier a part of the way to 1, on a logarithmic scale: f becomes f^(1 - part). Called now and then
-  /// once the copies of a grown layer differ, it hands the tensors back to the plain rates.
-  void relax_multipliers(double part) {
-    for (auto& [path, s] : states_) {
-      auto lr = s.lr(), eps = s.eps();
-      for (double& f : lr) f = std::pow(f, 1.0 - part);
-      for (double& f : eps) f = std::pow(f, 1.0 - part);
-      s.set_multipliers(std::move(lr), std::move(eps));
-    }
-  }
-
   const AdamWOptions& options() const { return options_; }
   /// State by path, for growth and for inspection.
   States& states() { return states_; }

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// Load, plan, write, check.
+#include "growth.hpp"
+
+#include <chrono>
+#include <iostream>
+
+#include <modelgrow/expand.hpp>
+
+namespace fs = std::filesystem;
+
+namespace example {
+
+namespace {
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+/// What the plan does: about twice the parameters, and eyes for motion.
+mg::Plan plan_of(const mg::Schema& base, const GrowthOptions& o) {
+  const std::int64_t ffn = base.space("ffn").space.size;
+  return mg::plan(base, mg::InsertBlocks{.every = 2},
+                  mg::Net2Wider{.space = "ffn", .to = o.ffn ? o.ffn : ffn * 3 / 2, .noise_db = 20, .seed = o.seed},
+                  mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"kind", "dense"}, {"kernel", "3"}}});
+}
+}  // namespace
+
+Growth grow_and_check(const GrowthOptions& o) {
+  auto begin = std::chrono::steady_clock::now();
+  const auto in = mg::Checkpoint::open(o.base / "transformer");
+  const mg::Schema schema = mg::schema(in);  // refuses what is no video transformer before anything is loaded
+  Model base = load_pipeline(o.base, Weights::averaged);
+  ClipData data = clips_for(base.transformer.config, o.clips);
+  const double seconds_load = seconds_since(begin);
+  std::cout << "1. loaded " << o.base.string() << ": " << mg::count_parameters(base.transformer)
+            << " parameters, trained on " << data.train.count() << " captioned clips\n\n";
+
+  begin = std::chrono::steady_clock::now();
+  const mg::Plan plan = plan_of(schema, o);
+  const double seconds_plan = seconds_since(begin);
+  std::cout << "2. the plan (dry run)\n" << plan << "\n";
+
+  begin = std::chrono::steady_clock::now();
+  const fs::path path = o.grown();
+  fs::remove_all(path);
+  fs::create_directories(path);
+  mg::Report written = plan.write(in, path / "transformer");
+  copy_text_encoder(o.base, path);
+  const double seconds_write = seconds_since(begin);
+  std::cout << "3. written to " << path.string() << "\n" << written << "\n";
+
+  Model grown = load_pipeline(path, Weights::averaged);
+  const mg::ForwardCheck check = FlowTask(data, 8, o.seed).compare(plan, base, grown);
+  std::cout << "4. " << check << "\n" << std::endl;
+  check.require();
+  return {.base = std::move(base),
+          .grown = std::move(grown),
+          .data = std::move(data),
+          .written = std::move(written),
+          .check = check,
+          .seconds_load = seconds_load,
+          .seconds_plan = seconds_plan,
+          .seconds_write = seconds_write};
+}
+
+}  // namespace example

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// What the growth of the main job is given.
+#pragma once
+#include <filesystem>
+
+#include "clip_data.hpp"
+
+namespace example {
+
+struct GrowthOptions {
+  std::filesystem::path base = "examples/data/base", out = "out/demo";  // the grown pipeline is out/grown
+  ClipSource clips;
+  std::int64_t ffn = 0;  // width of the grown MLPs; 0: half as wide again
+  std::uint64_t seed = 1;
+
+  std::filesystem::path grown() const { return out / "grown"; }
+};
+
+}  // namespace example
