@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Speed of the CUDA backend at the sizes of STDiT-XL/2 (16 frames of 1024 tokens, width 1152, 16 heads): one line of
-// JSON an operation, beside a device-to-device copy and cuBLAS in the same run as yardsticks.
+// Speed of the CUDA backend at the sizes of STDiT-XL/2 (16 frames of 1024 tokens, width 1152, 16 heads, captions of 120
+// tokens): bench_cuda_kernels [ROUNDS] prints one line of JSON for the device and one for each operation.
+//
+// Operations take turns, so that clocks and temperature favour none; each starts with a cold second-level cache. The
+// first two of a type are what the device can do: a copy, and a large product by cuBLAS. `floor_us` is the time that
+// an operation's bytes and flops take at those two rates, `reached` the floor as a share of the median time.
 #include <algorithm>
+#include <functional>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -14,38 +19,76 @@ using B = Backend<Cuda>;
 
 namespace {
 
-/// Median seconds of f on the device.
-template <class F>
-double seconds(F&& f) {
-  constexpr int warmup = 3, runs = 11;
-  const cudaStream_t stream = CudaContext::current().stream();
-  cudaEvent_t begin, end;
-  kernels::check(cudaEventCreate(&begin), "creating an event");
-  kernels::check(cudaEventCreate(&end), "creating an event");
-  std::vector<double> times;
-  for (int i = 0; i < warmup + runs; ++i) {
-    kernels::check(cudaEventRecord(begin, stream), "recording an event");
-    f();
-    kernels::check(cudaEventRecord(end, stream), "recording an event");
-    kernels::check(cudaEventSynchronize(end), "waiting for an event");
-    float ms = 0;
-    kernels::check(cudaEventElapsedTime(&ms, begin, end), "reading an event");
-    if (i >= warmup) times.push_back(1e-3 * double(ms));
+/// An operation, the bytes and flops that it cannot do without, and how long it took.
+struct Case {
+  std::string operation;
+  double bytes, flops;
+  std::function<void()> run;
+  std::vector<double> seconds{};
+
+  double median() {
+    const auto middle = seconds.begin() + std::ptrdiff_t(seconds.size() / 2);
+    std::nth_element(seconds.begin(), middle, seconds.end());
+    return *middle;
   }
-  cudaEventDestroy(begin);
-  cudaEventDestroy(end);
-  std::nth_element(times.begin(), times.begin() + runs / 2, times.end());
-  return times[runs / 2];
+};
+
+/// A pair of events around work on the stream of the current context.
+class Stopwatch {
+ public:
+  Stopwatch() {
+    for (cudaEvent_t* event : {&begin_, &end_}) kernels::check(cudaEventCreate(event), "creating an event");
+  }
+  ~Stopwatch() {
+    for (cudaEvent_t event : {begin_, end_}) cudaEventDestroy(event);
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+  double seconds(const std::function<void()>& work) {
+    const cudaStream_t stream = CudaContext::current().stream();
+    kernels::check(cudaEventRecord(begin_, stream), "recording an event");
+    work();
+    kernels::check(cudaEventRecord(end_, stream), "recording an event");
+    kernels::check(cudaEventSynchronize(end_), "waiting for an event");
+    float ms = 0;
+    kernels::check(cudaEventElapsedTime(&ms, begin_, end_), "reading an event");
+    return 1e-3 * double(ms);
+  }
+
+ private:
+  cudaEvent_t begin_ = nullptr, end_ = nullptr;
+};
+
+void measure(std::vector<Case>& cases, int rounds) {
+  constexpr int warmup = 2;
+  Tensor<float, Cuda> flush({std::int64_t{64} << 20});  // 256 MiB, more than any second-level cache
+  Stopwatch watch;
+  for (int round = -warmup; round < rounds; ++round)
+    for (Case& c : cases) {
+      flush.zero();  // the device is busy with it while the host gives it the work to be timed
+      const double seconds = watch.seconds(c.run);
+      if (round >= 0) c.seconds.push_back(seconds);
+    }
 }
 
-/// Prints one result; bytes and flops are those that the operation cannot do without.
-template <class F>
-void report(const char* what, const char* type, double bytes, double flops, F&& f) {
-  const double s = seconds(f);
-  detail::json line{{"operation", what}, {"type", type}, {"us", 1e6 * s}};
-  if (bytes > 0) line["gb_per_s"] = 1e-9 * bytes / s;
-  if (flops > 0) line["tflop_per_s"] = 1e-12 * flops / s;
-  std::cout << line.dump() << std::endl;
+/// Prints every case; the first two are the copy and the product that set the floors.
+void report(std::vector<Case>& cases, const char* type) {
+  const double bytes_per_s = cases[0].bytes / cases[0].median(), flops_per_s = cases[1].flops / cases[1].median();
+  for (Case& c : cases) {
+    const double median = c.median(), floor = std::max(c.bytes / bytes_per_s, c.flops / flops_per_s);
+    const auto [fastest, slowest] = std::minmax_element(c.seconds.begin(), c.seconds.end());
+    detail::json line{{"operation", c.operation},
+                      {"type", type},
+                      {"us", 1e6 * median},
+                      {"fastest_us", 1e6 * *fastest},
+                      {"slowest_us", 1e6 * *slowest}};
+    if (c.bytes > 0) line["gb_per_s"] = 1e-9 * c.bytes / median;
+    if (c.flops > 0) line["tflop_per_s"] = 1e-12 * c.flops / median;
+    line["floor_us"] = 1e6 * floor;
+    line["reached"] = floor / median;
+    std::cout << line.dump() << std::endl;
+  }
 }
 
 template <class T>
@@ -57,66 +100,86 @@ Tensor<T, Cuda> values(std::int64_t n) {
 }
 
 template <class T>
-void run(const char* type) {
-  const std::int64_t frames = 16, space = 1024, width = 1152, heads = 16, ffn = 4608;
-  const std::int64_t rows = frames * space, n = rows * width;
-  const double bytes = double(sizeof(T)) * double(n), wide = double(rows) * double(width);
-  const auto x = values<T>(n), dy = values<T>(n), m = values<T>(6 * width), w = values<T>(ffn * width);
-  const auto qkv = values<T>(3 * n);
-  Tensor<T, Cuda> y({n}), h({rows * ffn}), dqkv({3 * n}), dw = values<T>(ffn * width), dm = values<T>(6 * width);
-  Tensor<Stat<T>, Cuda> mean({rows}), rstd({rows}), lse({rows * heads});
+void run(const char* type, int rounds) {
+  const std::int64_t frames = 16, space = 1024, width = 1152, heads = 16, ffn = 4 * width, words = 120, side = 8192;
+  const std::int64_t rows = frames * space, n = rows * width, w3 = 3 * width;
+  const double bytes = double(sizeof(T)) * double(n), wide = double(n), statistics = 4.0 * double(rows);
+  const auto x = values<T>(n), dy = values<T>(n), hidden = values<T>(4 * n), m = values<T>(6 * width);
+  const auto w = values<T>(ffn * width), qkv = values<T>(3 * n), square = values<T>(side * side);
+  Tensor<T, Cuda> y({n}), h({4 * n}), dqkv({3 * n}), result({side * side});
+  auto dw = values<T>(ffn * width), dm = values<T>(6 * width);
+  Tensor<Stat<T>, Cuda> mean({rows}), rstd({rows});
 
-  report("copy", type, 2 * bytes, 0, [&] { Cuda::copy(y.data(), x.data(), x.bytes()); });
+  std::vector<Case> cases;
+  const auto add = [&](const char* operation, double bytes, double flops, std::function<void()> run) {
+    cases.push_back({operation, bytes, flops, std::move(run)});
+  };
+  add("copy", 8 * bytes, 0, [&] { Cuda::copy(h.data(), hidden.data(), h.bytes()); });
+  const LinearSize large{.rows = side, .in = side, .out = side};
+  add("product of 8192 x 8192 matrices", 0, 2.0 * double(side) * double(side) * double(side),
+      [&] { B::linear<T>(large, square.data(), square.data(), nullptr, result.data()); });
+
   const LinearSize linear{.rows = rows, .in = width, .out = ffn};
-  const double gemm = 2 * wide * double(ffn);
-  report("linear", type, 0, gemm, [&] { B::linear(linear, x.data(), w.data(), m.data(), h.data()); });
-  report("linear_dx", type, 0, gemm, [&] { B::linear_dx(linear, h.data(), w.data(), y.data(), Write::overwrite); });
-  report("linear_dw", type, 0, gemm, [&] { B::linear_dw(linear, h.data(), x.data(), dw.data()); });
-  report("column_sum", type, bytes, 0, [&] { B::column_sum(rows, width, x.data(), dm.data()); });
+  const double gemm_bytes = 5 * bytes + double(w.bytes()), gemm = 2 * wide * double(ffn);
+  add("linear without bias", gemm_bytes, gemm, [&] { B::linear<T>(linear, x.data(), w.data(), nullptr, h.data()); });
+  add("linear", gemm_bytes, gemm, [&] { B::linear(linear, x.data(), w.data(), m.data(), h.data()); });
+  add("linear_dx", gemm_bytes, gemm,
+      [&] { B::linear_dx(linear, hidden.data(), w.data(), y.data(), Write::overwrite); });
+  add("linear_dw", gemm_bytes, gemm, [&] { B::linear_dw(linear, hidden.data(), x.data(), dw.data()); });
+  add("column_sum", bytes, 0, [&] { B::column_sum(rows, width, x.data(), dm.data()); });
 
-  const std::int64_t c3 = 3 * width;
-  const AttentionSize along_space{1,
-                                  frames,
-                                  space,
-                                  space,
-                                  heads,
-                                  width / heads,
-                                  {n * 3, space * c3, c3},
-                                  {n * 3, space * c3, c3},
-                                  {n, space * width, width}};
-  const AttentionSize along_time{1,
-                                 space,
-                                 frames,
-                                 frames,
-                                 heads,
-                                 width / heads,
-                                 {n * 3, c3, space * c3},
-                                 {n * 3, c3, space * c3},
-                                 {n, width, space * width}};
-  for (const auto& [name, size] :
-       {std::pair{"attention along space", along_space}, {"attention along time", along_time}}) {
-    const T *q = qkv.data(), *k = q + width, *v = k + width;
-    const double flops = 4 * wide * double(size.keys);
-    report(name, type, 4 * bytes, flops, [&] { B::attention<T>(size, nullptr, q, k, v, y.data(), lse.data()); });
-    report((std::string(name) + ", backward").c_str(), type, 8 * bytes, 2.5 * flops, [&] {
-      B::attention_dx<T>(size, nullptr, q, k, v, y.data(), lse.data(), dy.data(), dqkv.data(), dqkv.data() + width,
-                         dqkv.data() + 2 * width);
-    });
+  const AttentionSize::Strides along_frames{n, space * width, width}, across_frames{n, width, space * width};
+  const auto times = [](AttentionSize::Strides s, std::int64_t by) {
+    return AttentionSize::Strides{by * s.batch, by * s.group, by * s.token};
+  };
+  const std::int64_t d = width / heads;
+  const std::vector<std::pair<std::string, AttentionSize>> attentions{
+      {"attention along space",
+       {1, frames, space, space, heads, d, times(along_frames, 3), times(along_frames, 3), along_frames}},
+      {"attention along time",
+       {1, space, frames, frames, heads, d, times(across_frames, 3), times(across_frames, 3), across_frames}},
+      {"attention to captions", {1, 1, rows, words, heads, d, {0, 0, w3}, {0, 0, w3}, {0, 0, width}}}};
+  std::vector<Tensor<T, Cuda>> outputs;  // the backward passes read what their forward passes wrote
+  std::vector<Tensor<Stat<T>, Cuda>> denominators;
+  const T *q = qkv.data(), *k = q + width, *v = k + width;
+  T *dq = dqkv.data(), *dk = dq + width, *dv = dk + width;
+  for (const auto& [name, size] : attentions) {
+    T* const out = outputs.emplace_back(Shape{n}).data();
+    Stat<T>* const lse = denominators.emplace_back(Shape{rows * heads}).data();
+    const double keys = double(size.groups * size.keys * width) * double(sizeof(T)),
+                 flops = 4 * wide * double(size.keys);
+    add(name.c_str(), 2 * bytes + 2 * keys, flops,
+        [=, size = size] { B::attention<T>(size, nullptr, q, k, v, out, lse); });
+    add((name + ", backward").c_str(), 4 * bytes + 4 * keys, 2.5 * flops,
+        [=, &dy, size = size] { B::attention_dx<T>(size, nullptr, q, k, v, out, lse, dy.data(), dq, dk, dv); });
   }
 
   const ModulateSize modulate{.batch = 1, .tokens = rows, .channels = width, .slots = 6};
-  report("norm_modulate", type, 2 * bytes, 0,
-         [&] { B::norm_modulate(modulate, 1e-6, x.data(), m.data(), 0, 1, y.data(), mean.data(), rstd.data()); });
-  report("norm_modulate_dx", type, 3 * bytes, 0, [&] {
+  add("norm_modulate", 2 * bytes + 2 * statistics, 0,
+      [&] { B::norm_modulate(modulate, 1e-6, x.data(), m.data(), 0, 1, y.data(), mean.data(), rstd.data()); });
+  add("norm_modulate_dx", 3 * bytes + 2 * statistics, 0, [&] {
     B::norm_modulate_dx(modulate, x.data(), m.data(), 0, 1, mean.data(), rstd.data(), dy.data(), y.data(),
                         Write::overwrite, dm.data());
   });
-  report("gate_residual", type, 3 * bytes, 0,
-         [&] { B::gate_residual(modulate, x.data(), dy.data(), m.data(), 2, y.data()); });
-  report("gelu", type, 2 * bytes, 0, [&] { B::activation(Activation::gelu_tanh, n, x.data(), y.data()); });
-  const TemporalConvSize conv{1, frames, space, width, width, 3, -2, TemporalConvSize::Kind::depthwise};
-  report("temporal_conv depthwise", type, 2 * bytes, 0,
-         [&] { B::temporal_conv<T>(conv, x.data(), w.data(), m.data(), y.data()); });
+  add("gate_residual", 3 * bytes, 0, [&] { B::gate_residual(modulate, x.data(), dy.data(), m.data(), 2, y.data()); });
+  add("gate_residual_dx", 3 * bytes, 0,
+      [&] { B::gate_residual_dx(modulate, x.data(), m.data(), 2, dy.data(), y.data(), dm.data()); });
+  add("gelu", 8 * bytes, 0, [&] { B::activation(Activation::gelu_tanh, 4 * n, hidden.data(), h.data()); });
+  add("gelu_dx", 12 * bytes, 0,
+      [&] { B::activation_dx(Activation::gelu_tanh, 4 * n, hidden.data(), qkv.data(), h.data()); });
+
+  using Kind = TemporalConvSize::Kind;
+  for (const auto& [name, kind] : {std::pair{"depthwise", Kind::depthwise}, {"dense", Kind::dense}}) {
+    const TemporalConvSize conv{1, frames, space, width, width, 3, -2, kind};
+    const double flops = 6 * wide * (kind == Kind::dense ? double(width) : 1.0);
+    const std::string what = std::string("temporal_conv ") + name;
+    add(what.c_str(), 2 * bytes, flops,
+        [&, conv] { B::temporal_conv<T>(conv, x.data(), w.data(), m.data(), y.data()); });
+    add((what + ", input gradient").c_str(), 2 * bytes, flops,
+        [&, conv] { B::temporal_conv_dx<T>(conv, dy.data(), w.data(), y.data()); });
+    add((what + ", weight gradient").c_str(), 2 * bytes, flops,
+        [&, conv] { B::temporal_conv_dw<T>(conv, dy.data(), x.data(), dw.data(), dm.data()); });
+  }
 
   Tensor<Stat<T>, Cuda> master({n}), first({n}), second({n});
   for (auto* t : {&master, &first, &second}) t->zero();
@@ -129,22 +192,40 @@ void run(const char* type) {
                        .correction1 = 0.1,
                        .correction2 = 0.001,
                        .gradient_scale = 1};
-  const double adamw_bytes = (narrow ? 24.0 + 6.0 : 28.0) * double(n);  // reads and writes of m, v, master, w, gradient
-  report("adamw", type, adamw_bytes, 0, [&] {
+  // Both moments and the weights are read and written in float, the gradient is read; 16-bit weights are written too.
+  add("adamw", (narrow ? 24.0 + 2.0 + 2.0 : 24.0 + 4.0) * wide, 0, [&] {
     B::adamw<T>(step, rows, width, nullptr, nullptr, y.data(), narrow ? master.data() : nullptr, x.data(), first.data(),
                 second.data());
   });
+
+  measure(cases, rounds);
+  report(cases, type);
+}
+
+detail::json about() {
+  cudaDeviceProp device{};
+  kernels::check(cudaGetDeviceProperties(&device, 0), "looking for a GPU");
+  int driver = 0, runtime = 0, blas = 0;
+  kernels::check(cudaDriverGetVersion(&driver), "reading the version of the driver");
+  kernels::check(cudaRuntimeGetVersion(&runtime), "reading the version of the runtime");
+  kernels::check(cublasGetVersion(CudaContext::current().blas(), &blas), "reading the version of cuBLAS");
+  return {{"device", device.name},
+          {"multiprocessors", device.multiProcessorCount},
+          {"second_level_cache_mb", device.l2CacheSize / 1048576},
+          {"cuda_of_driver", driver},
+          {"cuda_runtime", runtime},
+          {"cublas", blas}};
 }
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
   try {
-    cudaDeviceProp device{};
-    kernels::check(cudaGetDeviceProperties(&device, 0), "looking for a GPU");
-    std::cout << detail::json{{"device", device.name}}.dump() << std::endl;
-    run<float>("float");
-    run<bf16>("bf16");
+    const int rounds = argc > 1 ? std::stoi(argv[1]) : 11;
+    if (rounds < 1) throw std::invalid_argument("ROUNDS must be 1 or more, found " + std::to_string(rounds));
+    std::cout << about().dump() << std::endl;
+    run<float>("float", rounds);
+    run<bf16>("bf16", rounds);
   } catch (const std::exception& e) {
     std::cerr << "bench_cuda_kernels: " << e.what() << std::endl;
     return 1;

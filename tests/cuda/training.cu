@@ -30,12 +30,16 @@ TEST_CASE("STDiT trains on the GPU in float, with either temporal convolution, a
 
 TEST_CASE("STDiT trains on the GPU in bf16 within its rounding") { check_against_cpu<bf16>({}, testing::bf16_bounds); }
 
-TEST_CASE("two runs on the GPU are the same bit for bit") {
+TEMPLATE_TEST_CASE("two runs on the GPU are the same bit for bit", "", float, bf16) {
   if (!testing::gpu_present()) return;
-  const TinyRun a = testing::tiny_run<float, Cuda>({}), b = testing::tiny_run<float, Cuda>({});
-  CHECK(a.losses == b.losses);
-  CHECK(a.norms == b.norms);
-  CHECK(a.clip == b.clip);
+  for (const Activations activations : {Activations::keep, Activations::recompute}) {
+    const TinyRun a = testing::tiny_run<TestType, Cuda>({.activations = activations}),
+                  b = testing::tiny_run<TestType, Cuda>({.activations = activations});
+    CHECK(a.losses == b.losses);
+    CHECK(a.norms == b.norms);
+    CHECK(a.gradients == b.gradients);
+    CHECK(a.clip == b.clip);
+  }
 }
 
 TEST_CASE("what a GPU cannot do is an exception that says so") {

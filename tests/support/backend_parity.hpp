@@ -206,6 +206,8 @@ void check_attention() {
   check_attention<D, T>({B, 1, 35, 37, H, d, one_group(35, C), one_group(37, 2 * C), one_group(35, C)}, {37, 33},
                         "to text of several tiles");
   check_attention<D, T>({B, 1, 3, 40, H, d, one_group(3, C), one_group(40, C), one_group(3, C)}, {1, 7}, "short texts");
+  check_attention<D, T>({B, 1, 3, 9, H, d, one_group(3, C), one_group(9, C), one_group(3, C)}, {0, 10},
+                        "lengths of no key and of more than there are");
   for (const std::int64_t wide : {72, 130}) {  // the kernels for larger heads
     const auto strides = one_group(5, wide);
     check_attention<D, T>({1, 1, 5, 5, 1, wide, strides, strides, strides}, {}, std::to_string(wide) + " channels");

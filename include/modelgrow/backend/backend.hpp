@@ -147,9 +147,9 @@ struct BackendContract {
   // y[(o * rows + r) * repeat + s, c] = x[same] + table[r, c] for o in [0, outer), s in [0, repeat).
   static void add_table(Size outer, Size rows, Size repeat, Size channels, const T* x, const T* table, T* y /*=*/);
 
-  // lengths[batch] is the number of valid keys (1 at least) of a batch entry; other keys take no part and get zero
-  // gradients. lse[batch, groups, heads, queries], the log of the softmax denominators, is kept. Never holds
-  // queries x keys values. dq has the strides of q; dk and dv those of k and v.
+  // lengths[batch] is the number of valid keys of a batch entry (less than 1 means 1, more than `keys` all); other keys
+  // take no part and get zero gradients. lse[batch, groups, heads, queries], the log of the softmax denominators, is
+  // kept. Never holds queries x keys values. dq has the strides of q; dk and dv those of k and v.
   static void attention(const AttentionSize&, const std::int32_t* lengths /*?*/, const T* q, const T* k, const T* v,
                         T* out /*=*/, S* lse /*=*/);
   static void attention_dx(const AttentionSize&, const std::int32_t* lengths /*?*/, const T* q, const T* k, const T* v,

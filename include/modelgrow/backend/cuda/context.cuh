@@ -17,6 +17,8 @@ class CudaContext {
       kernels::check(cudaStreamCreate(&stream_), "creating a stream");  // in order with the default stream
       kernels::check(cublasCreate(&blas_), "creating a handle");
       kernels::check(cublasSetStream(blas_, stream_), "binding the handle to its stream");
+      // Products that are split along the inner axis add up their parts in float too, not in bf16.
+      kernels::check(cublasSetMathMode(blas_, cublasMath_t(CUBLAS_DEFAULT_MATH | float_sums)), "setting the math mode");
       // A workspace of our own: then the choice of algorithm, and so every bit of a result, is the same in every run.
       workspace_ = pool_.allocate(workspace_bytes);
       kernels::check(cublasSetWorkspace(blas_, workspace_.get(), workspace_bytes), "setting the workspace");
@@ -54,6 +56,7 @@ class CudaContext {
   void synchronize() const { kernels::check(cudaStreamSynchronize(stream_), "waiting for the stream"); }
 
  private:
+  static constexpr int float_sums = CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION;
   static constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
   static CudaContext*& chosen() {
     thread_local CudaContext* context = nullptr;
