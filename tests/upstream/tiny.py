@@ -5,9 +5,12 @@ Sizes that could be confused with each other differ, so that a rule which takes 
 a class hard-codes stay as they are. Every parameter is random, also those that training starts at zero, or a growth could
 hide behind a closed branch."""
 
+import diffusers
 import torch
+from diffusers.models.embeddings import get_3d_rotary_pos_embed
 
 FAMILIES = {}
+GROWTHS = ("depth", "ffn", "hidden", "width", "depth+width")
 
 
 class Absent(Exception):
@@ -15,15 +18,14 @@ class Absent(Exception):
 
 
 class Family:
-    """How a family is made and fed, and which of its spaces a growth of the width names, in one go."""
+    """How a family is made and fed, the spaces that a growth of the whole width names, and which of GROWTHS leave the function
+    of the unmodified class as it is."""
 
-    def __init__(self, make, class_name, widens):
-        self.make, self.class_name, self.widens = make, class_name, widens
+    def __init__(self, make, class_name, widens, exact):
+        self.make, self.class_name, self.widens, self.exact = make, class_name, widens, exact
 
     @property
     def type(self):
-        import diffusers
-
         if not hasattr(diffusers, self.class_name):
             raise Absent(f"diffusers {diffusers.__version__} has no {self.class_name}")
         return getattr(diffusers, self.class_name)
@@ -35,12 +37,24 @@ class Family:
         return {**self.make()[1], "return_dict": False}
 
 
-def family(class_name, widens=("hidden", "ffn")):
+FREE = GROWTHS  # the configuration can express every width by itself
+TIED = ("depth", "width", "depth+width")  # the class derives the width of its MLP from that of the model
+
+
+def family(class_name, exact, widens=("hidden", "ffn")):
     def register(make):
-        FAMILIES[make.__name__] = Family(make, class_name, widens)
+        FAMILIES[make.__name__] = Family(make, class_name, widens, exact)
         return make
 
     return register
+
+
+def operators(family, growth):
+    """The words of the command line."""
+    depth = ["--insert-blocks", "every=1"]
+    spaces = {"depth": [], "ffn": ["ffn"], "hidden": ["hidden"], "width": family.widens, "depth+width": family.widens}[growth]
+    words = depth if growth.startswith("depth") else []
+    return [*words, *(word for space in spaces for word in ("--net2wider", f"space={space},times=2"))]
 
 
 def build(family, seed=1):
@@ -82,13 +96,13 @@ MASK = [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]  # five tokens of text, two of them pa
 SHORT_MASK = [[1, 1, 1, 0], [1, 0, 0, 0]]
 
 
-@family("WanTransformer3DModel")
+@family("WanTransformer3DModel", FREE)
 def wan():
     config = dict(num_attention_heads=3, attention_head_dim=12, ffn_dim=50, text_dim=20, in_channels=4, out_channels=4, num_layers=3)
     return config, dict(hidden_states=noise(2, 4, 2, 4, 6), timestep=steps(), encoder_hidden_states=noise(2, 5, 20, seed=4))
 
 
-@family("WanTransformer3DModel")
+@family("WanTransformer3DModel", FREE)
 def wan_i2v():
     config, inputs = wan()
     return (
@@ -97,7 +111,7 @@ def wan_i2v():
     )
 
 
-@family("WanVACETransformer3DModel")
+@family("WanVACETransformer3DModel", FREE)
 def wan_vace():
     config, inputs = wan()
     return (
@@ -106,7 +120,7 @@ def wan_vace():
     )
 
 
-@family("LTX2VideoTransformer3DModel", widens=("hidden", "audio_hidden", "ffn", "audio_ffn"))
+@family("LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"))
 def ltx2():
     config = dict(
         num_attention_heads=2, attention_head_dim=10, cross_attention_dim=20, audio_num_attention_heads=2, audio_attention_head_dim=6,
@@ -121,7 +135,7 @@ def ltx2():
     return config, inputs
 
 
-@family("LTXVideoTransformer3DModel")
+@family("LTXVideoTransformer3DModel", ("depth",))
 def ltx_video():
     config = dict(
         num_attention_heads=3, attention_head_dim=14, cross_attention_dim=42, caption_channels=20, in_channels=9, out_channels=9, num_layers=3
@@ -133,7 +147,7 @@ def ltx_video():
     return config, inputs
 
 
-@family("HunyuanVideo15Transformer3DModel", widens=("hidden", "ffn", "refiner_ffn"))
+@family("HunyuanVideo15Transformer3DModel", ("depth", "ffn", "width", "depth+width"), widens=("hidden", "ffn", "refiner_ffn"))
 def hunyuan_video15():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=2, num_refiner_layers=2, mlp_ratio=4.0, in_channels=9, out_channels=4,
@@ -147,7 +161,7 @@ def hunyuan_video15():
     return config, inputs
 
 
-@family("HunyuanVideoTransformer3DModel", widens=("hidden", "ffn", "refiner_ffn"))
+@family("HunyuanVideoTransformer3DModel", ("depth", "ffn", "width", "depth+width"), widens=("hidden", "ffn", "refiner_ffn"))
 def hunyuan_video():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=2, num_single_layers=2, num_refiner_layers=2, text_embed_dim=14,
@@ -160,7 +174,7 @@ def hunyuan_video():
     return config, inputs
 
 
-@family("CosmosTransformer3DModel")
+@family("CosmosTransformer3DModel", FREE)
 def cosmos():
     config = dict(
         num_attention_heads=3, attention_head_dim=14, num_layers=3, in_channels=5, out_channels=4, text_embed_dim=12, adaln_lora_dim=10,
@@ -173,7 +187,7 @@ def cosmos():
     return config, inputs
 
 
-@family("CosmosTransformer3DModel")
+@family("CosmosTransformer3DModel", ("ffn", "hidden", "width"))
 def cosmos_learnable():
     config, inputs = cosmos()
     return {**config, "extra_pos_embed_type": "learnable"}, inputs
@@ -188,21 +202,19 @@ def cogvideox(**more):
     return {**config, **more}, inputs
 
 
-@family("CogVideoXTransformer3DModel")
+@family("CogVideoXTransformer3DModel", ("depth",))
 def cogvideox_2b():
     return cogvideox(use_rotary_positional_embeddings=False)
 
 
-@family("CogVideoXTransformer3DModel")
+@family("CogVideoXTransformer3DModel", TIED)
 def cogvideox_5b():
-    from diffusers.models.embeddings import get_3d_rotary_pos_embed
-
     config, inputs = cogvideox(use_rotary_positional_embeddings=True)
     inputs["image_rotary_emb"] = get_3d_rotary_pos_embed(config["attention_head_dim"], ((0, 0), (3, 4)), (3, 4), 4)
     return config, inputs
 
 
-@family("QwenImageTransformer2DModel")
+@family("QwenImageTransformer2DModel", TIED)
 def qwen_image():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=3, joint_attention_dim=14, in_channels=12, out_channels=3, axes_dims_rope=[2, 4, 4]
@@ -214,7 +226,7 @@ def qwen_image():
     return config, inputs
 
 
-@family("Flux2Transformer2DModel")
+@family("Flux2Transformer2DModel", FREE)
 def flux2():
     config = dict(
         num_attention_heads=3, attention_head_dim=12, num_layers=2, num_single_layers=2, in_channels=9, joint_attention_dim=14,
@@ -228,7 +240,7 @@ def flux2():
     return config, inputs
 
 
-@family("FluxTransformer2DModel")
+@family("FluxTransformer2DModel", TIED)
 def flux():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=2, num_single_layers=2, in_channels=9, joint_attention_dim=14,
@@ -242,7 +254,7 @@ def flux():
     return config, inputs
 
 
-@family("SD3Transformer2DModel")
+@family("SD3Transformer2DModel", TIED)
 def sd3():
     config = dict(
         num_attention_heads=3, attention_head_dim=8, num_layers=3, joint_attention_dim=14, caption_projection_dim=24, pooled_projection_dim=18,
@@ -254,7 +266,7 @@ def sd3():
     return config, inputs
 
 
-@family("MiniMaxH3Transformer3DModel")
+@family("MiniMaxH3Transformer3DModel", FREE)
 def minimax_h3():
     config = dict(
         num_attention_heads=3, attention_head_dim=14, hidden_size=30, num_layers=2, num_refiner_layers=2, ffn_dim=22, in_channels=3,
@@ -273,7 +285,7 @@ def minimax_h3():
     return config, inputs
 
 
-@family("MochiTransformer3DModel", widens=("hidden", "text_hidden", "ffn", "text_ffn"))
+@family("MochiTransformer3DModel", TIED, widens=("hidden", "text_hidden", "ffn", "text_ffn"))
 def mochi():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=3, pooled_projection_dim=21, in_channels=5, text_embed_dim=16, time_embed_dim=32
@@ -285,7 +297,7 @@ def mochi():
     return config, inputs
 
 
-@family("ZImageTransformer2DModel")
+@family("ZImageTransformer2DModel", TIED)
 def z_image():
     # The class takes the smaller of dim and 256 for its modulation: wider than that, as the released one.
     config = dict(
@@ -306,13 +318,13 @@ def ada_norm_single(**more):
     )
 
 
-@family("LatteTransformer3DModel")
+@family("LatteTransformer3DModel", ("depth",))
 def latte():
     inputs = dict(hidden_states=noise(2, 4, 3, 8, 8), timestep=steps(), encoder_hidden_states=noise(2, 5, 20, seed=4))
     return ada_norm_single(video_length=3), inputs
 
 
-@family("PixArtTransformer2DModel")
+@family("PixArtTransformer2DModel", ("depth",))
 def pixart():
     sizes = dict(resolution=torch.tensor([[512.0, 512.0], [256.0, 300.0]]), aspect_ratio=torch.tensor([[1.0], [0.7]]))
     inputs = dict(

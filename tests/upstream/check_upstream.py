@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+"""Grows tiny models of upstream classes with the command-line tool and runs old and new in unmodified diffusers.
+
+  check_upstream.py --tool build/modelgrow [--family wan ...] [--growth depth ...] [--keep DIR]
+                    [--table FILE.md] [--json FILE.json]
+  check_upstream.py --self-test
+
+A growth that the certificate calls EXACT, with a class that loads it, must leave every output as it was to 1e-5 of the
+largest one. Where the certificate says that the class cannot load the result, the result must indeed not load or not
+compute the same. Where the class is known to be able (`exact` in tiny.py), the certificate must say so. Exit status 0 when
+all of that holds, 1 when not, 2 when the check itself cannot run."""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import diffusers
+import safetensors
+import torch
+
+from tiny import FAMILIES, GROWTHS, Absent, build, operators, outputs
+
+TOLERANCE = 1e-5
+REFUSED = 3  # the tool's exit status
+
+
+class Broken(Exception):
+    """The check itself cannot go on: the tool is missing or does not keep to its command line."""
+
+
+@dataclass
+class Row:
+    family: str
+    class_name: str
+    growth: str
+    operators: str
+    certificate: str = ""
+    upstream: str = ""
+    difference: float | None = None  # largest absolute difference / largest absolute output
+    verdict: str = ""
+    good: bool = True
+
+
+def run(tool, *words):
+    try:
+        done = subprocess.run([*tool, *map(str, words)], capture_output=True, text=True, timeout=600)
+    except OSError as e:
+        raise Broken(f"cannot run {tool[0]}: {e}") from e
+    if done.returncode in (0, REFUSED):
+        return done
+    raise Broken(f"{' '.join(map(str, words))}: exit status {done.returncode}\n{done.stderr or done.stdout}")
+
+
+def one_line(text):
+    return " ".join(text.split())
+
+
+def load(family, folder):
+    """The model as a user would load it. Raises ValueError when anything of the file stays outside, or is not in it."""
+    model, info = family.type.from_pretrained(folder, output_loading_info=True)
+    for kind, names in info.items():
+        if names:
+            raise ValueError(f"{kind}: {', '.join(map(str, sorted(names)[:3]))}{' ..' if len(names) > 3 else ''}")
+    return model.eval()
+
+
+def compare(before, after):
+    if [t.shape for t in before] != [t.shape for t in after]:
+        return float("inf")
+    largest = max(t.abs().max().item() for t in before)
+    return max((a - b).abs().nan_to_num(nan=float("inf")).max().item() for a, b in zip(before, after)) / largest
+
+
+def size(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def judge_grown(row, family, model, before, folder):
+    """Fills the row from the grown folder, which the certificate called EXACT and loadable."""
+    try:
+        grown = load(family, folder)
+    except Exception as e:  # whatever the class raises is the finding
+        row.verdict, row.good = f"DOES NOT LOAD: {one_line(str(e))[:300]}", False
+        return
+    row.difference = compare(before, outputs(grown, family.inputs()))
+    if size(grown) <= size(model):
+        row.verdict, row.good = "NOT GROWN: no more parameters than before", False
+    elif row.difference > TOLERANCE:
+        row.verdict, row.good = "DIFFERS", False
+    else:
+        row.verdict = "equal"
+
+
+def judge_impossible(row, family, before, folder):
+    """Fills the row from a folder of which the certificate said that the class cannot load it."""
+    try:
+        row.difference = compare(before, outputs(load(family, folder), family.inputs()))
+    except Exception as e:
+        row.verdict = f"does not load, as said: {one_line(str(e))[:160]}"
+        return
+    row.good = row.difference > TOLERANCE
+    row.verdict = "loads and differs, as said" if row.good else "LOADS AND IS EQUAL, although the certificate says it cannot"
+
+
+def check_growth(tool, name, growth, model, before, folder):
+    family = FAMILIES[name]
+    words = operators(family, growth)
+    row = Row(name, family.class_name, growth, " ".join(words))
+    original, grown = folder / "original", folder / growth.replace(" ", "-")
+    planned = run(tool, "plan", original, *words, "--json")
+    if planned.returncode == REFUSED:
+        row.certificate, row.verdict = "refused", one_line(planned.stderr)
+    else:
+        plan = json.loads(planned.stdout)
+        row.certificate, row.upstream = one_line(plan["certificate"]), one_line(plan["upstream"])
+        exact = row.certificate.split("(")[0].strip() == "EXACT"
+        if exact and row.upstream == "loads":
+            run(tool, "grow", original, grown, *words, "--json")
+            judge_grown(row, family, model, before, grown)
+        elif exact:
+            run(tool, "grow", original, grown, *words, "--accept-upstream", "--json")
+            judge_impossible(row, family, before, grown)
+        elif run(tool, "grow", original, grown, *words, "--json").returncode == REFUSED:
+            row.verdict = "refused unless its condition is accepted"
+        else:
+            row.verdict, row.good = "GROWN without a question, although not EXACT", False
+    if growth in family.exact and row.verdict != "equal" and row.good:
+        row.verdict, row.good = f"SHOULD BE EXACT: {row.verdict}", False
+    return row
+
+
+def check_family(tool, name, growths, folder):
+    family = FAMILIES[name]
+    try:
+        model = build(family)
+    except Absent as e:
+        return [Row(name, family.class_name, "", "", verdict=f"absent: {e}")]
+    model.save_pretrained(folder / "original")
+    model = load(family, folder / "original")
+    before = outputs(model, family.inputs())
+    rows = []
+    for growth in growths:
+        rows.append(check_growth(tool, name, growth, model, before, folder))
+        print(line(rows[-1]), flush=True)
+    return rows
+
+
+def line(row):
+    difference = "" if row.difference is None else f"{row.difference:.1e}"
+    return f"{'ok ' if row.good else 'BAD'} {row.family:17s} {row.growth:12s} {difference:8s} {row.certificate} | {row.upstream} | {row.verdict}"
+
+
+def versions():
+    return f"diffusers {diffusers.__version__}, torch {torch.__version__.split('+')[0]}, safetensors {safetensors.__version__}"
+
+
+def table(rows):
+    def cell(text):
+        return text.replace("|", "\\|")
+
+    text = [
+        "# Grown models in upstream's own classes",
+        "",
+        f"Written by `scripts/check-upstream`; {versions()}, float32, CPU. Each row: a tiny model with random weights, saved by",
+        "`save_pretrained`, grown by `modelgrow grow IN OUT` with the operators of the row, loaded by the unmodified class with",
+        "`from_pretrained`. *Difference* is the largest absolute difference of any output, over the largest output; what the",
+        f"certificate calls EXACT must stay below {TOLERANCE:g}.",
+        "",
+        "| family | class | growth | operators | certificate | upstream | difference | what happened |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for r in rows:
+        difference = "" if r.difference is None else f"{r.difference:.1e}"
+        words = f"`{r.operators}`" if r.operators else ""
+        text.append("| " + " | ".join(map(cell, (r.family, r.class_name, r.growth, words, r.certificate, r.upstream, difference, r.verdict))) + " |")
+    return "\n".join(text) + "\n"
+
+
+def check(tool, names, growths, folder):
+    return [row for name in names for row in check_family(tool, name, growths, Path(folder) / name)]
+
+
+def self_test():
+    """The check against a stand-in for the tool: one that is right, and ones that are wrong in ways that must be caught."""
+    stand_in = [sys.executable, str(Path(__file__).with_name("stand_in.py"))]
+    failed = 0
+    for fault, caught in (
+        ("none", None), ("writer", "DIFFERS"), ("config", "DOES NOT LOAD"), ("growth", "NOT GROWN"), ("possible", "LOADS AND IS EQUAL"),
+        ("sure", "SHOULD BE EXACT"),
+    ):
+        print(f"-- stand-in with fault: {fault}")
+        with tempfile.TemporaryDirectory() as folder:
+            rows = check([*stand_in, f"--fault={fault}"], ("wan", "qwen_image"), ("depth",), folder)
+        right = all(r.verdict == "equal" if caught is None else not r.good and r.verdict.startswith(caught) for r in rows)
+        if len(rows) != 2 or not right:
+            failed = 1
+            print(f"self-test: with fault {fault!r} expected {caught or 'equal'}", file=sys.stderr)
+    print("self-test:", "FAILED" if failed else "the check tells right from wrong")
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tool", help="the modelgrow program")
+    parser.add_argument("--family", action="append", choices=FAMILIES, help="only this family; may be repeated")
+    parser.add_argument("--growth", action="append", choices=GROWTHS, help="only this growth; may be repeated")
+    parser.add_argument("--keep", metavar="DIR", help="leave original and grown folders here")
+    parser.add_argument("--table", metavar="FILE", help="write the table as Markdown")
+    parser.add_argument("--json", metavar="FILE", help="write the rows as JSON")
+    parser.add_argument("--self-test", action="store_true", help="check the check, without the tool")
+    options = parser.parse_args()
+    diffusers.logging.set_verbosity_error()  # what it warns of is in the loading report that load() reads
+    if options.self_test:
+        return self_test()
+    if not options.tool:
+        parser.error("--tool is missing")
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = check([options.tool], options.family or FAMILIES, options.growth or GROWTHS, options.keep or scratch)
+    if options.table:
+        Path(options.table).write_text(table(rows))
+    if options.json:
+        Path(options.json).write_text(json.dumps({"versions": versions(), "rows": [asdict(r) for r in rows]}, indent=1) + "\n")
+    equal, bad = sum(r.verdict == "equal" for r in rows), sum(not r.good for r in rows)
+    print(f"check-upstream: {len(rows)} growths, {equal} loaded and equal, {bad} wrong ({versions()})")
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Broken as e:
+        print(f"check-upstream: {e}", file=sys.stderr)
+        sys.exit(2)
