@@ -7,6 +7,7 @@
 #include <modelgrow/grow/plan_print.hpp>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/message.hpp"
 #include "tiny.hpp"
 
 using namespace modelgrow;
@@ -34,7 +35,8 @@ std::string refusal(F&& f) {
   }
   return "nothing was refused";
 }
-bool says(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
+using modelgrow::testing::message_of;
+using modelgrow::testing::says;
 
 SpaceMap widen(const std::string& space, std::int64_t n, std::vector<std::int64_t> from, std::vector<double> split) {
   return SpaceMap{.space = space, .old_size = n, .from = std::move(from), .split = std::move(split)};
@@ -72,11 +74,13 @@ TEST_CASE("a plan survives JSON with the same effect") {
   CHECK_THROWS_AS(plan_from_json("{}", s), format_error);
   CHECK_THROWS_AS(plan_from_json("[1", s), format_error);
   for (const char* bad :
-       {R"({"verb":"remap"})", R"({"verb":"fly"})", R"({"verb":"insert","stack":"blocks","at":"x","like":0})", "3",
+       {R"({"verb":"remap"})", R"({"verb":"fly"})", R"({"verb":"insert","stacks":["blocks"],"at":"x","like":0})", "3",
         R"({"verb":"add","seed":1,"spaces":[],"parameters":[{"name":"x","dtype":"F99"}]})"})
-    CHECK_THROWS_AS(plan_from_json(R"({"modelgrow_plan":1,"family":"tiny","steps":[)" + std::string(bad) + "]}", s),
+    CHECK_THROWS_AS(plan_from_json(R"({"modelgrow_plan":2,"family":"tiny","steps":[)" + std::string(bad) + "]}", s),
                     format_error);
-  CHECK_THROWS_AS(plan_from_json(R"({"modelgrow_plan":1,"family":"other","steps":[]})", s), plan_error);
+  CHECK_THROWS_AS(plan_from_json(R"({"modelgrow_plan":2,"family":"other","steps":[]})", s), plan_error);
+  CHECK(says(message_of<format_error>([&] { plan_from_json(R"({"modelgrow_plan":1,"family":"tiny","steps":[]})", s); }),
+             "version 1", "make it anew"));
 }
 
 TEST_CASE("a plan says what it will do") {
@@ -183,9 +187,9 @@ TEST_CASE("mistakes are refused with a reason") {
     CHECK(says(refusal([&] {
                  p.add({closer, spec("blocks.1.new.a.weight", {out(hidden)}, Init::ones(), Purpose::weight)});
                }),
-               "nothing closes the new parameters of blocks.1"));
+               "nothing closes the branch 'new' of the new parameter 'blocks.1.new.a.weight' in blocks.1"));
     CHECK(says(refusal([&] { p.add({spec("new", {out(hidden)}, Init::ones(), Purpose::weight)}); }),
-               "nothing closes the new parameter 'new'"));
+               "nothing closes the branch 'new' of the new parameter 'new'"));
     CHECK(says(refusal([&] { p.add({spec("pos", {out(hidden)}, Init::ones(), Purpose::buffer)}); }), "already"));
     CHECK(says(refusal([&] { p.add({closer, closer}); }), "given twice"));
     CHECK(says(refusal([&] { p.add({}); }), "nothing was given"));
@@ -237,6 +241,8 @@ TEST_CASE("what is known about the trajectory") {
   CHECK(claim(Net2Wider{.space = "ffn", .to = 10, .noise_db = 20}) == Exactness::approximate);
   auto conditional = s;
   conditional.spaces[2].rules.exact_if = "the table is stored";
-  CHECK(plan(conditional, Net2Wider{.space = "ffn", .to = 9}).certificate() ==
+  CHECK(says(refusal([&] { plan(conditional, Net2Wider{.space = "ffn", .to = 9}); }), "only if the table is stored",
+             "accept_conditions"));
+  CHECK(plan(conditional, accept_conditions, Net2Wider{.space = "ffn", .to = 9}).certificate() ==
         Certificate{.exactness = Exactness::exact_if, .reason = "the table is stored"});
 }

@@ -79,6 +79,22 @@ inline std::string to_string(const Extent& extent) {
   return text;
 }
 
+/// Sizes of the chunks of an axis, in order: "6*hidden" has six, "3*heads*64 + ffn" four.
+inline std::vector<std::int64_t> chunks_of(const Extent& extent) {
+  std::vector<std::int64_t> chunks;
+  for (const auto& term : extent.terms()) {
+    std::int64_t times = 1, size = 1;
+    bool leading = true;
+    for (const auto& factor : term) {
+      leading = leading && factor.name.empty();
+      (leading ? times : size) *= factor.size;
+    }
+    if (leading) std::swap(times, size);  // a number is one chunk
+    chunks.insert(chunks.end(), std::size_t(times), size);
+  }
+  return chunks;
+}
+
 /// What an axis does with its space: written (rows), summed over (columns), one value per unit, or never grown.
 enum class Role { out, in, each, fixed };
 
@@ -108,7 +124,8 @@ inline Shape shape_of(const Axes& axes) {
 }
 
 /// How one space grows: new unit j is a copy of old unit from[j]; its consumers take split[j] of the old weight.
-/// The splits of all copies of one unit sum to 1, so every consumer computes the same sum as before.
+/// The splits of all copies of one unit sum to 1, so every consumer computes the same sum as before. Consumers of a
+/// unit with split 0 start at zero and learn from there (their moments, too).
 struct SpaceMap {
   std::string space;
   std::int64_t old_size = 0;
@@ -144,7 +161,8 @@ inline AxisMap lift(const Axis& axis, const SpaceMap& map) {
           const double split = hit ? map.split[std::size_t(i)] : 1.0;
           next.from.push_back(done.from[p] * factor.size + (hit ? map.from[std::size_t(i)] : i));
           next.weight.push_back(done.weight[p] * (axis.role == Role::in ? split : 1.0));
-          next.gradient.push_back(done.gradient[p] * (axis.role == Role::in ? 1.0 : split));
+          const double share = axis.role == Role::in ? (split > 0 ? 1.0 : 0.0) : split;
+          next.gradient.push_back(done.gradient[p] * share);
         }
       done = std::move(next);
     }

@@ -13,21 +13,36 @@
 
 namespace modelgrow::inline v0 {
 
-/// Where new blocks may enter a stack, and why not before.
+/// What a family knows about growing one of its stacks.
 struct StackRules {
-  std::int64_t first_insertion = 0;
-  std::string because;
+  std::int64_t first_insertion = 0;  // new blocks may not come before this one,
+  std::string because = {};          // which is the reason
+  /// Axes that the blocks add to ("hidden"), as text; none: what the closing parameters of the stack write.
+  std::vector<std::string> streams = {};
+  std::string paired_with = {};              // a stack of the same length whose blocks take turns with these
+  std::string last_is_special = {};          // why the last block is of another kind: nothing may come behind it
+  std::string never_identity = {};           // why no inserted block is the identity, however it is closed
+  std::vector<std::string> first_only = {};  // what block 0 alone has ("proj_in.weight"): never copied
+  std::int64_t period = 1;                   // kinds of blocks take turns: new ones come in runs of a multiple of this
+  bool operator==(const StackRules&) const = default;
 };
 
-/// How units of a space may be copied: any map, or the same number of copies of each (a norm runs across the space).
-enum class Copies { any, uniform };
+/// How units of a space may be copied.
+enum class Copies {
+  any,
+  uniform,  // the same number of copies of each: a norm runs across the space
+  spread,   // unit j becomes unit k*j, and what reads the units between starts at zero: a ladder of frequencies
+  never,
+};
 
 /// What a family knows about one of its spaces beyond its size.
 struct SpaceRules {
   Copies copies = Copies::any;
-  std::string because = {};   // the layer that asks for uniform copies, for error messages
+  std::string because = {};   // the layer that asks for uniform copies, or why none are possible, for error messages
   std::string tied_to = {};   // a space that must grow by the same factor (config cannot express anything else)
   std::string exact_if = {};  // what must hold for growth of this space to be exact, when that is not in the weights
+  bool interleaved = false;   // copies stand beside their unit: vectors of this space are laid end to end
+  bool operator==(const SpaceRules&) const = default;
 };
 
 /// Walks a module and calls `on_parameter(path, parameter)`; stacks and spaces are reported when asked for.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A parameter is a tensor that knows the meaning of its axes; its shape follows from them, so the two cannot disagree.
 #pragma once
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <modelgrow/core/axis.hpp>
 #include <modelgrow/core/tensor.hpp>
@@ -31,11 +33,33 @@ enum class Purpose {
 constexpr bool is_trained(Purpose p) { return p == Purpose::weight || p == Purpose::closes; }
 constexpr bool closes_branch(Purpose p) { return p == Purpose::closes || p == Purpose::scheduled; }
 
+/// Chunks of the first axis of a parameter that close a branch: gates among shifts and scales.
+struct Gates {
+  std::vector<std::int64_t> chunks;
+  std::string branch;
+  bool operator==(const Gates&) const = default;
+};
+
+/// What a parameter has to do with the residual stream of its block, beyond its purpose.
+struct Stream {
+  /// The branch that it belongs to: closing one factor of a branch makes the branch the identity. Empty: the module of
+  /// the block that it lies in ("attn1"), or outside of blocks the first part of its name.
+  std::string branch = {};
+  /// Of a parameter that closes: only these chunks do; none: all of it.
+  std::vector<Gates> gates = {};
+  /// A weight `out <stream>, in ..` that is not what closes its branch: another parameter of `branch` does, or, without
+  /// a branch, it does not write the residual stream at all.
+  bool inner = false;
+  bool operator==(const Stream&) const = default;
+};
+
 /// Axes, initialisation and purpose of one parameter.
 struct ParamInfo {
   Axes axes;
   Init init = Init::zeros();
   Purpose purpose = Purpose::weight;
+  Stream stream = {};
+  bool operator==(const ParamInfo&) const = default;
 };
 
 /// A trainable tensor (or a buffer) with the meaning of its axes. The gradient is allocated by the first backward pass.

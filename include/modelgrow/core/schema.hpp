@@ -11,6 +11,8 @@
 #include <vector>
 
 #include <modelgrow/core/describe.hpp>
+#include <modelgrow/core/expression.hpp>
+#include <modelgrow/core/names.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -20,17 +22,22 @@ struct ParamSpec {
   DType dtype = DType::f32;
   ParamInfo info;
   Shape shape() const { return shape_of(info.axes); }
+  bool operator==(const ParamSpec&) const = default;
 };
 /// A list of equal blocks named "<name>.<i>.".
 struct StackSpec {
   std::string name;
   std::int64_t count = 0;
-  StackRules rules;
+  StackRules rules = {};
+  std::string alias = {};  // the family's own name of the stack, by which formulas call it, where files have another
+  const std::string& size_name() const { return alias.empty() ? name : alias; }
+  bool operator==(const StackSpec&) const = default;
 };
 /// A space with what the family says about growing it.
 struct SpaceSpec {
   Space space;
-  SpaceRules rules;
+  SpaceRules rules = {};
+  bool operator==(const SpaceSpec&) const = default;
 };
 
 struct Schema;
@@ -46,16 +53,53 @@ struct SchemaOption {
 /// Keys of config.json with their new values as JSON text.
 using ConfigPatch = std::vector<std::pair<std::string, std::string>>;
 
+/// A key of config.json whose value is a formula of sizes: a whole number, or with a divisor a ratio.
+struct ConfigRule {
+  std::string key;
+  Expression value, divisor = {};
+  bool operator==(const ConfigRule&) const = default;
+};
+/// A key of config.json that lists block numbers. `with`: the blocks of `stack` that have this tensor. Otherwise entry
+/// g is the block of `stack` that block g of `guests` feeds.
+struct BlockList {
+  std::string key, stack, with, guests;
+  std::vector<std::int64_t> blocks;
+  bool operator==(const BlockList&) const = default;
+};
+/// A size that the upstream class computes and cannot be told: growth that breaks it cannot be loaded there.
+struct StockRule {
+  std::string name;
+  Expression value;
+  std::string because;
+  bool operator==(const StockRule&) const = default;
+};
+
 /// Parameters, stacks and spaces of one model, the layers it could have, and how its configuration says so.
 struct Schema {
   std::string family;
   std::vector<ParamSpec> parameters;
   std::vector<StackSpec> stacks;
   std::vector<SpaceSpec> spaces;
-  std::vector<SchemaOption> options;
+  Sizes constants = {};                   // sizes that never grow and that config.json or the class computes with
+  std::vector<ConfigRule> config = {};    // keys of config.json that follow from sizes
+  std::vector<BlockList> lists = {};      // keys of config.json that hold block numbers
+  std::vector<StockRule> stock = {};      // what the upstream class insists on
+  std::vector<std::string> remarks = {};  // what people should know who grow this family
+  std::vector<SchemaOption> options = {};
   std::map<std::string, std::string> settings = {};  // what shapes do not show, by name; options switched on set them
   /// The keys of config.json that follow from a (grown) schema of this family; empty when there is no config.json.
-  std::function<ConfigPatch(const Schema&)> config_patch;
+  std::function<ConfigPatch(const Schema&)> config_patch = {};
+  /// Reads a checkpoint of this family again, from its names and config.json, to prove that a grown one is what the
+  /// plan promised; empty where nothing can.
+  std::function<Schema(const Names&, std::string_view config, const std::string& where)> reader = {};
+
+  /// Sizes of everything that has one: spaces, stacks, constants.
+  Sizes sizes() const {
+    Sizes all = constants;
+    for (const auto& s : spaces) all[s.space.name] = s.space.size;
+    for (const auto& s : stacks) all[s.size_name()] = s.count;
+    return all;
+  }
 
   const ParamSpec* find(std::string_view name) const {
     const auto it = std::find_if(parameters.begin(), parameters.end(), [&](const auto& p) { return p.name == name; });
@@ -74,7 +118,7 @@ struct Schema {
   /// Throws plan_error that lists the stacks there are.
   const StackSpec& stack(std::string_view name) const {
     for (const auto& s : stacks)
-      if (s.name == name) return s;
+      if (s.name == name || s.size_name() == name) return s;
     std::string known;
     for (const auto& s : stacks) known += (known.empty() ? "" : ", ") + s.name;
     throw plan_error("family '" + family + "' has no stack named '" + std::string(name) +

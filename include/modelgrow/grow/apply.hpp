@@ -26,9 +26,18 @@ void stream_recipe(const Recipe& r, const Output& o, const TileSink& write) {
   const Fresh fresh(r.init, shape_of(r.source_axes), r.seed, r.init_key);
   const Source<T> source{.data = o.source ? o.source->data : nullptr, .fresh = &fresh};
   std::vector<T> buffer(std::size_t(std::min(n, tile)));
+  const std::int64_t row = r.shape.rank() > 0 && r.shape[0] > 0 ? n / r.shape[0] : 1;
+  const auto close = [&](std::int64_t first, std::int64_t last, T* values) {  // rows that are gates
+    if (o.of != Of::weights) return;
+    for (const auto& g : r.gates) {
+      const std::int64_t from = std::max(first, g.begin * row), to = std::min(last, g.end * row);
+      if (from < to) std::fill(values + (from - first), values + (to - first), T(0));
+    }
+  };
   for (std::int64_t begin = 0; begin < n; begin += tile) {
     const std::int64_t end = std::min(n, begin + tile);
     kernel.run(source, begin, end, buffer.data());
+    close(begin, end, buffer.data());
     write(std::as_bytes(std::span(buffer)).first(sizeof(T) * std::size_t(end - begin)));
   }
 }

@@ -6,6 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include <modelgrow/core/schema.hpp>
+#include <modelgrow/core/words.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -29,5 +33,47 @@ inline std::optional<BlockName> block_name(std::string_view name, std::string_vi
 inline std::string in_block(std::string_view stack, std::int64_t block, std::string_view rest) {
   return std::string(stack) + "." + std::to_string(block) + "." + std::string(rest);
 }
+
+/// A range of rows: of the first axis of a tensor.
+struct Rows {
+  std::int64_t begin = 0, end = 0;
+  bool operator==(const Rows&) const = default;
+};
+
+namespace detail {
+
+inline std::string quote(std::string_view s) { return "'" + std::string(s) + "'"; }
+
+/// The module that a name lies in: its first part ("attn1" of "attn1.to_out.0.weight").
+inline std::string first_part(std::string_view rest) { return std::string(rest.substr(0, rest.find('.'))); }
+
+/// Throws plan_error for chunks that an axis does not have.
+inline std::vector<Rows> rows_of(const std::vector<std::int64_t>& chunks, const Axes& axes, const std::string& name) {
+  const auto sizes = axes.empty() ? std::vector<std::int64_t>{} : chunks_of(axes[0].extent);
+  std::vector<Rows> rows;
+  for (const auto c : chunks) {
+    if (c < 0 || c >= std::int64_t(sizes.size()))
+      throw plan_error("parameter " + quote(name) + " closes by chunk " + std::to_string(c) + "; its first axis has " +
+                       std::to_string(sizes.size()));
+    Rows r;
+    for (std::int64_t k = 0; k < c; ++k) r.begin += sizes[std::size_t(k)];
+    r.end = r.begin + sizes[std::size_t(c)];
+    rows.push_back(r);
+  }
+  return rows;
+}
+
+/// The rows of a parameter that close a branch; none: all of it does, or nothing.
+inline std::vector<Rows> gate_rows(const ParamSpec& p) {
+  std::vector<Rows> all;
+  for (const auto& gates : p.info.stream.gates)
+    for (const auto& r : rows_of(gates.chunks, p.info.axes, p.name)) all.push_back(r);
+  return all;
+}
+
+/// Whether all of a parameter is zero when its branch is closed.
+inline bool closes_whole(const ParamInfo& info) { return closes_branch(info.purpose) && info.stream.gates.empty(); }
+
+}  // namespace detail
 
 }  // namespace modelgrow::inline v0

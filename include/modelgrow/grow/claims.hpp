@@ -14,8 +14,6 @@
 
 namespace modelgrow::inline v0::detail {
 
-inline std::string quote(std::string_view s) { return "'" + std::string(s) + "'"; }
-
 /// "1152 -> 2304".
 inline std::string arrow(std::int64_t from, std::int64_t to) {
   return std::to_string(from) + " -> " + std::to_string(to);
@@ -28,8 +26,9 @@ inline Certificate approximate(std::string reason) {
   return Certificate{.exactness = Exactness::approximate, .reason = std::move(reason)};
 }
 
-/// How often each old unit is copied; throws plan_error for a map that is none.
-inline std::vector<std::int64_t> copies_of(const SpaceMap& m) {
+/// How often each old unit is copied; throws plan_error for a map that is none. Of a ladder of frequencies (spread),
+/// the units between may have no share.
+inline std::vector<std::int64_t> copies_of(const SpaceMap& m, Copies kind = Copies::any) {
   const auto bad = [&](const std::string& what) { throw plan_error("remap of space " + quote(m.space) + ": " + what); };
   if (m.from.empty()) bad("the new size is 0; a space has at least one unit");
   if (m.split.size() != m.from.size())
@@ -40,7 +39,7 @@ inline std::vector<std::int64_t> copies_of(const SpaceMap& m) {
     if (m.from[j] < 0 || m.from[j] >= m.old_size)
       bad("unit " + std::to_string(j) + " copies unit " + std::to_string(m.from[j]) + " of " +
           std::to_string(m.old_size));
-    if (!(m.split[j] > 0) || m.split[j] > 1)
+    if (!(m.split[j] > 0 || (kind == Copies::spread && m.split[j] == 0)) || m.split[j] > 1)
       bad("unit " + std::to_string(j) + " has the split " + std::to_string(m.split[j]) + "; expected 0 < split <= 1");
     ++copies[std::size_t(m.from[j])];
     sum[std::size_t(m.from[j])] += m.split[j];
@@ -54,7 +53,34 @@ inline std::vector<std::int64_t> copies_of(const SpaceMap& m) {
 
 /// The claims about growing one space.
 inline Claims claims_of(const SpaceMap& m, const SpaceSpec& spec, const Noise& noise) {
-  const auto copies = copies_of(m);
+  const auto copies = copies_of(m, spec.rules.copies);
+  const std::int64_t times = m.new_size() / m.old_size;
+  const auto everywhere = [&](auto&& holds) {
+    bool all = m.new_size() % m.old_size == 0;
+    for (std::int64_t j = 0; all && j < m.new_size(); ++j) all = holds(j);
+    return all;
+  };
+  const auto beside = [&](std::int64_t j) { return m.from[std::size_t(j)] == j / times; };
+  if (spec.rules.copies == Copies::never)
+    return Claims{.function = approximate(spec.rules.because), .trajectory = approximate(spec.rules.because)};
+  if (spec.rules.copies == Copies::spread) {
+    const std::string why = "unit j of " + quote(m.space) + " has to become unit " + std::to_string(times) +
+                            " j with the whole weight, because " + spec.rules.because;
+    if (!everywhere([&](std::int64_t j) { return beside(j) && m.split[std::size_t(j)] == (j % times == 0 ? 1 : 0); }))
+      return Claims{.function = approximate(why), .trajectory = approximate(why)};
+    if (noise.on())
+      throw plan_error("noise cannot be added to the frequencies of " + quote(m.space) + "; leave it out");
+    Claims claims;
+    claims.function.reason = "old frequencies keep their weights, new ones start at zero";
+    if (times > 1)
+      claims.trajectory = approximate("the new frequencies of " + quote(m.space) + " learn from the first step");
+    return claims;
+  }
+  if (spec.rules.interleaved && !everywhere(beside)) {
+    const std::string why = "copies of " + quote(m.space) + " have to stand beside their unit, because " +
+                            (spec.rules.because.empty() ? "vectors of it are laid end to end" : spec.rules.because);
+    return Claims{.function = approximate(why), .trajectory = approximate(why)};
+  }
   const auto [least, most] = std::minmax_element(copies.begin(), copies.end());
   if (*least == 0)
     return Claims{.function = approximate("units of " + quote(m.space) + " are left out"),
@@ -94,40 +120,55 @@ inline bool is_bias(const ParamSpec& p) {
   return p.name.ends_with("bias") || (p.info.axes.size() == 1 && p.info.axes[0].role == Role::out);
 }
 
-/// The claims about new parameters. Inside a block, exactly one factor of the new branch must be zero: what closes it
-/// (growth-maths: two zero factors in a row never get a gradient). Throws plan_error for a dead branch.
+/// A branch: its name, and the block that it lies in (empty outside of blocks).
+struct Branch {
+  std::string name, block;
+  auto operator<=>(const Branch&) const = default;
+};
+/// The branch of a parameter, or of gates in it that name one.
+inline Branch branch_of(const ParamSpec& p, const std::vector<StackSpec>& stacks, const std::string& named = {}) {
+  const std::string& own = named.empty() ? p.info.stream.branch : named;
+  for (const auto& s : stacks)
+    if (const auto b = block_name(p.name, s.name))
+      return {.name = own.empty() ? first_part(b->rest) : own, .block = s.name + "." + std::to_string(b->block)};
+  return {.name = own.empty() ? first_part(p.name) : own, .block = {}};
+}
+/// Calls f(branch) for every branch that a parameter closes.
+template <class F>
+void for_each_closed(const ParamSpec& p, const std::vector<StackSpec>& stacks, F&& f) {
+  if (!closes_branch(p.info.purpose)) return;
+  for (const auto& g : p.info.stream.gates) f(branch_of(p, stacks, g.branch));
+  if (p.info.stream.gates.empty()) f(branch_of(p, stacks));
+}
+
+/// The claims about new parameters. Every branch that they bring has exactly one kind of factor that is zero: what
+/// closes it, in every block that it has a part in (growth-maths: two zero factors in a row never get a gradient).
+/// Throws plan_error for a dead branch.
 inline Claims claims_of(const std::vector<ParamSpec>& added, const std::vector<StackSpec>& stacks) {
-  std::map<std::string, std::int64_t> closers;  // block -> closing parameters
+  std::map<Branch, std::int64_t> closers;          // by branch and block
+  std::map<std::string, std::int64_t> everywhere;  // by branch
   std::int64_t all = 0;
-  const ParamSpec* trained = nullptr;  // the first
   Claims claims;
   for (const auto& p : added) {
-    std::string where;
-    for (const auto& s : stacks)
-      if (const auto b = block_name(p.name, s.name)) where = s.name + "." + std::to_string(b->block);
-    auto& here = closers[where];
     const bool zero = p.info.init.kind == Init::Kind::zeros;
-    if (!trained && is_trained(p.info.purpose)) trained = &p;
     if (closes_branch(p.info.purpose)) {
-      if (zero) {
-        ++here;
-        ++all;
-      } else {
-        claims.function = approximate(quote(p.name) + " closes a new branch but does not start at zero");
-      }
+      if (!zero) claims.function = approximate(quote(p.name) + " closes a new branch but does not start at zero");
+      for_each_closed(p, stacks, [&](const Branch& b) { closers[b] += zero, everywhere[b.name] += zero; });
+      all += zero;
     } else if (zero && p.info.purpose == Purpose::weight && !is_bias(p)) {
       throw plan_error("the new parameter " + quote(p.name) +
                        " starts at zero although it does not close its branch: together with the closing parameter "
                        "no gradient would ever reach either; initialise it with random numbers or ones");
     }
   }
-  const auto nothing_closes = [&](const std::string& what) {
-    if (claims.function.exactness == Exactness::exact)
-      claims.function = approximate("nothing closes the new parameter" + what);
-  };
-  for (const auto& [where, n] : closers)
-    if (trained && !where.empty() && n == 0) nothing_closes("s of " + where);
-  if (trained && all == 0) nothing_closes(" " + quote(trained->name));
+  for (const auto& p : added) {
+    if (!is_trained(p.info.purpose) || claims.function.exactness != Exactness::exact) continue;
+    const Branch b = branch_of(p, stacks);
+    const auto closed = b.block.empty() ? everywhere[b.name] : closers[b];
+    if (closed == 0)
+      claims.function = approximate("nothing closes the branch " + quote(b.name) + " of the new parameter " +
+                                    quote(p.name) + (b.block.empty() ? "" : " in " + b.block));
+  }
   if (claims.function.exactness == Exactness::exact)
     claims.function = all > 0
                           ? Certificate{.reason = std::to_string(all) + " closing parameters start at zero"}

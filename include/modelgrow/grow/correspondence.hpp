@@ -55,6 +55,13 @@ struct Ancestor {
   bool fresh = false;  // part of an inserted block, or added
 };
 
+/// What block 0 of a stack alone has.
+inline std::vector<std::string> first_only(const Plan& plan, const std::string& stack) {
+  for (const auto& s : plan.source().stacks)
+    if (s.name == stack) return s.rules.first_only;
+  return {};
+}
+
 /// New name -> ancestor. Names outside the schema follow their blocks but are not copied with them.
 inline std::map<std::string, Ancestor> ancestors(const Plan& plan, const std::vector<std::string>& names) {
   std::set<std::string> known;
@@ -63,18 +70,24 @@ inline std::map<std::string, Ancestor> ancestors(const Plan& plan, const std::ve
   for (const auto& n : names) now[n] = Ancestor{.source = n};
   for (const auto& step : plan.steps()) {
     if (const auto* insert = std::get_if<Insert>(&step.verb)) {
-      std::map<std::string, Ancestor> next;
-      for (const auto& [n, a] : now) {
-        const auto b = block_name(n, insert->stack);
-        if (!b) {
-          next[n] = a;
-          continue;
+      for (const auto& stack : insert->stacks) {
+        const auto alone = first_only(plan, stack);
+        std::map<std::string, Ancestor> next;
+        for (const auto& [n, a] : now) {
+          const auto b = block_name(n, stack);
+          if (!b) {
+            next[n] = a;
+            continue;
+          }
+          next[in_block(stack, b->block + (b->block >= insert->at ? insert->run : 0), b->rest)] = a;
+          const bool copied = b->block >= insert->like && b->block < insert->like + insert->run &&
+                              std::find(alone.begin(), alone.end(), b->rest) == alone.end();
+          if (copied && (a.source.empty() || known.contains(a.source)))
+            next[in_block(stack, insert->at + b->block - insert->like, b->rest)] =
+                Ancestor{.source = a.source, .fresh = true};
         }
-        next[in_block(insert->stack, b->block + (b->block >= insert->at ? 1 : 0), b->rest)] = a;
-        if (b->block == insert->like && (a.source.empty() || known.contains(a.source)))
-          next[in_block(insert->stack, insert->at, b->rest)] = Ancestor{.source = a.source, .fresh = true};
+        now = std::move(next);
       }
-      now = std::move(next);
     } else if (const auto* add = std::get_if<Add>(&step.verb)) {
       for (const auto& p : add->parameters) now[p.name] = Ancestor{.source = {}, .fresh = true};
     } else if (const auto* rename = std::get_if<Rename>(&step.verb)) {

@@ -69,8 +69,9 @@ class FileComparison {
     }
   }
   /// Sums over consumer axes (weights) or producer axes (moments) and compares with the ancestor.
-  double residual(const TensorView& t, const TensorView& old, const ParamSpec& now, const ParamSpec& before,
-                  Of of) const {
+  /// `rows`: of these rows of the new tensor only.
+  double residual(const TensorView& t, const TensorView& old, const ParamSpec& now, const ParamSpec& before, Of of,
+                  std::optional<Rows> rows = {}) const {
     if (t.shape != now.shape())
       fail("tensor '" + t.name + "' has shape " + to_string(t.shape) + "; the plan promised " + to_string(now.shape()));
     if (old.shape != before.shape())
@@ -85,19 +86,50 @@ class FileComparison {
                         .old_size = before.info.axes[a].size()};
       const bool consumer = now.info.axes[a].role == Role::in;
       const bool grew = axis.size() != axis.old_size;
-      axis.summed = grew && (of == Of::weights ? consumer : !consumer);
+      axis.summed = grew && (of == Of::weights ? consumer : !consumer || spread(now.info.axes[a]));
+      if (a == 0 && rows) axis.old = {axis.old.begin() + rows->begin, axis.old.begin() + rows->end};
       axes.push_back(std::move(axis));
     }
+    const std::int64_t skipped = rows && t.shape[0] > 0 ? rows->begin * std::int64_t(t.span().size()) / t.shape[0] : 0;
     ComparedElements elements{};
     with_element(t.dtype, [&]<class T>(T) {
       elements = of == Of::second_moment ? elements_as<T, Of::second_moment>() : elements_as<T, Of::weights>();
     });
-    return residual_of(elements, t.data, old.data, axes).relative();
+    return residual_of(elements, t.data + skipped, old.data, axes).relative();
+  }
+  /// Gates are zero; the rows between them follow the rule of their ancestor.
+  void gates(FileCheck& check, const TensorView& t, const std::vector<Rows>& gates, const TensorView* old,
+             const ParamSpec& now, const ParamSpec* before) const {
+    const std::size_t row = t.shape[0] > 0 ? t.span().size() / std::size_t(t.shape[0]) : 0;
+    std::vector<bool> gate(std::size_t(t.shape[0]), false);
+    for (const auto& g : gates)
+      for (std::int64_t i = g.begin; i < g.end; ++i) {
+        gate[std::size_t(i)] = true;
+        if (!all_zero(t.span().subspan(std::size_t(i) * row, row)))
+          fail("row " + std::to_string(i) + " of tensor '" + t.name + "' is not zero, but it is a gate of a new block");
+      }
+    double most = 0;
+    for (std::size_t begin = 0; old && before && begin < gate.size();) {
+      std::size_t end = begin;
+      while (end < gate.size() && gate[end] == gate[begin]) ++end;
+      if (!gate[begin])
+        most = std::max(most, residual(t, *old, now, *before, Of::weights,
+                                       Rows{.begin = std::int64_t(begin), .end = std::int64_t(end)}));
+      begin = end;
+    }
+    record(check, t.name, "gates zero, else W' E_in = E_out W", most);
   }
   std::map<std::string, Ancestor> ancestors() const {
     std::vector<std::string> names;
     for (const auto& t : old_.tensors()) names.push_back(t.name);
     return detail::ancestors(plan_, names);
+  }
+
+  /// Whether an axis is a ladder of frequencies, whose new consumers start at zero.
+  bool spread(const Axis& axis) const {
+    for (const auto& s : plan_.source().spaces)
+      if (s.rules.copies == Copies::spread && axis.extent.mentions(s.space.name)) return true;
+    return false;
   }
 
   const Plan& plan_;
@@ -123,8 +155,12 @@ inline FileCheck check_weights(const Plan& plan, const TensorSet& old, const Ten
     if (ancestor.source.empty() && now->info.purpose == Purpose::buffer && !grown.find(name)) continue;
     const TensorView& t = compare.grown(name);
     ++seen;
-    const bool closer = now && ancestor.fresh && closes_branch(now->info.purpose);
-    if (closer && (!ancestor.source.empty() || now->info.init.kind == Init::Kind::zeros)) {
+    const bool closer = now && ancestor.fresh && detail::closes_whole(now->info);
+    const auto gates = now && ancestor.fresh ? detail::gate_rows(*now) : std::vector<Rows>{};
+    if (!gates.empty()) {
+      compare.gates(check, t, gates, ancestor.source.empty() ? nullptr : old.find(ancestor.source), *now,
+                    plan.source().find(ancestor.source));
+    } else if (closer && (!ancestor.source.empty() || now->info.init.kind == Init::Kind::zeros)) {
       compare.zero(check, t, "it closes a new branch, which would change the function");
     } else if (ancestor.source.empty()) {
       if (t.shape != now->shape())

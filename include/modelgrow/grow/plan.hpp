@@ -2,6 +2,7 @@
 // A plan is a schema and a list of verbs applied to it. It knows, for every parameter of the grown model, where its
 // numbers come from; it holds none itself, so the same plan grows files, live models, gradients, moments and averages.
 #pragma once
+#include <algorithm>
 #include <concepts>
 #include <filesystem>
 #include <functional>
@@ -43,8 +44,9 @@ class Plan {
   /// Grows spaces that are tied to each other, in one step; most often just one.
   void remap(std::vector<SpaceMap> maps, const Noise& noise = {});
   /// Block `at` becomes a copy of block `like` (both numbered before the insertion) whose closing parameters, weights
-  /// and biases, are zero.
-  void insert(std::string_view stack, std::int64_t at, std::int64_t like);
+  /// and biases, are zero; `run` blocks at once where kinds take turns. A stack that is paired with this one grows
+  /// along.
+  void insert(std::string_view stack, std::int64_t at, std::int64_t like, std::int64_t run = 1);
   /// New parameters; inside a block they need a closing parameter that starts at zero.
   void add(std::vector<ParamSpec> parameters, std::vector<SpaceSpec> spaces = {}, std::uint64_t seed = 0) {
     say(Add{.parameters = std::move(parameters), .spaces = std::move(spaces), .settings = {}, .seed = seed});
@@ -53,8 +55,9 @@ class Plan {
   void drop(std::string_view name, std::string_view because = {});
   /// Parameter `name`, which may be new, takes its values from `to`.
   void tie(std::string_view name, std::string_view to);
-  void allow_approximate();
-  bool approximate_allowed() const { return approximate_allowed_; }
+  void allow(Allow::What what);
+  bool allows(Allow::What what) const { return std::find(allowed_.begin(), allowed_.end(), what) != allowed_.end(); }
+  bool approximate_allowed() const { return allows(Allow::What::approximate); }
   /// Says a verb that is held as data.
   void say(const Verb& verb);
   /// Applies an operator; its steps carry its name. Strong guarantee: a plan_error leaves the plan as it was.
@@ -74,6 +77,8 @@ class Plan {
 
   /// Spaces that must grow together with this one, itself first.
   std::vector<std::string> tied(std::string_view space) const;
+  /// Stacks that must grow together with this one, itself first.
+  std::vector<std::string> paired(std::string_view stack) const;
   /// How parameter i of schema() is made.
   Recipe recipe(std::size_t i) const;
   std::vector<Recipe> recipes() const;
@@ -82,6 +87,14 @@ class Plan {
   /// The worst claim of all steps about the function, or about gradients and moments.
   Certificate certificate() const;
   Certificate trajectory() const;
+  /// Why the upstream class cannot load the grown model: the sizes that it computes and cannot be told. Empty: it can,
+  /// as far as is known.
+  std::string upstream_cannot() const;
+  /// New block -> old block of a stack, -1 for new ones: what lives outside of the folder must follow (guidance and
+  /// skip lists, cache settings).
+  std::vector<std::int64_t> block_map(std::string_view stack) const;
+  /// What people should know about this growth, beyond the certificate.
+  std::vector<std::string> notes() const;
 
   /// Grows a checkpoint on disk: weights, optimizer, averages, config.json; all or nothing; then checks the files.
   /// Throws io_error, format_error, check_error. Defined in <modelgrow/grow/write.hpp>.
@@ -95,10 +108,13 @@ class Plan {
     std::int64_t step = -1;    // the step that added it, and which of its parameters it is
     std::int64_t added = -1;
     std::vector<std::pair<std::int64_t, std::string>> touches;  // steps that remapped it, and its name then
-    bool closed = false, fresh = false;
+    bool closed = false, gated = false, fresh = false;
   };
 
   void add_all(const Add& verb);
+  void check_marks() const;  // throws plan_error
+  void insert_one(const std::string& stack, std::int64_t at, std::int64_t like);
+  void move_lists(const std::string& stack, std::int64_t at, std::int64_t like);
   std::int64_t index_of(std::string_view name) const;  // throws plan_error with the nearest names
   void check_new(std::string_view name) const;
   void check_tied(const Remap& remap) const;
@@ -109,7 +125,7 @@ class Plan {
   std::vector<Step> steps_;
   std::string by_;
   std::int64_t call_ = 0;
-  bool approximate_allowed_ = false;
+  std::vector<Allow::What> allowed_;
 };
 
 /// A plan that grows `source` by these operators, in order. Throws plan_error.
@@ -129,9 +145,24 @@ Plan plan(const Source& source, const Operator auto&... operators) { return plan
 /// As the first operator of a plan: accept approximate steps after it.
 struct AllowApproximate {
   static constexpr std::string_view name = "AllowApproximate";
-  void apply(Plan& p) const { p.allow_approximate(); }
+  void apply(Plan& p) const { p.allow(Allow::What::approximate); }
 };
 inline constexpr AllowApproximate allow_approximate{};
+
+/// As the first operator of a plan: accept steps that keep the function if a named condition holds, which whoever runs
+/// the model has to see to.
+struct AcceptConditions {
+  static constexpr std::string_view name = "AcceptConditions";
+  void apply(Plan& p) const { p.allow(Allow::What::conditions); }
+};
+inline constexpr AcceptConditions accept_conditions{};
+
+/// As an operator of a plan: accept a model that the upstream class cannot load.
+struct AcceptUpstream {
+  static constexpr std::string_view name = "AcceptUpstream";
+  void apply(Plan& p) const { p.allow(Allow::What::upstream); }
+};
+inline constexpr AcceptUpstream accept_upstream{};
 
 /// Names, types and shapes of a schema, as a family infers its configuration from them.
 inline Names names_of(const Schema& schema) {
@@ -143,4 +174,5 @@ inline Names names_of(const Schema& schema) {
 
 }  // namespace modelgrow::inline v0
 
+#include <modelgrow/grow/plan_insert.hpp>
 #include <modelgrow/grow/plan_verbs.hpp>

@@ -10,8 +10,9 @@ namespace detail {
 
 inline constexpr std::string_view init_names[] = {"zeros", "ones", "normal", "xavier_uniform"};
 inline constexpr std::string_view purpose_names[] = {"weight", "closes", "buffer", "scheduled"};
-inline constexpr std::string_view copies_names[] = {"any", "uniform"};
+inline constexpr std::string_view copies_names[] = {"any", "uniform", "spread", "never"};
 inline constexpr std::string_view role_names[] = {"out", "in", "each", "fixed"};
+inline constexpr std::string_view allow_names[] = {"approximate", "conditions", "upstream"};
 
 /// Reads the fields of one step; every complaint is a format_error that names the step and the field.
 class StepReader {
@@ -20,6 +21,7 @@ class StepReader {
     if (!object_.is_object()) fail("is not an object");
   }
   [[noreturn]] void fail(const std::string& what) const { throw format_error(where_ + " " + what); }
+  bool has(const char* key) const { return object_.contains(key); }
   template <class T>
   T get(const char* key) const {
     try {
@@ -47,48 +49,48 @@ class StepReader {
   std::string where_;
 };
 
-inline json to_json_value(const Extent& e) {
-  auto terms = json::array();
-  for (const auto& term : e.terms()) {
-    auto product = json::array();
-    for (const auto& f : term) product.push_back(json::array({f.name, f.size}));
-    terms.push_back(std::move(product));
-  }
-  return terms;
-}
-inline Axis read_axis(const StepReader& r) {
-  Axis axis{.role = r.one_of<Role>("role", role_names), .extent = Extent(1)};
-  axis.extent.terms().clear();
-  using Factor = std::pair<std::string, std::int64_t>;
-  for (const auto& term : r.get<std::vector<std::vector<Factor>>>("extent")) {
-    auto& product = axis.extent.terms().emplace_back();
-    for (const auto& [name, size] : term) {
-      if (size < 0) r.fail("has a negative size");
-      product.push_back(Space{.name = name, .size = size});
-    }
-  }
-  return axis;
+/// "in 3*heads*64", the axis of a parameter whose spaces are known.
+inline Axis read_axis(const StepReader& r, const std::string& text, const Sizes& sizes) {
+  std::set<std::string, std::less<>> spaces;
+  for (const auto& [name, size] : sizes) spaces.insert(name);
+  const auto space = text.find(' ');
+  for (std::size_t i = 0; i < std::size(role_names); ++i)
+    if (text.substr(0, space) == role_names[i] && space != text.npos)
+      return Axis{.role = Role(i),
+                  .extent = Expression::parse(text.substr(space + 1), "plan").extent(sizes, spaces, "plan")};
+  r.fail("has the axis '" + text + "'; expected a role and a size, as in 'in heads*64'");
 }
 
 inline json to_json_value(const ParamSpec& p) {
   auto axes = json::array();
-  for (const auto& a : p.info.axes)
-    axes.push_back(json{{"role", role_names[static_cast<int>(a.role)]}, {"extent", to_json_value(a.extent)}});
-  return json{{"name", p.name},
-              {"dtype", name(p.dtype)},
-              {"axes", std::move(axes)},
-              {"init", init_names[static_cast<int>(p.info.init.kind)]},
-              {"scale", p.info.init.scale},
-              {"purpose", purpose_names[static_cast<int>(p.info.purpose)]}};
+  for (const auto& a : p.info.axes) axes.push_back(std::string(name(a.role)) + " " + to_string(a.extent));
+  json j{{"name", p.name},
+         {"dtype", name(p.dtype)},
+         {"axes", std::move(axes)},
+         {"init", init_names[static_cast<int>(p.info.init.kind)]},
+         {"scale", p.info.init.scale},
+         {"purpose", purpose_names[static_cast<int>(p.info.purpose)]}};
+  const Stream& stream = p.info.stream;
+  if (!stream.branch.empty()) j["branch"] = stream.branch;
+  if (stream.inner) j["inner"] = true;
+  for (const auto& g : stream.gates) j["gates"].push_back(json{{"chunks", g.chunks}, {"branch", g.branch}});
+  return j;
 }
-inline ParamSpec read_parameter(const StepReader& r) {
+inline ParamSpec read_parameter(const StepReader& r, const Sizes& sizes) {
   ParamSpec p{.name = r.get<std::string>("name"), .dtype = DType::f32, .info = ParamInfo{.axes = {}}};
   const auto dtype = parse_dtype(r.get<std::string>("dtype"));
   if (!dtype) r.fail("has an unknown dtype");
   p.dtype = *dtype;
-  r.each("axes", [&](const StepReader& a) { p.info.axes.push_back(read_axis(a)); });
+  for (const auto& axis : r.get<std::vector<std::string>>("axes")) p.info.axes.push_back(read_axis(r, axis, sizes));
   p.info.init = Init{.kind = r.one_of<Init::Kind>("init", init_names), .scale = r.get<double>("scale")};
   p.info.purpose = r.one_of<Purpose>("purpose", purpose_names);
+  if (r.has("branch")) p.info.stream.branch = r.get<std::string>("branch");
+  if (r.has("inner")) p.info.stream.inner = r.get<bool>("inner");
+  if (r.has("gates"))
+    r.each("gates", [&](const StepReader& g) {
+      p.info.stream.gates.push_back(
+          Gates{.chunks = g.get<std::vector<std::int64_t>>("chunks"), .branch = g.get<std::string>("branch")});
+    });
   return p;
 }
 
@@ -102,7 +104,7 @@ struct VerbWriter {
     step["noise"] = json{{"db", v.noise.db}, {"seed", v.noise.seed}};
   }
   void operator()(const Insert& v) const {
-    step.update(json{{"verb", "insert"}, {"stack", v.stack}, {"at", v.at}, {"like", v.like}});
+    step.update(json{{"verb", "insert"}, {"stacks", v.stacks}, {"at", v.at}, {"like", v.like}, {"run", v.run}});
   }
   void operator()(const Add& v) const {
     step["verb"] = "add";
@@ -114,7 +116,8 @@ struct VerbWriter {
                                     {"copies", copies_names[static_cast<int>(s.rules.copies)]},
                                     {"because", s.rules.because},
                                     {"tied_to", s.rules.tied_to},
-                                    {"exact_if", s.rules.exact_if}});
+                                    {"exact_if", s.rules.exact_if},
+                                    {"interleaved", s.rules.interleaved}});
     step["settings"] = v.settings;
     step["seed"] = v.seed;
   }
@@ -123,10 +126,12 @@ struct VerbWriter {
     step.update(json{{"verb", "drop"}, {"name", v.name}, {"because", v.because}});
   }
   void operator()(const Tie& v) const { step.update(json{{"verb", "tie"}, {"name", v.name}, {"to", v.to}}); }
-  void operator()(const Allow&) const { step["verb"] = "allow_approximate"; }
+  void operator()(const Allow& v) const {
+    step.update(json{{"verb", "allow"}, {"what", allow_names[static_cast<int>(v.what)]}});
+  }
 };
 
-inline Verb read_verb(const StepReader& r) {
+inline Verb read_verb(const StepReader& r, Sizes sizes) {
   const auto verb = r.get<std::string>("verb");
   if (verb == "remap") {
     Remap v;
@@ -141,28 +146,32 @@ inline Verb read_verb(const StepReader& r) {
     return v;
   }
   if (verb == "insert")
-    return Insert{
-        .stack = r.get<std::string>("stack"), .at = r.get<std::int64_t>("at"), .like = r.get<std::int64_t>("like")};
+    return Insert{.stacks = r.get<std::vector<std::string>>("stacks"),
+                  .at = r.get<std::int64_t>("at"),
+                  .like = r.get<std::int64_t>("like"),
+                  .run = r.get<std::int64_t>("run")};
   if (verb == "add") {
     Add v{.parameters = {},
           .spaces = {},
           .settings = r.get<std::map<std::string, std::string>>("settings"),
           .seed = r.get<std::uint64_t>("seed")};
-    r.each("parameters", [&](const StepReader& p) { v.parameters.push_back(read_parameter(p)); });
     r.each("spaces", [&](const StepReader& s) {
       v.spaces.push_back(
           SpaceSpec{.space = Space{.name = s.get<std::string>("space"), .size = s.get<std::int64_t>("size")},
                     .rules = SpaceRules{.copies = s.one_of<Copies>("copies", copies_names),
                                         .because = s.get<std::string>("because"),
                                         .tied_to = s.get<std::string>("tied_to"),
-                                        .exact_if = s.get<std::string>("exact_if")}});
+                                        .exact_if = s.get<std::string>("exact_if"),
+                                        .interleaved = s.get<bool>("interleaved")}});
     });
+    for (const auto& x : v.spaces) sizes[x.space.name] = x.space.size;
+    r.each("parameters", [&](const StepReader& p) { v.parameters.push_back(read_parameter(p, sizes)); });
     return v;
   }
   if (verb == "rename") return Rename{.from = r.get<std::string>("from"), .to = r.get<std::string>("to")};
   if (verb == "drop") return Drop{.name = r.get<std::string>("name"), .because = r.get<std::string>("because")};
   if (verb == "tie") return Tie{.name = r.get<std::string>("name"), .to = r.get<std::string>("to")};
-  if (verb == "allow_approximate") return Allow{};
+  if (verb == "allow") return Allow{.what = r.one_of<Allow::What>("what", allow_names)};
   r.fail("has the unknown verb '" + verb + "'");
 }
 
@@ -171,7 +180,7 @@ inline Verb read_verb(const StepReader& r) {
 /// The steps of a plan with everything that replaying them needs, seeds included; and what they are for and claim.
 inline std::string to_json(const Plan& plan) {
   using detail::json;
-  json head{{"modelgrow_plan", 1}, {"family", plan.source().family}};
+  json head{{"modelgrow_plan", 2}, {"family", plan.source().family}};
   for (const auto& s : plan.source().spaces) head["source"]["spaces"][s.space.name] = s.space.size;
   for (const auto& s : plan.source().stacks) head["source"]["stacks"][s.name] = s.count;
   head["certificate"] = to_string(plan.certificate());
@@ -194,8 +203,11 @@ inline std::string to_json(const Plan& plan) {
 inline Plan plan_from_json(std::string_view text, Schema source) {
   const auto object = detail::parse_json(text, "plan");
   const detail::StepReader head(object, "plan:");
-  if (!object.contains("modelgrow_plan") || object["modelgrow_plan"] != 1)
-    head.fail("the text has no 'modelgrow_plan': 1; it is no plan of this version");
+  if (object.contains("modelgrow_plan") && object["modelgrow_plan"] == 1)
+    head.fail(
+        "the plan is of version 1, which did not know branches and paired stacks; make it anew with its operators");
+  if (!object.contains("modelgrow_plan") || object["modelgrow_plan"] != 2)
+    head.fail("the text has no 'modelgrow_plan': 2; it is no plan of this version");
   if (const auto family = head.get<std::string>("family"); family != source.family)
     throw plan_error("the plan is for family '" + family + "', the model is of family '" + source.family + "'");
   Plan plan(std::move(source));
@@ -205,7 +217,9 @@ inline Plan plan_from_json(std::string_view text, Schema source) {
       plan.begin(r.get<std::string>("by"));
       call = c;
     }
-    plan.say(detail::read_verb(r));
+    Sizes sizes;
+    for (const auto& s : plan.schema().spaces) sizes[s.space.name] = s.space.size;
+    plan.say(detail::read_verb(r, std::move(sizes)));
   });
   return plan;
 }

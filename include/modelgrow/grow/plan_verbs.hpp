@@ -23,6 +23,28 @@ inline Plan::Plan(Schema source) : source_(std::move(source)), schema_(source_),
                              "' has " + std::to_string(f.size) + " units; it has " +
                              std::to_string(sizes.find(f.name)->second));
   }
+  check_marks();
+}
+
+/// A weight of a stack that writes what the closing parameters of the stack write closes its branch, or is declared
+/// inner; so a forgotten mark cannot make a copy of a block look closed.
+inline void Plan::check_marks() const {
+  for (const auto& stack : source_.stacks) {
+    const auto writes = [&](const ParamSpec& p) {
+      const auto& axes = p.info.axes;
+      return block_name(p.name, stack.name) && axes.size() >= 2 && axes[0].role == Role::out &&
+             axes[1].role == Role::in;
+    };
+    std::set<std::string> streams(stack.rules.streams.begin(), stack.rules.streams.end());
+    for (const auto& p : source_.parameters)
+      if (writes(p) && detail::closes_whole(p.info)) streams.insert(to_string(p.info.axes[0].extent));
+    for (const auto& p : source_.parameters)
+      if (writes(p) && p.info.purpose == Purpose::weight && !p.info.stream.inner &&
+          streams.contains(to_string(p.info.axes[0].extent)))
+        throw plan_error("family '" + source_.family + "': " + detail::quote(p.name) + " writes '" +
+                         to_string(p.info.axes[0].extent) + "', the residual stream of stack '" + stack.name +
+                         "', and is not marked: say that it closes its branch, or that it is inner");
+  }
 }
 
 inline std::int64_t Plan::index_of(std::string_view name) const {
@@ -38,7 +60,7 @@ inline void Plan::check_new(std::string_view name) const {
 }
 
 inline void Plan::push(Verb verb, std::string what, Certificate function, Certificate trajectory) {
-  if (function.exactness == Exactness::approximate && !approximate_allowed_)
+  if (function.exactness == Exactness::approximate && !approximate_allowed())
     throw plan_error((by_.empty() ? "" : by_ + ": ") + what + " does not keep the function of the model: " +
                      function.reason + "; to grow all the same, give allow_approximate before it");
   steps_.push_back(Step{.verb = std::move(verb),
@@ -94,6 +116,10 @@ inline void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise) {
     claims.function = i ? combine(claims.function, claim.function) : claim.function;
     claims.trajectory = i ? combine(claims.trajectory, claim.trajectory) : claim.trajectory;
     what += (i ? ", " : " ") + m.space + " " + detail::arrow(m.old_size, m.new_size());
+    if (!spec.rules.exact_if.empty() && !allows(Allow::What::conditions) && !approximate_allowed())
+      throw plan_error((by_.empty() ? "" : by_ + ": ") + what + " keeps the function of the model only if " +
+                       spec.rules.exact_if +
+                       "; to grow all the same, and see to that, give accept_conditions before it");
     for (const auto& p : schema_.parameters)
       for (const auto& a : p.info.axes)
         if (a.role == Role::fixed && a.extent.mentions(m.space))
@@ -118,62 +144,6 @@ inline void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise) {
     for (auto& s : schema_.spaces)
       if (s.space.name == m.space) s.space.size = m.new_size();
   }
-}
-
-inline void Plan::insert(std::string_view stack, std::int64_t at, std::int64_t like) {
-  const StackSpec spec = schema_.stack(stack);
-  const auto bad = [&](const std::string& what) {
-    throw plan_error("cannot insert a block into " + detail::quote(stack) + ": " + what);
-  };
-  const std::string has = "; the stack has " + std::to_string(spec.count) + " blocks";
-  if (at < 0 || at > spec.count) bad("position " + std::to_string(at) + " does not exist" + has);
-  if (like < 0 || like >= spec.count) bad("there is no block " + std::to_string(like) + " to copy" + has);
-  if (at < spec.rules.first_insertion)
-    bad("position " + std::to_string(at) + " comes before the first allowed one, " +
-        std::to_string(spec.rules.first_insertion) + ": " + spec.rules.because);
-  Schema next = schema_;
-  next.parameters.clear();
-  std::vector<Origin> origins;
-  std::vector<std::size_t> copied;
-  std::int64_t closers = 0, after = 0;
-  for (std::size_t i = 0; i < schema_.parameters.size(); ++i)
-    if (const auto b = block_name(schema_.parameters[i].name, stack)) {
-      if (b->block == like) copied.push_back(i), closers += closes_branch(schema_.parameters[i].info.purpose);
-      if (b->block < at) after = std::int64_t(i) + 1;
-    } else if (at == 0 && after == std::int64_t(i)) {
-      after = std::int64_t(i) + 1;  // in front of everything: behind what precedes the stack
-    }
-  if (closers == 0)
-    bad("block " + std::to_string(like) + " has no closing parameter, so a copy would change the function");
-  const auto put_copy = [&] {
-    for (auto i : copied) {
-      ParamSpec p = schema_.parameters[i];
-      p.name = in_block(stack, at, block_name(p.name, stack)->rest);
-      Origin o = origins_[i];
-      o.fresh = true;
-      o.closed |= closes_branch(p.info.purpose);
-      next.parameters.push_back(std::move(p));
-      origins.push_back(std::move(o));
-    }
-  };
-  for (std::size_t i = 0; i < schema_.parameters.size(); ++i) {
-    if (std::int64_t(i) == after) put_copy();
-    ParamSpec p = schema_.parameters[i];
-    if (const auto b = block_name(p.name, stack); b && b->block >= at)
-      p.name = in_block(stack, b->block + 1, std::string(b->rest));
-    next.parameters.push_back(std::move(p));
-    origins.push_back(origins_[i]);
-  }
-  if (after == std::int64_t(schema_.parameters.size())) put_copy();
-  for (auto& s : next.stacks)
-    if (s.name == stack) ++s.count;
-  push(Insert{.stack = std::string(stack), .at = at, .like = like},
-       "insert block " + std::to_string(at) + " of " + std::string(stack) + ", a closed copy of block " +
-           std::to_string(like),
-       Certificate{.reason = "the " + std::to_string(closers) + " closing parameters of the block are zero"},
-       Certificate{.reason = "the new block starts with zero moments and its own step 0"});
-  schema_ = std::move(next);
-  origins_ = std::move(origins);
 }
 
 inline void Plan::add_all(const Add& verb) {
@@ -260,21 +230,29 @@ inline void Plan::tie(std::string_view name, std::string_view to) {
   origins_[i] = origins_[source];
 }
 
-inline void Plan::allow_approximate() {
-  approximate_allowed_ = true;
-  push(Allow{}, "accept approximate steps", {}, {});
+inline void Plan::allow(Allow::What what) {
+  constexpr std::string_view kinds[] = {"approximate steps", "steps that ask for a condition",
+                                        "a model that the upstream class cannot load"};
+  if (!allows(what)) allowed_.push_back(what);
+  push(Allow{.what = what}, "accept " + std::string(kinds[int(what)]), {}, {});
 }
 
 inline void Plan::say(const Verb& verb) {
   struct Sayer {
     Plan& p;
     void operator()(const Remap& v) const { p.remap(v.maps, v.noise); }
-    void operator()(const Insert& v) const { p.insert(v.stack, v.at, v.like); }
+    void operator()(const Insert& v) const {
+      if (v.stacks.empty()) throw plan_error("an insertion names no stack");
+      if (p.paired(v.stacks[0]) != v.stacks)
+        throw plan_error("an insertion into " + detail::quote(detail::join(v.stacks, '+')) +
+                         ": stacks that grow together are " + detail::quote(detail::join(p.paired(v.stacks[0]), '+')));
+      p.insert(v.stacks[0], v.at, v.like, v.run);
+    }
     void operator()(const Add& v) const { p.add_all(v); }
     void operator()(const Rename& v) const { p.rename(v.from, v.to); }
     void operator()(const Drop& v) const { p.drop(v.name, v.because); }
     void operator()(const Tie& v) const { p.tie(v.name, v.to); }
-    void operator()(const Allow&) const { p.allow_approximate(); }
+    void operator()(const Allow& v) const { p.allow(v.what); }
   };
   std::visit(Sayer{*this}, verb);
 }
@@ -293,6 +271,7 @@ inline Recipe Plan::recipe(std::size_t i) const {
            .seed = add ? add->seed : 0,
            .init_key = first.name,
            .closed = o.closed,
+           .gates = o.gated ? detail::gate_rows(p) : std::vector<Rows>{},
            .fresh = o.fresh,
            .purpose = p.info.purpose,
            .touches = {}};
@@ -310,9 +289,39 @@ inline std::vector<Recipe> Plan::recipes() const {
 inline std::string Plan::follow(std::string name) const {
   for (const auto& step : steps_)
     if (const auto* v = std::get_if<Insert>(&step.verb))
-      if (const auto b = block_name(name, v->stack); b && b->block >= v->at)
-        name = in_block(v->stack, b->block + 1, std::string(b->rest));
+      for (const auto& stack : v->stacks)
+        if (const auto b = block_name(name, stack); b && b->block >= v->at)
+          name = in_block(stack, b->block + v->run, std::string(b->rest));
   return name;
+}
+
+inline std::string Plan::upstream_cannot() const {
+  const Sizes before = source_.sizes(), after = schema_.sizes();
+  for (const auto& rule : schema_.stock) {
+    const auto now = after.find(rule.name), then = before.find(rule.name);
+    const auto expected = rule.value.value(after);
+    if (now == after.end() || then == before.end() || !expected || now->second == *expected) continue;
+    if (rule.value.value(before) != then->second) continue;  // the model was not the stock one before
+    return rule.because + " (" + rule.name + " would be " + std::to_string(now->second) + " where it computes " +
+           std::to_string(*expected) + ")";
+  }
+  return {};
+}
+
+inline std::vector<std::string> Plan::notes() const {
+  std::vector<std::string> all = schema_.remarks;
+  bool inserted = false, first = false;
+  for (const auto& step : steps_)
+    if (const auto* v = std::get_if<Insert>(&step.verb)) inserted = true, first |= v->at == 0;
+  if (inserted)
+    all.push_back(
+        "block numbers that are kept outside of the folder (guidance and skip lists, cache settings) must follow "
+        "the map old -> new");
+  if (first)
+    all.push_back(
+        "a closed block at index 0 makes caches that compare the residual of the first block reuse the first step "
+        "for the whole sampling; index 1 or later does no harm");
+  return all;
 }
 
 inline Certificate Plan::certificate() const {

@@ -9,6 +9,7 @@
 
 #include <modelgrow/core/names.hpp>
 #include <modelgrow/core/schema.hpp>
+#include <modelgrow/grow/blocks.hpp>
 #include <modelgrow/grow/verbs.hpp>
 
 namespace modelgrow::inline v0 {
@@ -31,9 +32,10 @@ struct Recipe {
   Axes source_axes;    // before the first touch
   Init init;           // of an initialised tensor
   std::uint64_t seed = 0;
-  std::string init_key;  // with `seed`, keys its random numbers
-  bool closed = false;   // all zero
-  bool fresh = false;    // gradients and moments start at zero, its step counter too
+  std::string init_key;          // with `seed`, keys its random numbers
+  bool closed = false;           // all zero
+  std::vector<Rows> gates = {};  // rows that are zero, of weights
+  bool fresh = false;            // gradients and moments start at zero, its step counter too
   Purpose purpose = Purpose::weight;
   std::vector<Touch> touches;
 
@@ -42,7 +44,7 @@ struct Recipe {
     return closed || (of != Of::weights && fresh) || (source.empty() && init.kind == Init::Kind::zeros);
   }
   /// Whether the bytes of the source are the bytes of the target.
-  bool copies_bytes(Of of) const { return !source.empty() && touches.empty() && !zeros(of); }
+  bool copies_bytes(Of of) const { return !source.empty() && touches.empty() && !zeros(of) && gates.empty(); }
 };
 
 /// One remap as a tensor sees it.
@@ -130,6 +132,7 @@ inline std::string to_string(const Recipe& r) {
       if (!verbs.empty())
         text += "; " + map.space + ":" + verbs + (split && touch.remap->noise.on() ? " with noise" : "");
     }
+  if (!r.gates.empty()) text += "; gates are zero";
   return text;
 }
 

@@ -32,9 +32,11 @@ struct Report {
   std::vector<std::string> passed_through;  // tensors that the family does not know, copied as they are
   std::vector<std::string> files;           // what was written, within the directory
   std::vector<std::string> notes;
-  std::size_t checked = 0;  // tensors that were compared with their sources
-  double max_residual = 0;  // over weights and averages
-  std::string worst;        // the tensor that has it
+  std::size_t checked = 0;           // tensors that were compared with their sources
+  double max_residual = 0;           // over weights and averages
+  std::string worst;                 // the tensor that has it
+  bool read_back = false;            // the family read the grown folder again and found what the plan promised
+  std::string upstream_cannot = {};  // why the upstream class cannot load it; empty: it can
   struct Seconds {
     double plan = 0, write = 0, check = 0;
   } seconds;
@@ -59,6 +61,8 @@ inline std::ostream& operator<<(std::ostream& os, const Report& r) {
      << "\n  trajectory " << to_string(r.trajectory) << "\n";
   put("  check: %zu tensors, largest residual %.3g", r.checked, r.max_residual);
   if (r.max_residual > 0) os << " (" << r.worst << ")";
+  os << (r.read_back ? "; read back as promised" : "; not read back: nothing reads this family");
+  if (!r.upstream_cannot.empty()) os << "\n  upstream   cannot load it: " << r.upstream_cannot;
   put("\n  seconds: plan %.2f, write %.2f, check %.2f; peak memory %s\n", r.seconds.plan, r.seconds.write,
       r.seconds.check, detail::human_bytes(r.peak_rss_bytes).c_str());
   if (!r.files.empty()) os << "  files:";
@@ -82,6 +86,8 @@ inline std::string to_json(const Report& r) {
          {"parameters", {{"base", r.parameters_before}, {"grown", r.parameters_after}}},
          {"bytes", {{"base", r.bytes_before}, {"grown", r.bytes_after}}},
          {"file_check", {{"max_residual", r.max_residual}, {"worst", r.worst}, {"tensors", r.checked}}},
+         {"read_back", r.read_back},
+         {"upstream", r.upstream_cannot.empty() ? "loads" : "cannot, because " + r.upstream_cannot},
          {"seconds", {{"plan", r.seconds.plan}, {"write", r.seconds.write}, {"check", r.seconds.check}}},
          {"peak_rss_mb", double(r.peak_rss_bytes) / 1e6},
          {"files", r.files},

@@ -24,10 +24,11 @@ struct Remap {
   std::vector<SpaceMap> maps;
   Noise noise;
 };
-/// Makes block `at` of a stack a closed copy of block `like` (numbers before the insertion); later blocks move up.
+/// Makes blocks `at`, at + 1, .. (so many as `run`) of stacks that grow together closed copies of blocks `like`,
+/// like + 1, .. (numbers before the insertion); later blocks move up.
 struct Insert {
-  std::string stack;
-  std::int64_t at = 0, like = 0;
+  std::vector<std::string> stacks;
+  std::int64_t at = 0, like = 0, run = 1;
 };
 /// Adds freshly initialised parameters, the spaces they bring and the settings of the family that go with them.
 struct Add {
@@ -49,8 +50,14 @@ struct Drop {
 struct Tie {
   std::string name, to;
 };
-/// Accepts approximate steps from here on.
-struct Allow {};
+/// Accepts, from here on, steps that would be refused.
+struct Allow {
+  enum class What {
+    approximate,  // the function changes
+    conditions,   // the function stays if a named condition holds, which is not in the weights
+    upstream,     // the upstream class cannot load the result
+  } what = What::approximate;
+};
 
 using Verb = std::variant<Remap, Insert, Add, Rename, Drop, Tie, Allow>;
 

@@ -7,9 +7,11 @@
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
 #include <modelgrow/detail/atomic_directory.hpp>
+#include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/grow/apply.hpp>
 #include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/plan_json.hpp>
+#include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/report.hpp>
 
 namespace modelgrow::inline v0 {
@@ -132,8 +134,13 @@ inline Report Plan::write(const Checkpoint& in, const std::filesystem::path& dir
     const auto before = std::exchange(last, Clock::now());
     return std::chrono::duration<double>(last - before).count();
   };
+  if (const auto why = upstream_cannot(); !why.empty() && !allows(Allow::What::upstream))
+    throw plan_error("the upstream class cannot load the grown model: " + why +
+                     "; to write it all the same, give accept_upstream before it");
   auto outputs = weight_outputs(*this, detail::set_of(in));
   Report report = detail::report_of(*this, in, outputs);
+  report.notes = notes();
+  report.upstream_cannot = upstream_cannot();
   report.seconds.plan = lap();
 
   detail::AtomicDirectory out(directory, options.existing);
@@ -146,7 +153,10 @@ inline Report Plan::write(const Checkpoint& in, const std::filesystem::path& dir
                               .dump();
   std::string config = in.config();
   if (!config.empty()) {
-    if (schema_.config_patch)
+    if (!schema_.config.empty())
+      config = detail::patched_config(config, changed_config(source_, schema_),
+                                      (in.path() / Checkpoint::config_file).string());
+    else if (schema_.config_patch)
       config =
           detail::patched_config(config, schema_.config_patch(schema_), (in.path() / Checkpoint::config_file).string());
     else
@@ -176,6 +186,7 @@ inline Report Plan::write(const Checkpoint& in, const std::filesystem::path& dir
   report.seconds.write = lap();
 
   const Checkpoint written = Checkpoint::open(out.path());
+  report.read_back = read_back(*this, written);
   const FileCheck check = check_weights(*this, detail::set_of(in), detail::set_of(written));
   std::map<std::string_view, const TensorCheck*> found;
   for (const auto& t : check.tensors) found.emplace(t.name, &t);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The families that checkpoints are recognised as: a file's names decide, its config.json gives what shapes cannot.
 #pragma once
-#include <array>
 #include <string>
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
-#include <modelgrow/core/family.hpp>
+#include <modelgrow/families/all.hpp>
 #include <modelgrow/models/stdit.hpp>
 
 namespace modelgrow::inline v0 {
@@ -44,27 +43,18 @@ inline Schema stdit_schema(const Names& names, std::string_view config, const st
   read_config(c, config, where + "/config.json");
   Schema s = schema(Stdit<float, Meta>(c));
   adopt(s, names, where);
+  s.reader = &stdit_schema;
   return s;
 }
 
 }  // namespace detail
 
-/// Every family the library knows; the first that recognises a checkpoint is taken.
-inline constexpr std::array families{
-    Family{.name = "stdit", .recognise = &detail::is_stdit, .schema = &detail::stdit_schema}};
-
-/// The schema of a checkpoint of a known family. Throws format_error that names the families there are.
+/// The schema of a checkpoint of a known family: an STDiT with the layers that growth can add, or one of the families
+/// that are data. Throws format_error that names the families there are.
 inline Schema schema(const Checkpoint& in) {
-  std::string known;
-  for (const auto& family : families) {
-    if (family.recognise(in.names())) return family.schema(in.names(), in.config(), in.path().string());
-    known += (known.empty() ? "" : ", ") + std::string(family.name);
-  }
-  throw format_error(in.path().string() + ": the names of its tensors (such as '" +
-                     (in.names().size() ? in.names()[0].name : std::string("none at all")) +
-                     "') belong to no known family; known: " + known +
-                     ". Describe your family as examples/04_new_family.cpp does, or open the folder of the video " +
-                     "transformer itself");
+  const std::string where = in.path().string();
+  if (detail::is_stdit(in.names())) return detail::stdit_schema(in.names(), in.config(), where);
+  return family_of(in.names(), in.config(), where).schema(in);
 }
 
 }  // namespace modelgrow::inline v0

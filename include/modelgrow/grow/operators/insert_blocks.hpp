@@ -14,31 +14,50 @@ enum class Placement { insert, prefix, suffix };
 /// Give exactly one of `every`, `at` and `count`.
 struct InsertBlocks {
   static constexpr std::string_view name = "InsertBlocks";
-  std::string stack = {};             // may stay empty where there is only one
+  std::string stack = {};             // may stay empty where there is only one; "a+b" for two that grow together
   std::int64_t every = 0;             // one new block after every so many old ones
   std::vector<std::int64_t> at = {};  // before these old blocks; the number of old blocks means at the end
   std::int64_t count = 0;             // so many new blocks, by `placement`
   Placement placement = Placement::insert;
 
-  /// Throws plan_error for a position the family forbids or that does not exist.
+  /// Throws plan_error for a position the family forbids or that does not exist, and for one of two stacks that have to
+  /// grow together.
   void apply(Plan& plan) const {
-    const std::string target = stack.empty() ? only_stack(plan.schema()) : plan.schema().stack(stack).name;
-    const auto& spec = plan.schema().stack(target);
+    const std::string target = stack.empty() ? only_stack(plan) : named_stack(plan);
+    const StackSpec spec = plan.schema().stack(target);
+    const std::int64_t period = spec.rules.period;
     auto positions = positions_in(spec);
     std::sort(positions.begin(), positions.end());
     for (std::size_t k = 0; k < positions.size(); ++k) {
-      const std::int64_t here = positions[k] + std::int64_t(k);  // earlier insertions moved the later blocks
-      plan.insert(target, here, here > 0 ? here - 1 : 0);
+      const std::int64_t here = positions[k] + std::int64_t(k) * period;  // earlier insertions moved the later blocks
+      plan.insert(target, here, here >= period ? here - period : 0, period);
     }
   }
 
  private:
-  static std::string only_stack(const Schema& schema) {
-    if (schema.stacks.size() == 1) return schema.stacks[0].name;
+  static std::string stacks_of(const Plan& plan) {
     std::string known;
-    for (const auto& s : schema.stacks) known += (known.empty() ? "" : ", ") + s.name;
-    throw plan_error("InsertBlocks: family '" + schema.family + "' has " + std::to_string(schema.stacks.size()) +
-                     " stacks (" + known + "); name one of them in .stack");
+    for (const auto& s : plan.schema().stacks)
+      if (const auto group = plan.paired(s.name); group[0] == s.name && (group.size() == 1 || s.name < group[1]))
+        known += (known.empty() ? "" : ", ") + detail::join(group, '+');
+    return known;
+  }
+  static std::string only_stack(const Plan& plan) {
+    const auto& stacks = plan.schema().stacks;
+    if (!stacks.empty() && plan.paired(stacks[0].name).size() == stacks.size()) return stacks[0].name;
+    throw plan_error("InsertBlocks: family '" + plan.schema().family + "' has " + std::to_string(stacks.size()) +
+                     " stacks; name in .stack which is to grow: " + stacks_of(plan));
+  }
+  /// "a", or "a+b" for two that grow together.
+  std::string named_stack(const Plan& plan) const {
+    const auto words = detail::split_at(stack, '+');
+    const auto group = plan.paired(words[0]);
+    std::vector<std::string> named;
+    for (const auto& w : words) named.push_back(plan.schema().stack(w).name);
+    if (std::is_permutation(named.begin(), named.end(), group.begin(), group.end())) return group[0];
+    throw plan_error("InsertBlocks: stack '" + stack + "' cannot grow alone: block i of '" + group[0] +
+                     "' is followed by block i of '" + group.back() + "'; give .stack = \"" + detail::join(group, '+') +
+                     "\", which grows them together");
   }
   std::vector<std::int64_t> positions_in(const StackSpec& spec) const {
     if ((every != 0) + !at.empty() + (count != 0) != 1)
@@ -52,14 +71,18 @@ struct InsertBlocks {
         throw plan_error("InsertBlocks: position " + std::to_string(i) + " does not exist; stack '" + spec.name +
                          "' has " + std::to_string(spec.count) + " blocks");
     if (!at.empty()) return at;
+    // Index 0 is left alone (see Plan::notes), and nothing comes behind a last block of another kind.
+    const std::int64_t period = spec.rules.period, last = spec.count - (spec.rules.last_is_special.empty() ? 0 : 1);
+    const std::int64_t first = std::min(last, std::max(spec.rules.first_insertion, period));
     std::vector<std::int64_t> p;
+    const auto put = [&](std::int64_t i) { p.push_back(std::clamp(i / period * period, first, last)); };
     if (every > 0)
-      for (std::int64_t i = every; i <= spec.count; i += every) p.push_back(i);
+      for (std::int64_t i = every; i <= spec.count; i += every)
+        if (period == 1 || i % period == 0) put(i);
     for (std::int64_t k = 0; k < count; ++k)
-      p.push_back(placement == Placement::suffix ? spec.count
-                  : placement == Placement::prefix
-                      ? spec.rules.first_insertion
-                      : std::max(spec.rules.first_insertion, spec.count * (k + 1) / count));
+      put(placement == Placement::suffix   ? spec.count
+          : placement == Placement::prefix ? 0
+                                           : spec.count * (k + 1) / count);
     return p;
   }
 };

@@ -38,7 +38,11 @@ struct Net2Wider {
     std::vector<SpaceMap> maps;
     for (const auto& member : group) {
       const auto& s = plan.schema().space(member);
-      const bool uniform = s.rules.copies == Copies::uniform;
+      const bool uniform = s.rules.copies != Copies::any;
+      if (s.rules.copies == Copies::never && !plan.approximate_allowed())
+        throw plan_error("Net2Wider: space '" + space + "' cannot grow and keep the function" +
+                         (member == space ? "" : ": '" + member + "', which is tied to it, would have to grow along") +
+                         ": " + s.rules.because);
       if (uniform && !multiple && !plan.approximate_allowed()) refuse(spec, s);
       if (to * s.space.size % from != 0)
         throw plan_error("Net2Wider: space '" + member + "' is tied to '" + space + "' and has " +
@@ -47,7 +51,8 @@ struct Net2Wider {
       const UnitMap kind = map != UnitMap::automatic                   ? map
                            : multiple && (uniform || group.size() > 1) ? UnitMap::interleaved
                                                                        : UnitMap::random;
-      maps.push_back(widen(s.space, to * s.space.size / from, kind));
+      maps.push_back(s.rules.copies == Copies::spread && multiple ? spread(s.space, to / from)
+                                                                  : widen(s.space, to * s.space.size / from, kind));
     }
     plan.remap(std::move(maps), Noise{.db = noise_db, .seed = seed});
   }
@@ -64,6 +69,15 @@ struct Net2Wider {
                      "; nearest sizes: " + nearest_multiples(from) + " (or give allow_approximate before it)");
   }
 
+  /// Frequency j of a ladder is frequency j * times of the longer one; what reads the others starts at zero.
+  static SpaceMap spread(const Space& s, std::int64_t times) {
+    SpaceMap m{.space = s.name, .old_size = s.size, .from = {}, .split = {}};
+    for (std::int64_t j = 0; j < times * s.size; ++j) {
+      m.from.push_back(j / times);
+      m.split.push_back(j % times == 0 ? 1.0 : 0.0);
+    }
+    return m;
+  }
   SpaceMap widen(const Space& s, std::int64_t size, UnitMap kind) const {
     SpaceMap m{.space = s.name, .old_size = s.size, .from = {}, .split = {}};
     if (kind == UnitMap::interleaved && size % s.size != 0)

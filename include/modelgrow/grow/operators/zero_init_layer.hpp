@@ -37,7 +37,10 @@ struct ZeroInitLayer {
     for (const auto& s : with.spaces)
       if (!spaces.contains(s.space.name)) fresh.push_back(s);
     const DType type = common_type(now);
-    for (auto& p : added) p.dtype = type;
+    for (auto& p : added) {
+      p.dtype = type;
+      if (p.info.stream.branch.empty()) p.info.stream.branch = layer;  // one layer, one branch, wherever its parts are
+    }
     plan.say(Add{.parameters = std::move(added), .spaces = std::move(fresh), .settings = with.settings, .seed = seed});
   }
 

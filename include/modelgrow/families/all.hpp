@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// The families that the library knows, and which of them a checkpoint is of.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <modelgrow/families/cogvideox.hpp>
+#include <modelgrow/families/family.hpp>
+#include <modelgrow/families/flux.hpp>
+#include <modelgrow/families/hunyuan_video.hpp>
+#include <modelgrow/families/latte.hpp>
+#include <modelgrow/families/latte_original.hpp>
+#include <modelgrow/families/ltx_video.hpp>
+#include <modelgrow/families/mochi.hpp>
+#include <modelgrow/families/pixart.hpp>
+#include <modelgrow/families/sd3.hpp>
+#include <modelgrow/families/stdit1.hpp>
+#include <modelgrow/families/stdit2.hpp>
+#include <modelgrow/families/stdit3.hpp>
+#include <modelgrow/families/wan.hpp>
+#include <modelgrow/families/wan_vace.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// Every family that the library has a text of; add your own: `auto mine = known_families();
+/// mine.push_back(Family(text))`.
+inline const std::vector<Family>& known_families() {
+  static const std::vector<Family> all = [] {
+    std::vector<Family> list;
+    for (std::string_view text :
+         {families::cogvideox, families::flux, families::hunyuan_video, families::latte, families::latte_original,
+          families::ltx_video, families::mochi, families::pixart, families::sd3, families::stdit1, families::stdit2,
+          families::stdit3, families::wan, families::wan_vace})
+      list.emplace_back(text);
+    return list;
+  }();
+  return all;
+}
+
+namespace detail {
+
+/// "Wan": the class that config.json names, for messages.
+inline std::string class_name(std::string_view config) {
+  if (config.empty()) return {};
+  const auto j = parse_json(config, "config.json");
+  return j.is_object() && j.contains("_class_name") && j["_class_name"].is_string()
+             ? j["_class_name"].get<std::string>()
+             : "";
+}
+
+}  // namespace detail
+
+/// The family that explains every tensor of a file; `_class_name` of config.json decides between two. Throws
+/// format_error that names the nearest family and what does not fit, or both of two families.
+inline const Family& family_of(const Names& names, std::string_view config, const std::string& where,
+                               const std::vector<Family>& among = known_families()) {
+  std::vector<const Family*> fits;
+  const Family* nearest = nullptr;
+  detail::Fit best;
+  std::string known;
+  for (const auto& family : among) {
+    auto f = family.fit(names);
+    if (f.whole()) fits.push_back(&family);
+    const bool claims = family.claims(config);
+    if (f.found.size() > best.found.size() + (claims ? 0 : best.found.size() / 8))
+      nearest = &family, best = std::move(f);
+    known += (known.empty() ? "" : ", ") + family.name();
+  }
+  if (fits.size() == 1) return *fits[0];
+  std::vector<const Family*> claimed;
+  std::string list;
+  for (const auto* f : fits) {
+    if (f->claims(config)) claimed.push_back(f);
+    list += (list.empty() ? "" : " and ") + f->name();
+  }
+  if (claimed.size() == 1) return *claimed[0];
+  if (!fits.empty())
+    throw format_error(where + ": its tensors fit the families " + list +
+                       ", and '_class_name' of config.json does not say which; add it");
+  const std::string says = detail::class_name(config);
+  if (nearest && best.found.size() * 2 > names.size())
+    throw format_error(where + ": " + std::to_string(best.found.size()) + " of " + std::to_string(names.size()) +
+                       " tensors are of family '" + nearest->name() + "' (" + best.layout->name + ")" +
+                       detail::complaint(best));
+  throw format_error(
+      where + ": the names of its tensors (such as '" + (names.size() ? names[0].name : std::string("none at all")) +
+      "') belong to no known family" + (says.empty() ? "" : "; config.json calls it '" + says + "'") +
+      "; known: " + known +
+      ". Write a text for yours (docs/how-to/new-family.md), or open the folder of the video transformer " + "itself");
+}
+
+}  // namespace modelgrow::inline v0

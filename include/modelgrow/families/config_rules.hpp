@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// config.json both ways by the same formulas: sizes that shapes cannot tell are solved from it, contradictions are
+// found, and what a growth changes is evaluated again.
+#pragma once
+#include <cmath>
+#include <string>
+#include <string_view>
+
+#include <modelgrow/families/family_text.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// Whether config.json may contradict the file.
+enum class Trust {
+  nobody,  // a contradiction is an error that names both values
+  file,    // the shapes of the file win
+};
+
+namespace detail {
+
+/// The keys of a configuration with the defaults of the class behind them.
+class ConfigKeys {
+ public:
+  ConfigKeys(const json& config, const json& defaults, std::string where)
+      : config_(config), defaults_(defaults), where_(std::move(where)) {}
+  const std::string& where() const { return where_; }
+
+  /// A key, or an entry of a list ("patch_size.0"); nothing when it is missing or null.
+  const json* stated(std::string_view key) const { return not_null(walk(config_, key)); }
+  /// The same, or the default of the class for a key that is missing.
+  const json* find(std::string_view key) const {
+    const json* there = walk(config_, key);
+    return not_null(there ? there : walk(defaults_, key));
+  }
+  /// Throws format_error unless it is a whole number; 28.0 is one.
+  std::int64_t whole(const json& value, std::string_view key) const {
+    if (value.is_number_integer()) return value.get<std::int64_t>();
+    if (value.is_number_float() && std::nearbyint(value.get<double>()) == value.get<double>() &&
+        std::abs(value.get<double>()) < 1e15)
+      return std::int64_t(value.get<double>());
+    throw format_error(where_ + ": '" + std::string(key) + "' is " + value.dump() + "; expected a whole number");
+  }
+  double real(const json& value, std::string_view key) const {
+    if (!value.is_number())
+      throw format_error(where_ + ": '" + std::string(key) + "' is " + value.dump() + "; expected a number");
+    return value.get<double>();
+  }
+  bool holds(const json& condition) const {
+    const auto* value = find(condition["config"].get<std::string>());
+    const json null;
+    const json& is = value ? *value : null;
+    return condition.contains("not") ? is != condition["not"]
+                                     : is == (condition.contains("is") ? condition["is"] : json(true));
+  }
+
+ private:
+  static const json* not_null(const json* value) { return value && !value->is_null() ? value : nullptr; }
+  static const json* walk(const json& from, std::string_view key) {
+    const json* at = &from;
+    for (const auto& part : split_at(key, '.')) {
+      if (at->is_object() && at->contains(part))
+        at = &(*at)[part];
+      else if (at->is_array() && all_digits(part) && std::stoull(part) < at->size())
+        at = &(*at)[std::size_t(std::stoull(part))];
+      else
+        return nullptr;
+    }
+    return at;
+  }
+  const json &config_, &defaults_;
+  std::string where_;
+};
+
+/// int(divisor * ratio), as upstream classes compute a width.
+inline std::int64_t scaled(double ratio, std::int64_t divisor) { return std::int64_t(double(divisor) * ratio); }
+
+/// Where sizes may be learned from: what config.json states, or also the defaults of the class.
+enum class Learn { stated, defaults };
+
+/// Learns unknown sizes from config.json.
+inline bool learn(const std::vector<ConfigRule>& rules, const ConfigKeys& keys, Learn from, Sizes& sizes) {
+  bool learned = false;
+  for (const auto& rule : rules) {
+    const auto* value = from == Learn::stated ? keys.stated(rule.key) : keys.find(rule.key);
+    if (!value || rule.value.value(sizes)) continue;
+    if (rule.divisor.text().empty()) {
+      learned |= rule.value.solve(keys.whole(*value, rule.key), sizes);
+    } else if (const auto divisor = rule.divisor.value(sizes)) {
+      learned |= rule.value.solve(scaled(keys.real(*value, rule.key), *divisor), sizes);
+    }
+  }
+  return learned;
+}
+
+/// Throws format_error for a key that says another size than the file has.
+inline void check(const std::vector<ConfigRule>& rules, const ConfigKeys& keys, const Sizes& sizes) {
+  for (const auto& rule : rules) {
+    const auto* value = keys.stated(rule.key);
+    const auto file = rule.value.value(sizes);
+    if (!value || !file) continue;
+    const auto divisor = rule.divisor.text().empty() ? std::nullopt : rule.divisor.value(sizes);
+    if (!rule.divisor.text().empty() && !divisor) continue;
+    const std::int64_t says = divisor ? scaled(keys.real(*value, rule.key), *divisor) : keys.whole(*value, rule.key);
+    if (says != *file)
+      throw format_error(keys.where() + ": '" + rule.key + "' is " + value->dump() +
+                         (divisor ? ", that is " + std::to_string(says) : "") + ", but by the shapes of the file '" +
+                         rule.value.text() + "' is " + std::to_string(*file) +
+                         "; the two belong to different models: mend config.json, or say that the file is right");
+  }
+}
+
+}  // namespace detail
+
+/// The keys of config.json that differ between a schema and what became of it, as their formulas give them now.
+inline ConfigPatch changed_config(const Schema& before, const Schema& after) {
+  const Sizes old = before.sizes(), now = after.sizes();
+  ConfigPatch patch;
+  for (const auto& rule : after.config) {
+    const auto a = rule.value.value(old), b = rule.value.value(now);
+    if (!b) continue;
+    if (rule.divisor.text().empty()) {
+      if (a != b) patch.emplace_back(rule.key, std::to_string(*b));
+      continue;
+    }
+    const auto c = rule.divisor.value(old), d = rule.divisor.value(now);
+    if (!d || *d == 0 || (a && c && *a * *d == *b * *c)) continue;
+    double ratio = double(*b) / double(*d);
+    while (detail::scaled(ratio, *d) < *b) ratio = std::nextafter(ratio, ratio + 1);
+    patch.emplace_back(rule.key, detail::json(ratio).dump());
+  }
+  for (const auto& list : after.lists)
+    for (const auto& old_list : before.lists)
+      if (old_list.key == list.key && old_list.blocks != list.blocks)
+        patch.emplace_back(list.key, detail::json(list.blocks).dump());
+  return patch;
+}
+
+}  // namespace modelgrow::inline v0

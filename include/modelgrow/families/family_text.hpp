@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+// The text of a family as data: config keys, spaces, stacks, ports, and a line for every tensor.
+// docs/how-to/new-family.md explains the grammar; this file is its parser, and complains about every line that cannot
+// be meant.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <modelgrow/core/schema.hpp>
+#include <modelgrow/detail/json.hpp>
+#include <modelgrow/families/pattern.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// What a family text says.
+struct FamilyText {
+  struct Axis {
+    Role role = Role::fixed;
+    Expression extent = {};
+  };
+  using Form = std::vector<Axis>;  // the axes of a tensor in one of its shapes
+  enum class Blocks { every, not_last, only_last, only_first };
+  struct Tensor {
+    std::string pattern;
+    std::vector<Form> forms;
+    Purpose purpose = Purpose::weight;
+    Stream stream = {};
+    bool optional = false;
+    std::string group = {};  // of optional tensors that are there together or not at all
+    Blocks blocks = Blocks::every;
+  };
+  /// Rules that hold where a condition does: {"config": key, "is": value}, {"has": name}, {"lacks": name}.
+  template <class Rules>
+  struct When {
+    detail::json condition;
+    Rules rules;
+  };
+  template <class Rules>
+  struct Named {
+    std::string name;
+    Rules rules;
+    std::vector<When<Rules>> when = {};
+  };
+  struct ListRule {
+    std::string key, stack, with, guests;
+  };
+
+  std::string name;
+  std::vector<std::string> classes;
+  std::vector<ConfigRule> config;
+  std::vector<ListRule> lists;
+  detail::json defaults = detail::json::object();
+  Sizes constants;
+  std::vector<Named<SpaceRules>> spaces;
+  std::vector<Named<StackRules>> stacks;
+  std::vector<StockRule> stock;
+  std::vector<std::pair<std::string, detail::json>> ports;
+  detail::Renames native;  // from the names of `tensors` to native ones
+  std::vector<std::string> ignore, notes;
+  std::vector<std::pair<std::string, std::string>>
+      layouts;  // a tensor that marks a layout we cannot grow -> what to do
+  std::vector<Tensor> tensors;
+
+  /// Throws format_error that names the family and the line.
+  static FamilyText parse(std::string_view text);
+};
+
+namespace detail {
+
+/// Parses the parts of a family text; every complaint names the part.
+class FamilyReader {
+ public:
+  explicit FamilyReader(std::string_view text) : json_(parse_json(text, "family text")) {
+    if (!json_.is_object()) throw format_error("family text: expected a JSON object; found " + text_of(json_));
+    family_.name = string(json_, "family", "family text");
+    where_ = "family '" + family_.name + "'";
+  }
+  FamilyText read() {
+    known_keys(json_,
+               {"family", "class", "title", "config", "defaults", "constants", "spaces", "stock", "stacks", "ports",
+                "renames", "tensors", "ignore", "notes", "upstream", "layouts"},
+               where_);
+    family_.classes = strings(json_, "class");
+    family_.ignore = expanded(strings(json_, "ignore"));
+    family_.notes = strings(json_, "notes");
+    family_.defaults = object("defaults");
+    for (const auto& [key, value] : object("constants").items())
+      family_.constants[key] = number(value, where_ + ": constants: '" + key + "'");
+    read_config();
+    for (const auto& [space, rules] : object("spaces").items())
+      family_.spaces.push_back(named<SpaceRules>(space, rules, "spaces"));
+    for (const auto& [stack, rules] : object("stacks").items())
+      family_.stacks.push_back(named<StackRules>(stack, rules, "stacks"));
+    for (const auto& [port, rules] : object("ports").items()) family_.ports.emplace_back(port, rules);
+    for (const auto& [pattern, advice] : object("layouts").items()) {
+      if (!advice.is_string()) throw format_error(where_ + ": layouts: '" + pattern + "' is " + text_of(advice));
+      for (const auto& one : expand_braces(pattern, where_))
+        family_.layouts.emplace_back(one, advice.get<std::string>());
+    }
+    read_stock();
+    if (json_.contains("renames"))
+      for (const auto& pair : json_["renames"]) {
+        if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string())
+          throw format_error(where_ + ": renames: expected pairs [native, here]; found " + text_of(pair));
+        family_.native.add(pair[1].get<std::string>(), pair[0].get<std::string>(), where_ + ": renames");
+      }
+    for (const auto& [pattern, line] : object("tensors").items()) read_tensor(pattern, line);
+    if (family_.tensors.empty()) throw format_error(where_ + ": 'tensors' names no tensor");
+    check_streams();
+    return std::move(family_);
+  }
+
+ private:
+  static std::string text_of(const json& j) {
+    return j.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 80);
+  }
+  static std::string string(const json& j, const char* key, const std::string& where) {
+    if (!j.contains(key) || !j[key].is_string()) throw format_error(where + ": '" + key + "' is missing or no text");
+    return j[key].get<std::string>();
+  }
+  static std::string string_or(const json& j, const char* key, std::string otherwise, const std::string& where) {
+    return j.contains(key) ? string(j, key, where) : otherwise;
+  }
+  static std::int64_t number(const json& j, const std::string& where) {
+    if (!j.is_number_integer()) throw format_error(where + ": expected a whole number; found " + text_of(j));
+    return j.get<std::int64_t>();
+  }
+  static void known_keys(const json& j, std::vector<std::string_view> keys, const std::string& where) {
+    if (!j.is_object()) throw format_error(where + ": expected an object; found " + text_of(j));
+    for (const auto& [key, value] : j.items())
+      if (std::find(keys.begin(), keys.end(), key) == keys.end())
+        throw format_error(where + ": unknown key '" + key + "'" + nearest_names(key, keys));
+  }
+  const json& object(const char* key) const {
+    static const json none = json::object();
+    if (!json_.contains(key)) return none;
+    if (!json_[key].is_object())
+      throw format_error(where_ + ": '" + key + "' is " + text_of(json_[key]) + "; expected an object");
+    return json_[key];
+  }
+  std::vector<std::string> strings(const json& j, const char* key) const {
+    std::vector<std::string> all;
+    if (!j.contains(key)) return all;
+    if (j[key].is_string()) return {j[key].get<std::string>()};
+    if (!j[key].is_array()) throw format_error(where_ + ": '" + key + "' is " + text_of(j[key]) + "; expected a list");
+    for (const auto& x : j[key]) {
+      if (!x.is_string()) throw format_error(where_ + ": '" + key + "' holds " + text_of(x) + "; expected texts");
+      all.push_back(x.get<std::string>());
+    }
+    return all;
+  }
+  std::vector<std::string> expanded(const std::vector<std::string>& patterns) const {
+    std::vector<std::string> all;
+    for (const auto& p : patterns)
+      for (auto& one : expand_braces(p, where_)) all.push_back(std::move(one));
+    return all;
+  }
+
+  /// "ffn/hidden": the '/' outside of parentheses divides real numbers; there is at most one.
+  static std::pair<std::string, std::string> ratio(const std::string& text) {
+    int depth = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      depth += text[i] == '(' ? 1 : text[i] == ')' ? -1 : 0;
+      if (text[i] == '/' && depth == 0) return {text.substr(0, i), text.substr(i + 1)};
+    }
+    return {text, ""};
+  }
+  void read_config() {
+    for (const auto& [key, value] : object("config").items()) {
+      const std::string where = where_ + ": config: '" + key + "'";
+      if (value.is_object()) {
+        known_keys(value, {"blocks", "with", "hosts", "guests"}, where);
+        const bool hosts = value.contains("hosts");
+        family_.lists.push_back(FamilyText::ListRule{.key = key,
+                                                     .stack = string(value, hosts ? "hosts" : "blocks", where),
+                                                     .with = hosts ? "" : string(value, "with", where),
+                                                     .guests = hosts ? string(value, "guests", where) : ""});
+        continue;
+      }
+      if (!value.is_string()) throw format_error(where + " is " + text_of(value) + "; expected a formula or an object");
+      const auto [above, below] = ratio(value.get<std::string>());
+      ConfigRule rule{.key = key, .value = Expression::parse(above, where)};
+      if (!below.empty()) rule.divisor = Expression::parse(below, where);
+      family_.config.push_back(std::move(rule));
+    }
+  }
+  void read_stock() {
+    for (const auto& [name, value] : object("stock").items()) {
+      const std::string where = where_ + ": stock: '" + name + "'";
+      const std::string formula = value.is_object() ? string(value, "is", where)
+                                  : value.is_string()
+                                      ? value.get<std::string>()
+                                      : throw format_error(where + " is " + text_of(value) + "; expected a formula");
+      family_.stock.push_back(StockRule{
+          .name = name,
+          .value = Expression::parse(formula, where),
+          .because =
+              string_or(value.is_object() ? value : json::object(), "because",
+                        "the class computes " + name + " as " + formula + " and cannot be told another", where)});
+    }
+  }
+
+  template <class Rules>
+  FamilyText::Named<Rules> named(const std::string& name, const json& j, const std::string& part) const {
+    const std::string where = where_ + ": " + part + ": '" + name + "'";
+    FamilyText::Named<Rules> n{.name = name, .rules = rules(j, Rules{}, where)};
+    if (j.contains("when"))
+      for (const auto& w : j["when"]) {
+        if (!w.is_object() || !w.contains("if")) throw format_error(where + ": 'when' needs an 'if'");
+        known_keys(w["if"], {"config", "is", "not", "has", "lacks"}, where + ": if");
+        json rest = w;
+        rest.erase("if");
+        n.when.push_back({.condition = w["if"], .rules = rules(rest, n.rules, where)});
+      }
+    return n;
+  }
+  static SpaceRules rules(const json& j, SpaceRules r, const std::string& where) {
+    known_keys(j, {"copies", "because", "tied_to", "exact_if", "map", "when"}, where);
+    if (j.contains("map") && string(j, "map", where) != "interleaved")
+      throw format_error(where + ": map '" + string(j, "map", where) + "'; expected interleaved or nothing");
+    r.interleaved |= j.contains("map");
+    if (j.contains("copies")) {
+      constexpr std::string_view words[] = {"any", "uniform", "spread", "never"};
+      const auto word = string(j, "copies", where);
+      const auto it = std::find(std::begin(words), std::end(words), word);
+      if (it == std::end(words))
+        throw format_error(where + ": copies '" + word + "' is none of any, uniform, spread, never");
+      r.copies = Copies(it - std::begin(words));
+    }
+    r.because = string_or(j, "because", r.because, where);
+    r.tied_to = string_or(j, "tied_to", r.tied_to, where);
+    r.exact_if = string_or(j, "exact_if", r.exact_if, where);
+    if (r.copies == Copies::never && r.because.empty()) throw format_error(where + ": 'never' needs a 'because'");
+    return r;
+  }
+  StackRules rules(const json& j, StackRules r, const std::string& where) const {
+    known_keys(j,
+               {"stream", "paired_with", "last_is_special", "first_insertion", "because", "insert", "period", "when"},
+               where);
+    if (j.contains("period")) r.period = number(j["period"], where);
+    if (j.contains("stream")) {
+      r.streams.clear();
+      for (const auto& s : strings(j, "stream")) r.streams.push_back(Expression::parse(s, where).text());
+    }
+    if (j.contains("first_insertion")) r.first_insertion = number(j["first_insertion"], where);
+    r.paired_with = string_or(j, "paired_with", r.paired_with, where);
+    r.last_is_special = string_or(j, "last_is_special", r.last_is_special, where);
+    const std::string because = string_or(j, "because", "", where);
+    if (!j.contains("insert")) {
+      if (!because.empty()) r.because = because;
+    } else if (const auto word = string(j, "insert", where); word == "approximate" || word == "never") {
+      if (because.empty()) throw format_error(where + ": 'insert' needs a 'because'");
+      r.never_identity = because;
+    } else {
+      throw format_error(where + ": insert '" + word + "' is none of approximate, never");
+    }
+    return r;
+  }
+
+  FamilyText::Form form(std::string_view text, const std::string& where) const {
+    FamilyText::Form axes;
+    int depth = 0;
+    std::string one;
+    const auto finish = [&] {
+      const std::string axis = trimmed(one);
+      const auto space = axis.find(' ');
+      const std::string role = axis.substr(0, space);
+      constexpr std::string_view roles[] = {"out", "in", "each", "fixed"};
+      const auto it = std::find(std::begin(roles), std::end(roles), role);
+      if (it == std::end(roles) || space == axis.npos)
+        throw format_error(where + ": the axis '" + axis + "' is not 'out', 'in', 'each' or 'fixed' and a size");
+      axes.push_back(
+          {.role = Role(it - std::begin(roles)), .extent = Expression::parse(trimmed(axis.substr(space)), where)});
+      one.clear();
+    };
+    for (char c : text) {
+      depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+      if (c == ',' && depth == 0)
+        finish();
+      else
+        one += c;
+    }
+    if (!trimmed(text).empty()) finish();
+    return axes;
+  }
+
+  void read_tensor(const std::string& pattern, const json& line) {
+    const std::string where = where_ + ": tensor '" + pattern + "'";
+    if (!line.is_string()) throw format_error(where + " is " + text_of(line) + "; expected its axes as text");
+    const auto text = line.get<std::string>();
+    const auto semicolon = text.find(';');
+    FamilyText::Tensor t;
+    for (const auto& f : split_at(text.substr(0, semicolon), '|')) t.forms.push_back(form(f, where));
+    if (semicolon != text.npos)
+      for (const auto& mark : split_at(text.substr(semicolon + 1), ',')) read_mark(trimmed(mark), t, where);
+    for (auto& name : expand_braces(pattern, where)) {
+      FamilyText::Tensor one = t;
+      one.pattern = name;
+      const bool pair = pattern.find("{weight,bias}") != pattern.npos;
+      if (pair && name.ends_with("bias"))
+        for (auto& axes : one.forms) {
+          if (axes.empty()) throw format_error(where + ": a bias needs the first axis of its weight");
+          axes.resize(1);
+          if (axes[0].role == Role::out) axes[0].role = Role::each;
+        }
+      if (pair && name.ends_with("bias") && one.stream.inner) one.stream.inner = false;
+      if (!seen_.insert(name).second) throw format_error(where + ": '" + name + "' is described twice");
+      family_.tensors.push_back(std::move(one));
+    }
+  }
+  static void read_mark(const std::string& mark, FamilyText::Tensor& t, const std::string& where) {
+    const auto words = split_at(mark, ' ');
+    const auto bad = [&](const std::string& expected) {
+      throw format_error(where + ": the mark '" + mark + "' is not understood; expected " + expected);
+    };
+    const std::string& word = words[0];
+    if (word == "closes") {
+      t.purpose = Purpose::closes;
+      Gates gates;
+      std::size_t i = 1;
+      for (; i < words.size() && all_digits(words[i]); ++i) gates.chunks.push_back(std::stoll(words[i]));
+      if (i < words.size() && (words[i] != "of" || i + 2 != words.size()))
+        bad("'closes', 'closes 2 5', 'closes 2 of mlp'");
+      if (i < words.size()) gates.branch = words[i + 1];
+      if (gates.chunks.empty())
+        t.stream.branch = gates.branch;
+      else
+        t.stream.gates.push_back(std::move(gates));
+    } else if (word == "inner") {
+      if (words.size() > 2) bad("'inner' or 'inner BRANCH'");
+      t.stream.inner = true;
+      if (words.size() == 2) t.stream.branch = words[1];
+    } else if (word == "buffer" && words.size() == 1) {
+      t.purpose = Purpose::buffer;
+    } else if (word == "optional" && words.size() <= 2) {
+      t.optional = true;
+      if (words.size() == 2) t.group = words[1];
+    } else if (word == "not_last" && words.size() == 1) {
+      t.blocks = FamilyText::Blocks::not_last;
+    } else if (word == "only_last" && words.size() == 1) {
+      t.blocks = FamilyText::Blocks::only_last;
+    } else if (word == "only_first" && words.size() == 1) {
+      t.blocks = FamilyText::Blocks::only_first;
+    } else {
+      bad("closes, inner, buffer, optional, not_last, only_last or only_first");
+    }
+  }
+
+  /// Marks cannot be forgotten: what writes a stream closes its branch or is inner.
+  void check_streams() const {
+    for (const auto& stack : family_.stacks)
+      for (const auto& t : family_.tensors) {
+        if (!t.pattern.starts_with(stack.name + ".{}.") || t.purpose != Purpose::weight || t.stream.inner) continue;
+        for (const auto& f : t.forms)
+          if (f.size() >= 2 && f[0].role == Role::out && f[1].role == Role::in)
+            for (const auto& s : stack.rules.streams)
+              if (f[0].extent.text() == s)
+                throw format_error(where_ + ": tensor '" + t.pattern + "' writes the stream '" + s + "' of stack '" +
+                                   stack.name + "'; mark it 'closes', or 'inner' when it does not add to the stream");
+      }
+    for (const auto& list : family_.lists)
+      for (const auto& s : {list.stack, list.guests})
+        if (!s.empty() &&
+            std::none_of(family_.stacks.begin(), family_.stacks.end(), [&](const auto& x) { return x.name == s; }))
+          throw format_error(where_ + ": config: '" + list.key + "' names the stack '" + s + "', which there is not");
+    for (const auto& s : family_.spaces)
+      if (!s.rules.tied_to.empty() && std::none_of(family_.spaces.begin(), family_.spaces.end(),
+                                                   [&](const auto& x) { return x.name == s.rules.tied_to; }))
+        throw format_error(where_ + ": spaces: '" + s.name + "' is tied to '" + s.rules.tied_to +
+                           "', which is no space of this family");
+  }
+
+  json json_;
+  FamilyText family_;
+  std::string where_;
+  std::set<std::string> seen_;
+};
+
+}  // namespace detail
+
+inline FamilyText FamilyText::parse(std::string_view text) { return detail::FamilyReader(text).read(); }
+
+}  // namespace modelgrow::inline v0

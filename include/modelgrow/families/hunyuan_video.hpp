@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// HunyuanVideo (T2V, I2V), double and single blocks and a text refiner. diffusers: transformer_hunyuan_video.py
+#pragma once
+#include <string_view>
+
+namespace modelgrow::inline v0::families {
+
+inline constexpr std::string_view hunyuan_video = R"json({
+ "family": "hunyuan_video",
+ "title": "HunyuanVideo",
+ "class": ["HunyuanVideoTransformer3DModel"],
+ "upstream": {"class": "diffusers 0.42.1 HunyuanVideoTransformer3DModel", "file": "transformer_hunyuan_video.py"},
+ "config": {
+  "num_attention_heads": "heads", "attention_head_dim": "head_dim", "mlp_ratio": "ffn/hidden",
+  "num_layers": "transformer_blocks", "num_single_layers": "single_transformer_blocks",
+  "num_refiner_layers": "context_embedder.token_refiner.refiner_blocks",
+  "text_embed_dim": "text_dim", "pooled_projection_dim": "pooled_dim",
+  "in_channels": "in_channels", "out_channels": "out_channels", "patch_size": "patch", "patch_size_t": "patch_t"
+ },
+ "defaults": {"mlp_ratio": 4.0},
+ "spaces": {
+  "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
+  "heads": {"tied_to": "hidden"},
+  "ffn": {},
+  "refiner_ffn": {}
+ },
+ "stock": {
+  "hidden": "heads*head_dim",
+  "refiner_ffn": {"is": "4*hidden", "because": "the class has no config key for the refiner's"}
+ },
+ "stacks": {
+  "transformer_blocks": {"stream": "hidden"},
+  "single_transformer_blocks": {"stream": "hidden"},
+  "context_embedder.token_refiner.refiner_blocks": {"stream": "hidden"}
+ },
+ "ports": {
+  "temporal": {"stack": "transformer_blocks"},
+  "text": {"stack": "transformer_blocks", "after": "attn", "states": "text_dim"},
+  "time": {"width": "hidden"}
+ },
+ "tensors": {
+  "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch, fixed patch",
+  "context_embedder.time_text_embed.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed 256",
+  "context_embedder.time_text_embed.timestep_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
+  "context_embedder.time_text_embed.text_embedder.linear_1.{weight,bias}": "out hidden, fixed text_dim",
+  "context_embedder.time_text_embed.text_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
+  "context_embedder.proj_in.{weight,bias}": "out hidden, fixed text_dim",
+  "context_embedder.token_refiner.refiner_blocks.{}.{norm1,norm2}.{weight,bias}": "each hidden",
+  "context_embedder.token_refiner.refiner_blocks.{}.attn.{to_q,to_k,to_v}.{weight,bias}": "out heads*head_dim, in hidden",
+  "context_embedder.token_refiner.refiner_blocks.{}.attn.to_out.0.{weight,bias}": "out hidden, in heads*head_dim; closes",
+  "context_embedder.token_refiner.refiner_blocks.{}.ff.net.0.proj.{weight,bias}": "out refiner_ffn, in hidden",
+  "context_embedder.token_refiner.refiner_blocks.{}.ff.net.2.{weight,bias}": "out hidden, in refiner_ffn; closes",
+  "context_embedder.token_refiner.refiner_blocks.{}.norm_out.linear.{weight,bias}": "out 2*hidden, in hidden",
+  "time_text_embed.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed 256",
+  "time_text_embed.timestep_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
+  "time_text_embed.guidance_embedder.linear_1.{weight,bias}": "out hidden, fixed 256; optional guidance",
+  "time_text_embed.guidance_embedder.linear_2.{weight,bias}": "out hidden, in hidden; optional guidance",
+  "time_text_embed.text_embedder.linear_1.{weight,bias}": "out hidden, fixed pooled_dim",
+  "time_text_embed.text_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
+  "transformer_blocks.{}.{norm1,norm1_context}.linear.{weight,bias}": "out 6*hidden, in hidden",
+  "transformer_blocks.{}.attn.{to_q,to_k,to_v}.{weight,bias}": "out heads*head_dim, in hidden",
+  "transformer_blocks.{}.attn.{add_q_proj,add_k_proj,add_v_proj}.{weight,bias}": "out heads*head_dim, in hidden",
+  "transformer_blocks.{}.attn.{norm_q,norm_k,norm_added_q,norm_added_k}.weight": "fixed head_dim",
+  "transformer_blocks.{}.attn.to_out.0.{weight,bias}": "out hidden, in heads*head_dim; closes",
+  "transformer_blocks.{}.attn.to_add_out.{weight,bias}": "out hidden, in heads*head_dim; closes of attn_text",
+  "transformer_blocks.{}.{ff,ff_context}.net.0.proj.{weight,bias}": "out ffn, in hidden",
+  "transformer_blocks.{}.{ff,ff_context}.net.2.{weight,bias}": "out hidden, in ffn; closes",
+  "single_transformer_blocks.{}.norm.linear.{weight,bias}": "out 3*hidden, in hidden",
+  "single_transformer_blocks.{}.attn.{to_q,to_k,to_v}.{weight,bias}": "out heads*head_dim, in hidden",
+  "single_transformer_blocks.{}.attn.{norm_q,norm_k}.weight": "fixed head_dim",
+  "single_transformer_blocks.{}.proj_mlp.{weight,bias}": "out ffn, in hidden",
+  "single_transformer_blocks.{}.proj_out.{weight,bias}": "out hidden, in heads*head_dim + ffn; closes",
+  "norm_out.linear.{weight,bias}": "out 2*hidden, in hidden",
+  "proj_out.{weight,bias}": "out patch_t*patch*patch*out_channels, in hidden"
+ }
+})json";
+
+}  // namespace modelgrow::inline v0::families

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// Open-Sora 1.2: STDiT3, spatial and temporal blocks in turn. Open-Sora: stdit3.py
+#pragma once
+#include <string_view>
+
+namespace modelgrow::inline v0::families {
+
+inline constexpr std::string_view stdit3 = R"json({
+ "family": "stdit3",
+ "title": "Open-Sora 1.2 (STDiT3)",
+ "class": ["STDiT3"],
+ "upstream": {"class": "Open-Sora v1.2.0 STDiT3", "file": "opensora/models/stdit/stdit3.py"},
+ "config": {
+  "hidden_size": "hidden", "num_heads": "heads", "depth": "spatial_blocks", "mlp_ratio": "ffn/hidden",
+  "in_channels": "in_channels", "caption_channels": "text_dim", "model_max_length": "text_tokens",
+  "patch_size.0": "patch_t", "patch_size.1": "patch_h", "patch_size.2": "patch_w"
+ },
+ "defaults": {"hidden_size": 1152, "num_heads": 16, "depth": 28, "mlp_ratio": 4.0},
+ "spaces": {
+  "hidden": {
+   "copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads",
+   "exact_if": "the spatial position table is the old one, its channels copied as those of hidden (the class rebuilds it)"
+  },
+  "heads": {"tied_to": "hidden"},
+  "ffn": {}
+ },
+ "stock": {"hidden": "heads*head_dim"},
+ "stacks": {
+  "spatial_blocks": {"stream": "hidden", "paired_with": "temporal_blocks"},
+  "temporal_blocks": {"stream": "hidden", "paired_with": "spatial_blocks"}
+ },
+ "ports": {
+  "temporal": {"stack": "spatial_blocks"},
+  "text": {"stack": "spatial_blocks", "after": "cross_attn", "states": "text_dim"},
+  "time": {"width": "hidden"}
+ },
+ "tensors": {
+  "rope.freqs": "fixed head_dim/2",
+  "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
+  "{t_embedder,fps_embedder}.mlp.0.{weight,bias}": "out hidden, fixed 256",
+  "{t_embedder,fps_embedder}.mlp.2.{weight,bias}": "out hidden, in hidden",
+  "t_block.1.{weight,bias}": "out 6*hidden, in hidden",
+  "y_embedder.y_embedding": "fixed text_tokens, fixed text_dim; buffer",
+  "y_embedder.y_proj.fc1.{weight,bias}": "out hidden, fixed text_dim",
+  "y_embedder.y_proj.fc2.{weight,bias}": "out hidden, in hidden",
+  "{spatial_blocks,temporal_blocks}.{}.scale_shift_table": "fixed 6, each hidden",
+  "{spatial_blocks,temporal_blocks}.{}.attn.qkv.{weight,bias}": "out 3*heads*head_dim, in hidden",
+  "{spatial_blocks,temporal_blocks}.{}.attn.{q_norm,k_norm}.weight": "fixed head_dim",
+  "{spatial_blocks,temporal_blocks}.{}.{attn,cross_attn}.proj.{weight,bias}": "out hidden, in heads*head_dim; closes",
+  "{spatial_blocks,temporal_blocks}.{}.cross_attn.q_linear.{weight,bias}": "out heads*head_dim, in hidden",
+  "{spatial_blocks,temporal_blocks}.{}.cross_attn.kv_linear.{weight,bias}": "out 2*heads*head_dim, in hidden",
+  "{spatial_blocks,temporal_blocks}.{}.mlp.fc1.{weight,bias}": "out ffn, in hidden",
+  "{spatial_blocks,temporal_blocks}.{}.mlp.fc2.{weight,bias}": "out hidden, in ffn; closes",
+  "final_layer.scale_shift_table": "fixed 2, each hidden",
+  "final_layer.linear.{weight,bias}": "out patch_t*patch_h*patch_w*out_channels, in hidden"
+ }
+})json";
+
+}  // namespace modelgrow::inline v0::families
