@@ -29,7 +29,11 @@ REFUSED = 3  # the tool's exit status
 
 
 class Broken(Exception):
-    """The check itself cannot go on: the tool is missing or does not keep to its command line."""
+    """The check itself cannot go on: there is no tool to run."""
+
+
+class Unplanned(Exception):
+    """The tool ended in another way than by growing or refusing."""
 
 
 @dataclass
@@ -52,7 +56,7 @@ def run(tool, *words):
         raise Broken(f"cannot run {tool[0]}: {e}") from e
     if done.returncode in (0, REFUSED):
         return done
-    raise Broken(f"{' '.join(map(str, words))}: exit status {done.returncode}\n{done.stderr or done.stdout}")
+    raise Unplanned(f"modelgrow {words[0]}: exit status {done.returncode}: {one_line(done.stderr or done.stdout)[:400]}")
 
 
 def one_line(text):
@@ -108,8 +112,18 @@ def judge_impossible(row, family, before, folder):
 
 def check_growth(tool, name, growth, model, before, folder):
     family = FAMILIES[name]
-    words = operators(family, growth)
-    row = Row(name, family.class_name, growth, " ".join(words))
+    row = Row(name, family.class_name, growth, " ".join(operators(family, growth)))
+    try:
+        fill(row, tool, family, model, before, folder)
+    except Unplanned as e:
+        row.verdict, row.good = f"TOOL FAILED: {e}", False
+    if growth in family.exact and row.verdict != "equal" and row.good:
+        row.verdict, row.good = f"SHOULD BE EXACT: {row.verdict}", False
+    return row
+
+
+def fill(row, tool, family, model, before, folder):
+    growth, words = row.growth, operators(family, row.growth)
     original, grown = folder / "original", folder / growth.replace(" ", "-")
     planned = run(tool, "plan", original, *words, "--json")
     if planned.returncode == REFUSED:
@@ -128,9 +142,6 @@ def check_growth(tool, name, growth, model, before, folder):
             row.verdict = "refused unless its condition is accepted"
         else:
             row.verdict, row.good = "GROWN without a question, although not EXACT", False
-    if growth in family.exact and row.verdict != "equal" and row.good:
-        row.verdict, row.good = f"SHOULD BE EXACT: {row.verdict}", False
-    return row
 
 
 def check_family(tool, name, growths, folder):

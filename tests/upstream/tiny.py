@@ -18,11 +18,11 @@ class Absent(Exception):
 
 
 class Family:
-    """How a family is made and fed, the spaces that a growth of the whole width names, and which of GROWTHS leave the function
-    of the unmodified class as it is."""
+    """How a family is made and fed, the insertions and the spaces that a growth of its whole depth and width names, and which
+    of GROWTHS leave the function of the unmodified class as it is."""
 
-    def __init__(self, make, class_name, widens, exact):
-        self.make, self.class_name, self.widens, self.exact = make, class_name, widens, exact
+    def __init__(self, make, class_name, exact, deepens, widens):
+        self.make, self.class_name, self.exact, self.deepens, self.widens = make, class_name, exact, deepens, widens
 
     @property
     def type(self):
@@ -41,9 +41,9 @@ FREE = GROWTHS  # the configuration can express every width by itself
 TIED = ("depth", "width", "depth+width")  # the class derives the width of its MLP from that of the model
 
 
-def family(class_name, exact, widens=("hidden", "ffn")):
+def family(class_name, exact, deepens=("every=1",), widens=("hidden", "ffn")):
     def register(make):
-        FAMILIES[make.__name__] = Family(make, class_name, widens, exact)
+        FAMILIES[make.__name__] = Family(make, class_name, exact, deepens, widens)
         return make
 
     return register
@@ -51,10 +51,14 @@ def family(class_name, exact, widens=("hidden", "ffn")):
 
 def operators(family, growth):
     """The words of the command line."""
-    depth = ["--insert-blocks", "every=1"]
-    spaces = {"depth": [], "ffn": ["ffn"], "hidden": ["hidden"], "width": family.widens, "depth+width": family.widens}[growth]
-    words = depth if growth.startswith("depth") else []
-    return [*words, *(word for space in spaces for word in ("--net2wider", f"space={space},times=2"))]
+    insertions = family.deepens if growth.startswith("depth") else ()
+    spaces = {"depth": (), "ffn": ("ffn",), "hidden": ("hidden",), "width": family.widens, "depth+width": family.widens}[growth]
+    words = [("--insert-blocks", options) for options in insertions] + [("--net2wider", f"space={space},times=2") for space in spaces]
+    return [word for pair in words for word in pair]
+
+
+def stacks(*names):
+    return tuple(f"stack={stack},every=1" for stack in names)
 
 
 def build(family, seed=1):
@@ -92,6 +96,7 @@ def steps():
     return torch.tensor([501.0, 37.0])
 
 
+REFINER = "context_embedder.token_refiner.refiner_blocks"
 MASK = [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]  # five tokens of text, two of them padding in the second sample
 SHORT_MASK = [[1, 1, 1, 0], [1, 0, 0, 0]]
 
@@ -111,7 +116,7 @@ def wan_i2v():
     )
 
 
-@family("WanVACETransformer3DModel", FREE)
+@family("WanVACETransformer3DModel", FREE, deepens=("stack=blocks,every=1", "stack=vace_blocks,at=1"))
 def wan_vace():
     config, inputs = wan()
     return (
@@ -147,7 +152,7 @@ def ltx_video():
     return config, inputs
 
 
-@family("HunyuanVideo15Transformer3DModel", ("depth", "ffn", "width", "depth+width"), widens=("hidden", "ffn", "refiner_ffn"))
+@family("HunyuanVideo15Transformer3DModel", ("depth", "ffn", "width", "depth+width"), deepens=stacks("transformer_blocks", REFINER), widens=("hidden", "ffn", "refiner_ffn"))
 def hunyuan_video15():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=2, num_refiner_layers=2, mlp_ratio=4.0, in_channels=9, out_channels=4,
@@ -161,7 +166,7 @@ def hunyuan_video15():
     return config, inputs
 
 
-@family("HunyuanVideoTransformer3DModel", ("depth", "ffn", "width", "depth+width"), widens=("hidden", "ffn", "refiner_ffn"))
+@family("HunyuanVideoTransformer3DModel", ("depth", "ffn", "width", "depth+width"), deepens=stacks("transformer_blocks", "single_transformer_blocks", REFINER), widens=("hidden", "ffn", "refiner_ffn"))
 def hunyuan_video():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=2, num_single_layers=2, num_refiner_layers=2, text_embed_dim=14,
@@ -226,7 +231,7 @@ def qwen_image():
     return config, inputs
 
 
-@family("Flux2Transformer2DModel", FREE)
+@family("Flux2Transformer2DModel", FREE, deepens=stacks("transformer_blocks", "single_transformer_blocks"))
 def flux2():
     config = dict(
         num_attention_heads=3, attention_head_dim=12, num_layers=2, num_single_layers=2, in_channels=9, joint_attention_dim=14,
@@ -240,7 +245,7 @@ def flux2():
     return config, inputs
 
 
-@family("FluxTransformer2DModel", TIED)
+@family("FluxTransformer2DModel", TIED, deepens=stacks("transformer_blocks", "single_transformer_blocks"))
 def flux():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=2, num_single_layers=2, in_channels=9, joint_attention_dim=14,
@@ -266,7 +271,7 @@ def sd3():
     return config, inputs
 
 
-@family("MiniMaxH3Transformer3DModel", FREE)
+@family("MiniMaxH3Transformer3DModel", FREE, deepens=stacks("transformer_blocks", "token_refiner.refiner_blocks"))
 def minimax_h3():
     config = dict(
         num_attention_heads=3, attention_head_dim=14, hidden_size=30, num_layers=2, num_refiner_layers=2, ffn_dim=22, in_channels=3,
@@ -297,7 +302,7 @@ def mochi():
     return config, inputs
 
 
-@family("ZImageTransformer2DModel", TIED)
+@family("ZImageTransformer2DModel", TIED, deepens=stacks("layers", "noise_refiner+context_refiner"))
 def z_image():
     # The class takes the smaller of dim and 256 for its modulation: wider than that, as the released one.
     config = dict(
@@ -318,7 +323,7 @@ def ada_norm_single(**more):
     )
 
 
-@family("LatteTransformer3DModel", ("depth",))
+@family("LatteTransformer3DModel", ("depth",), deepens=stacks("transformer_blocks+temporal_transformer_blocks"))
 def latte():
     inputs = dict(hidden_states=noise(2, 4, 3, 8, 8), timestep=steps(), encoder_hidden_states=noise(2, 5, 20, seed=4))
     return ada_norm_single(video_length=3), inputs
