@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// Every operator on every family: what the certificate calls exact is written, checked byte by byte, and read back as
+// the schema that the plan promised; what is not exact is refused with a reason.
+#include <modelgrow/checkpoint/writer.hpp>
+#include <modelgrow/families/all.hpp>
+#include <modelgrow/grow/operators/insert_blocks.hpp>
+#include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/write.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/message.hpp"
+#include "tests/support/releases.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+using namespace modelgrow;
+using namespace modelgrow::testing;
+
+namespace {
+
+Schema schema_of(const Release& r) {
+  const Names names(r.tensors, r.name);
+  return family_of(names, r.config, r.name).schema(names, r.config, r.name);
+}
+
+/// Groups of stacks that grow together, "a+b".
+std::set<std::string> stacks_of(const Schema& s) {
+  std::set<std::string> groups;
+  const Plan p(s);
+  for (const auto& stack : s.stacks) {
+    auto group = p.paired(stack.name);
+    std::sort(group.begin(), group.end());
+    groups.insert(detail::join(group, '+'));
+  }
+  return groups;
+}
+
+/// What reading the grown names and the patched configuration gives.
+Schema read_again(const Plan& p, const Release& r) {
+  const std::string config = detail::patched_config(r.config, changed_config(p.source(), p.schema()), r.name);
+  return p.source().reader(names_of(p.schema()), config, r.name);
+}
+
+/// A folder with random weights of these names and shapes.
+void make_folder(const std::filesystem::path& folder, const Release& r, DType type) {
+  std::filesystem::create_directories(folder);
+  detail::write_file(folder / "config.json", r.config);
+  std::vector<NamedShape> entries = r.tensors;
+  for (auto& e : entries) e.dtype = type;
+  CheckpointWriter writer(folder / "diffusion_pytorch_model.safetensors", entries, {}, WriteOptions{});
+  for (const auto& e : writer.tensors()) {
+    const Rng rng(1, hash_name(e.name));
+    const auto fill = [&]<class T>(T) {
+      std::vector<T> values;
+      for (std::int64_t i = 0; i < numel(e.shape); ++i) values.push_back(T(float(rng.normal(std::uint64_t(i)))));
+      writer.write(e.name, std::as_bytes(std::span(values)));
+    };
+    if (type == DType::f32)
+      fill(float{});
+    else
+      fill(bf16{});
+  }
+  writer.commit();
+}
+
+}  // namespace
+
+TEST_CASE("Grown names and config.json of every release read back as promised", "[families]") {
+  for (const auto& r : releases()) {
+    const Schema s = schema_of(r);
+    std::int64_t grown = 0;
+    const auto law = [&](const auto& op, const std::string& what) {
+      INFO(r.family + ": " + r.name + ": " + what);
+      try {
+        const Plan p = plan(s, accept_conditions, op);
+        CHECK(p.certificate().exactness != Exactness::approximate);
+        CHECK(difference(p.schema(), read_again(p, r)) == "");
+        ++grown;
+      } catch (const plan_error& e) {
+        CHECK(std::string(e.what()).size() > 60);  // a reason, and what to do
+      }
+    };
+    for (const auto& group : stacks_of(s)) law(InsertBlocks{.stack = group, .every = 1}, "every block of " + group);
+    for (const auto& space : s.spaces)
+      law(Net2Wider{.space = space.space.name, .to = 2 * space.space.size}, space.space.name + " x 2");
+    CHECK(grown > 0);
+  }
+}
+
+TEST_CASE("Tiny models of every family grow on disk, in float and bf16", "[families]") {
+  const TemporaryDirectory scratch;
+  std::set<std::string> seen;
+  for (const auto& r : releases()) {
+    if (!r.tiny()) continue;
+    seen.insert(r.family);
+    for (const DType type : {DType::f32, DType::bf16}) {
+      const auto base = scratch.path() / "base", grown = scratch.path() / "grown";
+      std::filesystem::remove_all(base);
+      make_folder(base, r, type);
+      const auto in = Checkpoint::open(base);
+      const Schema s = family_of(in.names(), in.config(), "tiny").schema(in);
+      const auto law = [&](const auto&... ops) {
+        std::filesystem::remove_all(grown);
+        std::optional<Plan> p;
+        try {
+          p = plan(s, accept_conditions, accept_upstream, ops...);
+        } catch (const plan_error&) {
+          return;
+        }
+        INFO(r.family + ": " + r.name + ": " + p->steps().back().what);
+        const Report report = p->write(in, grown);
+        CHECK(report.read_back);
+        CHECK(report.max_residual == 0);
+        CHECK(report.checked >= s.parameters.size());
+      };
+      for (const auto& group : stacks_of(s)) law(InsertBlocks{.stack = group, .count = 2});
+      for (const auto& space : s.spaces) law(Net2Wider{.space = space.space.name, .to = 2 * space.space.size});
+      law(InsertBlocks{.stack = *stacks_of(s).begin(), .count = 1},
+          Net2Wider{.space = "ffn", .to = 2 * s.space("ffn").space.size});
+    }
+  }
+  CHECK(seen.size() >= 14);
+}
