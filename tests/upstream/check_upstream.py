@@ -45,6 +45,8 @@ class Row:
     certificate: str = ""
     upstream: str = ""
     difference: float | None = None  # largest absolute difference / largest absolute output
+    difference_bf16: float | None = None  # the same when both are loaded in bf16, for people to know: it decides nothing
+    rounding_bf16: float | None = None  # the original in bf16 against itself in float32
     verdict: str = ""
     good: bool = True
 
@@ -63,9 +65,9 @@ def one_line(text):
     return " ".join(text.split())
 
 
-def load(family, folder):
+def load(family, folder, dtype=torch.float32):
     """The model as a user would load it. Raises ValueError when anything of the file stays outside, or is not in it."""
-    model, info = family.type.from_pretrained(folder, output_loading_info=True)
+    model, info = family.type.from_pretrained(folder, output_loading_info=True, torch_dtype=dtype)
     for kind, names in info.items():
         if names:
             raise ValueError(f"{kind}: {', '.join(map(str, sorted(names)[:3]))}{' ..' if len(names) > 3 else ''}")
@@ -83,7 +85,7 @@ def size(model):
     return sum(p.numel() for p in model.parameters())
 
 
-def judge_grown(row, family, model, before, folder):
+def judge_grown(row, family, model, before, original, folder):
     """Fills the row from the grown folder, which the certificate called EXACT and loadable."""
     try:
         grown = load(family, folder)
@@ -97,6 +99,8 @@ def judge_grown(row, family, model, before, folder):
         row.verdict, row.good = "DIFFERS", False
     else:
         row.verdict = "equal"
+        half = [outputs(load(family, f, torch.bfloat16), family.inputs(torch.bfloat16)) for f in (original, folder)]
+        row.difference_bf16, row.rounding_bf16 = compare(*half), compare(before, half[0])
 
 
 def judge_impossible(row, family, before, folder):
@@ -134,7 +138,7 @@ def fill(row, tool, family, model, before, folder):
         exact = row.certificate.split("(")[0].strip() == "EXACT"
         if exact and row.upstream == "loads":
             run(tool, "grow", original, grown, *words, "--json")
-            judge_grown(row, family, model, before, grown)
+            judge_grown(row, family, model, before, original, grown)
         elif exact:
             run(tool, "grow", original, grown, *words, "--accept-upstream", "--json")
             judge_impossible(row, family, before, grown)
@@ -160,9 +164,12 @@ def check_family(tool, name, growths, folder):
     return rows
 
 
+def number(x):
+    return "" if x is None else "0" if x == 0 else f"{x:.0e}"
+
+
 def line(row):
-    difference = "" if row.difference is None else f"{row.difference:.1e}"
-    return f"{'ok ' if row.good else 'BAD'} {row.family:17s} {row.growth:12s} {difference:8s} {row.certificate} | {row.upstream} | {row.verdict}"
+    return f"{'ok ' if row.good else 'BAD'} {row.family:17s} {row.growth:12s} {number(row.difference):6s} {row.certificate} | {row.upstream} | {row.verdict}"
 
 
 def versions():
@@ -180,14 +187,15 @@ def table(rows):
         "`save_pretrained`, grown by `modelgrow grow IN OUT` with the operators of the row, loaded by the unmodified class with",
         "`from_pretrained`. *Difference* is the largest absolute difference of any output, over the largest output; what the",
         f"certificate calls EXACT must stay below {TOLERANCE:g}.",
+        "*In bf16*: the same with both loaded in bf16; beside it, what bf16 alone does to the original.",
         "",
-        "| family | class | growth | operators | certificate | upstream | difference | what happened |",
-        "|---|---|---|---|---|---|---|---|",
+        "| family | class | growth | operators | certificate | upstream | difference | in bf16 | bf16 alone | what happened |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for r in rows:
-        difference = "" if r.difference is None else f"{r.difference:.1e}"
         words = f"`{r.operators}`" if r.operators else ""
-        text.append("| " + " | ".join(map(cell, (r.family, r.class_name, r.growth, words, r.certificate, r.upstream, difference, r.verdict))) + " |")
+        numbers = map(number, (r.difference, r.difference_bf16, r.rounding_bf16))
+        text.append("| " + " | ".join(map(cell, (r.family, r.class_name, r.growth, words, r.certificate, r.upstream, *numbers, r.verdict))) + " |")
     return "\n".join(text) + "\n"
 
 
