@@ -148,7 +148,7 @@ def fill(row, tool, family, model, before, folder):
             row.verdict, row.good = "GROWN without a question, although not EXACT", False
 
 
-def check_family(tool, name, growths, folder):
+def check_family(tool, name, growths, folder, say):
     family = FAMILIES[name]
     try:
         model = build(family)
@@ -160,7 +160,7 @@ def check_family(tool, name, growths, folder):
     rows = []
     for growth in growths:
         rows.append(check_growth(tool, name, growth, model, before, folder))
-        print(line(rows[-1]), flush=True)
+        say(line(rows[-1]))
     return rows
 
 
@@ -199,8 +199,8 @@ def table(rows):
     return "\n".join(text) + "\n"
 
 
-def check(tool, names, growths, folder):
-    return [row for name in names for row in check_family(tool, name, growths, Path(folder) / name)]
+def check(tool, names, growths, folder, say=lambda text: print(text, flush=True)):
+    return [row for name in names for row in check_family(tool, name, growths, Path(folder) / name, say)]
 
 
 def self_test():
@@ -211,13 +211,12 @@ def self_test():
         ("none", None), ("writer", "DIFFERS"), ("config", "DOES NOT LOAD"), ("growth", "NOT GROWN"), ("possible", "LOADS AND IS EQUAL"),
         ("sure", "SHOULD BE EXACT"),
     ):
-        print(f"-- stand-in with fault: {fault}")
         with tempfile.TemporaryDirectory() as folder:
-            rows = check([*stand_in, f"--fault={fault}"], ("wan", "qwen_image"), ("depth",), folder)
+            rows = check([*stand_in, f"--fault={fault}"], ("wan", "qwen_image"), ("depth",), folder, say=lambda _: None)
         right = all(r.verdict == "equal" if caught is None else not r.good and r.verdict.startswith(caught) for r in rows)
         if len(rows) != 2 or not right:
             failed = 1
-            print(f"self-test: with fault {fault!r} expected {caught or 'equal'}", file=sys.stderr)
+            print(f"self-test: with fault {fault!r} expected {caught or 'equal'}, found", *map(line, rows), sep="\n", file=sys.stderr)
     print("self-test:", "FAILED" if failed else "the check tells right from wrong")
     return failed
 
