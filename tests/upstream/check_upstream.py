@@ -140,7 +140,7 @@ def fill(row, tool, family, model, before, folder):
             run(tool, "grow", original, grown, *words, "--json")
             judge_grown(row, family, model, before, original, grown)
         elif exact:
-            run(tool, "grow", original, grown, *words, "--accept-upstream", "--json")
+            run(tool, "grow", original, grown, "--accept-upstream", *words, "--json")
             judge_impossible(row, family, before, grown)
         elif run(tool, "grow", original, grown, *words, "--json").returncode == REFUSED:
             row.verdict = "refused unless its condition is accepted"
