@@ -163,7 +163,12 @@ def ltx_video():
     return config, inputs
 
 
-@family("HunyuanVideo15Transformer3DModel", ("depth", "ffn", "width", "depth+width"), deepens=stacks("transformer_blocks", REFINER), widens=("hidden", "ffn", "refiner_ffn"))
+@family(
+    "HunyuanVideo15Transformer3DModel",
+    exact=("depth", "ffn", "width", "depth+width"),
+    deepens=stacks("transformer_blocks", REFINER),
+    widens=("hidden", "ffn", "refiner_ffn"),
+)
 def hunyuan_video15():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=2, num_refiner_layers=2, mlp_ratio=4.0, in_channels=9, out_channels=4,
@@ -177,7 +182,12 @@ def hunyuan_video15():
     return config, inputs
 
 
-@family("HunyuanVideoTransformer3DModel", ("depth", "ffn", "width", "depth+width"), deepens=stacks("transformer_blocks", "single_transformer_blocks", REFINER), widens=("hidden", "ffn", "refiner_ffn"))
+@family(
+    "HunyuanVideoTransformer3DModel",
+    exact=("depth", "ffn", "width", "depth+width"),
+    deepens=stacks("transformer_blocks", "single_transformer_blocks", REFINER),
+    widens=("hidden", "ffn", "refiner_ffn"),
+)
 def hunyuan_video():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=2, num_single_layers=2, num_refiner_layers=2, text_embed_dim=14,
