@@ -49,7 +49,7 @@ struct FamilyText {
     std::string key, stack, with, guests;
   };
 
-  std::string name;
+  std::string name, title;
   std::vector<std::string> classes;
   std::vector<ConfigRule> config;
   std::vector<ListRule> lists;
@@ -84,6 +84,7 @@ class FamilyReader {
                {"family", "class", "title", "config", "defaults", "constants", "spaces", "stock", "stacks", "ports",
                 "renames", "tensors", "ignore", "notes", "upstream", "layouts"},
                where_);
+    family_.title = string_or(json_, "title", "", where_);
     family_.classes = strings(json_, "class");
     family_.ignore = expanded(strings(json_, "ignore"));
     family_.notes = strings(json_, "notes");
