@@ -44,7 +44,9 @@ struct OperatorKind {
 
 template <Operator O>
 OperatorKind kind_of_operator() {
-  OperatorKind kind{.name = std::string(O::name), .summary = std::string(O::summary)};
+  OperatorKind kind;
+  kind.name = O::name;
+  kind.summary = O::summary;
   if constexpr (Described<O>) {
     kind.fields = fields_of<O>();
     kind.from_text = [](std::string_view text) { return OperatorCall(parse_fields<O>(text, std::string(O::name))); };
