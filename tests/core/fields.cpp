@@ -69,7 +69,7 @@ TEST_CASE("mistakes in text name the key, what was found and what was expected")
   const auto mistake = [](const std::string& text) {
     return message_of<option_error>([&] { parse_fields<Every>(text, "Every"); });
   };
-  CHECK(mistake("whoel=1") == "Every: there is no 'whoel'; the nearest names are 'whole', 'side', 'seed'");
+  CHECK(mistake("whoel=1") == "Every: there is no 'whoel'; the nearest names are 'whole', 'seed', 'side'");
   CHECK(mistake("whole=2.9") == "Every: 'whole' is '2.9'; expected a whole number (how many)");
   CHECK(mistake("side=up") == "Every: 'side' is 'up'; expected left | right (which)");
   CHECK(mistake("list=3+") == "Every: 'list' is '3+'; expected whole numbers, as 3+7 (where)");
