@@ -72,17 +72,14 @@ void add_family(CLI::App& program) {
   check->add_option("TEXT", o->text, "a family as JSON")->required();
   check->add_option("IN", o->checkpoint, "a checkpoint that it should explain");
   check->callback([o] {
-    const auto family = mg::Family::open(o->text);
-    if (!o->checkpoint.empty()) {
-      const auto in = mg::Checkpoint::open(o->checkpoint);
-      try {
-        family.schema(in);
-      } catch (const mg::format_error& e) {
-        throw mg::check_error(e.what());
-      }
-      std::cout << "every tensor of " << o->checkpoint << " is explained; ";
+    try {
+      const auto family = mg::Family::open(o->text);
+      if (!o->checkpoint.empty()) family.schema(mg::Checkpoint::open(o->checkpoint));
+      std::cout << "family " << family.name() << " is well formed"
+                << (o->checkpoint.empty() ? "" : " and explains every tensor of " + o->checkpoint) << "\n";
+    } catch (const mg::format_error& e) {
+      throw mg::check_error(e.what());
     }
-    std::cout << "family " << family.name() << " is well formed\n";
   });
   command->footer("Example: modelgrow family draft IN > mine.json; modelgrow family check mine.json IN");
 }

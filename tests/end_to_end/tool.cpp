@@ -44,6 +44,17 @@ TEST_CASE("the tool plans, grows, checks and compares") {
   CHECK(broken.code == 1);
 }
 
+TEST_CASE("a draft of a family says what it lacks") {
+  const Scratch scratch;
+  const auto draft = tool("family draft " + base);
+  CHECK(draft.code == 0);
+  CHECK(says(draft.output, "DRAFT", "\"blocks\":{\"stream\":\"hidden\"}", "\"out 3*hidden, in hidden\""));
+  std::ofstream(scratch / "mine.json") << draft.output;
+  const auto refused = tool("family check " + (scratch / "mine.json").string());
+  CHECK(refused.code == 1);
+  CHECK(says(refused.output, "mark it 'closes', or 'inner'"));
+}
+
 TEST_CASE("flags and a recipe say the same") {
   const Scratch scratch;
   std::ofstream(scratch / "recipe.json")

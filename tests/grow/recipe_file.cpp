@@ -8,11 +8,15 @@
 using namespace modelgrow;
 using namespace modelgrow::testing;
 
+namespace {
+/// A user's operator.
+struct Mine {
+  static constexpr std::string_view name = "Mine", summary = "does nothing";
+  void apply(Plan&) const {}
+};
+}  // namespace
+
 TEST_CASE("every option of the operators comes back from a recipe, a user's operator too") {
-  struct Mine {
-    static constexpr std::string_view name = "Mine", summary = "does nothing";
-    void apply(Plan&) const {}
-  };
   auto kinds = known_operators();
   kinds.push_back(kind_of_operator<Mine>());
   const std::vector<OperatorCall> calls{
