@@ -26,6 +26,10 @@ struct io_error : error {
 struct plan_error : error {
   using error::error;
 };
+/// Options that cannot be read: an unknown key, or a value of another kind.
+struct option_error : error {
+  using error::error;
+};
 /// A proof that failed: the file check or the forward check found a difference.
 struct check_error : error {
   using error::error;

@@ -11,6 +11,7 @@ namespace modelgrow::inline v0 {
 struct ProgressReport {
   std::string what;
   std::int64_t done = 0, total = 0;
+  std::uint64_t bytes = 0, total_bytes = 0;  // where the work is measured in bytes
 };
 /// Receives progress; an empty function means nobody watches.
 using Progress = std::function<void(const ProgressReport&)>;

@@ -95,6 +95,8 @@ inline void apply(const Plan& plan, const TensorSet& set, std::span<const Output
   std::exception_ptr failure;
   std::atomic<bool> failed{false};
   std::int64_t finished = 0;
+  std::uint64_t bytes_made = 0, bytes_wanted = 0;
+  for (const auto& o : outputs) bytes_wanted += byte_size(o.target.dtype, o.target.shape).value_or(0);
   parallel_for(std::int64_t(outputs.size()), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end && !failed; ++i) try {
         const Output& o = outputs[std::size_t(i)];
@@ -108,8 +110,13 @@ inline void apply(const Plan& plan, const TensorSet& set, std::span<const Output
         if (o.source) set.release(*o.source);
         const std::lock_guard lock(mutex);
         ++finished;
+        bytes_made += made;
         if (progress)
-          progress(ProgressReport{.what = o.target.name, .done = finished, .total = std::int64_t(outputs.size())});
+          progress(ProgressReport{.what = o.target.name,
+                                  .done = finished,
+                                  .total = std::int64_t(outputs.size()),
+                                  .bytes = bytes_made,
+                                  .total_bytes = bytes_wanted});
       } catch (...) {
         const std::lock_guard lock(mutex);
         if (!failure) failure = std::current_exception();

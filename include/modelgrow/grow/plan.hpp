@@ -145,6 +145,7 @@ Plan plan(const Source& source, const Operator auto&... operators) { return plan
 /// As the first operator of a plan: accept approximate steps after it.
 struct AllowApproximate {
   static constexpr std::string_view name = "AllowApproximate";
+  static constexpr std::string_view summary = "accept steps after it that do not keep the function";
   void apply(Plan& p) const { p.allow(Allow::What::approximate); }
 };
 inline constexpr AllowApproximate allow_approximate{};
@@ -153,6 +154,7 @@ inline constexpr AllowApproximate allow_approximate{};
 /// the model has to see to.
 struct AcceptConditions {
   static constexpr std::string_view name = "AcceptConditions";
+  static constexpr std::string_view summary = "accept steps that keep the function under a named condition";
   void apply(Plan& p) const { p.allow(Allow::What::conditions); }
 };
 inline constexpr AcceptConditions accept_conditions{};
@@ -160,6 +162,7 @@ inline constexpr AcceptConditions accept_conditions{};
 /// As an operator of a plan: accept a model that the upstream class cannot load.
 struct AcceptUpstream {
   static constexpr std::string_view name = "AcceptUpstream";
+  static constexpr std::string_view summary = "accept a model that the upstream class cannot load";
   void apply(Plan& p) const { p.allow(Allow::What::upstream); }
 };
 inline constexpr AcceptUpstream accept_upstream{};

@@ -3,6 +3,7 @@
 // weights and biases, are zero, so that each starts as the identity.
 #pragma once
 #include <algorithm>
+#include <array>
 
 #include <modelgrow/grow/plan.hpp>
 
@@ -10,15 +11,25 @@ namespace modelgrow::inline v0 {
 
 /// Where `count` new blocks go: spread evenly, in front, or at the end (ModelGrow found `insert` best).
 enum class Placement { insert, prefix, suffix };
+constexpr auto words_of(Placement) { return std::array<std::string_view, 3>{"insert", "prefix", "suffix"}; }
 
 /// Give exactly one of `every`, `at` and `count`.
 struct InsertBlocks {
   static constexpr std::string_view name = "InsertBlocks";
-  std::string stack = {};             // may stay empty where there is only one; "a+b" for two that grow together
-  std::int64_t every = 0;             // one new block after every so many old ones
-  std::vector<std::int64_t> at = {};  // before these old blocks; the number of old blocks means at the end
-  std::int64_t count = 0;             // so many new blocks, by `placement`
+  static constexpr std::string_view summary = "deeper: new blocks that start as the identity (one of every, at, count)";
+  std::string stack = {};
+  std::int64_t every = 0;
+  std::vector<std::int64_t> at = {};
+  std::int64_t count = 0;
   Placement placement = Placement::insert;
+
+  static void describe(auto& self, auto& v) {
+    v("stack", self.stack, "may stay empty where there is only one; a+b for two that grow together");
+    v("every", self.every, "one new block after every so many old ones");
+    v("at", self.at, "before these old blocks; the number of old blocks means at the end");
+    v("count", self.count, "so many new blocks, by placement");
+    v("placement", self.placement, "where count blocks go: spread evenly, in front, at the end");
+  }
 
   /// Throws plan_error for a position the family forbids or that does not exist, and for one of two stacks that have to
   /// grow together.

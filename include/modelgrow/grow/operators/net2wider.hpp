@@ -3,7 +3,9 @@
 // weights, with zero-sum noise so that the copies can part.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cmath>
 #include <numeric>
 
 #include <modelgrow/core/rng.hpp>
@@ -14,25 +16,42 @@ namespace modelgrow::inline v0 {
 /// Which old unit a new one copies. `automatic`: interleaved where every unit needs the same number of copies or tied
 /// spaces grow along, else random.
 enum class UnitMap { automatic, random, tiled, interleaved };
+constexpr auto words_of(UnitMap) {
+  return std::array<std::string_view, 4>{"automatic", "random", "tiled", "interleaved"};
+}
 /// How consumers divide a weight among c copies: 1/c each, or powers of two (1/2, 1/4, 1/4 for three).
 enum class Splits { even, dyadic };
+constexpr auto words_of(Splits) { return std::array<std::string_view, 2>{"even", "dyadic"}; }
 
+/// Give exactly one of `to` and `times`.
 struct Net2Wider {
   static constexpr std::string_view name = "Net2Wider";
-  std::string space;
+  static constexpr std::string_view summary = "wider: copies of units whose consumers share the old weights";
+  std::string space = {};
   std::int64_t to = 0;
-  double noise_db = 0;  // signal-to-noise ratio of the splits; 0: none, and then copies never part
+  double noise_db = 0;
   std::uint64_t seed = 0;
   UnitMap map = UnitMap::automatic;
   Splits splits = Splits::even;
+  double times = 0;
+
+  static void describe(auto& self, auto& v) {
+    v("space", self.space, "what to widen; spaces tied to it grow by the same factor");
+    v("to", self.to, "new number of units");
+    v("times", self.times, "or the factor");
+    v("noise_db", self.noise_db, "signal-to-noise ratio of the splits, as 20; 0: none, and then copies never part");
+    v("seed", self.seed, "of the random map and the noise");
+    v("map", self.map, "which old unit a new one copies");
+    v("splits", self.splits, "how copies share a weight: 1/c each, or powers of two");
+  }
 
   /// Spaces that are tied to this one grow by the same factor. Throws plan_error for a size that the space cannot have.
   void apply(Plan& plan) const {
     const auto& spec = plan.schema().space(space);
-    const std::int64_t from = spec.space.size;
+    const std::int64_t from = spec.space.size, to = wanted(from);
     if (to <= from)
-      throw plan_error("Net2Wider: space '" + space + "' has " + std::to_string(from) +
-                       " units; .to = " + std::to_string(to) + " would not widen it");
+      throw plan_error("Net2Wider: space '" + space + "' has " + std::to_string(from) + " units; " +
+                       std::to_string(to) + " would not widen it");
     const auto group = plan.tied(space);
     const bool multiple = to % from == 0;
     std::vector<SpaceMap> maps;
@@ -43,11 +62,11 @@ struct Net2Wider {
         throw plan_error("Net2Wider: space '" + space + "' cannot grow and keep the function" +
                          (member == space ? "" : ": '" + member + "', which is tied to it, would have to grow along") +
                          ": " + s.rules.because);
-      if (uniform && !multiple && !plan.approximate_allowed()) refuse(spec, s);
+      if (uniform && !multiple && !plan.approximate_allowed()) refuse(spec, s, to);
       if (to * s.space.size % from != 0)
         throw plan_error("Net2Wider: space '" + member + "' is tied to '" + space + "' and has " +
                          std::to_string(s.space.size) + " units, which cannot grow by " + std::to_string(to) + "/" +
-                         std::to_string(from) + "; nearest sizes of '" + space + "': " + nearest_multiples(from));
+                         std::to_string(from) + "; nearest sizes of '" + space + "': " + nearest_multiples(from, to));
       const UnitMap kind = map != UnitMap::automatic                   ? map
                            : multiple && (uniform || group.size() > 1) ? UnitMap::interleaved
                                                                        : UnitMap::random;
@@ -58,15 +77,25 @@ struct Net2Wider {
   }
 
  private:
-  std::string nearest_multiples(std::int64_t from) const {
+  /// The new size of a space of `from` units.
+  std::int64_t wanted(std::int64_t from) const {
+    if ((to != 0) + (times != 0) != 1) throw plan_error("Net2Wider: give exactly one of .to and .times");
+    if (to != 0) return to;
+    const double size = double(from) * times;
+    if (!(size >= 1 && size <= 1e12) || std::abs(size - std::round(size)) > 1e-9 * size)
+      throw plan_error("Net2Wider: space '" + space + "' has " + std::to_string(from) + " units; " +
+                       std::to_string(times) + " times as many is no number of units; give .to");
+    return std::llround(size);
+  }
+  static std::string nearest_multiples(std::int64_t from, std::int64_t to) {
     return (to / from > 1 ? std::to_string(to / from * from) + " or " : "") + std::to_string((to / from + 1) * from);
   }
-  void refuse(const SpaceSpec& asked, const SpaceSpec& uniform) const {
+  void refuse(const SpaceSpec& asked, const SpaceSpec& uniform, std::int64_t to) const {
     const std::int64_t from = asked.space.size;
     throw plan_error("Net2Wider: space '" + space + "' cannot grow " + std::to_string(from) + " -> " +
                      std::to_string(to) + " and keep the function: every unit of '" + uniform.space.name +
                      "' needs the same number of copies, because " + uniform.rules.because +
-                     "; nearest sizes: " + nearest_multiples(from) + " (or give allow_approximate before it)");
+                     "; nearest sizes: " + nearest_multiples(from, to) + " (or give allow_approximate before it)");
   }
 
   /// Frequency j of a ladder is frequency j * times of the longer one; what reads the others starts at zero.

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// Operators on the command line: a flag for each kind, in the order given, or a recipe file.
+#pragma once
+#include <modelgrow/grow/operators/all.hpp>
+
+#include "tool.hpp"
+
+namespace tool {
+
+/// The options of `plan` and `grow` that say how to grow. Lives as long as its command.
+class Growth {
+ public:
+  explicit Growth(CLI::App& command);
+  mg::Plan plan(const mg::Checkpoint& in) const;
+
+ private:
+  struct Flag {
+    const CLI::Option* option;
+    const mg::OperatorKind* kind;
+  };
+  std::vector<mg::OperatorCall> calls() const;
+
+  const CLI::App& command_;
+  std::vector<Flag> flags_;
+  std::string recipe_;
+  bool trust_file_ = false;
+};
+
+}  // namespace tool

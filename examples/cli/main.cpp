@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// The program `modelgrow`: grows checkpoints from the command line.
+#include <modelgrow/core/names.hpp>
+
+#include <iostream>
+
+#include <modelgrow/version.hpp>
+
+#include "tool.hpp"
+
+namespace {
+
+/// Names of commands, or of flags of a command.
+std::vector<std::string> words_of(const CLI::App& app, bool flags) {
+  std::vector<std::string> words;
+  if (flags) {
+    for (const auto* option : app.get_options())
+      for (const auto& name : option->get_lnames()) words.push_back("--" + name);
+  } else {
+    for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; }))
+      words.push_back(command->get_name());
+  }
+  return words;
+}
+
+/// The first word that nothing knows, with those that are near.
+std::string unknown_word(const CLI::App& program) {
+  const CLI::App* app = &program;
+  while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
+  const auto left = program.remaining(true);
+  if (left.empty()) return {};
+  auto word = left.front();
+  for (const auto& w : left)
+    if (w.starts_with("-")) {
+      word = w;
+      break;
+    }
+  const bool flag = word.starts_with("-");
+  return "there is no " + std::string(flag ? "option '" : "command '") + word + "'" +
+         modelgrow::nearest_names(word.substr(0, word.find('=')), words_of(*app, flag));
+}
+
+int complain(const std::string& what, tool::Exit code) {
+  std::cerr << "modelgrow: " << what << "\n";
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App program("Grows pretrained video diffusion transformers without changing what they compute.", "modelgrow");
+  program.require_subcommand(1);
+  program.footer(
+      "Begin with:\n"
+      "  modelgrow inspect IN                          what it is, and how it may grow\n"
+      "  modelgrow plan IN --insert-blocks every=1     what would be done, and how exact it is\n"
+      "  modelgrow grow IN OUT --insert-blocks every=1 done and checked\n"
+      "Exit codes: 0 good, 1 a check failed, 2 usage, 3 refused, 4 input or output.\n"
+      "`modelgrow COMMAND --help` says more.");
+  tool::add_inspect(program);
+  tool::add_plan(program);
+  tool::add_grow(program);
+  tool::add_check(program);
+  tool::add_diff(program);
+  tool::add_family(program);
+  try {
+    program.parse(argc, argv);
+    return std::cout.flush() ? tool::good : complain("cannot write to standard output", tool::input_output);
+  } catch (const CLI::CallForHelp& e) {
+    return program.exit(e);
+  } catch (const CLI::ParseError& e) {
+    const auto unknown = unknown_word(program);
+    return complain((unknown.empty() ? e.what() : unknown) + std::string("; modelgrow --help says more"), tool::usage);
+  } catch (const modelgrow::option_error& e) {
+    return complain(e.what(), tool::usage);
+  } catch (const modelgrow::plan_error& e) {
+    return complain(std::string("refused: ") + e.what(), tool::refused);
+  } catch (const modelgrow::check_error& e) {
+    return complain(e.what(), tool::check_failed);
+  } catch (const std::exception& e) {
+    return complain(e.what(), tool::input_output);
+  }
+}

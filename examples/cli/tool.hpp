@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// What the commands of the program `modelgrow` share.
+#pragma once
+#include <CLI/CLI.hpp>
+
+#include <modelgrow/checkpoint/checkpoint.hpp>
+#include <modelgrow/core/schema.hpp>
+#include <modelgrow/families/config_rules.hpp>
+
+namespace tool {
+
+namespace mg = modelgrow;
+
+/// Exit codes, which are documented in docs/tool.md.
+enum Exit { good = 0, check_failed = 1, usage = 2, refused = 3, input_output = 4 };
+
+/// The schema of a checkpoint of any family that the library knows.
+mg::Schema schema_of(const mg::Checkpoint& in, mg::Trust trust = mg::Trust::nobody);
+
+/// Each adds its command.
+void add_inspect(CLI::App& program);
+void add_plan(CLI::App& program);
+void add_grow(CLI::App& program);
+void add_check(CLI::App& program);
+void add_diff(CLI::App& program);
+void add_family(CLI::App& program);
+
+}  // namespace tool

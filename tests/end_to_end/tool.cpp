@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// The program `modelgrow` as a user meets it: every command, every exit code, and what a slip of the finger gets.
+#include <fstream>
+
+#include <modelgrow/detail/json.hpp>
+#include <tests/support/message.hpp>
+#include <tests/support/program.hpp>
+#include <tests/support/scratch.hpp>
+
+using namespace modelgrow;
+using namespace modelgrow::testing;
+
+namespace {
+const std::string base = std::string(MODELGROW_SOURCE_DIR) + "/examples/data/base/transformer";
+ProgramResult tool(const std::string& words) { return run("modelgrow " + words); }
+}  // namespace
+
+TEST_CASE("the tool plans, grows, checks and compares") {
+  const Scratch scratch;
+  const std::string out = (scratch / "out").string(), how = " --insert-blocks at=1+3 --net2wider space=ffn,times=2";
+  CHECK(says(tool("inspect " + base).output, "family stdit", "space ffn", "InsertBlocks", "EXACT"));
+  const auto dry = tool("grow " + base + " " + out + how + " --dry-run");
+  CHECK(dry.code == 0);
+  CHECK_FALSE(std::filesystem::exists(out));
+  const auto grown = tool("grow " + base + " " + out + how);
+  INFO(grown.output);
+  REQUIRE(grown.code == 0);
+  CHECK(says(grown.output, "read back as promised", "residual 0"));
+  CHECK(says(tool("diff " + base + " " + out).output, "depth", "tensors", "+ blocks.{}."));
+  CHECK(says(tool("diff " + out + " " + out).output, "no difference"));
+  const auto whole = tool("check " + out);
+  CHECK(whole.code == 0);
+  CHECK(says(whole.output, "EXACT", "residual 0"));
+  CHECK(tool("grow " + base + " " + out + how).code == 4);
+  CHECK(tool("grow " + base + " " + out + how + " --replace").code == 0);
+
+  const auto weights = scratch / "out/model.safetensors";  // one number is broken
+  std::fstream file(weights, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-64, std::ios::end);
+  file.write("\x11\x22\x33\x3f", 4);
+  file.close();
+  const auto broken = tool("check " + out);
+  INFO(broken.output);
+  CHECK(broken.code == 1);
+}
+
+TEST_CASE("a draft of a family says what it lacks") {
+  const Scratch scratch;
+  const auto draft = tool("family draft " + base);
+  CHECK(draft.code == 0);
+  CHECK(says(draft.output, "DRAFT", "\"blocks\":{\"stream\":\"hidden\"}", "\"out 3*hidden, in hidden\""));
+  std::ofstream(scratch / "mine.json") << draft.output;
+  const auto refused = tool("family check " + (scratch / "mine.json").string());
+  CHECK(refused.code == 1);
+  CHECK(says(refused.output, "mark it 'closes', or 'inner'"));
+}
+
+TEST_CASE("flags and a recipe say the same") {
+  const Scratch scratch;
+  std::ofstream(scratch / "recipe.json")
+      << R"([{"InsertBlocks": {"at": [1, 3]}}, {"Net2Wider": {"space": "ffn", "times": 2}}])";
+  const auto flags = tool("plan " + base + " --json --insert-blocks at=1+3 --net2wider space=ffn,times=2");
+  const auto recipe = tool("plan " + base + " --json --recipe " + (scratch / "recipe.json").string());
+  CHECK(flags.code == 0);
+  CHECK(flags.output == recipe.output);
+  CHECK(detail::parse_json(flags.output, "plan")["certificate"].get<std::string>().starts_with("EXACT"));
+}
+
+TEST_CASE("mistakes get their exit code and the nearest word") {
+  const auto mistake = [](const std::string& words, int code, const std::string& part) {
+    const auto r = tool(words);
+    INFO(words << "\n" << r.output);
+    CHECK(r.code == code);
+    CHECK(says(r.output, part));
+  };
+  mistake("gorw in out", 2, "'grow'");
+  mistake("plan " + base + " --insert-bocks every=1", 2, "'--insert-blocks'");
+  mistake("plan " + base + " --insert-blocks evry=1", 2, "'every'");
+  mistake("plan " + base + " --net2wider space=ffn,to=2.9", 2, "expected a whole number");
+  mistake("plan " + base, 2, "nothing to grow by");
+  mistake("plan " + base + " --insert-blocks every=999", 3, "refused");
+  mistake("plan /nowhere --insert-blocks every=1", 4, "/nowhere");
+  mistake("family show stdt1", 2, "'stdit1'");
+  mistake("--help", 0, "modelgrow inspect IN");
+  mistake("grow --help", 0, "space=hidden,times=2");
+}
