@@ -64,12 +64,16 @@ inline bool read_weights_name(FolderFile& f) {
     if (f.name.size() > begin + json.size()) f.variant = f.name.substr(begin, f.name.size() - begin - json.size());
   } else if (f.name.ends_with(ending)) {
     f.stem = f.name.substr(0, f.name.size() - ending.size());
-    const bool numbered = strip_shard_number(f.stem);
+    bool numbered = strip_shard_number(f.stem);
+    if (const auto dot = f.stem.rfind('.'); !numbered && dot != f.stem.npos) {  // X-00001-of-00002.V
+      std::string before = f.stem.substr(0, dot);
+      numbered = strip_shard_number(before);
+      if (numbered) f.stem = before + f.stem.substr(dot);
+    }
     for (const std::string_view known : {"model", "diffusion_pytorch_model"})
       if (f.stem.starts_with(known) && f.stem.substr(known.size()).starts_with('.')) {
         f.variant = f.stem.substr(known.size() + 1);
         f.stem = known;
-        strip_shard_number(f.variant);
       }
     if (numbered) {
       f.role = FileRole::shard;
