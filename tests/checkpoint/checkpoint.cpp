@@ -52,14 +52,41 @@ TEST_CASE("names of weights in the order of preference") {
   CHECK(Checkpoint::open(scratch.path()).names()[0].name == "index");
   put(scratch / "diffusion_pytorch_model.safetensors", one("diffusers"));
   CHECK(Checkpoint::open(scratch.path()).names()[0].name == "diffusers");
+}
+
+TEST_CASE("two sets of weights are refused with the loader of each, unless one is named") {
+  const Scratch scratch;
+  const auto refusal = [&] { return message_of<io_error>([&] { Checkpoint::open(scratch.path()); }); };
+  put(scratch / "diffusion_pytorch_model.safetensors", one("old"));
+  put(scratch / "diffusion_pytorch_model-00001-of-00001.safetensors", one("new"));
+  CHECK(Checkpoint::open(scratch.path()).names()[0].name == "old");
+  const std::string index = "diffusion_pytorch_model.safetensors.index.json";
+  put(scratch / index, R"({"metadata":{},"weight_map":{"new":"diffusion_pytorch_model-00001-of-00001.safetensors"}})");
+  CHECK(says(refusal(), "'diffusion_pytorch_model.safetensors' (read by diffusers, when there is no index)"));
+  CHECK(says(refusal(), "'" + index + "' (read by diffusers, even beside a single file)"));
+  CHECK(Checkpoint::open(scratch.path(), {.weights = index}).names()[0].name == "new");
+  CHECK(Checkpoint::open(scratch.path(), {.weights = "diffusion_pytorch_model.safetensors"}).names()[0].name == "old");
+  CHECK_THROWS_AS(Checkpoint::open(scratch.path(), {.weights = "missing.safetensors"}), io_error);
+  CHECK(says(message_of<io_error>(
+                 [&] { Checkpoint::open(scratch / "diffusion_pytorch_model.safetensors", {.weights = index}); }),
+             "that is no directory"));
+
+  std::filesystem::remove(scratch / index);
   put(scratch / "model.safetensors", one("model"));
-  CHECK(Checkpoint::open(scratch.path()).names()[0].name == "model");
+  CHECK(says(refusal(), "'model.safetensors' (read by transformers, even beside an index)"));
 }
 
 TEST_CASE("what is no checkpoint is an error that says so") {
   const Scratch scratch;
   CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }), "it has no .safetensors file"));
   CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch / "missing"); }), (scratch / "missing").string()));
+}
+
+TEST_CASE("an empty config.json is said to be empty, not absent") {
+  const Scratch scratch;
+  put(scratch / "model.safetensors", one("w"));
+  put(scratch / "config.json", "");
+  CHECK(says(message_of<format_error>([&] { Checkpoint::open(scratch.path()); }), "config.json: the file is empty"));
 }
 
 TEST_CASE("a single file carries its configuration in the metadata") {

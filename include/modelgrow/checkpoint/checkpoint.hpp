@@ -2,6 +2,7 @@
 // A checkpoint as one set of named tensors, whether it is a file, shards with an index, or a directory with its
 // configuration, optimizer state and averaged weights. Files are mapped; opening reads headers only.
 #pragma once
+#include <array>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -10,6 +11,11 @@
 #include <modelgrow/detail/atomic_file.hpp>
 
 namespace modelgrow::inline v0 {
+
+/// How a checkpoint is opened.
+struct CheckpointOptions {
+  std::string weights = {};  ///< name of the file or index in a directory that holds several; empty: the only one
+};
 
 /// Named tensors of one checkpoint. Copies share the mappings; views live as long as any copy.
 class Checkpoint {
@@ -21,17 +27,25 @@ class Checkpoint {
 
   /// Opens a .safetensors file, an .index.json, or a directory that holds model.safetensors,
   /// diffusion_pytorch_model.safetensors, an index, or exactly one .safetensors file besides optimizer and EMA.
+  /// A directory with two sets of weights is refused unless the options name one.
   /// Throws io_error (missing, ambiguous) and format_error (bytes or index that do not follow the format).
-  static Checkpoint open(const std::filesystem::path& path) {
+  static Checkpoint open(const std::filesystem::path& path, const CheckpointOptions& options = {}) {
     std::error_code ignored;
     Checkpoint c;
     c.path_ = path;
     if (std::filesystem::is_directory(path, ignored)) {
-      c.weights_ = weights_in(path);
-      if (std::filesystem::exists(path / config_file, ignored)) c.config_ = detail::read_file(path / config_file);
+      c.weights_ = options.weights.empty() ? weights_in(path) : path / options.weights;
+      if (std::filesystem::exists(path / config_file, ignored)) {
+        c.config_ = detail::read_file(path / config_file);
+        if (c.config_.empty())
+          throw format_error((path / config_file).string() + ": the file is empty (0 bytes); fetch it again");
+      }
       c.has_optimizer_ = std::filesystem::exists(path / optimizer_file, ignored);
       c.has_ema_ = std::filesystem::exists(path / ema_file, ignored);
     } else {
+      if (!options.weights.empty())
+        throw io_error("cannot open '" + options.weights + "' in '" + path.string() +
+                       "': that is no directory; give the directory, or the file alone");
       c.weights_ = path;
     }
     if (c.weights_.extension() == ".json")
@@ -90,9 +104,24 @@ class Checkpoint {
 
  private:
   static std::filesystem::path weights_in(const std::filesystem::path& directory) {
-    for (const char* stem : {"model.safetensors", "diffusion_pytorch_model.safetensors"})
-      for (const char* suffix : {"", ".index.json"})
-        if (const auto p = directory / (std::string(stem) + suffix); std::filesystem::exists(p)) return p;
+    // The loader of each name: of two, neither is right for everybody.
+    constexpr std::array<std::pair<const char*, const char*>, 4> known{{
+        {"model.safetensors", "transformers, even beside an index"},
+        {"model.safetensors.index.json", "transformers, when there is no single file"},
+        {"diffusion_pytorch_model.safetensors", "diffusers, when there is no index"},
+        {"diffusion_pytorch_model.safetensors.index.json", "diffusers, even beside a single file"},
+    }};
+    std::vector<std::filesystem::path> sets;
+    std::string readers;
+    for (const auto& [name, reader] : known)
+      if (std::filesystem::exists(directory / name)) {
+        sets.push_back(directory / name);
+        readers.append(readers.empty() ? "'" : ", '").append(name).append("' (read by ").append(reader).append(")");
+      }
+    if (sets.size() == 1) return sets.front();
+    if (sets.size() > 1)
+      throw io_error("cannot open '" + directory.string() + "' as a checkpoint: it has several sets of weights, " +
+                     readers + "; remove the old one, or name one of them as the weights");
     std::set<std::string> indices, files;
     for (const auto& entry : std::filesystem::directory_iterator(directory)) {
       const std::string name = entry.path().filename().string();

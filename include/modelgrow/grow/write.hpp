@@ -10,6 +10,7 @@
 #include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/grow/apply.hpp>
 #include <modelgrow/grow/file_check.hpp>
+#include <modelgrow/grow/left_behind.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/report.hpp>
@@ -166,6 +167,7 @@ inline Report Plan::write(const Checkpoint& in, const std::filesystem::path& dir
     detail::write_file(out.path() / Checkpoint::config_file, config);
     report.files.emplace_back(Checkpoint::config_file);
   }
+  for (auto& note : left_behind(in)) report.notes.push_back(std::move(note));
   detail::write_outputs(*this, in, std::move(outputs), out.path() / weights, metadata, options);
   report.files.push_back(weights);
   std::optional<Checkpoint> optimizer, ema;

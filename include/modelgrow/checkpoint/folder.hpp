@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// What the files of a checkpoint folder are, told by their names alone: weights and variants, averages, optimizer state
+// of this library and of others, adapters, configuration, and the rest. Nothing is opened.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <modelgrow/core/error.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// What a file or folder beside the weights is.
+enum class FileRole : std::uint8_t {
+  weights,            ///< a single .safetensors file, or the index of its shards
+  shard,              ///< X-00001-of-00003.safetensors
+  variant,            ///< X.fp16.safetensors, X.ema.safetensors, X.safetensors.index.ema.json
+  average,            ///< ema.safetensors, or a folder that holds a whole averaged model
+  optimizer,          ///< optimizer.safetensors
+  foreign_optimizer,  ///< optimizer.bin, optimizer.pt, distributed or sharded state of other trainers
+  adapter,            ///< LoRA and other adapters, which are not merged
+  config,             ///< config.json
+  other,
+};
+
+/// One entry of a folder.
+struct FolderFile {
+  std::string name;
+  FileRole role = FileRole::other;
+  std::string stem = {};     ///< weights, shards and variants: what comes before variant and ending
+  std::string variant = {};  ///< "ema" of X.ema.safetensors
+  bool index = false;        ///< weights and variants: the index of shards
+};
+
+namespace detail {
+
+inline bool all_digits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+}
+
+/// Takes "-00001-of-00003" from the end of a stem.
+inline bool strip_shard_number(std::string& stem) {
+  const auto of = stem.rfind("-of-");
+  if (of == stem.npos || !all_digits(std::string_view(stem).substr(of + 4))) return false;
+  const auto dash = stem.rfind('-', of - 1);
+  if (of == 0 || dash == stem.npos || !all_digits(std::string_view(stem).substr(dash + 1, of - dash - 1))) return false;
+  stem.erase(dash);
+  return true;
+}
+
+/// Splits "X.safetensors", "X.V.safetensors", "X.safetensors.index.json", "X.safetensors.index.V.json" and numbered
+/// shards of both; false for every other name. Only stems that loaders know have variants: "v1.5.safetensors" is one
+/// name.
+inline bool read_weights_name(FolderFile& f) {
+  constexpr std::string_view ending = ".safetensors", index = ".safetensors.index.", json = ".json";
+  const auto at = f.name.find(index);
+  if (at != f.name.npos && f.name.ends_with(json)) {
+    f.stem = f.name.substr(0, at);
+    f.index = true;
+    const auto begin = at + index.size();  // "json" or "V.json"
+    if (f.name.size() > begin + json.size()) f.variant = f.name.substr(begin, f.name.size() - begin - json.size());
+  } else if (f.name.ends_with(ending)) {
+    f.stem = f.name.substr(0, f.name.size() - ending.size());
+    bool numbered = strip_shard_number(f.stem);
+    if (const auto dot = f.stem.rfind('.'); !numbered && dot != f.stem.npos) {  // X-00001-of-00002.V
+      std::string before = f.stem.substr(0, dot);
+      numbered = strip_shard_number(before);
+      if (numbered) f.stem = before + f.stem.substr(dot);
+    }
+    for (const std::string_view known : {"model", "diffusion_pytorch_model"})
+      if (f.stem.starts_with(known) && f.stem.substr(known.size()).starts_with('.')) {
+        f.variant = f.stem.substr(known.size() + 1);
+        f.stem = known;
+      }
+    if (numbered) {
+      f.role = FileRole::shard;
+      return true;
+    }
+  } else {
+    return false;
+  }
+  f.role = f.variant.empty() ? FileRole::weights : FileRole::variant;
+  return true;
+}
+
+inline bool is_foreign_optimizer(std::string_view name, bool directory) {
+  if (directory)  // accelerate's FSDP folders, deepspeed's steps
+    return name.starts_with("optimizer_") || name.starts_with("pytorch_optimizer") || name.starts_with("global_step");
+  return (name.starts_with("optimizer") && (name.ends_with(".bin") || name.ends_with(".pt"))) ||
+         name.find("optim_states") != name.npos || name.ends_with(".distcp");
+}
+
+}  // namespace detail
+
+/// Tells the role of one entry of a folder.
+inline FolderFile classify(std::string name, bool directory = false) {
+  FolderFile f{.name = std::move(name)};
+  if (detail::is_foreign_optimizer(f.name, directory)) {
+    f.role = FileRole::foreign_optimizer;
+  } else if (directory) {
+    if (f.name == "ema" || f.name.ends_with("_ema")) f.role = FileRole::average;
+  } else if (f.name == "config.json") {
+    f.role = FileRole::config;
+  } else if (f.name == "optimizer.safetensors") {
+    f.role = FileRole::optimizer;
+  } else if (f.name == "ema.safetensors") {
+    f.role = FileRole::average;
+  } else if (f.name.starts_with("adapter_") || f.name.starts_with("pytorch_lora_weights")) {
+    f.role = FileRole::adapter;
+  } else {
+    detail::read_weights_name(f);
+  }
+  return f;
+}
+
+/// Entries of a folder by name; hidden ones are passed over. Throws io_error when it cannot be listed.
+inline std::vector<FolderFile> list_folder(const std::filesystem::path& folder) {
+  std::error_code failed;
+  std::vector<FolderFile> files;
+  for (auto it = std::filesystem::directory_iterator(folder, failed); !failed && it != end(it); it.increment(failed)) {
+    std::string name = it->path().filename().string();
+    std::error_code ignored;
+    if (!name.starts_with('.')) files.push_back(classify(std::move(name), it->is_directory(ignored)));
+  }
+  if (failed)
+    throw io_error("cannot list '" + folder.string() + "' (" + failed.message() + "); give a folder that can be read");
+  std::ranges::sort(files, {}, &FolderFile::name);
+  return files;
+}
+
+}  // namespace modelgrow::inline v0
