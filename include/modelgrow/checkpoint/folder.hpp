@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include <modelgrow/core/words.hpp>
+
 #include <modelgrow/core/error.hpp>
 
 namespace modelgrow::inline v0 {
@@ -36,10 +38,6 @@ struct FolderFile {
 };
 
 namespace detail {
-
-inline bool all_digits(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
-}
 
 /// Takes "-00001-of-00003" from the end of a stem.
 inline bool strip_shard_number(std::string& stem) {

@@ -243,6 +243,7 @@ requires((ShowsStates<States> || ShowsAverages<States>)&&...) Report
   const TensorSet old(views.views(), "model");
   M grown = detail::grown_model(plan, model, old, options.progress);
   auto grown_states = std::tuple(detail::grown_state(plan, std::as_const(states), options)...);
+  report.optimizer_moved = (ShowsStates<States> || ...);
   report.seconds.write = seconds();
   const auto made = detail::views_of_model(grown);
   const FileCheck check = check_weights(plan, old, TensorSet(made.views(), "grown model"));

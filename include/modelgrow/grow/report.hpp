@@ -32,6 +32,7 @@ struct Report {
   std::vector<std::string> passed_through;  // tensors that the family does not know, copied as they are
   std::vector<std::string> files;           // what was written, within the directory
   std::vector<std::string> notes;
+  bool optimizer_moved = false;      // the folder had optimizer state, and it was grown along
   std::size_t checked = 0;           // tensors that were compared with their sources
   double max_residual = 0;           // over weights and averages
   std::string worst;                 // the tensor that has it
@@ -49,6 +50,11 @@ inline std::uint64_t peak_rss() {
   return ::getrusage(RUSAGE_SELF, &usage) == 0 ? std::uint64_t(usage.ru_maxrss) * 1024 : 0;
 }
 
+/// What is claimed about the trajectory; nothing where no optimizer state was moved.
+inline std::string trajectory_text(const Report& r) {
+  return r.optimizer_moved ? to_string(r.trajectory) : "begins anew: no optimizer state was moved";
+}
+
 inline std::ostream& operator<<(std::ostream& os, const Report& r) {
   char line[160];
   const auto put = [&](const char* format, auto... values) {
@@ -58,7 +64,7 @@ inline std::ostream& operator<<(std::ostream& os, const Report& r) {
   os << "grown " << r.family << ": parameters " << detail::grouped(std::uint64_t(r.parameters_before)) << " -> "
      << detail::grouped(std::uint64_t(r.parameters_after)) << ", weights " << detail::human_bytes(r.bytes_before)
      << " -> " << detail::human_bytes(r.bytes_after) << "\n  function   " << to_string(r.certificate)
-     << "\n  trajectory " << to_string(r.trajectory) << "\n";
+     << "\n  trajectory " << trajectory_text(r) << "\n";
   put("  check: %zu tensors, largest residual %.3g", r.checked, r.max_residual);
   if (r.max_residual > 0) os << " (" << r.worst << ")";
   os << (r.read_back ? "; read back as promised" : "; not read back: nothing reads this family");
@@ -82,7 +88,7 @@ inline std::string to_json(const Report& r) {
   using detail::json;
   json j{{"family", r.family},
          {"certificate", to_string(r.certificate)},
-         {"trajectory", to_string(r.trajectory)},
+         {"trajectory", trajectory_text(r)},
          {"parameters", {{"base", r.parameters_before}, {"grown", r.parameters_after}}},
          {"bytes", {{"base", r.bytes_before}, {"grown", r.bytes_after}}},
          {"file_check", {{"max_residual", r.max_residual}, {"worst", r.worst}, {"tensors", r.checked}}},

@@ -176,6 +176,7 @@ inline Report Plan::write(const Checkpoint& in, const std::filesystem::path& dir
     detail::write_outputs(*this, *optimizer, optimizer_outputs(*this, detail::set_of(*optimizer)),
                           out.path() / Checkpoint::optimizer_file, optimizer->metadata(), options);
     report.files.emplace_back(Checkpoint::optimizer_file);
+    report.optimizer_moved = true;
   }
   if (in.has_ema()) {
     ema = in.ema();
