@@ -6,20 +6,27 @@
 #include <vector>
 
 #include <modelgrow/families/cogvideox.hpp>
+#include <modelgrow/families/cosmos.hpp>
 #include <modelgrow/families/family.hpp>
 #include <modelgrow/families/flux.hpp>
+#include <modelgrow/families/flux2.hpp>
 #include <modelgrow/families/hunyuan_video.hpp>
+#include <modelgrow/families/hunyuan_video15.hpp>
 #include <modelgrow/families/latte.hpp>
 #include <modelgrow/families/latte_original.hpp>
+#include <modelgrow/families/ltx2.hpp>
 #include <modelgrow/families/ltx_video.hpp>
+#include <modelgrow/families/minimax_h3.hpp>
 #include <modelgrow/families/mochi.hpp>
 #include <modelgrow/families/pixart.hpp>
+#include <modelgrow/families/qwen_image.hpp>
 #include <modelgrow/families/sd3.hpp>
 #include <modelgrow/families/stdit1.hpp>
 #include <modelgrow/families/stdit2.hpp>
 #include <modelgrow/families/stdit3.hpp>
 #include <modelgrow/families/wan.hpp>
 #include <modelgrow/families/wan_vace.hpp>
+#include <modelgrow/families/z_image.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -29,9 +36,12 @@ inline const std::vector<Family>& known_families() {
   static const std::vector<Family> all = [] {
     std::vector<Family> list;
     for (std::string_view text :
-         {families::cogvideox, families::flux, families::hunyuan_video, families::latte, families::latte_original,
-          families::ltx_video, families::mochi, families::pixart, families::sd3, families::stdit1, families::stdit2,
-          families::stdit3, families::wan, families::wan_vace})
+         {families::cogvideox,     families::cosmos,          families::flux,       families::flux2,
+          families::hunyuan_video, families::hunyuan_video15, families::latte,      families::latte_original,
+          families::ltx2,          families::ltx_video,       families::minimax_h3, families::mochi,
+          families::pixart,        families::qwen_image,      families::sd3,        families::stdit1,
+          families::stdit2,        families::stdit3,          families::wan,        families::wan_vace,
+          families::z_image})
       list.emplace_back(text);
     return list;
   }();

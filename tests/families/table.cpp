@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// The table of docs/families.md is what the library says today; MODELGROW_WRITE_DOCS=1 writes it anew.
+#include <cstdlib>
+#include <modelgrow/families/all.hpp>
+#include <modelgrow/grow/operators/insert_blocks.hpp>
+#include <modelgrow/grow/operators/net2wider.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/releases.hpp"
+
+using namespace modelgrow;
+using namespace modelgrow::testing;
+
+namespace {
+
+/// "EXACT", "EXACT if ..", "EXACT, not upstream", or why not.
+template <class Operator>
+std::string claim_of(const Schema& s, const Operator& op) {
+  try {
+    const Plan p = plan(s, accept_conditions, op);
+    const Certificate c = p.certificate();
+    return (c.exactness == Exactness::exact ? "EXACT" : "EXACT if " + c.reason) +
+           (p.upstream_cannot().empty() ? "" : "; upstream cannot load it");
+  } catch (const plan_error&) {
+    return "refused";
+  }
+}
+
+std::string table() {
+  std::string text = "| family | release | deeper: one block after each | wider: twice |\n|---|---|---|---|\n";
+  std::set<std::string> seen;
+  for (const auto& r : releases()) {
+    if (r.tiny()) continue;
+    const Names names(r.tensors, r.name);
+    const Family& family = family_of(names, r.config, r.name);
+    const Schema s = family.schema(names, r.config, r.name);
+    const Plan none(s);
+    std::string deeper, wider;
+    std::set<std::string> done;
+    for (const auto& stack : s.stacks) {
+      auto group = none.paired(stack.name);
+      std::sort(group.begin(), group.end());
+      const std::string name = detail::join(group, '+');
+      if (!done.insert(name).second) continue;
+      deeper += (deeper.empty() ? "" : "<br>") + ("`" + name + "` ") +
+                claim_of(s, InsertBlocks{.stack = name, .every = stack.rules.period});
+    }
+    for (const auto& space : s.spaces)
+      wider += (wider.empty() ? "" : "<br>") + ("`" + space.space.name + "` ") +
+               claim_of(s, Net2Wider{.space = space.space.name, .times = 2});
+    const std::string row = "| " + deeper + " | " + wider + " |\n";
+    if (!seen.insert(family.name() + row).second) continue;  // releases that differ in size only
+    text += "| " + family.name() + " | " + r.name + " " + row;
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("docs/families.md holds the table of today", "[families]") {
+  const std::filesystem::path path = MODELGROW_SOURCE_DIR "/docs/families.md";
+  const std::string begin = "<!-- table -->\n", end = "<!-- end of table -->\n";
+  std::string page = detail::read_file(path);
+  const auto from = page.find(begin) + begin.size(), to = page.find(end);
+  REQUIRE(to != page.npos);
+  const std::string now = table();
+  if (std::getenv("MODELGROW_WRITE_DOCS")) detail::write_file(path, page.replace(from, to - from, now));
+  CHECK(detail::read_file(path).find(now) != std::string::npos);
+}
