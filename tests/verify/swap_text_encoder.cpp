@@ -129,7 +129,8 @@ TEST_CASE("a swap is approximate, says why, and needs permission; as JSON it is 
   const mg::Plan plan = mg::plan(s, mg::allow_approximate, swap_to(6, R"({"template": "a clip of {}"})"));
   CHECK(plan.certificate().exactness == mg::Exactness::approximate);
   CHECK(says(plan.certificate().reason, "the model reads another text encoder"));
-  CHECK(says(plan.certificate().reason, "nothing closes the new parameter 'y_embedder.y_proj.fc1."));
+  CHECK(says(plan.certificate().reason,
+             "nothing closes the branch 'y_embedder' of the new parameter 'y_embedder.y_proj.fc1."));
   CHECK(plan.trajectory().exactness == mg::Exactness::approximate);
   const std::string json = mg::to_json(plan);
   CHECK(mg::to_json(mg::plan_from_json(json, s)) == json);

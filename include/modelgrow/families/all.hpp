@@ -89,7 +89,7 @@ inline const Family& family_of(const Names& names, std::string_view config, cons
     throw format_error(where + ": its tensors fit the families " + list +
                        ", and '_class_name' of config.json does not say which; add it");
   const std::string says = detail::class_name(config);
-  if (nearest && best.found.size() * 2 > names.size())
+  if (nearest && best.found.size() * 4 > names.size() * 3)
     throw format_error(where + ": " + std::to_string(best.found.size()) + " of " + std::to_string(names.size()) +
                        " tensors are of family '" + nearest->name() + "' (" + best.layout->name + ")" +
                        detail::complaint(best));

@@ -36,8 +36,9 @@ inline void Plan::check_marks() const {
              axes[1].role == Role::in;
     };
     std::set<std::string> streams(stack.rules.streams.begin(), stack.rules.streams.end());
-    for (const auto& p : source_.parameters)
-      if (writes(p) && detail::closes_whole(p.info)) streams.insert(to_string(p.info.axes[0].extent));
+    for (const auto& p : source_.parameters)  // undeclared: what the closing parameters write
+      if (stack.rules.streams.empty() && writes(p) && detail::closes_whole(p.info))
+        streams.insert(to_string(p.info.axes[0].extent));
     for (const auto& p : source_.parameters)
       if (writes(p) && p.info.purpose == Purpose::weight && !p.info.stream.inner &&
           streams.contains(to_string(p.info.axes[0].extent)))

@@ -130,7 +130,9 @@ struct Stdit {
     v.child("y_weight_2", self.y_weight_2);
     v.child("y_pooler", self.y_pooler);
     v.stack("blocks", self.blocks,
-            StackRules{.first_insertion = 1, .because = "the temporal position table enters block 0 only"});
+            StackRules{.first_insertion = 1,
+                       .because = "the temporal position table enters block 0 only",
+                       .streams = std::vector<std::string>(1, "hidden")});
     v.child("final_layer", self.final_layer);
   }
 

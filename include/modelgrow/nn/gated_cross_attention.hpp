@@ -16,6 +16,7 @@ struct GatedCrossAttention {
   GatedCrossAttention(const Extent& hidden, const Space& heads, std::int64_t head_dim)
       : attention(hidden, heads, head_dim, Init::xavier(), Writes::branch),
         gate(ParamInfo{.axes = {each(heads)}, .init = Init::zeros(), .purpose = Purpose::closes}) {
+    attention.proj.weight.info.stream.inner = true;  // the gate in front of it closes the branch
     attention.proj.bias.info.purpose = Purpose::closes;
   }
 
