@@ -9,9 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include <modelgrow/core/words.hpp>
-
 #include <modelgrow/core/error.hpp>
+#include <modelgrow/core/words.hpp>
 
 namespace modelgrow::inline v0 {
 

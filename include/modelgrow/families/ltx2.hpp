@@ -53,8 +53,7 @@ inline constexpr std::string_view ltx2 = R"json({
  ],
  "tensors": {
   "scale_shift_table": "fixed 2, each hidden", "audio_scale_shift_table": "fixed 2, each audio_hidden",
-  "keyframes_abs_pos_embedding": "fixed 1, each hidden; optional",
-  "proj_in.{weight,bias}": "out hidden, fixed in_channels",
+  "keyframes_abs_pos_embedding": "fixed 1, each hidden; optional", "proj_in.{weight,bias}": "out hidden, fixed in_channels",
   "audio_proj_in.{weight,bias}": "out audio_hidden, fixed audio_in_channels",
   "caption_projection.linear_1.{weight,bias}": "out hidden, fixed text_dim; optional captions",
   "caption_projection.linear_2.{weight,bias}": "out hidden, in hidden; optional captions",
