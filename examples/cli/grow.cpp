@@ -41,10 +41,11 @@ void add_grow(CLI::App& program) {
     const auto in = mg::Checkpoint::open(o->in);
     const auto plan = o->growth.plan(in);
     if (o->dry_run) return print_plan(plan, o->json);
+    const example::Interrupt interrupt;
     const auto report = plan.write(in, o->out,
                                    {.shard_bytes = std::uint64_t(o->shard_gb * 1e9),
                                     .existing = o->replace ? mg::Existing::replace : mg::Existing::refuse,
-                                    .progress = progress_on_terminal()});
+                                    .progress = progress_until_interrupted()});
     if (o->json)
       std::cout << mg::to_json(report);
     else

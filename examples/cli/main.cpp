@@ -2,6 +2,7 @@
 // The program `modelgrow`: grows checkpoints from the command line.
 #include <modelgrow/core/names.hpp>
 
+#include <csignal>
 #include <iostream>
 
 #include <modelgrow/version.hpp>
@@ -48,6 +49,7 @@ int complain(const std::string& what, tool::Exit code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a failed write, which cleans up
   CLI::App program("Grows pretrained video diffusion transformers without changing what they compute.", "modelgrow");
   program.require_subcommand(1);
   program.footer(
@@ -55,7 +57,7 @@ int main(int argc, char** argv) {
       "  modelgrow inspect IN                          what it is, and how it may grow\n"
       "  modelgrow plan IN --insert-blocks every=1     what would be done, and how exact it is\n"
       "  modelgrow grow IN OUT --insert-blocks every=1 done and checked\n"
-      "Exit codes: 0 good, 1 a check failed, 2 usage, 3 refused, 4 input or output.\n"
+      "Exit codes: 0 good, 1 a check failed, 2 usage, 3 refused, 4 input or output, 130 Ctrl-C.\n"
       "`modelgrow COMMAND --help` says more.");
   tool::add_inspect(program);
   tool::add_plan(program);
@@ -66,6 +68,8 @@ int main(int argc, char** argv) {
   try {
     program.parse(argc, argv);
     return std::cout.flush() ? tool::good : complain("cannot write to standard output", tool::input_output);
+  } catch (const tool::Interrupted&) {
+    return complain("interrupted; nothing was written", tool::interrupted);
   } catch (const CLI::CallForHelp& e) {
     return program.exit(e);
   } catch (const CLI::ParseError& e) {

@@ -8,6 +8,9 @@
 
 #include <modelgrow/core/progress.hpp>
 
+#include "../support/interrupt.hpp"
+#include "tool.hpp"
+
 namespace tool {
 
 inline modelgrow::Progress progress_on_terminal() {
@@ -21,6 +24,14 @@ inline modelgrow::Progress progress_on_terminal() {
                  seconds > 0 ? double(r.bytes) / 1e9 / seconds : 0, share > 0 ? seconds * (1 / share - 1) : 0,
                  r.what.c_str());
     if (r.done == r.total) std::fputs("\r\033[K", stderr);
+  };
+}
+
+/// The same, and ends the work when Ctrl-C was pressed: what was begun is removed. An example::Interrupt has to live.
+inline modelgrow::Progress progress_until_interrupted() {
+  return [show = progress_on_terminal()](const modelgrow::ProgressReport& r) {
+    if (example::Interrupt::requested()) throw Interrupted{};
+    if (show) show(r);
   };
 }
 

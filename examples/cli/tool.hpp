@@ -12,7 +12,10 @@ namespace tool {
 namespace mg = modelgrow;
 
 /// Exit codes, which are documented in docs/tool.md.
-enum Exit { good = 0, check_failed = 1, usage = 2, refused = 3, input_output = 4 };
+enum Exit { good = 0, check_failed = 1, usage = 2, refused = 3, input_output = 4, interrupted = 130 };
+
+/// Ctrl-C ended the work.
+struct Interrupted {};
 
 /// The schema of a checkpoint of any family that the library knows.
 mg::Schema schema_of(const mg::Checkpoint& in, mg::Trust trust = mg::Trust::nobody);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The program `modelgrow` as a user meets it: every command, every exit code, and what a slip of the finger gets.
+#include <signal.h>
+
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 #include <modelgrow/detail/json.hpp>
 #include <tests/support/message.hpp>
@@ -42,6 +46,35 @@ TEST_CASE("the tool plans, grows, checks and compares") {
   const auto broken = tool("check " + out);
   INFO(broken.output);
   CHECK(broken.code == 1);
+}
+
+TEST_CASE("a full disk and Ctrl-C leave nothing behind") {
+  const Scratch scratch;
+  const auto out = scratch / "out";
+  const auto full = run("modelgrow grow " + base + " " + out.string() + " --insert-blocks every=1", "ulimit -f 100;");
+  INFO(full.output);
+  CHECK(full.code == 4);
+  CHECK(says(full.output, "cannot write"));
+  CHECK(scratch.entries() == 0);
+
+  std::thread user([&] {  // presses Ctrl-C when the hidden folder appears
+    const auto begun = [&] {
+      for (const auto& entry : std::filesystem::directory_iterator(scratch.path()))
+        if (entry.path().filename().string().starts_with(".out")) return true;
+      return false;
+    };
+    for (int i = 0; i < 10000 && !begun(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    pid_t program = 0;
+    std::ifstream(scratch / "pid") >> program;
+    if (program > 0) ::kill(program, SIGINT);
+  });
+  const auto stopped = run("modelgrow grow " + base + " " + out.string() + " --net2wider space=hidden,times=16",
+                           "echo $$ > " + (scratch / "pid").string() + ";");
+  user.join();
+  std::filesystem::remove(scratch / "pid");
+  INFO(stopped.output);
+  CHECK(stopped.code == 130);
+  CHECK(scratch.entries() == 0);
 }
 
 TEST_CASE("a draft of a family says what it lacks") {
