@@ -84,8 +84,8 @@ inline std::vector<OperatorCall> read_recipe(std::string_view text, std::span<co
     const std::string here = where + ": step " + std::to_string(calls.size() + 1);
     if (!step.is_object() || step.size() != 1)
       throw format_error(here + " is " + step.dump() + "; expected one operator with its options");
-    const auto& [name, options] = *step.items().begin();
-    calls.push_back(find_operator(kinds, name, here).from_json(options, here + ", " + name));
+    const std::string& name = step.begin().key();
+    calls.push_back(find_operator(kinds, name, here).from_json(step.begin().value(), here + ", " + name));
   }
   return calls;
 }
