@@ -9,6 +9,7 @@
 #include <modelgrow/detail/atomic_directory.hpp>
 #include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/grow/apply.hpp>
+#include <modelgrow/grow/completeness.hpp>
 #include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/left_behind.hpp>
 #include <modelgrow/grow/plan_json.hpp>
@@ -138,6 +139,12 @@ inline Report Plan::write(const Checkpoint& in, const std::filesystem::path& dir
   if (const auto why = upstream_cannot(); !why.empty() && !allows(Allow::What::upstream))
     throw plan_error("the upstream class cannot load the grown model: " + why +
                      "; to write it all the same, give accept_upstream before it");
+  std::optional<Checkpoint> optimizer, ema;
+  if (in.has_optimizer()) check_optimizer_complete(*this, detail::set_of(optimizer.emplace(in.optimizer())));
+  if (in.has_ema()) {
+    const auto state = optimizer ? std::optional(detail::set_of(*optimizer)) : std::nullopt;
+    check_averages_complete(*this, detail::set_of(ema.emplace(in.ema())), state ? &*state : nullptr);
+  }
   auto outputs = weight_outputs(*this, detail::set_of(in));
   Report report = detail::report_of(*this, in, outputs);
   report.notes = notes();
@@ -170,16 +177,13 @@ inline Report Plan::write(const Checkpoint& in, const std::filesystem::path& dir
   for (auto& note : left_behind(in)) report.notes.push_back(std::move(note));
   detail::write_outputs(*this, in, std::move(outputs), out.path() / weights, metadata, options);
   report.files.push_back(weights);
-  std::optional<Checkpoint> optimizer, ema;
-  if (in.has_optimizer()) {
-    optimizer = in.optimizer();
+  if (optimizer) {
     detail::write_outputs(*this, *optimizer, optimizer_outputs(*this, detail::set_of(*optimizer)),
                           out.path() / Checkpoint::optimizer_file, optimizer->metadata(), options);
     report.files.emplace_back(Checkpoint::optimizer_file);
     report.optimizer_moved = true;
   }
-  if (in.has_ema()) {
-    ema = in.ema();
+  if (ema) {
     detail::write_outputs(*this, *ema, weight_outputs(*this, detail::set_of(*ema), Absent::leave_out),
                           out.path() / Checkpoint::ema_file, ema->metadata(), options);
     report.files.emplace_back(Checkpoint::ema_file);
