@@ -38,7 +38,10 @@ Growth grow_and_check(const GrowthOptions& o) {
   begin = std::chrono::steady_clock::now();
   const mg::Plan plan = plan_of(schema, o);
   const double seconds_plan = seconds_since(begin);
-  std::cout << "2. the plan (dry run)\n" << plan << "\n";
+  if (o.brief)
+    std::cout << "2. planned: " << to_string(plan.certificate()) << "\n\n";
+  else
+    std::cout << "2. the plan (dry run)\n" << plan << "\n";
 
   begin = std::chrono::steady_clock::now();
   const fs::path path = o.grown();

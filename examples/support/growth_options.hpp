@@ -12,6 +12,7 @@ struct GrowthOptions {
   ClipSource clips;
   std::int64_t ffn = 0;  // width of the grown MLPs; 0: half as wide again
   std::uint64_t seed = 1;
+  bool brief = false;  // leave out the plan tensor by tensor: somebody has just read it
 
   std::filesystem::path grown() const { return out / "grown"; }
 };

@@ -44,6 +44,7 @@ inline void add_options(CLI::App& app, GrowthOptions& o) {
   app.add_option("--out", o.out, "where the grown model and all else that is written go")->capture_default_str();
   app.add_option("--ffn", o.ffn, "width of the grown MLPs (default: half as wide again)");
   app.add_option("--seed", o.seed, "seed of everything random")->capture_default_str();
+  app.add_flag("--brief", o.brief, "leave out the plan, tensor by tensor");
 }
 
 }  // namespace example
