@@ -149,6 +149,8 @@ TEST_CASE("A plan knows what the upstream class cannot load", "[soundness]") {
   const Plan ffn = plan(s, Net2Wider{.space = "ffn", .to = 2 * s.space("ffn").space.size});
   CHECK(says(ffn.upstream_cannot(), "ffn would be"));
   CHECK(plan(s, InsertBlocks{.every = 1}).upstream_cannot().empty());
+  const Plan hidden = plan(s, Net2Wider{.space = "hidden", .times = 2});
+  CHECK(says(hidden.upstream_cannot(), "grow 'ffn' to " + std::to_string(2 * s.space("ffn").space.size)));
   const Plan both = plan(s, Net2Wider{.space = "ffn", .to = 2 * s.space("ffn").space.size},
                          Net2Wider{.space = "hidden", .to = 2 * s.space("hidden").space.size});
   CHECK(both.upstream_cannot().empty());  // four times the width again

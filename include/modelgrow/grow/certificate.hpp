@@ -25,7 +25,7 @@ struct Certificate {
 /// The claim that holds when both hold: the worse of the two, with the reasons of that kind.
 inline Certificate combine(const Certificate& a, const Certificate& b) {
   if (a.exactness != b.exactness) return a.exactness > b.exactness ? a : b;
-  if (a.reason == b.reason || b.reason.empty()) return a;
+  if (b.reason.empty() || ("; " + a.reason + "; ").find("; " + b.reason + "; ") != std::string::npos) return a;
   return Certificate{.exactness = a.exactness, .reason = a.reason.empty() ? b.reason : a.reason + "; " + b.reason};
 }
 

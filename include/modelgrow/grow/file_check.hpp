@@ -32,9 +32,7 @@ class FileComparison {
   FileComparison(const Plan& plan, const TensorSet& old, const TensorSet& grown)
       : plan_(plan), old_(old), grown_(grown), units_(units_of(plan)) {}
 
-  [[noreturn]] void fail(const std::string& what) const {
-    throw check_error(grown_.where() + ": " + what + "; the grown file is not kept");
-  }
+  [[noreturn]] void fail(const std::string& what) const { throw check_error(grown_.where() + ": " + what); }
   void record(FileCheck& check, std::string name, std::string rule, double residual) const {
     if (residual >= check.max_residual && (residual > 0 || check.worst.empty())) {
       check.max_residual = residual;

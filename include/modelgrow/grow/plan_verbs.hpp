@@ -303,8 +303,11 @@ inline std::string Plan::upstream_cannot() const {
     const auto expected = rule.value.value(after);
     if (now == after.end() || then == before.end() || !expected || now->second == *expected) continue;
     if (rule.value.value(before) != then->second) continue;  // the model was not the stock one before
-    return rule.because + " (" + rule.name + " would be " + std::to_string(now->second) + " where it computes " +
-           std::to_string(*expected) + ")";
+    const std::string size = std::to_string(*expected);
+    const bool space = std::any_of(schema_.spaces.begin(), schema_.spaces.end(),
+                                   [&](const auto& s) { return s.space.name == rule.name; });
+    return rule.because + " (" + rule.name + " would be " + std::to_string(now->second) + " where it computes " + size +
+           (space && *expected > now->second ? "; grow '" + rule.name + "' to " + size + " along with it)" : ")");
   }
   return {};
 }

@@ -72,8 +72,7 @@ inline bool read_back(const Plan& plan, const Checkpoint& written) {
   try {
     read = plan.source().reader(written.names(), written.config(), where);
   } catch (const format_error& e) {
-    throw check_error("the grown folder cannot be read back as family '" + plan.source().family + "': " + e.what() +
-                      "; it is not kept");
+    throw check_error("the grown folder cannot be read back as family '" + plan.source().family + "': " + e.what());
   }
   if (const auto what = difference(plan.schema(), read); !what.empty())
     throw check_error(where + ": read back as family '" + plan.source().family + "', " + what +

@@ -126,6 +126,23 @@ inline void merge(Report& r, const FileCheck& check, const std::string& file) {
   }
 }
 
+/// Reads the grown folder back and recomputes every tensor of it. Throws check_error.
+inline void prove(const Plan& plan, const Checkpoint& in, const Checkpoint* optimizer, const Checkpoint* ema,
+                  const Checkpoint& written, Report& report) {
+  report.read_back = read_back(plan, written);
+  const FileCheck check = check_weights(plan, set_of(in), set_of(written));
+  std::map<std::string_view, const TensorCheck*> found;
+  for (const auto& t : check.tensors) found.emplace(t.name, &t);
+  for (auto& t : report.tensors)
+    if (const auto it = found.find(t.name); it != found.end()) {
+      t.rule = it->second->rule;
+      t.residual = it->second->residual;
+    }
+  merge(report, check, weights_name(in));
+  if (ema) merge(report, check_weights(plan, set_of(*ema), set_of(written.ema())), std::string(Checkpoint::ema_file));
+  if (optimizer) check_optimizer(plan, set_of(*optimizer), set_of(written.optimizer()));
+}
+
 }  // namespace detail
 
 inline Report Plan::write(const Checkpoint& in, const std::filesystem::path& directory,
@@ -193,20 +210,11 @@ inline Report Plan::write(const Checkpoint& in, const std::filesystem::path& dir
   report.seconds.write = lap();
 
   const Checkpoint written = Checkpoint::open(out.path());
-  report.read_back = read_back(*this, written);
-  const FileCheck check = check_weights(*this, detail::set_of(in), detail::set_of(written));
-  std::map<std::string_view, const TensorCheck*> found;
-  for (const auto& t : check.tensors) found.emplace(t.name, &t);
-  for (auto& t : report.tensors)
-    if (const auto it = found.find(t.name); it != found.end()) {
-      t.rule = it->second->rule;
-      t.residual = it->second->residual;
-    }
-  detail::merge(report, check, weights);
-  if (ema)
-    detail::merge(report, check_weights(*this, detail::set_of(*ema), detail::set_of(written.ema())),
-                  std::string(Checkpoint::ema_file));
-  if (optimizer) check_optimizer(*this, detail::set_of(*optimizer), detail::set_of(written.optimizer()));
+  try {
+    detail::prove(*this, in, optimizer ? &*optimizer : nullptr, ema ? &*ema : nullptr, written, report);
+  } catch (const check_error& e) {
+    throw check_error(std::string(e.what()) + "; what was written is not kept");
+  }
   report.seconds.check = lap();
   out.commit();
   report.peak_rss_bytes = peak_rss();
