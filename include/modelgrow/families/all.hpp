@@ -24,6 +24,7 @@
 #include <modelgrow/families/stdit1.hpp>
 #include <modelgrow/families/stdit2.hpp>
 #include <modelgrow/families/stdit3.hpp>
+#include <modelgrow/families/strangers.hpp>
 #include <modelgrow/families/wan.hpp>
 #include <modelgrow/families/wan_vace.hpp>
 #include <modelgrow/families/z_image.hpp>
@@ -62,7 +63,8 @@ inline std::string class_name(std::string_view config) {
 }  // namespace detail
 
 /// The family that explains every tensor of a file; `_class_name` of config.json decides between two. Throws
-/// format_error that names the nearest family and what does not fit, or both of two families.
+/// format_error that names the cause where it is known (an adapter, quantised weights, another layout), else the
+/// nearest family and what does not fit, or both of two families.
 inline const Family& family_of(const Names& names, std::string_view config, const std::string& where,
                                const std::vector<Family>& among = known_families()) {
   std::vector<const Family*> fits;
@@ -88,6 +90,7 @@ inline const Family& family_of(const Names& names, std::string_view config, cons
   if (!fits.empty())
     throw format_error(where + ": its tensors fit the families " + list +
                        ", and '_class_name' of config.json does not say which; add it");
+  if (const auto cause = detail::stranger(names, among); !cause.empty()) throw format_error(where + ": " + cause);
   const std::string says = detail::class_name(config);
   if (nearest && best.found.size() * 4 > names.size() * 3)
     throw format_error(where + ": " + std::to_string(best.found.size()) + " of " + std::to_string(names.size()) +

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// Names of other code bases: native ones are read as they are and kept; what cannot be read names its cause.
+#include <modelgrow/families/all.hpp>
+#include <modelgrow/grow/operators/insert_blocks.hpp>
+#include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/read_back.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/message.hpp"
+#include "tests/support/releases.hpp"
+
+using namespace modelgrow;
+using namespace modelgrow::testing;
+
+namespace {
+
+/// A small Wan with the names of its own code base (wan/modules/model.py), typed by hand.
+Names native_wan() {
+  constexpr std::int64_t hidden = 24, ffn = 40, blocks = 2;
+  std::vector<NamedShape> all;
+  const auto put = [&](const std::string& name, Shape shape) {
+    all.push_back({.name = name, .dtype = DType::bf16, .shape = std::move(shape)});
+  };
+  const auto linear = [&](const std::string& name, std::int64_t to, std::int64_t from) {
+    put(name + ".weight", {to, from});
+    put(name + ".bias", {to});
+  };
+  put("patch_embedding.weight", {hidden, 4, 1, 2, 2});
+  put("patch_embedding.bias", {hidden});
+  linear("text_embedding.0", hidden, 10);
+  linear("text_embedding.2", hidden, hidden);
+  linear("time_embedding.0", hidden, 256);
+  linear("time_embedding.2", hidden, hidden);
+  linear("time_projection.1", 6 * hidden, hidden);
+  for (std::int64_t i = 0; i < blocks; ++i) {
+    const std::string block = "blocks." + std::to_string(i) + ".";
+    put(block + "modulation", {1, 6, hidden});
+    for (const char* attention : {"self_attn.", "cross_attn."}) {
+      for (const char* part : {"q", "k", "v", "o"}) linear(block + attention + part, hidden, hidden);
+      put(block + attention + "norm_q.weight", {hidden});
+      put(block + attention + "norm_k.weight", {hidden});
+    }
+    put(block + "norm3.weight", {hidden});
+    put(block + "norm3.bias", {hidden});
+    linear(block + "ffn.0", ffn, hidden);
+    linear(block + "ffn.2", hidden, ffn);
+  }
+  linear("head.head", 16, hidden);
+  put("head.modulation", {1, 2, hidden});
+  return Names(std::move(all), "native");
+}
+const std::string native_config =
+    R"({"model_type": "t2v", "dim": 24, "ffn_dim": 40, "num_heads": 2, "num_layers": 2, "in_dim": 4, "out_dim": 4})";
+
+std::string complaint_about(std::vector<NamedShape> entries) {
+  const Names names(std::move(entries), "file");
+  return message_of<format_error>([&] { family_of(names, "", "file"); });
+}
+
+}  // namespace
+
+TEST_CASE("Native names of Wan are read, grown and kept", "[families]") {
+  const Names names = native_wan();
+  const Family& family = family_of(names, native_config, "native");
+  CHECK(family.name() == "wan");
+  const Schema s = family.schema(names, native_config, "native");
+  CHECK(s.space("heads").space.size == 3);
+  const Plan p =
+      plan(s, InsertBlocks{.every = 1}, Net2Wider{.space = "hidden", .times = 2}, Net2Wider{.space = "ffn", .to = 60});
+  CHECK(p.certificate().exactness == Exactness::exact);
+  CHECK(p.schema().find("blocks.3.self_attn.o.weight")->shape() == Shape{48, 48});
+  const auto patch = changed_config(p.source(), p.schema());
+  CHECK(patch == ConfigPatch{{"ffn_dim", "60"}, {"num_layers", "4"}, {"dim", "48"}, {"num_heads", "4"}});
+  const std::string grown =
+      R"({"model_type": "t2v", "dim": 48, "ffn_dim": 60, "num_heads": 4, "num_layers": 4, "in_dim": 4, "out_dim": 4})";
+  CHECK(difference(p.schema(), s.reader(names_of(p.schema()), grown, "grown")) == "");
+}
+
+TEST_CASE("What stands in the way is named, not the names that are missing", "[families]") {
+  auto entries = releases("wan").back().tensors;
+  auto attached = entries;
+  for (auto& e : attached)
+    if (e.name == "blocks.0.attn1.to_q.weight") e.name = "blocks.0.attn1.to_q.base_layer.weight";
+  CHECK(says(complaint_about(attached), "'blocks.0.attn1.to_q.base_layer.weight'", "LoRA", "merge"));
+  auto quantised = entries;
+  for (auto& e : quantised)
+    if (e.name == "blocks.0.ffn.net.2.weight") e.name = "blocks.0.ffn.net.2._weight_qdata";
+  CHECK(says(complaint_about(quantised), "quantised"));
+  CHECK(says(complaint_about({{.name = "double_blocks.3.img_attn.qkv.weight", .shape = {6, 2}}}), "family 'flux2'",
+             "convert it"));
+  auto short_of = entries;
+  short_of.erase(short_of.begin() + 20);
+  CHECK(says(complaint_about(short_of), "are of family 'wan'", "missing: '" + entries[20].name + "'"));
+  auto too_much = entries;
+  too_much.push_back({.name = "blocks.0.mystery.weight", .shape = {3}});
+  CHECK(says(complaint_about(too_much), "of no line of the family: 'blocks.0.mystery.weight'"));
+}
+
+TEST_CASE("config.json that tells of another model is refused with both values", "[families]") {
+  const Release r = releases("wan").back();
+  const Names names(r.tensors, r.name);
+  const auto refusal = [&](const std::string& key, const detail::json& value) {
+    auto config = detail::parse_json(r.config, "config");
+    config[key] = value;
+    return message_of<format_error>([&] { family_of(names, r.config, "file").schema(names, config.dump(), "file"); });
+  };
+  CHECK(says(refusal("num_layers", 7), "'num_layers' is 7", "is 3"));
+  CHECK(says(refusal("ffn_dim", 51), "'ffn_dim' is 51", "is 50"));
+  CHECK(says(refusal("num_layers", 2.9), "'num_layers' is 2.9; expected a whole number"));
+  auto absent = detail::parse_json(r.config, "config");
+  absent["num_attention_heads"] = nullptr;  // as if it were not there
+  CHECK(family_of(names, r.config, "file").schema(names, absent.dump(), "file").space("heads").space.size == 3);
+  auto trusted = detail::parse_json(r.config, "config");
+  trusted["num_layers"] = 7;
+  CHECK(family_of(names, r.config, "file").schema(names, trusted.dump(), "file", Trust::file).stack("blocks").count ==
+        3);
+}
+
+TEST_CASE("Mistakes in a family text are found, and the line is named", "[families]") {
+  const std::string text(families::wan);
+  const auto refusal = [&](const std::string& from, const std::string& to) {
+    std::string wrong = text;
+    const auto at = wrong.find(from);
+    REQUIRE(at != wrong.npos);
+    wrong.replace(at, from.size(), to);
+    return message_of<format_error>([&] { Family f(wrong); });
+  };
+  CHECK(says(refusal("\"out ffn, in hidden\"", "\"inn ffn, in hidden\""), "the axis 'inn ffn'"));
+  CHECK(says(refusal("\"out ffn, in hidden\"", "\"out ffn*, in hidden\""), "is no size"));
+  CHECK(says(refusal("\"tied_to\": \"heads\"", "\"tied_to\": \"haeds\""), "tied to 'haeds'"));
+  CHECK(says(refusal("\"ffn\": {}", "\"ffn\": {\"copeis\": \"any\"}"), "unknown key 'copeis'", "copies"));
+  CHECK(says(refusal("in ffn; closes", "in ffn"), "writes the stream 'hidden'"));
+  CHECK(says(refusal("in ffn; closes", "in ffn; clothes"), "the mark 'clothes'"));
+}
