@@ -5,6 +5,7 @@
 #include <map>
 
 #include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/grafts/all.hpp>
 
 namespace tool {
 
@@ -21,6 +22,23 @@ std::string flag_of(std::string_view name) {
   return flag;
 }
 
+/// Operators and grafts.
+const std::vector<mg::OperatorKind>& operators() {
+  static const std::vector<mg::OperatorKind> all = [] {
+    auto list = mg::known_operators();
+    list.insert(list.end(), mg::known_grafts().begin(), mg::known_grafts().end());
+    return list;
+  }();
+  return all;
+}
+
+std::string group_of(const mg::OperatorKind& kind) {
+  if (kind.fields.empty()) return "Permissions";
+  const auto& grafts = mg::known_grafts();
+  return std::any_of(grafts.begin(), grafts.end(), [&](const auto& g) { return g.name == kind.name; }) ? "Grafts"
+                                                                                                    : "Operators";
+}
+
 std::string help_of(const mg::OperatorKind& kind) {
   std::string text = kind.summary;
   for (const auto& f : kind.fields)
@@ -31,13 +49,13 @@ std::string help_of(const mg::OperatorKind& kind) {
 }  // namespace
 
 Growth::Growth(CLI::App& command) : command_(command) {
-  for (const auto& kind : mg::known_operators()) {
+  for (const auto& kind : operators()) {
     const std::string flag = flag_of(kind.name), help = help_of(kind);
     CLI::Option* option = kind.fields.empty() ? command.add_flag(flag) : command.add_option(flag);
     option->description(help);
     if (!kind.fields.empty())
       option->type_name("KEY=VALUE,..")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
-    flags_.push_back(Flag{.option = option->group(kind.fields.empty() ? "Permissions" : "Operators"), .kind = &kind});
+    flags_.push_back(Flag{.option = option->group(group_of(kind)), .kind = &kind});
   }
   command.add_option("--recipe", recipe_, "operators from a file instead: [{\"InsertBlocks\": {\"every\": 1}}, ..]")
       ->type_name("FILE")
@@ -63,7 +81,7 @@ std::vector<mg::OperatorCall> Growth::calls() const {
     }
   if (!recipe_.empty()) {
     if (!said.empty()) throw mg::option_error("give operators or --recipe, not both");
-    said = mg::read_recipe(mg::detail::read_file(recipe_), mg::known_operators(), recipe_);
+    said = mg::read_recipe(mg::detail::read_file(recipe_), operators(), recipe_);
   }
   if (said.empty())
     throw mg::option_error("nothing to grow by; give an operator, as --insert-blocks every=1, or --recipe FILE");

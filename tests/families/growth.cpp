@@ -9,6 +9,7 @@
 
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
+#include "tests/support/random_folder.hpp"
 #include "tests/support/releases.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -38,28 +39,6 @@ std::set<std::string> stacks_of(const Schema& s) {
 Schema read_again(const Plan& p, const Release& r) {
   const std::string config = detail::patched_config(r.config, changed_config(p.source(), p.schema()), r.name);
   return p.source().reader(names_of(p.schema()), config, r.name);
-}
-
-/// A folder with random weights of these names and shapes.
-void make_folder(const std::filesystem::path& folder, const Release& r, DType type) {
-  std::filesystem::create_directories(folder);
-  detail::write_file(folder / "config.json", r.config);
-  std::vector<NamedShape> entries = r.tensors;
-  for (auto& e : entries) e.dtype = type;
-  CheckpointWriter writer(folder / "diffusion_pytorch_model.safetensors", entries, {}, WriteOptions{});
-  for (const auto& e : writer.tensors()) {
-    const Rng rng(1, hash_name(e.name));
-    const auto fill = [&]<class T>(T) {
-      std::vector<T> values;
-      for (std::int64_t i = 0; i < numel(e.shape); ++i) values.push_back(T(float(rng.normal(std::uint64_t(i)))));
-      writer.write(e.name, std::as_bytes(std::span(values)));
-    };
-    if (type == DType::f32)
-      fill(float{});
-    else
-      fill(bf16{});
-  }
-  writer.commit();
 }
 
 }  // namespace
@@ -95,7 +74,7 @@ TEST_CASE("Tiny models of every family grow on disk, in float and bf16", "[famil
     for (const DType type : {DType::f32, DType::bf16}) {
       const auto base = scratch.path() / "base", grown = scratch.path() / "grown";
       std::filesystem::remove_all(base);
-      make_folder(base, r, type);
+      random_folder(base, r, type);
       const auto in = Checkpoint::open(base);
       const Schema s = family_of(in.names(), in.config(), "tiny").schema(in);
       const auto law = [&](const auto&... ops) {

@@ -12,6 +12,7 @@
 
 #include <modelgrow/core/describe.hpp>
 #include <modelgrow/core/expression.hpp>
+#include <modelgrow/core/graft.hpp>
 #include <modelgrow/core/names.hpp>
 
 namespace modelgrow::inline v0 {
@@ -85,6 +86,8 @@ struct Schema {
   std::vector<BlockList> lists = {};      // keys of config.json that hold block numbers
   std::vector<StockRule> stock = {};      // what the upstream class insists on
   std::vector<std::string> remarks = {};  // what people should know who grow this family
+  std::vector<PortSpec> ports = {};       // where grafts can go
+  std::vector<GraftRecord> grafts = {};   // layers that growth added
   std::vector<SchemaOption> options = {};
   std::map<std::string, std::string> settings = {};  // what shapes do not show, by name; options switched on set them
   /// The keys of config.json that follow from a (grown) schema of this family; empty when there is no config.json.
@@ -124,6 +127,35 @@ struct Schema {
     throw plan_error("family '" + family + "' has no stack named '" + std::string(name) +
                      "'; its stacks are: " + known);
   }
+  /// Throws plan_error that lists the ports there are.
+  const PortSpec& port(std::string_view name) const {
+    std::string known;
+    for (const auto& p : ports) {
+      if (p.name == name) return p;
+      known += (known.empty() ? "" : ", ") + p.name;
+    }
+    throw plan_error("family '" + family + "' has no port '" + std::string(name) +
+                     "' for such a layer; it has: " + (known.empty() ? "none" : known));
+  }
+  /// A port with the sizes of this model. Throws plan_error as port().
+  Port resolved_port(std::string_view name) const {
+    const PortSpec& spec = port(name);
+    const Sizes known = sizes();
+    std::set<std::string, std::less<>> growing;
+    for (const auto& s : spaces) growing.insert(s.space.name);
+    const auto extent = [&](const std::string& formula) {
+      const auto e = Expression::parse(formula, "port '" + spec.name + "'");
+      return e.value(known) ? e.extent(known, growing, "port '" + spec.name + "'") : Extent(0);
+    };
+    const auto of = [&](const std::string& formula) {
+      return Expression::parse(formula, "port '" + spec.name + "'").value(known).value_or(0);
+    };
+    return {.name = spec.name,
+            .stream = extent(spec.stream),
+            .heads = {.name = growing.contains(spec.heads) ? spec.heads : "", .size = of(spec.heads)},
+            .head_dim = of(spec.head_dim),
+            .ffn = extent(spec.ffn)};
+  }
   /// Throws plan_error that lists the options there are.
   const SchemaOption& option(std::string_view name) const {
     for (const auto& o : options)
@@ -148,6 +180,8 @@ requires requires { M::family; }
 Schema schema(const M& model) {
   Schema s;
   s.family = M::family;
+  if constexpr (requires { M::ports(model); }) s.ports = M::ports(model);
+  if constexpr (requires { M::grafts(model); }) s.grafts = M::grafts(model);
   if constexpr (requires { M::options(model); }) s.options = M::options(model);
   if constexpr (requires { M::config_patch(model); }) s.config_patch = M::config_patch(model);
   Walk walk(

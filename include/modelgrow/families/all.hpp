@@ -70,9 +70,11 @@ inline const Family& family_of(const Names& names, std::string_view config, cons
   std::vector<const Family*> fits;
   const Family* nearest = nullptr;
   detail::Fit best;
+  std::vector<Family> grafted;  // keeps what fits point to
   std::string known;
   for (const auto& family : among) {
-    auto f = family.fit(names);
+    grafted.push_back(family.grafted(config, where + "/config.json"));
+    auto f = grafted.back().fit(names);
     if (f.whole()) fits.push_back(&family);
     const bool claims = family.claims(config);
     if (f.found.size() > best.found.size() + (claims ? 0 : best.found.size() / 8))

@@ -39,8 +39,8 @@ inline constexpr std::string_view cogvideox = R"json({
  "stacks": {"transformer_blocks": {"stream": "hidden"}},
  "ports": {
   "temporal": {"stack": "transformer_blocks"},
-  "text": {"stack": "transformer_blocks", "after": "attn1", "states": "text_dim"},
-  "time": {"width": "time_embed"}
+  "text": {"stack": "transformer_blocks"},
+  "time": {"stream": "time_embed"}
  },
  "tensors": {
   "patch_embed.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch, fixed patch | out hidden, fixed patch_in",

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <modelgrow/families/family_text.hpp>
+#include <modelgrow/families/graft_records.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -132,6 +133,8 @@ inline ConfigPatch changed_config(const Schema& before, const Schema& after) {
     for (const auto& old_list : before.lists)
       if (old_list.key == list.key && old_list.blocks != list.blocks)
         patch.emplace_back(list.key, detail::json(list.blocks).dump());
+  if (before.grafts != after.grafts)
+    patch.emplace_back(detail::grafts_key, detail::grafts_to_json(after.grafts).dump());
   return patch;
 }
 

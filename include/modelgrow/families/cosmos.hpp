@@ -32,8 +32,8 @@ inline constexpr std::string_view cosmos = R"json({
  },
  "ports": {
   "temporal": {"stack": "transformer_blocks"},
-  "text": {"stack": "transformer_blocks", "after": "attn2", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "transformer_blocks"},
+  "time": {}
  },
  "tensors": {
   "patch_embed.proj.weight": "out hidden, fixed patch_in",

@@ -9,6 +9,7 @@
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/families/fit.hpp>
+#include <modelgrow/families/graft_records.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -24,6 +25,8 @@ class Family {
   const FamilyText& text() const { return data_->text; }
   /// Whether config.json says that it is of this family: `_class_name`, `architectures` or `model_type`.
   bool claims(std::string_view config) const;
+  /// This family with the grafts that config.json records; itself where there are none. Throws format_error.
+  Family grafted(std::string_view config, const std::string& where) const;
   /// How the names of a file fit, in the layout that explains most of it.
   detail::Fit fit(const Names& file) const;
   /// The schema of a checkpoint. `where` begins error messages. Throws format_error for tensors that are missing or
@@ -39,7 +42,9 @@ class Family {
   struct Data {
     FamilyText text;
     std::vector<detail::Layout> layouts;
+    std::vector<GraftRecord> grafts = {};
   };
+  Schema read(const Names& file, std::string_view config, const std::string& where, Trust trust) const;
   std::shared_ptr<const Data> data_;
 };
 
@@ -103,6 +108,7 @@ class SchemaBuilder {
       if (keys_.find(rule.key)) s.config.push_back(rule);
     s.stock = text_.stock;
     s.remarks = text_.notes;
+    s.ports = text_.ports;
     for (const auto& rule : text_.lists) add_list(s, rule);
     return s;
   }
@@ -276,15 +282,38 @@ inline detail::Fit Family::fit(const Names& file) const {
   return best;
 }
 
+inline Family Family::grafted(std::string_view config, const std::string& where) const {
+  if (config.find(detail::grafts_key) == config.npos) return *this;
+  auto grafts = detail::grafts_in(detail::parse_json(config, where), where);
+  if (grafts.empty()) return *this;
+  auto data = std::make_shared<Data>(*data_);
+  for (const auto& g : grafts)
+    for (const auto& [pattern, line] : g.tensors)
+      for (auto& one : detail::read_lines(pattern, line, where + ": graft '" + g.name + "', tensor '" + pattern + "'")) {
+        data->text.tensors.push_back(std::move(one));
+        for (auto& layout : data->layouts) detail::add_line(layout, data->text);
+      }
+  data->grafts = std::move(grafts);
+  Family with = *this;
+  with.data_ = std::move(data);
+  return with;
+}
+
 inline Schema Family::schema(const Names& file, std::string_view config, const std::string& where, Trust trust) const {
+  Schema s = grafted(config, where + "/config.json").read(file, config, where, trust);
+  s.reader = [family = *this](const Names& names, std::string_view text, const std::string& place) {
+    return family.schema(names, text, place);
+  };
+  return s;
+}
+
+inline Schema Family::read(const Names& file, std::string_view config, const std::string& where, Trust trust) const {
   const auto f = fit(file);
   if (!f.whole()) throw format_error(where + ": the tensors do not fit family '" + name() + "'" + detail::complaint(f));
   const auto json = config.empty() ? detail::json::object() : detail::parse_json(config, where + "/config.json");
   if (!json.is_object()) throw format_error(where + "/config.json: a configuration is a JSON object");
   Schema s = detail::SchemaBuilder(data_->text, f, json, where).build(trust);
-  s.reader = [family = *this](const Names& names, std::string_view text, const std::string& place) {
-    return family.schema(names, text, place);
-  };
+  s.grafts = data_->grafts;
   return s;
 }
 

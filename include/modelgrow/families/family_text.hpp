@@ -12,27 +12,15 @@
 
 #include <modelgrow/core/schema.hpp>
 #include <modelgrow/detail/json.hpp>
-#include <modelgrow/families/pattern.hpp>
+#include <modelgrow/families/tensor_line.hpp>
 
 namespace modelgrow::inline v0 {
 
 /// What a family text says.
 struct FamilyText {
-  struct Axis {
-    Role role = Role::fixed;
-    Expression extent = {};
-  };
-  using Form = std::vector<Axis>;  // the axes of a tensor in one of its shapes
-  enum class Blocks { every, not_last, only_last, only_first };
-  struct Tensor {
-    std::string pattern;
-    std::vector<Form> forms;
-    Purpose purpose = Purpose::weight;
-    Stream stream = {};
-    bool optional = false;
-    std::string group = {};  // of optional tensors that are there together or not at all
-    Blocks blocks = Blocks::every;
-  };
+  using Tensor = TensorLine;
+  using Form = TensorLine::Form;
+  using Blocks = TensorLine::Blocks;
   /// Rules that hold where a condition does: {"config": key, "is": value}, {"has": name}, {"lacks": name}.
   template <class Rules>
   struct When {
@@ -58,7 +46,7 @@ struct FamilyText {
   std::vector<Named<SpaceRules>> spaces;
   std::vector<Named<StackRules>> stacks;
   std::vector<StockRule> stock;
-  std::vector<std::pair<std::string, detail::json>> ports;
+  std::vector<PortSpec> ports;
   detail::Renames native;  // from the names of `tensors` to native ones
   std::vector<std::string> ignore, notes;
   std::vector<std::pair<std::string, std::string>>
@@ -96,7 +84,7 @@ class FamilyReader {
       family_.spaces.push_back(named<SpaceRules>(space, rules, "spaces"));
     for (const auto& [stack, rules] : object("stacks").items())
       family_.stacks.push_back(named<StackRules>(stack, rules, "stacks"));
-    for (const auto& [port, rules] : object("ports").items()) family_.ports.emplace_back(port, rules);
+    for (const auto& [port, rules] : object("ports").items()) family_.ports.push_back(port_of(port, rules));
     for (const auto& [pattern, advice] : object("layouts").items()) {
       if (!advice.is_string()) throw format_error(where_ + ": layouts: '" + pattern + "' is " + text_of(advice));
       for (const auto& one : expand_braces(pattern, where_))
@@ -262,92 +250,28 @@ class FamilyReader {
     return r;
   }
 
-  FamilyText::Form form(std::string_view text, const std::string& where) const {
-    FamilyText::Form axes;
-    int depth = 0;
-    std::string one;
-    const auto finish = [&] {
-      const std::string axis = trimmed(one);
-      const auto space = axis.find(' ');
-      const std::string role = axis.substr(0, space);
-      constexpr std::string_view roles[] = {"out", "in", "each", "fixed"};
-      const auto it = std::find(std::begin(roles), std::end(roles), role);
-      if (it == std::end(roles) || space == axis.npos)
-        throw format_error(where + ": the axis '" + axis + "' is not 'out', 'in', 'each' or 'fixed' and a size");
-      axes.push_back(
-          {.role = Role(it - std::begin(roles)), .extent = Expression::parse(trimmed(axis.substr(space)), where)});
-      one.clear();
-    };
-    for (char c : text) {
-      depth += c == '(' ? 1 : c == ')' ? -1 : 0;
-      if (c == ',' && depth == 0)
-        finish();
-      else
-        one += c;
-    }
-    if (!trimmed(text).empty()) finish();
-    return axes;
+  PortSpec port_of(const std::string& name, const json& j) const {
+    const std::string where = where_ + ": ports: '" + name + "'";
+    known_keys(j, {"stack", "stream", "heads", "head_dim", "ffn"}, where);
+    PortSpec port{.name = name, .stack = string_or(j, "stack", "", where)};
+    for (const auto& s : family_.stacks)
+      if (s.name == port.stack && !s.rules.streams.empty()) port.stream = s.rules.streams[0];
+    for (auto [key, size] : {std::pair{"stream", &port.stream}, {"heads", &port.heads}, {"head_dim", &port.head_dim},
+                             {"ffn", &port.ffn}})
+      *size = string_or(j, key, *size, where);
+    if (!port.stack.empty() && std::none_of(family_.stacks.begin(), family_.stacks.end(),
+                                            [&](const auto& s) { return s.name == port.stack; }))
+      throw format_error(where + " names the stack '" + port.stack + "', which there is not");
+    return port;
   }
 
   void read_tensor(const std::string& pattern, const json& line) {
     const std::string where = where_ + ": tensor '" + pattern + "'";
     if (!line.is_string()) throw format_error(where + " is " + text_of(line) + "; expected its axes as text");
-    const auto text = line.get<std::string>();
-    const auto semicolon = text.find(';');
-    FamilyText::Tensor t;
-    for (const auto& f : split_at(text.substr(0, semicolon), '|')) t.forms.push_back(form(f, where));
-    if (semicolon != text.npos)
-      for (const auto& mark : split_at(text.substr(semicolon + 1), ',')) read_mark(trimmed(mark), t, where);
-    for (auto& name : expand_braces(pattern, where)) {
-      FamilyText::Tensor one = t;
-      one.pattern = name;
-      const bool pair = pattern.find("{weight,bias}") != pattern.npos;
-      if (pair && name.ends_with("bias"))
-        for (auto& axes : one.forms) {
-          if (axes.empty()) throw format_error(where + ": a bias needs the first axis of its weight");
-          axes.resize(1);
-          if (axes[0].role == Role::out) axes[0].role = Role::each;
-        }
-      if (pair && name.ends_with("bias") && one.stream.inner) one.stream.inner = false;
-      if (!seen_.insert(name).second) throw format_error(where + ": '" + name + "' is described twice");
+    for (auto& one : read_lines(pattern, line.get<std::string>(), where)) {
+      if (!seen_.insert(one.pattern).second)
+        throw format_error(where + ": '" + one.pattern + "' is described twice");
       family_.tensors.push_back(std::move(one));
-    }
-  }
-  static void read_mark(const std::string& mark, FamilyText::Tensor& t, const std::string& where) {
-    const auto words = split_at(mark, ' ');
-    const auto bad = [&](const std::string& expected) {
-      throw format_error(where + ": the mark '" + mark + "' is not understood; expected " + expected);
-    };
-    const std::string& word = words[0];
-    if (word == "closes") {
-      t.purpose = Purpose::closes;
-      Gates gates;
-      std::size_t i = 1;
-      for (; i < words.size() && all_digits(words[i]); ++i) gates.chunks.push_back(std::stoll(words[i]));
-      if (i < words.size() && (words[i] != "of" || i + 2 != words.size()))
-        bad("'closes', 'closes 2 5', 'closes 2 of mlp'");
-      if (i < words.size()) gates.branch = words[i + 1];
-      if (gates.chunks.empty())
-        t.stream.branch = gates.branch;
-      else
-        t.stream.gates.push_back(std::move(gates));
-    } else if (word == "inner") {
-      if (words.size() > 2) bad("'inner' or 'inner BRANCH'");
-      t.stream.inner = true;
-      if (words.size() == 2) t.stream.branch = words[1];
-    } else if (word == "buffer" && words.size() == 1) {
-      t.purpose = Purpose::buffer;
-    } else if (word == "optional" && words.size() <= 2) {
-      t.optional = true;
-      if (words.size() == 2) t.group = words[1];
-    } else if (word == "not_last" && words.size() == 1) {
-      t.blocks = FamilyText::Blocks::not_last;
-    } else if (word == "only_last" && words.size() == 1) {
-      t.blocks = FamilyText::Blocks::only_last;
-    } else if (word == "only_first" && words.size() == 1) {
-      t.blocks = FamilyText::Blocks::only_first;
-    } else {
-      bad("closes, inner, buffer, optional, not_last, only_last or only_first");
     }
   }
 

@@ -20,6 +20,7 @@ struct Layout {
   std::map<std::string, std::size_t, std::less<>> tensor;  // pattern -> index in the text
   std::vector<std::string> stacks;                         // in the order of the text
   Renames rename;                                          // from the text's names; empty for its own
+  std::vector<std::string> patterns;                       // of each line of the text, in this layout
 
   /// "blocks.7.attn.weight" -> "blocks.{}.attn.weight" and block 7; -1 outside of blocks.
   std::pair<std::string, std::int64_t> pattern_of(std::string_view tensor_name) const {
@@ -37,13 +38,26 @@ struct Layout {
 };
 
 inline Layout layout_of(const FamilyText& text, const Renames& rename, std::string name) {
-  Layout layout{.name = std::move(name), .tensor = {}, .stacks = {}, .rename = rename};
+  Layout layout{.name = std::move(name), .tensor = {}, .stacks = {}, .rename = rename, .patterns = {}};
   for (const auto& s : text.stacks) {
     std::string stack = rename(s.name + ".{}");
     layout.stacks.push_back(stack.ends_with(".{}") ? stack.substr(0, stack.size() - 3) : s.name);
   }
-  for (std::size_t i = 0; i < text.tensors.size(); ++i) layout.tensor.emplace(rename(text.tensors[i].pattern), i);
+  for (std::size_t i = 0; i < text.tensors.size(); ++i) {
+    layout.patterns.push_back(rename(text.tensors[i].pattern));
+    layout.tensor.emplace(layout.patterns.back(), i);
+  }
   return layout;
+}
+
+/// A line that was added behind the others: its stack has the name of the layout, its own names are the same in each.
+inline void add_line(Layout& layout, const FamilyText& text) {
+  std::string pattern = text.tensors.back().pattern;
+  for (std::size_t s = 0; s < text.stacks.size(); ++s)
+    if (pattern.starts_with(text.stacks[s].name + ".{}."))
+      pattern.replace(0, text.stacks[s].name.size(), layout.stacks[s]);
+  layout.tensor.emplace(pattern, layout.patterns.size());
+  layout.patterns.push_back(std::move(pattern));
 }
 
 /// A tensor of the file and its line.
@@ -101,7 +115,7 @@ inline Fit fit(const FamilyText& text, const Layout& layout, const Names& names)
   for (std::size_t s = 0; s < text.stacks.size(); ++s)
     result.blocks[text.stacks[s].name] = names.blocks(layout.stacks[s]);
   const auto spelled = [&](std::size_t tensor, std::int64_t block) {
-    std::string name = layout.rename(text.tensors[tensor].pattern);
+    std::string name = layout.patterns[tensor];
     if (const auto at = name.find("{}"); block >= 0 && at != name.npos) name.replace(at, 2, std::to_string(block));
     return name;
   };

@@ -32,8 +32,8 @@ inline constexpr std::string_view flux = R"json({
  },
  "ports": {
   "temporal": {"stack": "transformer_blocks"},
-  "text": {"stack": "transformer_blocks", "after": "attn", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "transformer_blocks"},
+  "time": {}
  },
  "tensors": {
   "x_embedder.{weight,bias}": "out hidden, fixed in_channels",

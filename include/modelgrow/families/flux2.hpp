@@ -27,8 +27,8 @@ inline constexpr std::string_view flux2 = R"json({
  },
  "ports": {
   "temporal": {"stack": "transformer_blocks"},
-  "text": {"stack": "transformer_blocks", "after": "attn", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "transformer_blocks"},
+  "time": {}
  },
  "layouts": {
   "double_blocks.{}.img_attn.qkv.weight": "the published layout fuses queries, keys and values; convert it with diffusers first"

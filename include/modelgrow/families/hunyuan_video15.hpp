@@ -32,8 +32,8 @@ inline constexpr std::string_view hunyuan_video15 = R"json({
  },
  "ports": {
   "temporal": {"stack": "transformer_blocks"},
-  "text": {"stack": "transformer_blocks", "after": "attn", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "transformer_blocks"},
+  "time": {}
  },
  "layouts": {
   "double_blocks.{}.img_attn_q.weight": "the published layout has other modules and orders; convert it with diffusers first"

@@ -27,7 +27,7 @@ inline constexpr std::string_view latte_original = R"json({
    "because": "even blocks are spatial, odd ones temporal, and the temporal position table is added between the first two"
   }
  },
- "ports": {"temporal": {"stack": "blocks"}, "time": {"width": "hidden"}},
+ "ports": {"temporal": {"stack": "blocks"}, "time": {}},
  "tensors": {
   "pos_embed": "fixed 1, fixed tokens, each hidden; buffer",
   "temp_embed": "fixed 1, fixed frames, each hidden; buffer",

@@ -33,8 +33,8 @@ inline constexpr std::string_view ltx2 = R"json({
  },
  "stacks": {"transformer_blocks": {"stream": ["hidden", "audio_hidden"]}},
  "ports": {
-  "temporal": {"stack": "transformer_blocks"}, "time": {"width": "hidden"},
-  "text": {"stack": "transformer_blocks", "after": "attn2", "states": "text_dim"}
+  "temporal": {"stack": "transformer_blocks"}, "time": {},
+  "text": {"stack": "transformer_blocks"}
  },
  "renames": [
   ["audio_patchify_proj", "audio_proj_in"], ["patchify_proj", "proj_in"],

@@ -33,8 +33,8 @@ inline constexpr std::string_view ltx_video = R"json({
  "stacks": {"transformer_blocks": {"stream": "hidden"}},
  "ports": {
   "temporal": {"stack": "transformer_blocks"},
-  "text": {"stack": "transformer_blocks", "after": "attn2", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "transformer_blocks"},
+  "time": {}
  },
  "renames": [
   ["patchify_proj", "proj_in"],

@@ -29,8 +29,8 @@ inline constexpr std::string_view minimax_h3 = R"json({
  },
  "ports": {
   "temporal": {"stack": "transformer_blocks"},
-  "text": {"stack": "transformer_blocks", "after": "attn", "states": "text_dim"},
-  "time": {"width": "time_dim"}
+  "text": {"stack": "transformer_blocks"},
+  "time": {"stream": "time_dim"}
  },
  "layouts": {
   "{layers,blocks}.{}.attn.qkv_proj.weight": "the published layout interleaves queries, keys and values head by head; convert it with diffusers first"

@@ -32,8 +32,8 @@ inline constexpr std::string_view mochi = R"json({
  },
  "ports": {
   "temporal": {"stack": "transformer_blocks"},
-  "text": {"stack": "transformer_blocks", "after": "attn1", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "transformer_blocks"},
+  "time": {}
  },
  "notes": [
   "New blocks start with zero gates: a norm behind each branch would blow the first step of a zero projection up to full size."

@@ -32,8 +32,8 @@ inline constexpr std::string_view pixart = R"json({
  "stacks": {"transformer_blocks": {"stream": "hidden"}},
  "ports": {
   "temporal": {"stack": "transformer_blocks"},
-  "text": {"stack": "transformer_blocks", "after": "attn2", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "transformer_blocks"},
+  "time": {}
  },
  "tensors": {
   "pos_embed.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch, fixed patch",

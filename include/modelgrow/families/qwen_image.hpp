@@ -26,8 +26,8 @@ inline constexpr std::string_view qwen_image = R"json({
  "stacks": {"transformer_blocks": {"stream": "hidden"}},
  "ports": {
   "temporal": {"stack": "transformer_blocks"},
-  "text": {"stack": "transformer_blocks", "after": "attn", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "transformer_blocks"},
+  "time": {}
  },
  "notes": [
   "the text side of the last block has no effect on the output and is untrained; a block behind it makes the text writers of the former last block live again"

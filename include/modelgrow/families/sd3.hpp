@@ -29,8 +29,8 @@ inline constexpr std::string_view sd3 = R"json({
  "stacks": {"transformer_blocks": {"stream": "hidden", "last_is_special": "its text side has no output"}},
  "ports": {
   "temporal": {"stack": "transformer_blocks"},
-  "text": {"stack": "transformer_blocks", "after": "attn", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "transformer_blocks"},
+  "time": {}
  },
  "notes": ["Skip-layer guidance names blocks by index: shift its layers as the blocks moved."],
  "tensors": {

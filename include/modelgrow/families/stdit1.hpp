@@ -30,8 +30,8 @@ inline constexpr std::string_view stdit1 = R"json({
  },
  "ports": {
   "temporal": {"stack": "blocks"},
-  "text": {"stack": "blocks", "after": "cross_attn", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "blocks"},
+  "time": {}
  },
  "tensors": {
   "pos_embed": "fixed 1, fixed tokens, each hidden; buffer",

@@ -29,8 +29,8 @@ inline constexpr std::string_view stdit2 = R"json({
  "stacks": {"blocks": {"stream": "hidden"}},
  "ports": {
   "temporal": {"stack": "blocks"},
-  "text": {"stack": "blocks", "after": "cross_attn", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "blocks"},
+  "time": {}
  },
  "tensors": {
   "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch_h, fixed patch_w",

@@ -31,8 +31,8 @@ inline constexpr std::string_view stdit3 = R"json({
  },
  "ports": {
   "temporal": {"stack": "spatial_blocks"},
-  "text": {"stack": "spatial_blocks", "after": "cross_attn", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "spatial_blocks"},
+  "time": {}
  },
  "tensors": {
   "rope.freqs": "fixed head_dim/2",

@@ -26,8 +26,8 @@ inline constexpr std::string_view wan = R"json({
  "stacks": {"blocks": {"stream": "hidden"}},
  "ports": {
   "temporal": {"stack": "blocks"},
-  "text": {"stack": "blocks", "after": "attn2", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "blocks"},
+  "time": {}
  },
  "renames": [
   ["time_embedding.{0,2}", "condition_embedder.time_embedder.linear_{1,2}"],

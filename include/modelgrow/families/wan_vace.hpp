@@ -38,8 +38,8 @@ inline constexpr std::string_view wan_vace = R"json({
  },
  "ports": {
   "temporal": {"stack": "blocks"},
-  "text": {"stack": "blocks", "after": "attn2", "states": "text_dim"},
-  "time": {"width": "hidden"}
+  "text": {"stack": "blocks"},
+  "time": {}
  },
  "notes": ["A conditioning scale given as a list has one number for each of vace_blocks: insert one for each new block."],
  "renames": [

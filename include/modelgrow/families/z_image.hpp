@@ -31,8 +31,8 @@ inline constexpr std::string_view z_image = R"json({
  },
  "ports": {
   "temporal": {"stack": "layers"},
-  "text": {"stack": "layers", "after": "attention", "states": "text_dim"},
-  "time": {"width": "adaln_dim"}
+  "text": {"stack": "layers"},
+  "time": {"stream": "adaln_dim"}
  },
  "notes": [
   "branches end in a norm of their own: its gain closes a new block, since behind a projection that is nearly zero the norm makes the smallest step large"

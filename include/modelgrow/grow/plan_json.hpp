@@ -2,6 +2,7 @@
 // A plan as JSON, one step a line: written beside what it grew, and replayed on averages, later checkpoints, elsewhere.
 #pragma once
 #include <modelgrow/detail/json.hpp>
+#include <modelgrow/families/graft_records.hpp>
 #include <modelgrow/grow/plan.hpp>
 
 namespace modelgrow::inline v0 {
@@ -120,6 +121,10 @@ struct VerbWriter {
                                     {"interleaved", s.rules.interleaved}});
     step["settings"] = v.settings;
     step["seed"] = v.seed;
+    if (v.graft) {
+      step["graft"] = json{{"graft", v.graft->name}, {"options", parse_json(v.graft->options, "options")}};
+      for (const auto& [pattern, line] : v.graft->tensors) step["graft"]["tensors"][pattern] = line;
+    }
   }
   void operator()(const Rename& v) const { step.update(json{{"verb", "rename"}, {"from", v.from}, {"to", v.to}}); }
   void operator()(const Drop& v) const {
@@ -165,6 +170,7 @@ inline Verb read_verb(const StepReader& r, Sizes sizes) {
                                         .interleaved = s.get<bool>("interleaved")}});
     });
     for (const auto& x : v.spaces) sizes[x.space.name] = x.space.size;
+    if (r.has("graft")) v.graft = graft_from_json(r.get<json>("graft"), "plan: the graft of a step");
     r.each("parameters", [&](const StepReader& p) { v.parameters.push_back(read_parameter(p, sizes)); });
     return v;
   }

@@ -148,7 +148,7 @@ inline void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise) {
 }
 
 inline void Plan::add_all(const Add& verb) {
-  const auto& [parameters, spaces, settings, seed] = verb;
+  const auto& [parameters, spaces, settings, seed, graft] = verb;
   if (parameters.empty()) throw plan_error("nothing was given to add");
   Schema next = schema_;
   for (const auto& s : spaces) {
@@ -175,6 +175,7 @@ inline void Plan::add_all(const Add& verb) {
   auto claims = detail::claims_of(parameters, schema_.stacks);
   claims.trajectory.reason = "new parameters start with zero moments and their own step 0";
   for (const auto& [key, value] : settings) next.settings[key] = value;
+  if (graft) next.grafts.push_back(*graft);
   push(verb,
        "add " + (parameters.size() == 1
                      ? parameters[0].name
@@ -314,6 +315,9 @@ inline std::string Plan::upstream_cannot() const {
 
 inline std::vector<std::string> Plan::notes() const {
   std::vector<std::string> all = schema_.remarks;
+  for (const auto& g : schema_.grafts)
+    all.push_back("'" + g.name + "' is recorded in config.json under '_modelgrow': train and run with a model that has "
+                  "the layer, since classes that do not know it leave its tensors out");
   bool inserted = false, first = false;
   for (const auto& step : steps_)
     if (const auto* v = std::get_if<Insert>(&step.verb)) inserted = true, first |= v->at == 0;

@@ -32,6 +32,9 @@ inline std::string difference(const Schema& promised, const Schema& read) {
     }
     if (!found) return "space '" + s.space.name + "' is gone";
   }
+  if (promised.grafts != read.grafts)
+    return "it records " + std::to_string(read.grafts.size()) + " grafts; the plan promised " +
+           std::to_string(promised.grafts.size()) + ", or other ones";
   for (const auto& list : promised.lists)
     for (const auto& r : read.lists)
       if (r.key == list.key && r.blocks != list.blocks)

@@ -2,6 +2,7 @@
 // The verbs of a plan as data: everything growth does is a list of these, whoever asked for it.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -30,12 +31,14 @@ struct Insert {
   std::vector<std::string> stacks;
   std::int64_t at = 0, like = 0, run = 1;
 };
-/// Adds freshly initialised parameters, the spaces they bring and the settings of the family that go with them.
+/// Adds freshly initialised parameters, the spaces they bring, the settings of the family that go with them, and what
+/// is recorded when they are a graft.
 struct Add {
   std::vector<ParamSpec> parameters;
   std::vector<SpaceSpec> spaces;
   std::map<std::string, std::string> settings;
   std::uint64_t seed = 0;
+  std::optional<GraftRecord> graft = {};
 };
 /// Changes the name of one parameter.
 struct Rename {

@@ -177,14 +177,12 @@ inline Report Plan::write(const Checkpoint& in, const std::filesystem::path& dir
                                        {"certificate", to_string(certificate())}}
                               .dump();
   std::string config = in.config();
-  if (!config.empty()) {
-    if (!schema_.config.empty())
-      config = detail::patched_config(config, changed_config(source_, schema_),
-                                      (in.path() / Checkpoint::config_file).string());
-    else if (schema_.config_patch)
-      config =
-          detail::patched_config(config, schema_.config_patch(schema_), (in.path() / Checkpoint::config_file).string());
-    else
+  const bool grafted = schema_.grafts != source_.grafts;
+  if (!config.empty() || grafted) {
+    const auto patch = schema_.config_patch ? schema_.config_patch(schema_) : changed_config(source_, schema_);
+    config = detail::patched_config(config.empty() ? "{}" : config, patch,
+                                    (in.path() / Checkpoint::config_file).string());
+    if (!schema_.config_patch && schema_.config.empty() && !grafted)
       report.notes.push_back("config.json was copied as it was: family '" + source_.family +
                              "' does not say which keys follow from sizes");
     if (metadata.contains("config")) metadata["config"] = config;

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Grafts in config.json: {"_modelgrow": {"grafts": [{"graft": "TemporalConv", "options": {..}, "tensors": {..}}]}}. No
+// family knows the key; diffusers keeps it over load and save, and says nothing about keys that begin with '_'.
+#pragma once
+#include <string>
+#include <vector>
+
+#include <modelgrow/core/graft.hpp>
+#include <modelgrow/detail/json.hpp>
+
+namespace modelgrow::inline v0::detail {
+
+inline constexpr const char* grafts_key = "_modelgrow";
+
+/// The value of the key.
+inline json grafts_to_json(const std::vector<GraftRecord>& grafts) {
+  json list = json::array();
+  for (const auto& g : grafts) {
+    json tensors = json::object();
+    for (const auto& [pattern, line] : g.tensors) tensors[pattern] = line;
+    list.push_back(
+        json{{"graft", g.name}, {"options", parse_json(g.options, g.name)}, {"tensors", std::move(tensors)}});
+  }
+  return json{{"grafts", std::move(list)}};
+}
+
+/// One record. Throws format_error that names what is missing.
+inline GraftRecord graft_from_json(const json& j, const std::string& where) {
+  if (!j.is_object() || !j.contains("graft") || !j["graft"].is_string() || !j.contains("tensors") ||
+      !j["tensors"].is_object())
+    throw format_error(where + " is " + j.dump().substr(0, 80) + "; expected an object with 'graft', 'options', 'tensors'");
+  GraftRecord g{.name = j["graft"].get<std::string>(), .options = "{}", .tensors = {}};
+  if (j.contains("options")) {
+    if (!j["options"].is_object()) throw format_error(where + ": 'options' is " + j["options"].dump() + "; expected an object");
+    g.options = j["options"].dump();
+  }
+  for (const auto& [pattern, line] : j["tensors"].items()) {
+    if (!line.is_string()) throw format_error(where + ": tensor '" + pattern + "' is " + line.dump() + "; expected its axes as text");
+    g.tensors.emplace_back(pattern, line.get<std::string>());
+  }
+  return g;
+}
+
+/// The grafts that a configuration records. Throws format_error.
+inline std::vector<GraftRecord> grafts_in(const json& config, const std::string& where) {
+  std::vector<GraftRecord> grafts;
+  if (!config.is_object() || !config.contains(grafts_key) || config[grafts_key].is_null()) return grafts;
+  const json& own = config[grafts_key];
+  if (!own.is_object() || (own.contains("grafts") && !own["grafts"].is_array()))
+    throw format_error(where + ": '" + grafts_key + "' is " + own.dump().substr(0, 80) + "; expected {\"grafts\": [..]}");
+  if (own.contains("grafts"))
+    for (const auto& g : own["grafts"])
+      grafts.push_back(graft_from_json(g, where + ": '" + grafts_key + "', graft " + std::to_string(grafts.size() + 1)));
+  return grafts;
+}
+
+}  // namespace modelgrow::inline v0::detail

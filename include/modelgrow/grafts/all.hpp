@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// The grafts that the library has, as a list of types and as operators that can be called by name.
+#pragma once
+#include <modelgrow/grafts/cross_text.hpp>
+#include <modelgrow/grafts/decoupled_text.hpp>
+#include <modelgrow/grafts/gated_text.hpp>
+#include <modelgrow/grafts/graft.hpp>
+#include <modelgrow/grafts/grafts_at.hpp>
+#include <modelgrow/grafts/joint_text.hpp>
+#include <modelgrow/grafts/pooled_text.hpp>
+#include <modelgrow/grafts/refiner.hpp>
+#include <modelgrow/grafts/temporal_attention.hpp>
+#include <modelgrow/grafts/temporal_conv.hpp>
+#include <modelgrow/grow/operator_call.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// Calls f.template operator()<Layer>() for every graft of the library.
+template <class F>
+void for_each_graft(F&& f) {
+  f.template operator()<grafts::TemporalConv>();
+  f.template operator()<grafts::TemporalAttention>();
+  f.template operator()<grafts::CrossText>();
+  f.template operator()<grafts::GatedText>();
+  f.template operator()<grafts::DecoupledText>();
+  f.template operator()<grafts::JointText>();
+  f.template operator()<grafts::PooledText>();
+  f.template operator()<grafts::Refiner>();
+}
+
+namespace detail {
+struct AppendKinds {
+  std::vector<OperatorKind>& all;
+  template <template <class T, class D> class Layer>
+  void operator()() const {
+    all.push_back(kind_of_operator<Graft<Layer>>());
+  }
+};
+}  // namespace detail
+
+/// A port of a model that takes every graft of the library, and the parts of them that it has once.
+template <class T, Device D>
+using AnyGraftsAt = GraftsAt<T, D, grafts::TemporalConv, grafts::TemporalAttention, grafts::CrossText, grafts::GatedText,
+                             grafts::DecoupledText, grafts::JointText, grafts::PooledText, grafts::Refiner>;
+template <class T, Device D>
+using AnySharedParts =
+    SharedParts<T, D, grafts::CrossText, grafts::GatedText, grafts::DecoupledText, grafts::JointText>;
+
+/// The grafts as operators, beside known_operators().
+inline const std::vector<OperatorKind>& known_grafts() {
+  static const std::vector<OperatorKind> all = [] {
+    std::vector<OperatorKind> list;
+    for_each_graft(detail::AppendKinds{list});
+    return list;
+  }();
+  return all;
+}
+
+}  // namespace modelgrow::inline v0
