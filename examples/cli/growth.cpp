@@ -36,7 +36,7 @@ std::string group_of(const mg::OperatorKind& kind) {
   if (kind.fields.empty()) return "Permissions";
   const auto& grafts = mg::known_grafts();
   return std::any_of(grafts.begin(), grafts.end(), [&](const auto& g) { return g.name == kind.name; }) ? "Grafts"
-                                                                                                    : "Operators";
+                                                                                                       : "Operators";
 }
 
 std::string help_of(const mg::OperatorKind& kind) {

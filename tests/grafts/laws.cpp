@@ -149,5 +149,6 @@ TEST_CASE("Records that cannot be meant are refused", "[grafts]") {
   CHECK(says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X"}]}})"), "graft 1", "'tensors'"));
   CHECK(says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X", "tensors": {"a": 1}}]}})"), "'a'"));
   CHECK(says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X", "options": 1, "tensors": {}}]}})"), "'options'"));
-  CHECK(says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X", "tensors": {"a": "inn hidden"}}]}})"), "'inn hidden'"));
+  CHECK(
+      says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X", "tensors": {"a": "inn hidden"}}]}})"), "'inn hidden'"));
 }

@@ -12,9 +12,9 @@ namespace modelgrow::inline v0 {
 
 /// A place where a family takes grafts, in terms of its sizes.
 struct PortSpec {
-  std::string name;                 // "temporal", "text", "time", "tokens"
-  std::string stack = {};           // every block of it gets the layer; empty: one layer for the model
-  std::string stream = "hidden";    // what the layer reads and adds to, as a formula
+  std::string name;               // "temporal", "text", "time", "tokens"
+  std::string stack = {};         // every block of it gets the layer; empty: one layer for the model
+  std::string stream = "hidden";  // what the layer reads and adds to, as a formula
   std::string heads = "heads", head_dim = "head_dim", ffn = "ffn";  // what a layer may share; 0 where it is not known
   bool operator==(const PortSpec&) const = default;
 };

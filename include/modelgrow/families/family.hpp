@@ -289,7 +289,8 @@ inline Family Family::grafted(std::string_view config, const std::string& where)
   auto data = std::make_shared<Data>(*data_);
   for (const auto& g : grafts)
     for (const auto& [pattern, line] : g.tensors)
-      for (auto& one : detail::read_lines(pattern, line, where + ": graft '" + g.name + "', tensor '" + pattern + "'")) {
+      for (auto& one :
+           detail::read_lines(pattern, line, where + ": graft '" + g.name + "', tensor '" + pattern + "'")) {
         data->text.tensors.push_back(std::move(one));
         for (auto& layout : data->layouts) detail::add_line(layout, data->text);
       }

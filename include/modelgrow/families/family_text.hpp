@@ -256,11 +256,11 @@ class FamilyReader {
     PortSpec port{.name = name, .stack = string_or(j, "stack", "", where)};
     for (const auto& s : family_.stacks)
       if (s.name == port.stack && !s.rules.streams.empty()) port.stream = s.rules.streams[0];
-    for (auto [key, size] : {std::pair{"stream", &port.stream}, {"heads", &port.heads}, {"head_dim", &port.head_dim},
-                             {"ffn", &port.ffn}})
+    for (auto [key, size] :
+         {std::pair{"stream", &port.stream}, {"heads", &port.heads}, {"head_dim", &port.head_dim}, {"ffn", &port.ffn}})
       *size = string_or(j, key, *size, where);
-    if (!port.stack.empty() && std::none_of(family_.stacks.begin(), family_.stacks.end(),
-                                            [&](const auto& s) { return s.name == port.stack; }))
+    if (!port.stack.empty() &&
+        std::none_of(family_.stacks.begin(), family_.stacks.end(), [&](const auto& s) { return s.name == port.stack; }))
       throw format_error(where + " names the stack '" + port.stack + "', which there is not");
     return port;
   }
@@ -269,8 +269,7 @@ class FamilyReader {
     const std::string where = where_ + ": tensor '" + pattern + "'";
     if (!line.is_string()) throw format_error(where + " is " + text_of(line) + "; expected its axes as text");
     for (auto& one : read_lines(pattern, line.get<std::string>(), where)) {
-      if (!seen_.insert(one.pattern).second)
-        throw format_error(where + ": '" + one.pattern + "' is described twice");
+      if (!seen_.insert(one.pattern).second) throw format_error(where + ": '" + one.pattern + "' is described twice");
       family_.tensors.push_back(std::move(one));
     }
   }

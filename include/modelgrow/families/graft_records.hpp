@@ -28,14 +28,17 @@ inline json grafts_to_json(const std::vector<GraftRecord>& grafts) {
 inline GraftRecord graft_from_json(const json& j, const std::string& where) {
   if (!j.is_object() || !j.contains("graft") || !j["graft"].is_string() || !j.contains("tensors") ||
       !j["tensors"].is_object())
-    throw format_error(where + " is " + j.dump().substr(0, 80) + "; expected an object with 'graft', 'options', 'tensors'");
+    throw format_error(where + " is " + j.dump().substr(0, 80) +
+                       "; expected an object with 'graft', 'options', 'tensors'");
   GraftRecord g{.name = j["graft"].get<std::string>(), .options = "{}", .tensors = {}};
   if (j.contains("options")) {
-    if (!j["options"].is_object()) throw format_error(where + ": 'options' is " + j["options"].dump() + "; expected an object");
+    if (!j["options"].is_object())
+      throw format_error(where + ": 'options' is " + j["options"].dump() + "; expected an object");
     g.options = j["options"].dump();
   }
   for (const auto& [pattern, line] : j["tensors"].items()) {
-    if (!line.is_string()) throw format_error(where + ": tensor '" + pattern + "' is " + line.dump() + "; expected its axes as text");
+    if (!line.is_string())
+      throw format_error(where + ": tensor '" + pattern + "' is " + line.dump() + "; expected its axes as text");
     g.tensors.emplace_back(pattern, line.get<std::string>());
   }
   return g;
@@ -47,10 +50,12 @@ inline std::vector<GraftRecord> grafts_in(const json& config, const std::string&
   if (!config.is_object() || !config.contains(grafts_key) || config[grafts_key].is_null()) return grafts;
   const json& own = config[grafts_key];
   if (!own.is_object() || (own.contains("grafts") && !own["grafts"].is_array()))
-    throw format_error(where + ": '" + grafts_key + "' is " + own.dump().substr(0, 80) + "; expected {\"grafts\": [..]}");
+    throw format_error(where + ": '" + grafts_key + "' is " + own.dump().substr(0, 80) +
+                       "; expected {\"grafts\": [..]}");
   if (own.contains("grafts"))
     for (const auto& g : own["grafts"])
-      grafts.push_back(graft_from_json(g, where + ": '" + grafts_key + "', graft " + std::to_string(grafts.size() + 1)));
+      grafts.push_back(
+          graft_from_json(g, where + ": '" + grafts_key + "', graft " + std::to_string(grafts.size() + 1)));
   return grafts;
 }
 

@@ -40,8 +40,9 @@ struct AppendKinds {
 
 /// A port of a model that takes every graft of the library, and the parts of them that it has once.
 template <class T, Device D>
-using AnyGraftsAt = GraftsAt<T, D, grafts::TemporalConv, grafts::TemporalAttention, grafts::CrossText, grafts::GatedText,
-                             grafts::DecoupledText, grafts::JointText, grafts::PooledText, grafts::Refiner>;
+using AnyGraftsAt =
+    GraftsAt<T, D, grafts::TemporalConv, grafts::TemporalAttention, grafts::CrossText, grafts::GatedText,
+             grafts::DecoupledText, grafts::JointText, grafts::PooledText, grafts::Refiner>;
 template <class T, Device D>
 using AnySharedParts =
     SharedParts<T, D, grafts::CrossText, grafts::GatedText, grafts::DecoupledText, grafts::JointText>;

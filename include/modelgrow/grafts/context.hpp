@@ -9,10 +9,10 @@ namespace modelgrow::inline v0 {
 /// A model fills in `text` and `time`; grafts that embed the text once a step fill in the rest.
 template <class T, Device D>
 struct GraftContext {
-  TextStates<T, D> text = {};       // of the second text encoder: states [B,L,width], lengths, which are dropped
-  Var<T, D> time = {};              // [B,C], the time embedding
-  Var<T, D> tokens = {};            // [B,L,C], the text as it enters the blocks
-  Tensor<T, D> token_weight = {};   // [1], of these tokens in one softmax with others; undefined: they are not there
+  TextStates<T, D> text = {};      // of the second text encoder: states [B,L,width], lengths, which are dropped
+  Var<T, D> time = {};             // [B,C], the time embedding
+  Var<T, D> tokens = {};           // [B,L,C], the text as it enters the blocks
+  Tensor<T, D> token_weight = {};  // [1], of these tokens in one softmax with others; undefined: they are not there
 };
 
 namespace detail {

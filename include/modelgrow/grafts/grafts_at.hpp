@@ -46,7 +46,7 @@ class GraftsAt {
   /// x with what every layer adds, in the order of the list.
   Var<T, D> operator()(Tape<T, D>& tape, Var<T, D> x, const GraftContext<T, D>& context) {
     each(*this, [&]<class L>(std::optional<L>& slot) {
-      if constexpr (requires(L& l) { l(tape, x, context); })
+      if constexpr (requires(L & l) { l(tape, x, context); })
         if (slot) x = (*slot)(tape, x, context);
     });
     return x;
@@ -57,7 +57,7 @@ class GraftsAt {
                    const Tensor<std::int32_t, D>& lengths, const GraftContext<T, D>& context) {
     Var<T, D> found;
     each(*this, [&]<class L>(std::optional<L>& slot) {
-      if constexpr (requires(L& l) { l.around(tape, first, x, text, lengths, context); })
+      if constexpr (requires(L & l) { l.around(tape, first, x, text, lengths, context); })
         if (slot && !found.defined()) found = slot->around(tape, first, x, text, lengths, context);
     });
     return found.defined() ? found : first(tape, x, text, lengths);
@@ -67,7 +67,7 @@ class GraftsAt {
   Var<T, D> refine(Tape<T, D>& tape, Var<T, D> tokens, const Tensor<std::int32_t, D>& lengths,
                    const GraftContext<T, D>& context) {
     each(*this, [&]<class L>(std::optional<L>& slot) {
-      if constexpr (requires(L& l) { l.refine(tape, tokens, lengths, context); })
+      if constexpr (requires(L & l) { l.refine(tape, tokens, lengths, context); })
         if (slot) tokens = slot->refine(tape, tokens, lengths, context);
     });
     return tokens;
@@ -110,8 +110,7 @@ class SharedParts {
   template <class PortOf>
   SharedParts(PortOf&& port_of, const std::vector<GraftRecord>& records) {
     each(*this, [&]<class L>(Slot<L>& slot) {
-      if (const auto* r = detail::record_of<L>(records))
-        slot.part.emplace(port_of(L::port), detail::options_of<L>(*r));
+      if (const auto* r = detail::record_of<L>(records)) slot.part.emplace(port_of(L::port), detail::options_of<L>(*r));
     });
   }
   static void describe(auto& self, auto& v) {

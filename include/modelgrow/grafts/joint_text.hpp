@@ -12,7 +12,8 @@ namespace modelgrow::inline v0::grafts {
 template <class T, class D>
 struct JointText {
   static constexpr std::string_view name = "JointText", port = "text", module = "joint_text";
-  static constexpr std::string_view summary = "a second text encoder beside the first in one softmax; LogitAnneal opens it";
+  static constexpr std::string_view summary =
+      "a second text encoder beside the first in one softmax; LogitAnneal opens it";
   using Options = TextOptions;
   struct Shared {
     TextEmbedding<T, D> text;

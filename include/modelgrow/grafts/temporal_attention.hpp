@@ -18,7 +18,8 @@ namespace modelgrow::inline v0::grafts {
 template <class T, class D>
 struct TemporalAttention {
   static constexpr std::string_view name = "TemporalAttention", port = "temporal", module = "attn_over_time";
-  static constexpr std::string_view summary = "a temporal attention in every block: x + attn(LN(x) + position) over frames";
+  static constexpr std::string_view summary =
+      "a temporal attention in every block: x + attn(LN(x) + position) over frames";
   struct Options {
     std::int64_t frames = 32;
     static void describe(auto& self, auto& v) { v("frames", self.frames, "latent frames of the longest clip"); }
@@ -38,8 +39,9 @@ struct TemporalAttention {
   Var<T, D> operator()(Tape<T, D>& tape, const Var<T, D>& x, const GraftContext<T, D>&) {
     const std::int64_t frames = x.dim(1), known = position.value.dim(0);
     if (frames > known)
-      throw shape_error("[TemporalAttention] the clip has " + std::to_string(frames) + " latent frames; the graft has " +
-                        std::to_string(known) + " positions: graft it with frames=" + std::to_string(frames));
+      throw shape_error("[TemporalAttention] the clip has " + std::to_string(frames) +
+                        " latent frames; the graft has " + std::to_string(known) +
+                        " positions: graft it with frames=" + std::to_string(frames));
     const std::int64_t width = x.dim(3);
     const Var<T, D> table = reshape(
         tape, first_channels(tape, reshape(tape, tape.use(position), {1, known, width}), frames), {frames, width});
@@ -49,7 +51,8 @@ struct TemporalAttention {
 
  private:
   static std::int64_t positive(std::int64_t frames) {
-    if (frames <= 0) throw shape_error("frames is " + std::to_string(frames) + "; expected the frames of the longest clip");
+    if (frames <= 0)
+      throw shape_error("frames is " + std::to_string(frames) + "; expected the frames of the longest clip");
     return frames;
   }
 };

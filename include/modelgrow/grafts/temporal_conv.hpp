@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// x + conv(LN(x)) over frames: teaches a model motion. Wan, AnimateDiff and ModelGrow's temporal blocks stand behind it.
+// x + conv(LN(x)) over frames: teaches a model motion. Wan, AnimateDiff and ModelGrow's temporal blocks stand behind
+// it.
 #pragma once
 #include <array>
 

@@ -316,7 +316,8 @@ inline std::string Plan::upstream_cannot() const {
 inline std::vector<std::string> Plan::notes() const {
   std::vector<std::string> all = schema_.remarks;
   for (const auto& g : schema_.grafts)
-    all.push_back("'" + g.name + "' is recorded in config.json under '_modelgrow': train and run with a model that has "
+    all.push_back("'" + g.name +
+                  "' is recorded in config.json under '_modelgrow': train and run with a model that has "
                   "the layer, since classes that do not know it leave its tensors out");
   bool inserted = false, first = false;
   for (const auto& step : steps_)

@@ -180,8 +180,8 @@ inline Report Plan::write(const Checkpoint& in, const std::filesystem::path& dir
   const bool grafted = schema_.grafts != source_.grafts;
   if (!config.empty() || grafted) {
     const auto patch = schema_.config_patch ? schema_.config_patch(schema_) : changed_config(source_, schema_);
-    config = detail::patched_config(config.empty() ? "{}" : config, patch,
-                                    (in.path() / Checkpoint::config_file).string());
+    config =
+        detail::patched_config(config.empty() ? "{}" : config, patch, (in.path() / Checkpoint::config_file).string());
     if (!schema_.config_patch && schema_.config.empty() && !grafted)
       report.notes.push_back("config.json was copied as it was: family '" + source_.family +
                              "' does not say which keys follow from sizes");
