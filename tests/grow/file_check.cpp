@@ -2,7 +2,6 @@
 // The file check accepts what growth wrote and catches every trap that is built wrong on purpose, by the bytes alone.
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
-#include <modelgrow/grow/operators/zero_init_layer.hpp>
 
 #include "disk.hpp"
 #include "tests/support/catch.hpp"
@@ -140,7 +139,7 @@ TEST_CASE("traps built wrong on purpose are caught") {
   }
   SECTION("a new layer that is open, or dead") {
     const tiny::Config plain;
-    const auto added = grown(plan(tiny::schema(plain), ZeroInitLayer{.layer = "cross", .arguments = {{"text", "4"}}}));
+    const auto added = grown(plan(tiny::schema(plain), tiny::AddCross{.text = 4}));
     CHECK(added.check().max_residual == 0);
     CHECK(says(
         added.after([](StateDict& d) { reinterpret_cast<double*>(d["blocks.0.cross.proj.bias"].bytes.data())[0] = 1; }),

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The laws of swapping the text encoder of STDiT: where the states of the new encoder determine those of the old one,
 // the aligned model computes what it did; files, averages and live models agree; nobody gets it without asking.
+#include <modelgrow/families/all.hpp>
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/swap_text_encoder.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/write.hpp>
-#include <modelgrow/models/families.hpp>
 #include <modelgrow/text/align_text.hpp>
 #include <modelgrow/train/ema.hpp>
 #include <modelgrow/verify/output_change.hpp>
@@ -144,8 +144,9 @@ TEST_CASE("a swap is approximate, says why, and needs permission; as JSON it is 
   CHECK(says(refused(allow_approximate, swap_to(6, R"({"a": 1})"), swap_to(7)), R"({"a":1})", "argument 'prompt'"));
   CHECK(refused(allow_approximate, swap_to(6, R"({"a": 1})"), swap_to(7, R"({"a": 2})")).empty());
   mg::Schema bare = s;
-  bare.options.clear();
-  CHECK(says(message_of<mg::plan_error>([&] { mg::plan(bare, allow_approximate, swap_to(6)); }), "y_embedder"));
+  bare.text_input = {};
+  CHECK(says(message_of<mg::plan_error>([&] { mg::plan(bare, allow_approximate, swap_to(6)); }),
+             "where its text enters"));
 }
 
 TEST_CASE("a swap changes the projector's first layer and the null caption, and nothing else") {
@@ -185,7 +186,7 @@ TEST_CASE("a swap on disk is that of the live model: weights, averages, moments,
   mg::grow(plan, live, optimizer, ema);
   mg::align_text(live, before, map);
   mg::align_text(ema, before_ema, map);
-  CHECK(live.config.prompt == R"({"template":"a clip of {}"})");
+  CHECK(mg::first_prompt(live.config.grafts) == R"({"template":"a clip of {}"})");
 
   const auto out = mg::Checkpoint::open(scratch / "grown");
   mg::StditConfig config;
@@ -215,7 +216,7 @@ TEST_CASE("a swap on disk is that of the live model: weights, averages, moments,
   mg::plan(out, mg::InsertBlocks{.every = 2}).write(out, scratch / "more");
   mg::StditConfig later;
   mg::read_config(later, mg::Checkpoint::open(scratch / "more").config(), "more");
-  CHECK(later.prompt == config.prompt);
+  CHECK(later.grafts == config.grafts);
   CHECK(later.caption_channels == 6);
 }
 

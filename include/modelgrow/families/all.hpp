@@ -105,4 +105,7 @@ inline const Family& family_of(const Names& names, std::string_view config, cons
       ". Write a text for yours (docs/how-to/new-family.md), or open the folder of the video transformer " + "itself");
 }
 
+/// The schema of a checkpoint of a known family. Throws format_error that names the families there are.
+inline Schema schema(const Checkpoint& in) { return family_of(in.names(), in.config(), in.path().string()).schema(in); }
+
 }  // namespace modelgrow::inline v0
