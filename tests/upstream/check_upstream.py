@@ -99,8 +99,17 @@ def judge_grown(row, family, model, before, original, folder):
         row.verdict, row.good = "DIFFERS", False
     else:
         row.verdict = "equal"
+        compare_bf16(row, family, before, original, folder)
+
+
+def compare_bf16(row, family, before, original, folder):
+    """Both once more in bf16; an original that does not run there is a mistake of this check."""
+    try:
         half = [outputs(load(family, f, torch.bfloat16), family.inputs(torch.bfloat16)) for f in (original, folder)]
-        row.difference_bf16, row.rounding_bf16 = compare(*half), compare(before, half[0])
+    except Exception as e:
+        row.verdict, row.good = f"FAILS IN BF16: {one_line(str(e))[:300]}", False
+        return
+    row.difference_bf16, row.rounding_bf16 = compare(*half), compare(before, half[0])
 
 
 def judge_impossible(row, family, before, folder):

@@ -19,10 +19,11 @@ class Absent(Exception):
 
 class Family:
     """How a family is made and fed, the insertions and the spaces that a growth of its whole depth and width names, and which
-    of GROWTHS leave the function of the unmodified class as it is."""
+    of GROWTHS leave the function of the unmodified class as it is. `precise` are the inputs that stay float32 in bf16."""
 
-    def __init__(self, make, class_name, exact, deepens, widens):
+    def __init__(self, make, class_name, exact, deepens, widens, precise):
         self.make, self.class_name, self.exact, self.deepens, self.widens = make, class_name, exact, deepens, widens
+        self.precise = precise
 
     @property
     def type(self):
@@ -34,8 +35,8 @@ class Family:
         return self.make()[0]
 
     def inputs(self, dtype=torch.float32):
-        """Arguments of the forward pass: states in `dtype`, times and places in float32."""
-        return {**{k: v if k in PRECISE else cast(v, dtype) for k, v in self.make()[1].items()}, "return_dict": False}
+        """Arguments of the forward pass: states in `dtype`, times and places in float32 where the class allows it."""
+        return {**{k: v if k in self.precise else cast(v, dtype) for k, v in self.make()[1].items()}, "return_dict": False}
 
 
 PRECISE = ("timestep", "t", "sigma", "guidance", "img_ids", "txt_ids", "position_ids", "image_rotary_emb", "added_cond_kwargs")
@@ -51,9 +52,9 @@ FREE = GROWTHS  # the configuration can express every width by itself
 TIED = ("depth", "width", "depth+width")  # the class derives the width of its MLP from that of the model
 
 
-def family(class_name, exact, deepens=("every=1",), widens=("hidden", "ffn")):
+def family(class_name, exact, deepens=("every=1",), widens=("hidden", "ffn"), precise=PRECISE):
     def register(make):
-        FAMILIES[make.__name__] = Family(make, class_name, exact, deepens, widens)
+        FAMILIES[make.__name__] = Family(make, class_name, exact, deepens, widens, precise)
         return make
 
     return register
@@ -168,6 +169,7 @@ def ltx_video():
     exact=("depth", "ffn", "width", "depth+width"),
     deepens=stacks("transformer_blocks", REFINER),
     widens=("hidden", "ffn", "refiner_ffn"),
+    precise=PRECISE[1:],  # its time embedding computes in the type of the time
 )
 def hunyuan_video15():
     config = dict(
