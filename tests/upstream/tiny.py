@@ -303,7 +303,7 @@ def cogvideox_5b_i2v():
     return {**config, "use_learned_positional_embeddings": True}, inputs
 
 
-@family("CogVideoXTransformer3DModel", TIED, widens=("hidden", "ffn", "time_embed", "ofs_freq"))
+@family("CogVideoXTransformer3DModel", TIED, widens=("hidden", "ffn", "time_embed"))
 def cogvideox_1_5_i2v():
     config, inputs = cogvideox(use_rotary_positional_embeddings=True, patch_size_t=2, patch_bias=False, ofs_embed_dim=24)
     inputs["image_rotary_emb"] = get_3d_rotary_pos_embed(config["attention_head_dim"], None, (3, 4), 2, grid_type="slice", max_size=(3, 4))
