@@ -16,7 +16,7 @@ using namespace modelgrow::testing;
 
 namespace {
 
-/// The first release of a family, as an opened file.
+/// A release of a family (the first, by name), as an opened file.
 struct Model {
   Release release;
   Names names;
@@ -53,7 +53,7 @@ std::string table() {
   constexpr std::string_view from[] = {"config.json", "names and shapes", "a table of its own"};
   std::string text =
       "| program | families | sizes from | whatever the file says | deeper, wider | tensors that its class lacks | "
-      "config.json says fewer blocks | config.json says more blocks | config.json says another ffn |\n"
+      "config.json says fewer blocks | config.json says more blocks | config.json says a narrower ffn |\n"
       "|---|---|---|---|---|---|---|---|---|\n";
   for (const auto& c : consumers) {
     const bool reads = c.sizes == Consumer::Sizes::config;
@@ -62,7 +62,7 @@ std::string table() {
             std::string(c.families) + " | " + std::string(from[std::size_t(c.sizes)]) + " | " +
             (c.computes.empty() ? "" : "`" + std::string(c.computes) + "`") + " | " + std::string(c.loads) + " | " +
             or_unknown(c.grafted) + " | " + stale(c.more_blocks) + " | " + stale(c.fewer_blocks) + " | " +
-            stale(c.ffn) + " |\n";
+            stale(c.wider_ffn) + " |\n";
   }
   return text;
 }
@@ -120,6 +120,7 @@ TEST_CASE("A config.json older than the file: who cuts the model in silence", "[
   CHECK(says(wan.stale("diffusers", "ffn_dim", ffn / 2), "refuses it"));
   CHECK(says(wan.stale("vllm-omni", "ffn_dim", ffn / 2), "without a word"));
   CHECK(says(wan.stale("sglang", "num_layers", blocks * 2), "not tried"));
+  CHECK(says(wan.stale("sglang", "ffn_dim", ffn * 2), "not tried"));
   CHECK(says(wan.stale("FastVideo", "num_layers", blocks * 2), "refuses it"));
   CHECK(says(wan.stale("ComfyUI", "num_layers", blocks / 2), "loads it"));
 }

@@ -14,8 +14,8 @@ struct Consumer {
   std::string_view computes = {};       // "heads = hidden/128, ffn = 4*hidden": whatever file and config.json say
   std::string_view loads = "loads it";  // a folder that is in order
   std::string_view grafted = {};        // tensors that its class does not have
-  std::string_view more_blocks = {}, fewer_blocks = {}, ffn = {};  // the file, where config.json is older than it
-  bool ran = true;                                                 // false: read in its source
+  std::string_view more_blocks = {}, fewer_blocks = {}, wider_ffn = {};  // the file, where config.json is older than it
+  bool ran = true;                                                       // false: read in its source
 };
 
 /// What one program would do with a folder.
@@ -30,6 +30,8 @@ inline constexpr std::string_view in_diffusers =
     "wan wan_vace ltx_video ltx2 hunyuan_video hunyuan_video15 cosmos cogvideox qwen_image flux flux2 sd3 minimax_h3 "
     "mochi z_image pixart latte";
 inline constexpr std::string_view native = "loads it, under native names";
+inline constexpr std::string_view counted = "finds its sizes, under native names";
+inline constexpr std::string_view taken = "takes it for the released one, under native names";
 inline constexpr std::string_view comfy = "0b61ce5";  // a commit of 2026
 
 }  // namespace detail
@@ -42,26 +44,26 @@ inline constexpr Consumer consumers[] = {
      .grafted = "leaves them out, with a warning",
      .more_blocks = "cuts the model to the blocks of config.json, with one warning",
      .fewer_blocks = "leaves the others without weights and fails when it runs",
-     .ffn = "refuses it"},
+     .wider_ffn = "refuses it"},
     {.name = "FastVideo",
      .version = "0.2.1",
      .families = "wan",
      .grafted = "refuses them",
      .more_blocks = "refuses it",
      .fewer_blocks = "refuses it",
-     .ffn = "refuses it"},
+     .wider_ffn = "refuses it"},
     {.name = "sglang",
      .version = "0.5.23",
      .families = "wan",
      .grafted = "leaves them out, with a warning",
      .more_blocks = "cuts the model to the blocks of config.json, with a warning",
-     .ffn = "takes the first neurons of a wider file, without a word"},
+     .wider_ffn = "takes the first neurons of the file, without a word"},
     {.name = "vllm-omni",
      .version = "0.30.0",
      .families = "wan",
      .grafted = "leaves them out, with a warning",
      .more_blocks = "cuts the model to the blocks of config.json, with warnings that leave out q, k and v",
-     .ffn = "takes the first neurons of a wider file, without a word"},
+     .wider_ffn = "takes the first neurons of the file, without a word"},
     {.name = "ComfyUI",
      .version = "0.3.64",
      .families = "wan",
@@ -80,62 +82,62 @@ inline constexpr Consumer consumers[] = {
      .families = "wan_vace",
      .sizes = Consumer::Sizes::names,
      .computes = "heads = hidden/128",
-     .loads = detail::native,
+     .loads = detail::counted,
      .ran = false},
     {.name = "ComfyUI",
      .version = detail::comfy,
      .families = "hunyuan_video hunyuan_video15 flux",
      .sizes = Consumer::Sizes::names,
      .computes = "heads = hidden/128, ffn = 4*hidden",
-     .loads = detail::native,
+     .loads = detail::counted,
      .ran = false},
     {.name = "ComfyUI",
      .version = detail::comfy,
      .families = "flux2",
      .sizes = Consumer::Sizes::names,
      .computes = "heads = hidden/128, ffn = 3*hidden",
-     .loads = detail::native,
+     .loads = detail::counted,
      .ran = false},
     {.name = "ComfyUI",
      .version = detail::comfy,
      .families = "ltx_video ltx2",
      .sizes = Consumer::Sizes::names,
      .computes = "heads = 32",
-     .loads = detail::native,
+     .loads = detail::counted,
      .ran = false},
     {.name = "ComfyUI",
      .version = detail::comfy,
      .families = "cogvideox",
      .sizes = Consumer::Sizes::names,
      .computes = "heads = hidden/64",
-     .loads = detail::native,
+     .loads = detail::counted,
      .ran = false},
     {.name = "ComfyUI",
      .version = detail::comfy,
      .families = "minimax_h3",
      .sizes = Consumer::Sizes::names,
-     .loads = detail::native,
+     .loads = detail::counted,
      .ran = false},
     {.name = "ComfyUI",
      .version = detail::comfy,
      .families = "sd3",
      .sizes = Consumer::Sizes::names,
      .computes = "transformer_blocks = hidden/64",
-     .loads = detail::native,
+     .loads = detail::counted,
      .ran = false},
     {.name = "ComfyUI",
      .version = detail::comfy,
      .families = "z_image",
      .sizes = Consumer::Sizes::names,
      .computes = "hidden = 3840, heads = 30",
-     .loads = detail::native,
+     .loads = detail::counted,
      .ran = false},
     {.name = "ComfyUI",
      .version = detail::comfy,
      .families = "mochi",
      .sizes = Consumer::Sizes::table,
      .computes = "transformer_blocks = 48, hidden = 3072, text_hidden = 1536, heads = 24",
-     .loads = detail::native,
+     .loads = detail::taken,
      .ran = false},
 };
 
@@ -171,7 +173,7 @@ inline std::string broken(const std::vector<StockRule>& rules, const Sizes& size
 inline std::string_view stale(const Consumer& c, const Contradiction& key, const Schema& schema) {
   for (const auto& stack : schema.stacks)
     if (stack.size_name() == key.size) return key.file > key.says ? c.more_blocks : c.fewer_blocks;
-  return key.size == "ffn" ? c.ffn : std::string_view{};
+  return key.size == "ffn" && key.file > key.says ? c.wider_ffn : std::string_view{};
 }
 
 }  // namespace detail
