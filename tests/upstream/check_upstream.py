@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Grows tiny models of upstream classes with the command-line tool and runs old and new in unmodified diffusers.
 
-  check_upstream.py --tool build/modelgrow [--family wan ...] [--growth depth ...] [--keep DIR]
-                    [--table FILE.md] [--json FILE.json]
+  check_upstream.py --tool build/modelgrow [--family wan ...] [--growth depth ...] [--stored bfloat16]
+                    [--keep DIR] [--table FILE.md] [--json FILE.json]
   check_upstream.py --self-test
 
 A growth that the certificate calls EXACT, with a class that loads it, must leave every output as it was to 1e-5 of the
@@ -165,7 +165,7 @@ def in_last_block(name, model):
     return stack and not any(n.startswith(f"{stack[1]}{int(stack[2]) + 1}.") for n, _ in model.named_parameters())
 
 
-def check_family(tool, name, growths, folder, say):
+def check_family(tool, name, growths, folder, stored, say):
     family = FAMILIES[name]
     try:
         model = build(family)
@@ -175,7 +175,7 @@ def check_family(tool, name, growths, folder, say):
     if unused:
         return [Row(name, family.class_name, "", "", verdict=f"IDLE PARAMETERS: {', '.join(unused[:3])}", good=False)]
     model.zero_grad()
-    model.save_pretrained(folder / "original")
+    model.to(stored).save_pretrained(folder / "original")
     model = load(family, folder / "original")
     before = outputs(model, family.inputs())
     rows = []
@@ -242,8 +242,8 @@ def table(rows):
     return "\n".join(text) + "\n"
 
 
-def check(tool, names, growths, folder, say=lambda text: print(text, flush=True)):
-    return [row for name in names for row in check_family(tool, name, growths, Path(folder) / name, say)]
+def check(tool, names, growths, folder, stored=torch.float32, say=lambda text: print(text, flush=True)):
+    return [row for name in names for row in check_family(tool, name, growths, Path(folder) / name, stored, say)]
 
 
 def self_test():
@@ -269,6 +269,7 @@ def main():
     parser.add_argument("--tool", help="the modelgrow program")
     parser.add_argument("--family", action="append", choices=FAMILIES, help="only this family; may be repeated")
     parser.add_argument("--growth", action="append", choices=GROWTHS, help="only this growth; may be repeated")
+    parser.add_argument("--stored", choices=("float32", "bfloat16"), default="float32", help="how the original is saved; it is compared in float32")
     parser.add_argument("--keep", metavar="DIR", help="leave original and grown folders here")
     parser.add_argument("--table", metavar="FILE", help="write the table as Markdown")
     parser.add_argument("--json", metavar="FILE", help="write the rows as JSON")
@@ -280,7 +281,7 @@ def main():
     if not options.tool:
         parser.error("--tool is missing")
     with tempfile.TemporaryDirectory() as scratch:
-        rows = check([options.tool], options.family or FAMILIES, options.growth or GROWTHS, options.keep or scratch)
+        rows = check([options.tool], options.family or FAMILIES, options.growth or GROWTHS, options.keep or scratch, getattr(torch, options.stored))
     if options.table:
         Path(options.table).write_text(table(rows))
     if options.json:
