@@ -42,21 +42,7 @@ void convert_run(const std::byte* from, std::byte* to, std::int64_t n) {
 
 /// Converts n elements in parallel; neither side need be aligned, and they must not overlap. Equal types are copied,
 /// whatever they are. Throws format_error for a conversion from or to a type without arithmetic.
-inline void convert(DType from_type, const std::byte* from, DType to_type, std::byte* to, std::int64_t n) {
-  constexpr std::int64_t grain = std::int64_t{1} << 16;
-  if (from_type == to_type) {
-    if (n > 0) std::memcpy(to, from, (std::size_t(n) * std::size_t(bits(from_type)) + 7) / 8);
-    return;
-  }
-  detail::with_element(from_type, [&]<class From>(From) {
-    detail::with_element(to_type, [&]<class To>(To) {
-      parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
-        detail::convert_run<From, To>(from + std::size_t(begin) * sizeof(From), to + std::size_t(begin) * sizeof(To),
-                                      end - begin);
-      });
-    });
-  });
-}
+void convert(DType from_type, const std::byte* from, DType to_type, std::byte* to, std::int64_t n);
 
 /// Elements of a tensor as numbers of type T. Throws format_error for a tensor that is not of a float type.
 template <Element T>
@@ -68,3 +54,7 @@ std::vector<T> values_of(const TensorView& tensor) {
 }
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/checkpoint/convert_inl.hpp>
+#endif

@@ -3,16 +3,18 @@
 // src/gguf.cpp). "GGUF", u32 version, i64 tensors, i64 values; the values; the tensor infos; padding; the bytes of the
 // tensors.
 #pragma once
-#include <bit>
 #include <map>
 #include <memory>
 
 #include <modelgrow/checkpoint/gguf_value.hpp>
 #include <modelgrow/core/dequantise.hpp>
-#include <modelgrow/detail/mmap.hpp>
-#include <modelgrow/detail/utf8.hpp>
 
 namespace modelgrow::inline v0 {
+
+namespace detail {
+class GgufParser;
+class Mapping;
+}  // namespace detail
 
 /// One tensor of a mapped file, rows in blocks of `type`. `data` need not be aligned and lives as long as the file.
 struct GgufTensor {
@@ -21,229 +23,27 @@ struct GgufTensor {
   Shape shape;  // row-major as everywhere in this library: a linear layer is [out, in]; the file has it reversed
   std::span<const std::byte> data;
   /// The tensor as rows of its last dimension.
-  QuantisedMatrix matrix() const {
-    const std::int64_t columns = shape.empty() ? 1 : shape.back();
-    return {.type = type, .rows = columns ? numel(shape) / columns : 0, .columns = columns, .data = data.data()};
-  }
+  QuantisedMatrix matrix() const;
 };
-
-namespace detail {
-
-/// Checks a whole file as the reference reader does, and what docs/gguf.md demands beyond it.
-class GgufParser {
- public:
-  std::uint32_t version = 0;
-  GgufMetadata metadata;
-  std::vector<GgufTensor> tensors;  // in file order
-  std::map<std::string, std::size_t, std::less<>> index;
-
-  /// Throws format_error "<path>: ...".
-  GgufParser(std::span<const std::byte> file, std::string path) : metadata(path), file_(file), path_(std::move(path)) {
-    read_head();
-    for (std::int64_t i = 0; i < n_values_; ++i) read_value();
-    const std::uint64_t alignment = read_alignment();
-    for (std::int64_t i = 0; i < n_tensors_; ++i) read_tensor(alignment);
-    place(alignment);
-  }
-
- private:
-  [[noreturn]] void fail(const std::string& what) const { throw format_error(path_ + ": " + what); }
-
-  // ---- bytes ----
-  std::uint64_t left() const { return file_.size() - at_; }
-  std::span<const std::byte> take(std::uint64_t n, const std::string& what) {
-    if (n > left())
-      fail(what + " needs " + std::to_string(n) + " bytes at offset " + std::to_string(at_) + ", the file has " +
-           std::to_string(left()) + " more: it is truncated or altered; fetch it again");
-    return file_.subspan(std::exchange(at_, at_ + n), n);
-  }
-  template <class T>
-  T number(const std::string& what) {
-    return load<T>(take(sizeof(T), what).data());
-  }
-  /// A name: u64 length and bytes, which must be UTF-8.
-  std::string_view name(const std::string& what) {
-    const auto bytes = take(number<std::uint64_t>(what), what);
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (!is_utf8(text)) fail(what + " is not UTF-8");
-    return text;
-  }
-
-  // ---- head ----
-  void read_head() {
-    const std::string_view head(reinterpret_cast<const char*>(file_.data()), std::min<std::size_t>(file_.size(), 32));
-    if (!head.starts_with("GGUF"))
-      fail(std::string("this is no GGUF file: it does not begin with \"GGUF\"") +
-           (head.starts_with("version https://git-lfs")
-                ? "; it is a Git LFS pointer: fetch the file itself with `git lfs pull`"
-            : head.starts_with("PK\x03\x04") || head.starts_with("\x80\x02")
-                ? "; it is a PyTorch pickle: convert it with convert_hf_to_gguf.py of llama.cpp"
-            : head.starts_with("lmgg") || head.starts_with("tjgg") || head.starts_with("fmgg")
-                ? "; it is a GGML file from before August 2023: fetch the model as GGUF"
-                : "; fetch or convert it again"));
-    at_ = 4;
-    version = number<std::uint32_t>("the version");
-    if (version != 0 && (version & 0xFFFF) == 0)
-      fail("the file is big-endian, only little-endian files can be read: convert it with gguf_convert_endian.py");
-    if (version < 2 || version > 3)
-      fail("the file has GGUF version " + std::to_string(version) + "; expected 2 or 3: convert the model again");
-    n_tensors_ = number<std::int64_t>("the number of tensors");
-    n_values_ = number<std::int64_t>("the number of metadata values");
-    // The shortest tensor info has 24 bytes, the shortest value 13.
-    const auto check = [&](std::int64_t n, std::uint64_t shortest, const char* what) {
-      if (n < 0 || std::uint64_t(n) > left() / shortest)
-        fail("the file claims " + std::to_string(n) + " " + what + ", its " + std::to_string(file_.size()) +
-             " bytes cannot hold them: it is truncated or altered; fetch it again");
-    };
-    check(n_tensors_, 24, "tensors");
-    check(n_values_, 13, "metadata values");
-  }
-
-  // ---- metadata ----
-  GgufType read_type(const std::string& what) {
-    const auto type = number<std::uint32_t>(what);
-    if (type > std::uint32_t(GgufType::f64)) fail(what + " has the unknown value type " + std::to_string(type));
-    return GgufType(type);
-  }
-  void read_value() {
-    const auto key = name("the name of a metadata value");
-    const std::string what = "the metadata '" + std::string(key) + "'";
-    GgufValue v{.type = read_type(what), .bytes = {}};
-    if (v.type == GgufType::array) {
-      v.is_array = true;
-      v.type = read_type(what);
-      if (v.type == GgufType::array) fail(what + " is an array of arrays, which GGUF readers do not accept");
-      v.count = number<std::uint64_t>(what);
-    }
-    const std::uint64_t begin = at_;
-    if (v.type == GgufType::string) {
-      for (std::uint64_t i = 0; i < v.count; ++i) take(number<std::uint64_t>(what), what);
-    } else {
-      std::uint64_t size = 0;
-      if (__builtin_mul_overflow(v.count, info(v.type).bytes, &size)) fail(what + " has more than 2^64 bytes");
-      take(size, what);
-    }
-    v.bytes = file_.subspan(begin, at_ - begin);
-    if (v.type == GgufType::boolean)
-      for (auto b : v.bytes)
-        if (b > std::byte{1}) fail(what + " has a bool that is neither 0 nor 1");
-    if (!metadata.insert(key, v)) fail(what + " occurs twice");
-  }
-  std::uint64_t read_alignment() const {
-    const auto* v = metadata.find("general.alignment");
-    if (!v) return 32;
-    if (v->is_array || v->type != GgufType::u32) fail("the metadata 'general.alignment' is not a u32");
-    const auto alignment = load<std::uint32_t>(v->bytes.data());
-    if (!std::has_single_bit(alignment))
-      fail("the metadata 'general.alignment' is " + std::to_string(alignment) + "; expected a power of two");
-    return alignment;
-  }
-
-  // ---- tensors ----
-  static bool pad(std::uint64_t& n, std::uint64_t alignment) {
-    if (__builtin_add_overflow(n, alignment - 1, &n)) return false;
-    n &= ~(alignment - 1);
-    return true;
-  }
-  void read_tensor(std::uint64_t alignment) {
-    GgufTensor t{.name = std::string(name("the name of a tensor")), .shape = {}, .data = {}};
-    const std::string what = "tensor '" + t.name + "'";
-    if (t.name.size() >= 64) fail(what + " has a name of " + std::to_string(t.name.size()) + " bytes; at most 63");
-    if (!index.emplace(t.name, tensors.size()).second) fail(what + " occurs twice");
-    const auto rank = number<std::uint32_t>(what);
-    if (rank > 4) fail(what + " has " + std::to_string(rank) + " dimensions; at most 4");
-    std::int64_t sizes[4] = {1, 1, 1, 1}, elements = 1, product = 1;  // `product` counts a dimension of 0 as 1
-    for (std::uint32_t i = 0; i < rank; ++i) {
-      sizes[i] = number<std::int64_t>(what);
-      if (sizes[i] < 0) fail(what + " has a dimension of " + std::to_string(sizes[i]));
-      if (__builtin_mul_overflow(product, std::max<std::int64_t>(sizes[i], 1), &product))
-        fail(what + " has more than 2^63 - 1 elements");
-      elements *= sizes[i];
-    }
-    for (std::uint32_t i = rank; i-- > 0;) t.shape.push_back(sizes[i]);
-    const auto* type = read_tensor_type(what);
-    t.type = GgmlType(type->id);
-    if (sizes[0] % type->elements)
-      fail(what + " has rows of " + std::to_string(sizes[0]) + " elements; type " + std::string(type->name) +
-           " needs a multiple of " + std::to_string(type->elements));
-    if (std::int64_t room; __builtin_mul_overflow(product / type->elements + 1, type->bytes, &room))
-      fail(what + " has more than 2^63 - 1 bytes");
-    const auto bytes = std::uint64_t(elements / type->elements * type->bytes);
-    const auto offset = number<std::uint64_t>(what);
-    if (offset != end_)
-      fail(what + " begins at " + std::to_string(offset) + "; expected " + std::to_string(end_) +
-           " (each tensor follows the one before, at a multiple of " + std::to_string(alignment) + ")");
-    places_.push_back({offset, bytes});
-    if (__builtin_add_overflow(end_, bytes, &end_) || !pad(end_, alignment)) fail(what + " ends beyond 2^64 bytes");
-    tensors.push_back(std::move(t));
-  }
-  const GgmlTypeInfo* read_tensor_type(const std::string& what) {
-    const auto id = number<std::uint32_t>(what);
-    const auto* type = find_ggml_type(id);
-    if (type && type->elements) return type;
-    std::string readable;
-    for (const auto& t : ggml_types)
-      if (t.elements) readable += (readable.empty() ? "" : " ") + std::string(t.name);
-    fail(what + " has the " + (type ? "type " + std::string(type->name) : "unknown type " + std::to_string(id)) +
-         ", which cannot be read; take a file that is quantised with one of: " + readable);
-  }
-  void place(std::uint64_t alignment) {
-    std::uint64_t data = at_;
-    pad(data, alignment);  // the file is smaller than 2^63 bytes
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-      const auto [offset, bytes] = places_[i];
-      if (data > file_.size() || offset > file_.size() - data || bytes > file_.size() - data - offset)
-        fail("tensor '" + tensors[i].name + "' needs " + std::to_string(bytes) + " bytes at offset " +
-             std::to_string(data) + " + " + std::to_string(offset) + ", the file has " + std::to_string(file_.size()) +
-             ": it is truncated or altered; fetch it again");
-      tensors[i].data = file_.subspan(data + offset, bytes);
-    }
-  }
-
-  struct Place {
-    std::uint64_t offset, bytes;
-  };
-  std::span<const std::byte> file_;
-  std::string path_;
-  std::uint64_t at_ = 0, end_ = 0;
-  std::int64_t n_tensors_ = 0, n_values_ = 0;
-  std::vector<Place> places_;
-};
-
-}  // namespace detail
 
 /// A mapped GGUF file. Copies share the mapping; tensors and strings live as long as any copy.
 class Gguf {
  public:
   /// Maps the file and reads everything but the tensors' bytes. Throws io_error, or format_error that says what is
   /// wrong where.
-  static Gguf open(const std::filesystem::path& path) {
-    Gguf g;
-    g.mapping_ = std::make_shared<detail::Mapping>(path);
-    g.content_ = std::make_shared<const detail::GgufParser>(g.mapping_->bytes(), path.string());
-    g.path_ = path;
-    return g;
-  }
+  static Gguf open(const std::filesystem::path& path);
 
-  std::uint32_t version() const { return content_->version; }
-  const GgufMetadata& metadata() const { return content_->metadata; }
+  std::uint32_t version() const;
+  const GgufMetadata& metadata() const;
   /// Tensors in file order.
-  const std::vector<GgufTensor>& tensors() const { return content_->tensors; }
+  const std::vector<GgufTensor>& tensors() const;
   const std::filesystem::path& path() const { return path_; }
 
-  const GgufTensor* find(std::string_view name) const {
-    const auto it = content_->index.find(name);
-    return it == content_->index.end() ? nullptr : &tensors()[it->second];
-  }
+  const GgufTensor* find(std::string_view name) const;
   /// Throws format_error with the nearest names.
-  const GgufTensor& at(std::string_view name) const {
-    if (const auto* found = find(name)) return *found;
-    std::vector<std::string_view> all;
-    for (const auto& t : tensors()) all.push_back(t.name);
-    throw format_error(path_.string() + ": there is no tensor '" + std::string(name) + "'" + nearest_names(name, all));
-  }
+  const GgufTensor& at(std::string_view name) const;
   /// Lets the memory pages of a tensor leave this process after use (bounded memory); its data stays valid.
-  void release(const GgufTensor& tensor) const noexcept { mapping_->release(tensor.data); }
+  void release(const GgufTensor& tensor) const noexcept;
 
  private:
   Gguf() = default;
@@ -253,3 +53,7 @@ class Gguf {
 };
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/checkpoint/gguf_inl.hpp>
+#endif

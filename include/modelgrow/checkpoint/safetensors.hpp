@@ -5,21 +5,21 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <modelgrow/core/names.hpp>
-#include <modelgrow/detail/json.hpp>
-#include <modelgrow/detail/mmap.hpp>
-#include <modelgrow/detail/utf8.hpp>
 
 namespace modelgrow::inline v0 {
+
+namespace detail {
+class Mapping;
+}
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian and read in place");
 
@@ -27,12 +27,7 @@ static_assert(std::endian::native == std::endian::little, "safetensors files are
 using Metadata = std::map<std::string, std::string>;
 
 /// Bytes of a tensor; empty when they overflow 64 bits or are not whole (sub-byte types).
-inline std::optional<std::uint64_t> byte_size(DType dtype, const Shape& shape) {
-  std::uint64_t n = std::uint64_t(bits(dtype));
-  for (auto d : shape)
-    if (__builtin_mul_overflow(n, std::uint64_t(d), &n)) return std::nullopt;
-  return n % 8 ? std::nullopt : std::optional(n / 8);
-}
+std::optional<std::uint64_t> byte_size(DType dtype, const Shape& shape);
 
 /// One tensor of a mapped file. `data` need not be aligned and lives as long as the file it came from.
 struct TensorView {
@@ -44,163 +39,11 @@ struct TensorView {
   std::span<const std::byte> span() const { return {data, bytes}; }
 };
 
-namespace detail {
-
-/// Largest header that the reference reader and writer accept.
-inline constexpr std::uint64_t max_safetensors_header = 100'000'000;
-
-/// What a file that is no safetensors file seems to be, with what to do about it.
-inline std::string foreign_format(std::string_view head) {
-  // The length of a safetensors header may begin with \x80\x02, too, but its upper half is zero.
-  const bool pickle = head.starts_with("\x80\x02") && head.substr(4, 4) != std::string_view("\0\0\0\0", 4);
-  if (pickle || head.starts_with("PK\x03\x04"))
-    return "; this is a PyTorch pickle: load it in Python and save it with safetensors.torch.save_file";
-  if (head.starts_with("GGUF")) return "; this is a GGUF file: convert it to safetensors first";
-  if (head.starts_with("version https://git-lfs"))
-    return "; this is a Git LFS pointer: fetch the file itself with `git lfs pull`";
-  return "; the file is truncated, altered or no safetensors file: fetch or write it again";
-}
-
-/// Checks a whole file in the order of the reference reader; the error names are those of the reference.
-class SafetensorsParser {
- public:
-  std::vector<TensorView> tensors;  // in file order
-  Metadata metadata;
-
-  /// Throws format_error "<path>: <ErrorName>: ...".
-  SafetensorsParser(std::span<const std::byte> file, std::string path) : file_(file), path_(std::move(path)) {
-    if (file.size() < 8) fail("HeaderTooSmall", "the file has " + std::to_string(file.size()) + " bytes, at least 8");
-    std::uint64_t length;
-    std::memcpy(&length, file.data(), 8);
-    if (length > max_safetensors_header)
-      fail("HeaderTooLarge", "the header claims " + std::to_string(length) + " bytes, at most 100000000");
-    if (length > file.size() - 8)
-      fail("InvalidHeaderLength", "the header claims " + std::to_string(length) + " bytes, the file has " +
-                                      std::to_string(file.size() - 8) + " after the length");
-    const std::string_view header(reinterpret_cast<const char*>(file.data()) + 8, std::size_t(length));
-    if (!is_utf8(header)) fail("InvalidHeader", "the header is not UTF-8");
-    read_header(header);
-    place(8 + length);
-  }
-
- private:
-  struct Entry {
-    std::string name;
-    DType dtype;
-    std::vector<std::uint64_t> dims;
-    std::uint64_t begin, end;
-  };
-
-  [[noreturn]] void fail(const char* error_name, const std::string& what) const {
-    const std::string_view head(reinterpret_cast<const char*>(file_.data()), std::min<std::size_t>(file_.size(), 32));
-    throw format_error(path_ + ": " + error_name + ": " + what + foreign_format(head));
-  }
-  [[noreturn]] void bad_header(const std::string& what) const { fail("InvalidHeaderDeserialization", what); }
-
-  std::vector<std::uint64_t> numbers(const json& entry, const std::string& name, const char* key) const {
-    const auto it = entry.find(key);
-    if (it == entry.end() || !it->is_array()) bad_header("tensor '" + name + "' has no list '" + key + "'");
-    std::vector<std::uint64_t> values;
-    for (const auto& v : *it) {
-      if (!v.is_number_unsigned())
-        bad_header("tensor '" + name + "' has " + v.dump() + " in '" + key + "'; expected integers from 0 to 2^64 - 1");
-      values.push_back(v.get<std::uint64_t>());
-    }
-    return values;
-  }
-
-  void read_header(std::string_view text) {
-    const json header = parse_json(text, path_ + ": InvalidHeaderDeserialization");
-    if (!header.is_object()) bad_header("the header is not a JSON object");
-    for (const auto& [name, entry] : header.items()) {
-      if (!entry.is_object()) bad_header("the entry '" + name + "' is not an object");
-      if (name == "__metadata__") {
-        for (const auto& [key, value] : entry.items()) {
-          if (!value.is_string()) bad_header("the metadata '" + key + "' is " + value.dump() + "; expected a string");
-          metadata[key] = value.get<std::string>();
-        }
-        continue;
-      }
-      const auto dtype = entry.find("dtype");
-      if (dtype == entry.end() || !dtype->is_string()) bad_header("tensor '" + name + "' has no text 'dtype'");
-      const auto type = parse_dtype(dtype->get_ref<const std::string&>());
-      if (!type) bad_header("tensor '" + name + "' has the unknown dtype " + dtype->dump());
-      auto dims = numbers(entry, name, "shape");
-      const auto offsets = numbers(entry, name, "data_offsets");
-      if (offsets.size() != 2)
-        bad_header("tensor '" + name + "' has " + std::to_string(offsets.size()) + " data_offsets; expected 2");
-      entries_.push_back(
-          Entry{.name = name, .dtype = *type, .dims = std::move(dims), .begin = offsets[0], .end = offsets[1]});
-    }
-    const auto order = sorted_indices(entries_.size(), [&](std::size_t i, std::size_t j) {
-      const Entry &a = entries_[i], &b = entries_[j];
-      return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
-    });
-    entries_ = reordered(std::move(entries_), order);
-  }
-
-  Shape shape_of_entry(const Entry& e) const {
-    Shape shape;
-    if (e.dims.size() > Shape::max_rank)
-      fail("UnsupportedRank", "tensor '" + e.name + "' has " + std::to_string(e.dims.size()) +
-                                  " dimensions; this library supports at most 8");
-    for (auto d : e.dims) {
-      if (d > std::uint64_t(INT64_MAX)) fail("ValidationOverflow", "tensor '" + e.name + "' has a dimension over 2^63");
-      shape.push_back(std::int64_t(d));
-    }
-    return shape;
-  }
-
-  void place(std::uint64_t buffer) {
-    std::uint64_t at = 0;
-    for (const auto& e : entries_) {
-      std::string range("[");
-      range.append(std::to_string(e.begin)).append(", ").append(std::to_string(e.end)).append("]");
-      if (e.begin != at || e.end < e.begin)
-        fail("InvalidOffset", "tensor '" + e.name + "' has data_offsets " + range + "; expected to begin at " +
-                                  std::to_string(at) + " (no gap, no overlap)");
-      at = e.end;
-      std::uint64_t size = 1;
-      bool overflow = false;
-      for (auto d : e.dims) overflow |= __builtin_mul_overflow(size, d, &size);
-      overflow |= __builtin_mul_overflow(size, std::uint64_t(bits(e.dtype)), &size);
-      if (overflow) fail("ValidationOverflow", "the size of tensor '" + e.name + "' overflows 64 bits");
-      if (size % 8)
-        fail("MisalignedSlice", "tensor '" + e.name + "' has " + std::to_string(size) + " bits; expected whole bytes");
-      const Shape shape = shape_of_entry(e);
-      if (e.end - e.begin != size / 8)
-        fail("TensorInvalidInfo", "tensor '" + e.name + "' of type " + std::string(modelgrow::name(e.dtype)) +
-                                      " and shape " + to_string(shape) + " needs " + std::to_string(size / 8) +
-                                      " bytes; its data_offsets " + range + " hold " + std::to_string(e.end - e.begin));
-      tensors.push_back(TensorView{.name = e.name, .dtype = e.dtype, .shape = shape, .bytes = std::size_t(size / 8)});
-    }
-    if (at != file_.size() - buffer)
-      fail("MetadataIncompleteBuffer", "the tensors need " + std::to_string(at) + " bytes, the file has " +
-                                           std::to_string(file_.size() - buffer) + " after the header");
-    const std::byte* data = file_.data() + buffer;
-    for (auto& t : tensors) t.data = std::exchange(data, data + t.bytes);
-  }
-
-  std::span<const std::byte> file_;
-  std::string path_;
-  std::vector<Entry> entries_;
-};
-
-}  // namespace detail
-
 /// A mapped safetensors file. Copies share the mapping; the views live as long as any copy.
 class Safetensors {
  public:
   /// Maps the file and reads its header. Throws io_error, or format_error with the error name of the reference reader.
-  static Safetensors open(const std::filesystem::path& path) {
-    Safetensors s;
-    s.mapping_ = std::make_shared<detail::Mapping>(path);
-    detail::SafetensorsParser parser(s.mapping_->bytes(), path.string());
-    s.content_ = std::make_shared<const Content>(
-        Content{.path = path, .metadata = std::move(parser.metadata), .tensors = std::move(parser.tensors)});
-    s.names_ = names_of(s.content_->tensors, path);
-    return s;
-  }
+  static Safetensors open(const std::filesystem::path& path);
 
   /// Tensors in file order.
   const std::vector<TensorView>& tensors() const { return content_->tensors; }
@@ -208,19 +51,12 @@ class Safetensors {
   const Metadata& metadata() const { return content_->metadata; }
   const std::filesystem::path& path() const { return content_->path; }
 
-  const TensorView* find(std::string_view name) const {
-    const auto* entry = names_.find(name);
-    return entry ? &content_->tensors[std::size_t(entry - &names_[0])] : nullptr;
-  }
+  const TensorView* find(std::string_view name) const;
   /// Lets the memory pages of a tensor leave this process after use (bounded memory); the view stays valid.
-  void release(const TensorView& tensor) const noexcept { mapping_->release(tensor.span()); }
+  void release(const TensorView& tensor) const noexcept;
 
   /// The schema part of a list of tensors.
-  static Names names_of(const std::vector<TensorView>& tensors, const std::filesystem::path& path) {
-    std::vector<NamedShape> entries;
-    for (const auto& t : tensors) entries.push_back(NamedShape{.name = t.name, .dtype = t.dtype, .shape = t.shape});
-    return Names(std::move(entries), path.string());
-  }
+  static Names names_of(const std::vector<TensorView>& tensors, const std::filesystem::path& path);
 
  private:
   struct Content {
@@ -235,3 +71,7 @@ class Safetensors {
 };
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/checkpoint/safetensors_inl.hpp>
+#endif

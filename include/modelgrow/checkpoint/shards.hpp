@@ -2,9 +2,9 @@
 // Checkpoints of several files: "<stem>-00001-of-00002.safetensors" and "<stem>.safetensors.index.json", as
 // huggingface_hub splits and names them (serialization/_base.py).
 #pragma once
-#include <cstdio>
 #include <deque>
-#include <map>
+#include <optional>
+#include <unordered_map>
 
 #include <modelgrow/checkpoint/writer.hpp>
 
@@ -22,74 +22,27 @@ class CheckpointWriter {
  public:
   /// Tensors are dealt to shards in the order given. Metadata always carries {"format": "pt"}, which loaders ask for.
   CheckpointWriter(const std::filesystem::path& path, std::vector<NamedShape> tensors, Metadata metadata = {},
-                   const WriteOptions& options = {})
-      : path_(path), existing_(options.existing) {
-    if (path.extension() != ".safetensors")
-      throw io_error("cannot write '" + path.string() + "': the name of a checkpoint ends in .safetensors");
-    metadata.emplace("format", "pt");
-    std::vector<std::vector<NamedShape>> parts(1);
-    std::uint64_t part_bytes = 0;
-    for (auto& t : tensors) {
-      const std::uint64_t n = detail::declared_bytes(t, path);
-      if (!parts.back().empty() && n > options.shard_bytes - std::min(part_bytes, options.shard_bytes)) {
-        parts.emplace_back();
-        part_bytes = 0;
-      }
-      part_bytes += n;
-      total_bytes_ += n;
-      if (!shard_of_.emplace(t.name, parts.size() - 1).second)
-        throw format_error(path.string() + ": tensor '" + t.name + "' is declared twice");
-      parts.back().push_back(std::move(t));
-    }
-    for (std::size_t i = 0; i < parts.size(); ++i)
-      shards_.emplace_back(shard_path(i, parts.size()), std::move(parts[i]), metadata, existing_);
-    if (shards_.size() > 1) index_.emplace(index_path(), existing_);
-  }
+                   const WriteOptions& options = {});
 
   /// Names in file order, shard after shard; writing them in this order is fastest.
-  std::vector<NamedShape> tensors() const {
-    std::vector<NamedShape> all;
-    for (const auto& s : shards_) all.insert(all.end(), s.tensors().begin(), s.tensors().end());
-    return all;
-  }
+  std::vector<NamedShape> tensors() const;
   /// Bytes of all tensors, without headers.
   std::uint64_t total_bytes() const { return total_bytes_; }
   /// What Checkpoint::open takes: the file, or the index of the shards.
   std::filesystem::path path() const { return shards_.size() > 1 ? index_path() : path_; }
 
   /// Appends bytes to one tensor.
-  void write(std::string_view name, std::span<const std::byte> bytes) {
-    const auto it = shard_of_.find(std::string(name));
-    if (it == shard_of_.end())
-      throw format_error(path_.string() + ": tensor '" + std::string(name) + "' was not declared");
-    shards_[it->second].write(name, bytes);
-  }
+  void write(std::string_view name, std::span<const std::byte> bytes);
 
   /// Everything is checked and flushed before the first file gets its name; the index comes last. For shards
   /// that replace older ones in one step, write into a detail::AtomicDirectory.
-  void commit() {
-    for (auto& s : shards_) s.finish();
-    if (index_) index_->append(index_text());
-    for (auto& s : shards_) s.commit();
-    if (index_) index_->commit();
-  }
+  void commit();
 
  private:
   std::string stem() const { return path_.stem().string(); }
   std::filesystem::path index_path() const { return path_.string() + ".index.json"; }
-  std::filesystem::path shard_path(std::size_t i, std::size_t count) const {
-    if (count == 1) return path_;
-    char number[64];
-    std::snprintf(number, sizeof number, "-%05zu-of-%05zu.safetensors", i + 1, count);
-    return path_.parent_path() / (stem() + number);
-  }
-  std::string index_text() const {
-    const std::map<std::string, std::size_t> by_name(shard_of_.begin(), shard_of_.end());
-    detail::json index{{"metadata", {{"total_size", total_bytes_}}}, {"weight_map", detail::json::object()}};
-    auto& files = index["weight_map"].get_ref<detail::json::object_t&>();
-    for (const auto& [name, shard] : by_name) files.emplace_back(name, shards_[shard].path().filename().string());
-    return index.dump(2) + "\n";
-  }
+  std::filesystem::path shard_path(std::size_t i, std::size_t count) const;
+  std::string index_text() const;
 
   std::filesystem::path path_;
   Existing existing_;
@@ -100,3 +53,7 @@ class CheckpointWriter {
 };
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/checkpoint/shards_inl.hpp>
+#endif

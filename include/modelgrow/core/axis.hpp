@@ -31,22 +31,9 @@ class Extent {
 
   const std::vector<Product>& terms() const { return terms_; }
   std::vector<Product>& terms() { return terms_; }
-  std::int64_t size() const {
-    std::int64_t n = 0;
-    for (const auto& t : terms_) n += size_of(t);
-    return n;
-  }
-  bool mentions(std::string_view space) const {
-    for (const auto& t : terms_)
-      for (const auto& f : t)
-        if (f.name == space) return true;
-    return false;
-  }
-  static std::int64_t size_of(const Product& product) {
-    std::int64_t n = 1;
-    for (const auto& f : product) n *= f.size;
-    return n;
-  }
+  std::int64_t size() const;
+  bool mentions(std::string_view space) const;
+  static std::int64_t size_of(const Product& product);
 
   friend Extent operator*(const Extent& a, const Extent& b) {
     Extent r;
@@ -69,31 +56,10 @@ class Extent {
 };
 
 /// "3*heads*64 + ffn", the way schemas and errors print an axis.
-inline std::string to_string(const Extent& extent) {
-  std::string text;
-  for (const auto& term : extent.terms()) {
-    text += text.empty() ? "" : " + ";
-    for (std::size_t i = 0; i < term.size(); ++i)
-      text += (i ? "*" : "") + (term[i].name.empty() ? std::to_string(term[i].size) : term[i].name);
-  }
-  return text;
-}
+std::string to_string(const Extent& extent);
 
 /// Sizes of the chunks of an axis, in order: "6*hidden" has six, "3*heads*64 + ffn" four.
-inline std::vector<std::int64_t> chunks_of(const Extent& extent) {
-  std::vector<std::int64_t> chunks;
-  for (const auto& term : extent.terms()) {
-    std::int64_t times = 1, size = 1;
-    bool leading = true;
-    for (const auto& factor : term) {
-      leading = leading && factor.name.empty();
-      (leading ? times : size) *= factor.size;
-    }
-    if (leading) std::swap(times, size);  // a number is one chunk
-    chunks.insert(chunks.end(), std::size_t(times), size);
-  }
-  return chunks;
-}
+std::vector<std::int64_t> chunks_of(const Extent& extent);
 
 /// What an axis does with its space: written (rows), summed over (columns), one value per unit, or never grown.
 enum class Role { out, in, each, fixed };
@@ -117,11 +83,7 @@ inline Axis in(Extent e) { return Axis{.role = Role::in, .extent = std::move(e)}
 inline Axis each(Extent e) { return Axis{.role = Role::each, .extent = std::move(e)}; }
 inline Axis fixed(Extent e) { return Axis{.role = Role::fixed, .extent = std::move(e)}; }
 
-inline Shape shape_of(const Axes& axes) {
-  Shape s;
-  for (const auto& a : axes) s.push_back(a.size());
-  return s;
-}
+Shape shape_of(const Axes& axes);
 
 /// How one space grows: new unit j is a copy of old unit from[j]; its consumers take split[j] of the old weight.
 /// The splits of all copies of one unit sum to 1, so every consumer computes the same sum as before. Consumers of a
@@ -143,35 +105,10 @@ struct AxisMap {
 };
 
 /// Lifts the map of one space to an axis: a Kronecker product inside each chunk, chunks one after another.
-inline AxisMap lift(const Axis& axis, const SpaceMap& map) {
-  AxisMap all;
-  std::int64_t base = 0;
-  for (const auto& term : axis.extent.terms()) {
-    AxisMap done{.from = {0}, .weight = {1.0}, .gradient = {1.0}};
-    for (const auto& factor : term) {
-      const bool hit = factor.name == map.space;
-      if (hit && factor.size != map.old_size)
-        throw shape_error("space '" + map.space + "' has size " + std::to_string(factor.size) + " in axis " +
-                          to_string(axis.extent) + " but the map starts from " + std::to_string(map.old_size));
-      const std::int64_t size = hit ? map.new_size() : factor.size;
-      AxisMap next;
-      next.from.reserve(done.from.size() * std::size_t(size));
-      for (std::size_t p = 0; p < done.from.size(); ++p)
-        for (std::int64_t i = 0; i < size; ++i) {
-          const double split = hit ? map.split[std::size_t(i)] : 1.0;
-          next.from.push_back(done.from[p] * factor.size + (hit ? map.from[std::size_t(i)] : i));
-          next.weight.push_back(done.weight[p] * (axis.role == Role::in ? split : 1.0));
-          const double share = axis.role == Role::in ? (split > 0 ? 1.0 : 0.0) : split;
-          next.gradient.push_back(done.gradient[p] * share);
-        }
-      done = std::move(next);
-    }
-    for (auto i : done.from) all.from.push_back(base + i);
-    all.weight.insert(all.weight.end(), done.weight.begin(), done.weight.end());
-    all.gradient.insert(all.gradient.end(), done.gradient.begin(), done.gradient.end());
-    base += Extent::size_of(term);
-  }
-  return all;
-}
+AxisMap lift(const Axis& axis, const SpaceMap& map);
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/core/axis_inl.hpp>
+#endif

@@ -2,9 +2,9 @@
 // A schema is a model without its numbers: every parameter with its axes, the stacks of blocks, the spaces and their
 // rules.
 #pragma once
-#include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -86,71 +86,18 @@ struct Schema {
   std::function<Schema(const Names&, std::string_view config, const std::string& where)> reader = {};
 
   /// Sizes of everything that has one: spaces, stacks, constants.
-  Sizes sizes() const {
-    Sizes all = constants;
-    for (const auto& s : spaces) all[s.space.name] = s.space.size;
-    for (const auto& s : stacks) all[s.size_name()] = s.count;
-    return all;
-  }
+  Sizes sizes() const;
 
-  const ParamSpec* find(std::string_view name) const {
-    const auto it = std::find_if(parameters.begin(), parameters.end(), [&](const auto& p) { return p.name == name; });
-    return it == parameters.end() ? nullptr : &*it;
-  }
+  const ParamSpec* find(std::string_view name) const;
   /// Throws plan_error that lists the spaces there are.
-  const SpaceSpec& space(std::string_view name) const {
-    for (const auto& s : spaces)
-      if (s.space.name == name) return s;
-    std::string known;
-    for (const auto& s : spaces)
-      known += (known.empty() ? "" : ", ") + s.space.name + " (" + std::to_string(s.space.size) + ")";
-    throw plan_error("family '" + family + "' has no space named '" + std::string(name) +
-                     "'; its spaces are: " + known);
-  }
+  const SpaceSpec& space(std::string_view name) const;
   /// Throws plan_error that lists the stacks there are.
-  const StackSpec& stack(std::string_view name) const {
-    for (const auto& s : stacks)
-      if (s.name == name || s.size_name() == name) return s;
-    std::string known;
-    for (const auto& s : stacks) known += (known.empty() ? "" : ", ") + s.name;
-    throw plan_error("family '" + family + "' has no stack named '" + std::string(name) +
-                     "'; its stacks are: " + known);
-  }
+  const StackSpec& stack(std::string_view name) const;
   /// Throws plan_error that lists the ports there are.
-  const PortSpec& port(std::string_view name) const {
-    std::string known;
-    for (const auto& p : ports) {
-      if (p.name == name) return p;
-      known += (known.empty() ? "" : ", ") + p.name;
-    }
-    throw plan_error("family '" + family + "' has no port '" + std::string(name) +
-                     "' for such a layer; it has: " + (known.empty() ? "none" : known));
-  }
+  const PortSpec& port(std::string_view name) const;
   /// A port with the sizes of this model. Throws plan_error as port().
-  Port resolved_port(std::string_view name) const {
-    const PortSpec& spec = port(name);
-    const Sizes known = sizes();
-    std::set<std::string, std::less<>> growing;
-    for (const auto& s : spaces) growing.insert(s.space.name);
-    const auto extent = [&](const std::string& formula) {
-      const auto e = Expression::parse(formula, "port '" + spec.name + "'");
-      return e.value(known) ? e.extent(known, growing, "port '" + spec.name + "'") : Extent(0);
-    };
-    const auto of = [&](const std::string& formula) {
-      return Expression::parse(formula, "port '" + spec.name + "'").value(known).value_or(0);
-    };
-    return {.name = spec.name,
-            .stream = extent(spec.stream),
-            .heads = {.name = growing.contains(spec.heads) ? spec.heads : "", .size = of(spec.heads)},
-            .head_dim = of(spec.head_dim),
-            .ffn = extent(spec.ffn)};
-  }
-  std::int64_t trained_elements() const {
-    std::int64_t n = 0;
-    for (const auto& p : parameters)
-      if (is_trained(p.info.purpose)) n += numel(p.shape());
-    return n;
-  }
+  Port resolved_port(std::string_view name) const;
+  std::int64_t trained_elements() const;
 };
 
 /// The schema of a live model (or of one on Meta); the model type names its family, and may offer ports(model),
@@ -180,3 +127,7 @@ Schema schema(const M& model) {
 }
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/core/schema_inl.hpp>
+#endif

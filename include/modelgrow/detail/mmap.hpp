@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A file as read-only memory, shared with the page cache.
 #pragma once
-#include <sys/mman.h>
-
 #include <cstddef>
+#include <filesystem>
 #include <span>
-
-#include <modelgrow/detail/posix.hpp>
 
 namespace modelgrow::inline v0::detail {
 
@@ -15,32 +12,14 @@ namespace modelgrow::inline v0::detail {
 class Mapping {
  public:
   /// Throws io_error.
-  explicit Mapping(const std::filesystem::path& path) {
-    const Descriptor fd = open_file(path, O_RDONLY);
-    if (!fd) throw_io("read", path);
-    struct stat info {};
-    if (::fstat(fd.get(), &info) != 0) throw_io("read", path);
-    if (!S_ISREG(info.st_mode)) throw io_error("cannot read '" + path.string() + "': it is not a regular file");
-    size_ = std::size_t(info.st_size);
-    if (size_ == 0) return;
-    void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd.get(), 0);
-    if (memory == MAP_FAILED) throw_io("map", path);
-    data_ = static_cast<std::byte*>(memory);
-  }
+  explicit Mapping(const std::filesystem::path& path);
   Mapping(Mapping&&) = delete;
-  ~Mapping() {
-    if (data_) ::munmap(data_, size_);
-  }
+  ~Mapping();
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
   /// Lets the pages of a part that has been read leave this process; reading it again is slower but correct.
-  void release(std::span<const std::byte> part) const noexcept {
-    const auto page = std::size_t(::sysconf(_SC_PAGESIZE));
-    const auto begin = (std::size_t(part.data() - data_) + page - 1) / page * page;
-    const auto end = std::size_t(part.data() - data_ + part.size()) / page * page;
-    if (begin < end) ::madvise(data_ + begin, end - begin, MADV_DONTNEED);
-  }
+  void release(std::span<const std::byte> part) const noexcept;
 
  private:
   std::byte* data_ = nullptr;
@@ -48,3 +27,7 @@ class Mapping {
 };
 
 }  // namespace modelgrow::inline v0::detail
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/detail/mmap_inl.hpp>
+#endif

@@ -8,14 +8,9 @@
 
 #include <modelgrow/families/family_text.hpp>
 #include <modelgrow/families/graft_records.hpp>
+#include <modelgrow/families/trust.hpp>
 
 namespace modelgrow::inline v0 {
-
-/// Whether config.json may contradict the file.
-enum class Trust {
-  nobody,  // a contradiction is an error that names both values
-  file,    // the shapes of the file win
-};
 
 /// A key of config.json that says another size than the file has.
 struct Contradiction {

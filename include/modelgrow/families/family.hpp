@@ -4,14 +4,21 @@
 #pragma once
 #include <filesystem>
 #include <memory>
-#include <optional>
+#include <string>
+#include <string_view>
 
-#include <modelgrow/checkpoint/checkpoint.hpp>
-#include <modelgrow/families/config_rules.hpp>
-#include <modelgrow/families/fit.hpp>
-#include <modelgrow/families/legacy_grafts.hpp>
+#include <modelgrow/core/schema.hpp>
+#include <modelgrow/families/trust.hpp>
 
 namespace modelgrow::inline v0 {
+
+class Checkpoint;
+struct FamilyText;
+namespace detail {
+struct Fit;
+/// What is wrong with a fit, for people; empty when nothing is.
+std::string complaint(const Fit& f);
+}  // namespace detail
 
 /// One family of checkpoints, read from its text. Cheap to copy.
 class Family {
@@ -19,10 +26,10 @@ class Family {
   /// Throws format_error that names the line.
   explicit Family(std::string_view text);
   /// A text of your own. Throws io_error, format_error.
-  static Family open(const std::filesystem::path& path) { return Family(detail::read_file(path)); }
+  static Family open(const std::filesystem::path& path);
 
-  const std::string& name() const { return data_->text.name; }
-  const FamilyText& text() const { return data_->text; }
+  const std::string& name() const;
+  const FamilyText& text() const;
   /// Whether config.json says that it is of this family: `_class_name`, `architectures` or `model_type`.
   bool claims(std::string_view config) const;
   /// This family with the grafts that config.json records; itself where there are none. Throws format_error.
@@ -34,306 +41,16 @@ class Family {
   Schema schema(const Names& file, std::string_view config, const std::string& where,
                 Trust trust = Trust::nobody) const;
   /// The schema of an opened checkpoint.
-  Schema schema(const Checkpoint& in, Trust trust = Trust::nobody) const {
-    return schema(in.names(), in.config(), in.path().string(), trust);
-  }
+  Schema schema(const Checkpoint& in, Trust trust = Trust::nobody) const;
 
  private:
-  struct Data {
-    FamilyText text;
-    std::vector<detail::Layout> layouts;
-    std::vector<GraftRecord> grafts = {};
-  };
+  struct Data;
   Schema read(const Names& file, std::string_view config, const std::string& where, Trust trust) const;
   std::shared_ptr<const Data> data_;
 };
 
-namespace detail {
-
-/// "missing 'a', 'b' and 12 more".
-inline std::string some_of(const std::vector<std::string>& names, std::size_t most = 6) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min(most, names.size()); ++i) text += (i ? ", '" : "'") + names[i] + "'";
-  return text + (names.size() > most ? " and " + std::to_string(names.size() - most) + " more" : "");
-}
-
-/// What is wrong with a fit, for people; empty when nothing is.
-inline std::string complaint(const Fit& f) {
-  std::string text;
-  if (!f.missing.empty()) text += "; missing: " + some_of(f.missing);
-  if (!f.unexplained.empty()) text += "; of no line of the family: " + some_of(f.unexplained);
-  return text;
-}
-
-/// Builds the schema of one fit: solves the sizes, chooses the forms of tensors, applies the rules that hold.
-class SchemaBuilder {
- public:
-  /// Without a config.json the defaults of the class are nobody's choice, and no size is learned from them.
-  SchemaBuilder(const FamilyText& text, const Fit& fit, const json& config, const std::string& where, bool configured)
-      : configured_(configured),
-        text_(text),
-        fit_(fit),
-        keys_(config, text.defaults, where + "/config.json"),
-        where_(where),
-        form_(fit.found.size(), -1) {
-    for (const auto& s : text.spaces) spaces_.insert(s.name);
-  }
-
-  Schema build(Trust trust) {
-    solve(trust);
-    Schema s;
-    s.family = text_.name;
-    std::set<std::string> used;
-    for (std::size_t i = 0; i < fit_.found.size(); ++i) s.parameters.push_back(parameter(i, used));
-    for (const auto& space : text_.spaces) {
-      if (!used.contains(space.name)) continue;
-      SpaceSpec spec{.space = Space{.name = space.name, .size = sizes_.at(space.name)}, .rules = chosen(space)};
-      if (!used.contains(spec.rules.tied_to)) spec.rules.tied_to.clear();
-      s.spaces.push_back(std::move(spec));
-    }
-    for (std::size_t k = 0; k < text_.stacks.size(); ++k) {
-      if (sizes_.at(text_.stacks[k].name) == 0) continue;
-      StackSpec spec{.name = fit_.layout->stacks[k],
-                     .count = sizes_.at(text_.stacks[k].name),
-                     .rules = chosen(text_.stacks[k]),
-                     .alias = text_.stacks[k].name};
-      for (std::size_t j = 0; j < text_.stacks.size(); ++j)
-        if (text_.stacks[j].name == spec.rules.paired_with) spec.rules.paired_with = fit_.layout->stacks[j];
-      for (const auto& [pattern, t] : fit_.layout->tensor)
-        if (text_.tensors[t].blocks == FamilyText::Blocks::only_first && pattern.starts_with(spec.name + ".{}."))
-          spec.rules.first_only.push_back(pattern.substr(spec.name.size() + 4));
-      s.stacks.push_back(std::move(spec));
-    }
-    for (const auto& [name, size] : sizes_)
-      if (!used.contains(name) && (!fit_.blocks.contains(name) || size == 0)) s.constants.emplace(name, size);
-    for (const auto& rule : text_.config)  // a key that is missing or null stays so, unless the class has a default
-      if (keys_.find(rule.key)) s.config.push_back(rule);
-    s.stock = text_.stock;
-    s.remarks = text_.notes;
-    s.ports = text_.ports;
-    s.text_input = text_input();
-    for (const auto& rule : text_.lists) add_list(s, rule);
-    return s;
-  }
-
- private:
-  template <class Rules>
-  Rules chosen(const FamilyText::Named<Rules>& n) const {
-    for (const auto& w : n.when)
-      if (w.condition.contains("config") ? keys_.holds(w.condition) : present(w.condition)) return w.rules;
-    return n.rules;
-  }
-  bool present(const json& condition) const {
-    const bool has = condition.contains("has");
-    const auto pattern = condition[has ? "has" : "lacks"].get<std::string>();
-    const bool there = std::any_of(fit_.found.begin(), fit_.found.end(),
-                                   [&](const auto& f) { return text_.tensors[f.tensor].pattern == pattern; });
-    return there == has;
-  }
-  void solve(Trust trust) {
-    sizes_ = text_.constants;
-    for (const auto& [stack, n] : fit_.blocks) sizes_[stack] = n;
-    while (shapes() || learn(text_.config, keys_, Learn::stated, sizes_)) continue;
-    while ((configured_ && learn(text_.config, keys_, Learn::defaults, sizes_)) || shapes()) continue;
-    for (std::size_t i = 0; i < fit_.found.size(); ++i) settle(i);
-    if (trust == Trust::nobody) check(text_.config, keys_, sizes_);
-  }
-  const FamilyText::Tensor& line(std::size_t i) const { return text_.tensors[fit_.found[i].tensor]; }
-  bool fits(const FamilyText::Form& form, const Shape& shape) const {
-    if (std::ptrdiff_t(form.size()) != shape.rank()) return false;
-    for (int a = 0; a < shape.rank(); ++a)
-      if (const auto v = form[std::size_t(a)].extent.value(sizes_); v && *v != shape[a]) return false;
-    return true;
-  }
-  /// The only form that is not contradicted yet, or nothing.
-  const FamilyText::Form* only_form(std::size_t i) const {
-    const FamilyText::Form* only = nullptr;
-    for (const auto& f : line(i).forms)
-      if (fits(f, fit_.found[i].file->shape)) {
-        if (only) return nullptr;
-        only = &f;
-      }
-    return only;
-  }
-  bool shapes() {
-    bool learned = false;
-    for (std::size_t i = 0; i < fit_.found.size(); ++i)
-      if (const auto* f = only_form(i))
-        for (int a = 0; a < fit_.found[i].file->shape.rank(); ++a)
-          learned |= (*f)[std::size_t(a)].extent.solve(fit_.found[i].file->shape[a], sizes_);
-    return learned;
-  }
-  /// Every size of a tensor is known and right. Throws format_error.
-  void settle(std::size_t i) {
-    const NamedShape& file = *fit_.found[i].file;
-    const auto& forms = line(i).forms;
-    for (std::size_t f = 0; f < forms.size() && form_[i] < 0; ++f)
-      if (fits(forms[f], file.shape)) form_[i] = std::ptrdiff_t(f);
-    const auto bad = [&](const std::string& what) {
-      throw format_error(where_ + ": tensor '" + file.name + "' has shape " + to_string(file.shape) + "; family '" +
-                         text_.name + "' " + what);
-    };
-    if (form_[i] < 0) {
-      const auto& form = forms[0];
-      if (std::ptrdiff_t(form.size()) != file.shape.rank()) bad("expects " + std::to_string(form.size()) + " axes");
-      for (int a = 0; a < file.shape.rank(); ++a)
-        if (const auto v = form[std::size_t(a)].extent.value(sizes_); v && *v != file.shape[a])
-          bad("says that axis " + std::to_string(a) + " is '" + form[std::size_t(a)].extent.text() + "', which is " +
-              std::to_string(*v) + " by the other tensors and config.json");
-    }
-    for (const auto& axis : forms[std::size_t(form_[i])])
-      for (const auto& name : axis.extent.names())
-        if (!sizes_.contains(name)) bad("cannot tell the size of '" + name + "' in it: " + source_of(name));
-  }
-  std::string source_of(const std::string& name) const {
-    for (const auto& rule : text_.config)
-      for (const auto& n : rule.value.names())
-        if (n == name) return "shapes do not show it, and config.json has no '" + rule.key + "'; add that key";
-    return "neither shapes nor config.json show it";
-  }
-
-  ParamSpec parameter(std::size_t i, std::set<std::string>& used) const {
-    const auto& found = fit_.found[i];
-    const auto& t = line(i);
-    ParamSpec p{.name = found.file->name, .dtype = found.file->dtype, .info = ParamInfo{.axes = {}}};
-    for (const auto& axis : t.forms[std::size_t(form_[i])]) {
-      for (const auto& name : axis.extent.names())
-        if (spaces_.contains(name)) used.insert(name);
-      p.info.axes.push_back(
-          Axis{.role = axis.role, .extent = axis.extent.extent(sizes_, spaces_, where_ + ": " + p.name)});
-    }
-    p.info.init = closes_branch(t.purpose) || p.info.axes.size() < 2 ? Init::zeros() : Init::xavier();
-    p.info.purpose = t.purpose;
-    p.info.stream = t.stream;
-    return p;
-  }
-
-  /// The axes that are as long as a state of the text is wide, and as a stored caption has tokens.
-  TextInput text_input() const {
-    TextInput text{.width_name = text_.text_width, .length_name = text_.text_length, .width = {}, .length = {}};
-    for (std::size_t i = 0; i < fit_.found.size(); ++i) {
-      const auto& form = line(i).forms[std::size_t(form_[i])];
-      for (std::size_t a = 0; a < form.size(); ++a) {
-        const std::string& extent = form[a].extent.text();
-        if (extent == text.width_name) text.width.push_back({.tensor = fit_.found[i].file->name, .axis = a});
-        if (extent == text.length_name) text.length.push_back({.tensor = fit_.found[i].file->name, .axis = a});
-      }
-    }
-    return text;
-  }
-
-  void add_list(Schema& s, const FamilyText::ListRule& rule) const {
-    const auto in_layout = [&](const std::string& stack) {
-      for (std::size_t k = 0; k < text_.stacks.size(); ++k)
-        if (text_.stacks[k].name == stack) return fit_.layout->stacks[k];
-      return stack;
-    };
-    BlockList list{.key = rule.key, .stack = in_layout(rule.stack), .with = {}, .guests = {}, .blocks = {}};
-    if (sizes_.at(rule.stack) == 0) return;
-    if (rule.guests.empty()) {
-      list.with = fit_.layout->rename(rule.stack + ".{}." + rule.with).substr(list.stack.size() + 4);
-      for (std::int64_t b = 0; b < sizes_.at(rule.stack); ++b)
-        if (s.find(list.stack + "." + std::to_string(b) + "." + list.with)) list.blocks.push_back(b);
-      const auto* says = keys_.find(rule.key);
-      if (says && *says != json(list.blocks))
-        throw format_error(keys_.where() + ": '" + rule.key + "' is " + says->dump() + ", but in the file the blocks " +
-                           json(list.blocks).dump() + " of '" + list.stack + "' have '" + list.with + "'");
-    } else {
-      if (sizes_.at(rule.guests) == 0) return;
-      list.guests = in_layout(rule.guests);
-      const auto* says = keys_.find(rule.key);
-      const auto n = sizes_.at(rule.guests);
-      if (!says || !says->is_array() || std::int64_t(says->size()) != n)
-        throw format_error(keys_.where() + ": '" + rule.key + "' is " + (says ? says->dump() : "missing") +
-                           "; expected the " + std::to_string(n) + " blocks of '" + list.stack +
-                           "' that the blocks of '" + list.guests + "' feed");
-      for (const auto& b : *says) {
-        list.blocks.push_back(keys_.whole(b, rule.key));
-        if (list.blocks.back() < 0 || list.blocks.back() >= sizes_.at(rule.stack))
-          throw format_error(keys_.where() + ": '" + rule.key + "' names block " + b.dump() + " of '" + list.stack +
-                             "', which has " + std::to_string(sizes_.at(rule.stack)));
-      }
-    }
-    s.lists.push_back(std::move(list));
-  }
-
-  bool configured_;
-  const FamilyText& text_;
-  const Fit& fit_;
-  ConfigKeys keys_;
-  std::string where_;
-  std::vector<std::ptrdiff_t> form_;  // of each tensor found
-  std::set<std::string, std::less<>> spaces_;
-  Sizes sizes_;
-};
-
-}  // namespace detail
-
-inline Family::Family(std::string_view text) {
-  auto data = std::make_shared<Data>();
-  data->text = FamilyText::parse(text);
-  data->layouts.push_back(detail::layout_of(data->text, {}, "its own names"));
-  if (!data->text.native.empty())
-    data->layouts.push_back(detail::layout_of(data->text, data->text.native, "native names"));
-  data_ = std::move(data);
-}
-
-inline bool Family::claims(std::string_view config) const {
-  if (config.empty()) return false;
-  const auto j = detail::parse_json(config, "config.json");
-  const auto is = [&](const detail::json& name) {
-    return name.is_string() &&
-           std::find(text().classes.begin(), text().classes.end(), name.get<std::string>()) != text().classes.end();
-  };
-  if (!j.is_object()) return false;
-  for (const char* key : {"_class_name", "model_type"})
-    if (j.contains(key) && is(j[key])) return true;
-  return j.contains("architectures") && j["architectures"].is_array() &&
-         std::any_of(j["architectures"].begin(), j["architectures"].end(), is);
-}
-
-inline detail::Fit Family::fit(const Names& file) const {
-  detail::Fit best;
-  for (const auto& layout : data_->layouts)
-    if (auto f = detail::fit(data_->text, layout, file); !best.layout || f.found.size() > best.found.size())
-      best = std::move(f);
-  return best;
-}
-
-inline Family Family::grafted(std::string_view config, const std::string& where) const {
-  if (config.find(detail::grafts_key) == config.npos && !text().open_sora_grafts) return *this;
-  auto grafts = detail::grafts_of(config, where, text().open_sora_grafts);
-  if (grafts.empty()) return *this;
-  auto data = std::make_shared<Data>(*data_);
-  for (const auto& g : grafts)
-    for (const auto& [pattern, line] : g.tensors)
-      for (auto& one :
-           detail::read_lines(pattern, line, where + ": graft '" + g.name + "', tensor '" + pattern + "'")) {
-        data->text.tensors.push_back(std::move(one));
-        for (auto& layout : data->layouts) detail::add_line(layout, data->text);
-      }
-  data->grafts = std::move(grafts);
-  Family with = *this;
-  with.data_ = std::move(data);
-  return with;
-}
-
-inline Schema Family::schema(const Names& file, std::string_view config, const std::string& where, Trust trust) const {
-  Schema s = grafted(config, where + "/config.json").read(file, config, where, trust);
-  s.reader = [family = *this](const Names& names, std::string_view text, const std::string& place) {
-    return family.schema(names, text, place);
-  };
-  return s;
-}
-
-inline Schema Family::read(const Names& file, std::string_view config, const std::string& where, Trust trust) const {
-  const auto f = fit(file);
-  if (!f.whole()) throw format_error(where + ": the tensors do not fit family '" + name() + "'" + detail::complaint(f));
-  const auto json = config.empty() ? detail::json::object() : detail::parse_json(config, where + "/config.json");
-  if (!json.is_object()) throw format_error(where + "/config.json: a configuration is a JSON object");
-  Schema s = detail::SchemaBuilder(data_->text, f, json, where, !config.empty()).build(trust);
-  s.grafts = data_->grafts;
-  return s;
-}
-
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/families/family_inl.hpp>
+#endif

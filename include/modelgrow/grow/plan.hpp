@@ -177,5 +177,7 @@ inline Names names_of(const Schema& schema) {
 
 }  // namespace modelgrow::inline v0
 
-#include <modelgrow/grow/plan_insert.hpp>
-#include <modelgrow/grow/plan_verbs.hpp>
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/grow/plan_insert_inl.hpp>
+#include <modelgrow/grow/plan_verbs_inl.hpp>
+#endif

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What a growth did: sizes, times, memory, and for every tensor how it was made and how exact the file check found it.
 #pragma once
-#include <sys/resource.h>
-
 #include <ostream>
 #include <string>
 #include <vector>
 
-#include <modelgrow/detail/json.hpp>
 #include <modelgrow/grow/plan_print.hpp>
 
 namespace modelgrow::inline v0 {
@@ -45,71 +42,18 @@ struct Report {
 };
 
 /// Largest resident memory that this process has had, in bytes.
-inline std::uint64_t peak_rss() {
-  rusage usage{};
-  return ::getrusage(RUSAGE_SELF, &usage) == 0 ? std::uint64_t(usage.ru_maxrss) * 1024 : 0;
-}
+std::uint64_t peak_rss();
 
 /// What is claimed about the trajectory; nothing where no optimizer state was moved.
-inline std::string trajectory_text(const Report& r) {
-  return r.optimizer_moved ? to_string(r.trajectory) : "begins anew: no optimizer state was moved";
-}
+std::string trajectory_text(const Report& r);
 
-inline std::ostream& operator<<(std::ostream& os, const Report& r) {
-  char line[160];
-  const auto put = [&](const char* format, auto... values) {
-    std::snprintf(line, sizeof line, format, values...);
-    os << line;
-  };
-  os << "grown " << r.family << ": parameters " << detail::grouped(std::uint64_t(r.parameters_before)) << " -> "
-     << detail::grouped(std::uint64_t(r.parameters_after)) << ", weights " << detail::human_bytes(r.bytes_before)
-     << " -> " << detail::human_bytes(r.bytes_after) << "\n  function   " << to_string(r.certificate)
-     << "\n  trajectory " << trajectory_text(r) << "\n";
-  put("  check: %zu tensors, largest residual %.3g", r.checked, r.max_residual);
-  if (r.max_residual > 0) os << " (" << r.worst << ")";
-  os << (r.read_back ? "; read back as promised" : "; not read back: nothing reads this family");
-  if (!r.upstream_cannot.empty()) os << "\n  upstream   cannot load it: " << r.upstream_cannot;
-  put("\n  seconds: plan %.2f, write %.2f, check %.2f; peak memory %s\n", r.seconds.plan, r.seconds.write,
-      r.seconds.check, detail::human_bytes(r.peak_rss_bytes).c_str());
-  if (!r.files.empty()) os << "  files:";
-  for (const auto& f : r.files) os << " " << f;
-  if (!r.files.empty()) os << "\n";
-  if (!r.passed_through.empty()) {
-    os << "  copied through, unknown to the family:";
-    for (const auto& n : r.passed_through) os << " " << n;
-    os << "\n";
-  }
-  for (const auto& n : r.notes) os << "  note: " << n << "\n";
-  return os;
-}
+std::ostream& operator<<(std::ostream& os, const Report& r);
 
 /// The report as JSON, tensor by tensor.
-inline std::string to_json(const Report& r) {
-  using detail::json;
-  json j{{"family", r.family},
-         {"certificate", to_string(r.certificate)},
-         {"trajectory", trajectory_text(r)},
-         {"parameters", {{"base", r.parameters_before}, {"grown", r.parameters_after}}},
-         {"bytes", {{"base", r.bytes_before}, {"grown", r.bytes_after}}},
-         {"file_check", {{"max_residual", r.max_residual}, {"worst", r.worst}, {"tensors", r.checked}}},
-         {"read_back", r.read_back},
-         {"upstream", r.upstream_cannot.empty() ? "loads" : "cannot, because " + r.upstream_cannot},
-         {"seconds", {{"plan", r.seconds.plan}, {"write", r.seconds.write}, {"check", r.seconds.check}}},
-         {"peak_rss_mb", double(r.peak_rss_bytes) / 1e6},
-         {"files", r.files},
-         {"passed_through", r.passed_through},
-         {"notes", r.notes},
-         {"tensors", json::array()}};
-  const auto list = [](const Shape& s) { return std::vector<std::int64_t>(s.begin(), s.end()); };
-  for (const auto& t : r.tensors)
-    j["tensors"].push_back({{"name", t.name},
-                            {"before", list(t.before)},
-                            {"after", list(t.after)},
-                            {"recipe", t.recipe},
-                            {"bytes", t.bytes},
-                            {"rule", t.rule},
-                            {"residual", t.residual}});
-  return j.dump(2) + "\n";
-}
+std::string to_json(const Report& r);
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/grow/report_inl.hpp>
+#endif

@@ -2,7 +2,6 @@
 // InsertBlocks (Net2Deeper, LLaMA-Pro, ModelGrow): new blocks are copies of their predecessors whose residual writers,
 // weights and biases, are zero, so that each starts as the identity.
 #pragma once
-#include <algorithm>
 #include <array>
 
 #include <modelgrow/grow/plan.hpp>
@@ -33,69 +32,18 @@ struct InsertBlocks {
 
   /// Throws plan_error for a position the family forbids or that does not exist, and for one of two stacks that have to
   /// grow together.
-  void apply(Plan& plan) const {
-    const std::string target = stack.empty() ? only_stack(plan) : named_stack(plan);
-    const StackSpec spec = plan.schema().stack(target);
-    const std::int64_t period = spec.rules.period;
-    auto positions = positions_in(spec);
-    std::sort(positions.begin(), positions.end());
-    for (std::size_t k = 0; k < positions.size(); ++k) {
-      const std::int64_t here = positions[k] + std::int64_t(k) * period;  // earlier insertions moved the later blocks
-      plan.insert(target, here, here >= period ? here - period : 0, period);
-    }
-  }
+  void apply(Plan& plan) const;
 
  private:
-  static std::string stacks_of(const Plan& plan) {
-    std::string known;
-    for (const auto& s : plan.schema().stacks)
-      if (const auto group = plan.paired(s.name); group[0] == s.name && (group.size() == 1 || s.name < group[1]))
-        known += (known.empty() ? "" : ", ") + detail::join(group, '+');
-    return known;
-  }
-  static std::string only_stack(const Plan& plan) {
-    const auto& stacks = plan.schema().stacks;
-    if (!stacks.empty() && plan.paired(stacks[0].name).size() == stacks.size()) return stacks[0].name;
-    throw plan_error("InsertBlocks: family '" + plan.schema().family + "' has " + std::to_string(stacks.size()) +
-                     " stacks; name in .stack which is to grow: " + stacks_of(plan));
-  }
+  static std::string stacks_of(const Plan& plan);
+  static std::string only_stack(const Plan& plan);
   /// "a", or "a+b" for two that grow together.
-  std::string named_stack(const Plan& plan) const {
-    const auto words = detail::split_at(stack, '+');
-    const auto group = plan.paired(words[0]);
-    std::vector<std::string> named;
-    for (const auto& w : words) named.push_back(plan.schema().stack(w).name);
-    if (std::is_permutation(named.begin(), named.end(), group.begin(), group.end())) return group[0];
-    throw plan_error("InsertBlocks: stack '" + stack + "' cannot grow alone: block i of '" + group[0] +
-                     "' is followed by block i of '" + group.back() + "'; give .stack = \"" + detail::join(group, '+') +
-                     "\", which grows them together");
-  }
-  std::vector<std::int64_t> positions_in(const StackSpec& spec) const {
-    if ((every != 0) + !at.empty() + (count != 0) != 1)
-      throw plan_error("InsertBlocks: give exactly one of .every, .at and .count");
-    if (every < 0 || every > spec.count)
-      throw plan_error("InsertBlocks: .every = " + std::to_string(every) + "; stack '" + spec.name + "' has " +
-                       std::to_string(spec.count) + " blocks, so expected 1 to " + std::to_string(spec.count));
-    if (count < 0) throw plan_error("InsertBlocks: .count = " + std::to_string(count) + "; expected at least 1");
-    for (auto i : at)
-      if (i < 0 || i > spec.count)
-        throw plan_error("InsertBlocks: position " + std::to_string(i) + " does not exist; stack '" + spec.name +
-                         "' has " + std::to_string(spec.count) + " blocks");
-    if (!at.empty()) return at;
-    // Index 0 is left alone (see Plan::notes), and nothing comes behind a last block of another kind.
-    const std::int64_t period = spec.rules.period, last = spec.count - (spec.rules.last_is_special.empty() ? 0 : 1);
-    const std::int64_t first = std::min(last, std::max(spec.rules.first_insertion, period));
-    std::vector<std::int64_t> p;
-    const auto put = [&](std::int64_t i) { p.push_back(std::clamp(i / period * period, first, last)); };
-    if (every > 0)
-      for (std::int64_t i = every; i <= spec.count; i += every)
-        if (period == 1 || i % period == 0) put(i);
-    for (std::int64_t k = 0; k < count; ++k)
-      put(placement == Placement::suffix   ? spec.count
-          : placement == Placement::prefix ? 0
-                                           : spec.count * (k + 1) / count);
-    return p;
-  }
+  std::string named_stack(const Plan& plan) const;
+  std::vector<std::int64_t> positions_in(const StackSpec& spec) const;
 };
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/grow/operators/insert_blocks_inl.hpp>
+#endif

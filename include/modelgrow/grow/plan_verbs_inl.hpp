@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The verbs of a plan: check the arguments, claim, rewrite the schema, remember where every parameter comes from.
 #pragma once
+#include <modelgrow/core/linkage.hpp>
 #include <modelgrow/grow/claims.hpp>
 #include <modelgrow/grow/plan.hpp>
 
 namespace modelgrow::inline v0 {
 
-inline Plan::Plan(Schema source) : source_(std::move(source)), schema_(source_), origins_(source_.parameters.size()) {
+MODELGROW_INLINE Plan::Plan(Schema source)
+    : source_(std::move(source)), schema_(source_), origins_(source_.parameters.size()) {
   std::map<std::string, std::int64_t, std::less<>> sizes;
   for (const auto& s : source_.spaces) sizes.emplace(s.space.name, s.space.size);
   std::set<std::string_view> seen;
@@ -28,7 +30,7 @@ inline Plan::Plan(Schema source) : source_(std::move(source)), schema_(source_),
 
 /// A weight of a stack that writes what the closing parameters of the stack write closes its branch, or is declared
 /// inner; so a forgotten mark cannot make a copy of a block look closed.
-inline void Plan::check_marks() const {
+MODELGROW_INLINE void Plan::check_marks() const {
   for (const auto& stack : source_.stacks) {
     const auto writes = [&](const ParamSpec& p) {
       const auto& axes = p.info.axes;
@@ -48,7 +50,7 @@ inline void Plan::check_marks() const {
   }
 }
 
-inline std::int64_t Plan::index_of(std::string_view name) const {
+MODELGROW_INLINE std::int64_t Plan::index_of(std::string_view name) const {
   for (std::size_t i = 0; i < schema_.parameters.size(); ++i)
     if (schema_.parameters[i].name == name) return std::int64_t(i);
   std::vector<std::string_view> all;
@@ -56,11 +58,11 @@ inline std::int64_t Plan::index_of(std::string_view name) const {
   throw plan_error("there is no parameter " + detail::quote(name) + nearest_names(name, all));
 }
 
-inline void Plan::check_new(std::string_view name) const {
+MODELGROW_INLINE void Plan::check_new(std::string_view name) const {
   if (schema_.find(name)) throw plan_error("there is a parameter " + detail::quote(name) + " already");
 }
 
-inline void Plan::push(Verb verb, std::string what, Certificate function, Certificate trajectory) {
+MODELGROW_INLINE void Plan::push(Verb verb, std::string what, Certificate function, Certificate trajectory) {
   if (function.exactness == Exactness::approximate && !approximate_allowed())
     throw plan_error((by_.empty() ? "" : by_ + ": ") + what + " does not keep the function of the model: " +
                      function.reason + "; to grow all the same, give allow_approximate before it");
@@ -72,7 +74,7 @@ inline void Plan::push(Verb verb, std::string what, Certificate function, Certif
                         .trajectory = std::move(trajectory)});
 }
 
-inline std::vector<std::string> Plan::tied(std::string_view space) const {
+MODELGROW_INLINE std::vector<std::string> Plan::tied(std::string_view space) const {
   std::vector<std::string> group{schema_.space(space).space.name};
   for (std::size_t i = 0; i < group.size(); ++i)
     for (const auto& s : schema_.spaces) {
@@ -82,7 +84,7 @@ inline std::vector<std::string> Plan::tied(std::string_view space) const {
   return group;
 }
 
-inline void Plan::check_tied(const Remap& remap) const {
+MODELGROW_INLINE void Plan::check_tied(const Remap& remap) const {
   for (const auto& m : remap.maps)
     for (const auto& other : tied(m.space)) {
       const auto it =
@@ -96,7 +98,7 @@ inline void Plan::check_tied(const Remap& remap) const {
     }
 }
 
-inline void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise) {
+MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise) {
   Remap remap{.maps = std::move(maps), .noise = noise};
   if (remap.maps.empty()) throw plan_error("a remap needs at least one space");
   if (noise.on() && !(noise.db >= 10 && noise.db <= 200))
@@ -147,7 +149,7 @@ inline void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise) {
   }
 }
 
-inline void Plan::add_all(const Add& verb) {
+MODELGROW_INLINE void Plan::add_all(const Add& verb) {
   const auto& [parameters, spaces, constants, seed, graft] = verb;
   if (parameters.empty()) throw plan_error("nothing was given to add");
   Schema next = schema_;
@@ -192,7 +194,7 @@ inline void Plan::add_all(const Add& verb) {
   }
 }
 
-inline void Plan::rename(std::string_view from, std::string_view to) {
+MODELGROW_INLINE void Plan::rename(std::string_view from, std::string_view to) {
   const auto i = std::size_t(index_of(from));
   check_new(to);
   push(Rename{.from = std::string(from), .to = std::string(to)},
@@ -200,7 +202,7 @@ inline void Plan::rename(std::string_view from, std::string_view to) {
   schema_.parameters[i].name = to;
 }
 
-inline void Plan::drop(std::string_view name, std::string_view because) {
+MODELGROW_INLINE void Plan::drop(std::string_view name, std::string_view because) {
   const auto i = index_of(name);
   const bool buffer = schema_.parameters[std::size_t(i)].info.purpose == Purpose::buffer;
   const Certificate c = buffer
@@ -212,7 +214,7 @@ inline void Plan::drop(std::string_view name, std::string_view because) {
   origins_.erase(origins_.begin() + i);
 }
 
-inline void Plan::tie(std::string_view name, std::string_view to) {
+MODELGROW_INLINE void Plan::tie(std::string_view name, std::string_view to) {
   const auto source = std::size_t(index_of(to));
   const ParamSpec like = schema_.parameters[source];
   const bool known = schema_.find(name) != nullptr;
@@ -235,14 +237,14 @@ inline void Plan::tie(std::string_view name, std::string_view to) {
   origins_[i] = origins_[source];
 }
 
-inline void Plan::allow(Allow::What what) {
+MODELGROW_INLINE void Plan::allow(Allow::What what) {
   constexpr std::string_view kinds[] = {"approximate steps", "steps that ask for a condition",
                                         "a model that the upstream class cannot load"};
   if (!allows(what)) allowed_.push_back(what);
   push(Allow{.what = what}, "accept " + std::string(kinds[int(what)]), {}, {});
 }
 
-inline void Plan::say(const Verb& verb) {
+MODELGROW_INLINE void Plan::say(const Verb& verb) {
   struct Sayer {
     Plan& p;
     void operator()(const Remap& v) const { p.remap(v.maps, v.noise); }
@@ -262,7 +264,7 @@ inline void Plan::say(const Verb& verb) {
   std::visit(Sayer{*this}, verb);
 }
 
-inline Recipe Plan::recipe(std::size_t i) const {
+MODELGROW_INLINE Recipe Plan::recipe(std::size_t i) const {
   const ParamSpec& p = schema_.parameters[i];
   const Origin& o = origins_[i];
   const Add* add = o.step < 0 ? nullptr : &std::get<Add>(steps_[std::size_t(o.step)].verb);
@@ -285,13 +287,13 @@ inline Recipe Plan::recipe(std::size_t i) const {
   return r;
 }
 
-inline std::vector<Recipe> Plan::recipes() const {
+MODELGROW_INLINE std::vector<Recipe> Plan::recipes() const {
   std::vector<Recipe> all;
   for (std::size_t i = 0; i < schema_.parameters.size(); ++i) all.push_back(recipe(i));
   return all;
 }
 
-inline std::string Plan::follow(std::string name) const {
+MODELGROW_INLINE std::string Plan::follow(std::string name) const {
   for (const auto& step : steps_)
     if (const auto* v = std::get_if<Insert>(&step.verb))
       for (const auto& stack : v->stacks)
@@ -300,7 +302,7 @@ inline std::string Plan::follow(std::string name) const {
   return name;
 }
 
-inline std::string Plan::upstream_cannot() const {
+MODELGROW_INLINE std::string Plan::upstream_cannot() const {
   const Sizes before = source_.sizes(), after = schema_.sizes();
   for (const auto& rule : schema_.stock) {
     const auto now = after.find(rule.name), then = before.find(rule.name);
@@ -316,7 +318,7 @@ inline std::string Plan::upstream_cannot() const {
   return {};
 }
 
-inline std::vector<std::string> Plan::notes() const {
+MODELGROW_INLINE std::vector<std::string> Plan::notes() const {
   std::vector<std::string> all = schema_.remarks;
   for (const auto& g : schema_.grafts)
     all.push_back("'" + g.name +
@@ -336,13 +338,13 @@ inline std::vector<std::string> Plan::notes() const {
   return all;
 }
 
-inline Certificate Plan::certificate() const {
+MODELGROW_INLINE Certificate Plan::certificate() const {
   Certificate all;
   for (const auto& s : steps_) all = combine(all, s.function);
   return all;
 }
 
-inline Certificate Plan::trajectory() const {
+MODELGROW_INLINE Certificate Plan::trajectory() const {
   Certificate all;
   for (const auto& s : steps_) all = combine(all, s.trajectory);
   return all;

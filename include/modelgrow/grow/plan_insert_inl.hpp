@@ -4,12 +4,13 @@
 #pragma once
 #include <map>
 
+#include <modelgrow/core/linkage.hpp>
 #include <modelgrow/grow/claims.hpp>
 #include <modelgrow/grow/plan.hpp>
 
 namespace modelgrow::inline v0 {
 
-inline std::vector<std::string> Plan::paired(std::string_view stack) const {
+MODELGROW_INLINE std::vector<std::string> Plan::paired(std::string_view stack) const {
   std::vector<std::string> group{schema_.stack(stack).name};
   for (std::size_t i = 0; i < group.size(); ++i)
     for (const auto& s : schema_.stacks) {
@@ -19,7 +20,7 @@ inline std::vector<std::string> Plan::paired(std::string_view stack) const {
   return group;
 }
 
-inline void Plan::insert(std::string_view stack, std::int64_t at, std::int64_t like, std::int64_t run) {
+MODELGROW_INLINE void Plan::insert(std::string_view stack, std::int64_t at, std::int64_t like, std::int64_t run) {
   const auto group = paired(stack);
   std::int64_t closers = 0;
   Certificate function;
@@ -76,7 +77,7 @@ inline void Plan::insert(std::string_view stack, std::int64_t at, std::int64_t l
   *this = std::move(next);
 }
 
-inline void Plan::insert_one(const std::string& stack, std::int64_t at, std::int64_t like) {
+MODELGROW_INLINE void Plan::insert_one(const std::string& stack, std::int64_t at, std::int64_t like) {
   const auto first_only = schema_.stack(stack).rules.first_only;
   Schema next = schema_;
   next.parameters.clear();
@@ -120,7 +121,7 @@ inline void Plan::insert_one(const std::string& stack, std::int64_t at, std::int
 }
 
 /// Block numbers in config.json move with their blocks.
-inline void Plan::move_lists(const std::string& stack, std::int64_t at, std::int64_t like) {
+MODELGROW_INLINE void Plan::move_lists(const std::string& stack, std::int64_t at, std::int64_t like) {
   for (auto& list : schema_.lists) {
     auto& blocks = list.blocks;
     if (list.stack == stack) {
@@ -142,7 +143,7 @@ inline void Plan::move_lists(const std::string& stack, std::int64_t at, std::int
   }
 }
 
-inline std::vector<std::int64_t> Plan::block_map(std::string_view stack) const {
+MODELGROW_INLINE std::vector<std::int64_t> Plan::block_map(std::string_view stack) const {
   const std::string name = schema_.stack(stack).name;
   std::vector<std::int64_t> map;
   for (std::int64_t b = 0; b < source_.stack(stack).count; ++b) map.push_back(b);

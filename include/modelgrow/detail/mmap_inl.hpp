@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// The definitions of mmap.hpp.
+#pragma once
+#include <sys/mman.h>
+
+#include <modelgrow/core/linkage.hpp>
+#include <modelgrow/detail/mmap.hpp>
+#include <modelgrow/detail/posix.hpp>
+
+namespace modelgrow::inline v0 {
+
+namespace detail {
+
+MODELGROW_INLINE Mapping::Mapping(const std::filesystem::path& path) {
+  const Descriptor fd = open_file(path, O_RDONLY);
+  if (!fd) throw_io("read", path);
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0) throw_io("read", path);
+  if (!S_ISREG(info.st_mode)) throw io_error("cannot read '" + path.string() + "': it is not a regular file");
+  size_ = std::size_t(info.st_size);
+  if (size_ == 0) return;
+  void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd.get(), 0);
+  if (memory == MAP_FAILED) throw_io("map", path);
+  data_ = static_cast<std::byte*>(memory);
+}
+
+MODELGROW_INLINE Mapping::~Mapping() {
+  if (data_) ::munmap(data_, size_);
+}
+
+MODELGROW_INLINE void Mapping::release(std::span<const std::byte> part) const noexcept {
+  const auto page = std::size_t(::sysconf(_SC_PAGESIZE));
+  const auto begin = (std::size_t(part.data() - data_) + page - 1) / page * page;
+  const auto end = std::size_t(part.data() - data_ + part.size()) / page * page;
+  if (begin < end) ::madvise(data_ + begin, end - begin, MADV_DONTNEED);
+}
+
+}  // namespace detail
+
+}  // namespace modelgrow::inline v0

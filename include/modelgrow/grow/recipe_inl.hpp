@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// The definitions of recipe.hpp.
+#pragma once
+#include <numeric>
+
+#include <modelgrow/core/linkage.hpp>
+#include <modelgrow/grow/recipe.hpp>
+
+namespace modelgrow::inline v0 {
+
+MODELGROW_INLINE bool Recipe::zeros(Of of) const {
+  return closed || (of != Of::weights && fresh) || (source.empty() && init.kind == Init::Kind::zeros);
+}
+
+namespace detail {
+
+MODELGROW_INLINE AxisMap identity_map(std::int64_t n) {
+  AxisMap m{.from = std::vector<std::int64_t>(std::size_t(n)),
+            .weight = std::vector<double>(std::size_t(n), 1.0),
+            .gradient = std::vector<double>(std::size_t(n), 1.0)};
+  std::iota(m.from.begin(), m.from.end(), std::int64_t{0});
+  return m;
+}
+
+MODELGROW_INLINE AxisMap compose(const AxisMap& a, const AxisMap& b) {
+  if (a.from.empty()) return b;
+  if (b.from.empty()) return a;
+  AxisMap r = b;
+  for (std::size_t j = 0; j < r.from.size(); ++j) {
+    const auto i = std::size_t(b.from[j]);
+    r.from[j] = a.from[i];
+    r.weight[j] *= a.weight[i];
+    r.gradient[j] *= a.gradient[i];
+  }
+  return r;
+}
+
+MODELGROW_INLINE void resize_space(Axis& axis, std::string_view space, std::int64_t size) {
+  for (auto& term : axis.extent.terms())
+    for (auto& factor : term)
+      if (factor.name == space) factor.size = size;
+}
+
+MODELGROW_INLINE std::vector<Stage> stages_of(const Recipe& recipe) {
+  std::vector<Stage> stages;
+  Axes axes = recipe.source_axes;
+  for (const auto& touch : recipe.touches) {
+    Stage& stage = stages.emplace_back(
+        Stage{.axes = std::vector<AxisMap>(axes.size()), .before = shape_of(axes), .noise = touch.remap->noise});
+    for (const auto& map : touch.remap->maps)
+      for (std::size_t a = 0; a < axes.size(); ++a) {
+        if (!axes[a].extent.mentions(map.space)) continue;
+        stage.axes[a] = compose(stage.axes[a], lift(axes[a], map));
+        resize_space(axes[a], map.space, map.new_size());
+      }
+  }
+  return stages;
+}
+
+MODELGROW_INLINE AxisMap total_map(const std::vector<Stage>& stages, std::size_t axis) {
+  AxisMap total;
+  for (const auto& stage : stages) total = compose(total, stage.axes[axis]);
+  return total;
+}
+
+}  // namespace detail
+
+MODELGROW_INLINE std::string to_string(const Recipe& r) {
+  if (r.zeros(Of::weights)) return "zeros";
+  std::string text = r.name == r.source ? "kept" : "copy of " + r.source;
+  if (r.source.empty()) {
+    constexpr std::string_view kinds[] = {"zeros", "ones", "normal", "xavier"};
+    text = kinds[static_cast<int>(r.init.kind)];
+  }
+  for (const auto& touch : r.touches)
+    for (const auto& map : touch.remap->maps) {
+      std::string verbs;
+      bool split = false;
+      for (std::size_t a = 0; a < r.source_axes.size(); ++a)
+        if (r.source_axes[a].extent.mentions(map.space)) {
+          const bool in_axis = r.source_axes[a].role == Role::in;
+          split |= in_axis;
+          verbs += std::string(in_axis ? " split" : " copy") + " axis " + std::to_string(a);
+        }
+      if (!verbs.empty())
+        text += "; " + map.space + ":" + verbs + (split && touch.remap->noise.on() ? " with noise" : "");
+    }
+  if (!r.gates.empty()) text += "; gates are zero";
+  return text;
+}
+
+}  // namespace modelgrow::inline v0
