@@ -112,6 +112,24 @@ TEST_CASE("Sizes that a program computes itself are told where the model has oth
              "ffn is 32768 where it computes 16384"));
 }
 
+TEST_CASE("Programs that read the folders of diffusers are left out for native names", "[families]") {
+  const Model wan("wan");
+  std::vector<NamedShape> tensors;
+  for (auto t : wan.release.tensors) {
+    auto parts = detail::split_at(t.name, '.');
+    const std::string block = parts[0] == "blocks" ? std::exchange(parts[1], "{}") : "";
+    t.name = wan.family.text().native(detail::join(parts, '.'));
+    if (const auto at = t.name.find("{}"); at != t.name.npos) t.name.replace(at, 2, block);
+    tensors.push_back(t);
+  }
+  const Names native(std::move(tensors), "native");
+  REQUIRE(native.contains("blocks.0.self_attn.q.weight"));
+  std::set<std::string_view> programs;
+  for (const auto& c : consumptions(wan.family, native, wan.family.schema(native, "{\"num_heads\": 12}", "native")))
+    programs.insert(c.consumer->name);
+  CHECK(programs == std::set<std::string_view>{"ComfyUI", "DiffSynth"});
+}
+
 TEST_CASE("A config.json older than the file: who cuts the model in silence", "[families]") {
   const Model wan("wan");
   const int blocks = int(wan.schema.stack("blocks").count), ffn = int(wan.schema.space("ffn").space.size);

@@ -198,7 +198,7 @@ inline std::vector<Consumption> consumptions(const Family& family, const Names& 
     const bool upstream = c.families == detail::in_diffusers;
     if (does.empty())
       if (const auto why = detail::broken(upstream ? schema.stock : detail::equations(c.computes), sizes); !why.empty())
-        does = (upstream ? "cannot load it: " : "makes another model of it: ") + why;
+        does = (upstream ? "cannot load it: " : "takes it for another model: ") + why;
     if (does.empty()) does = c.loads;
     all.push_back({.consumer = &c, .does = does + (c.ran ? "" : " (by its source, not run)")});
   }
