@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <modelgrow/detail/json.hpp>
 #include <modelgrow/text.hpp>
 #include <span>
 

@@ -11,6 +11,7 @@
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/detail/json.hpp>
 #include <modelgrow/diffusion/flow_matching.hpp>
+#include <modelgrow/models/stdit_config.hpp>
 #include <modelgrow/models/text_to_video.hpp>
 #include <modelgrow/ops/mse.hpp>
 #include <modelgrow/train/adamw.hpp>

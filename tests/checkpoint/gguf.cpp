@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // GGUF files that the reference reader accepts or refuses, a file written by it, and every getter of the metadata.
+#include <cstring>
+
 #include <modelgrow/checkpoint/gguf.hpp>
 #include <tests/support/gguf_bytes.hpp>
 #include <tests/support/scratch.hpp>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Described models go to disk and come back, in any type and on any device, or the error says what does not fit.
+#include <cstring>
+
 #include <modelgrow/checkpoint/model_io.hpp>
 #include <modelgrow/core/rng.hpp>
 #include <tests/support/scratch.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Random files: what the writer writes the reader reads, and altered bytes are refused or change nothing but bytes.
 #include <chrono>
+#include <map>
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/shards.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Every file that the reference reader accepts or refuses, byte by byte.
+#include <cstring>
 #include <modelgrow/checkpoint/safetensors.hpp>
 #include <tests/support/safetensors_bytes.hpp>
 #include <tests/support/scratch.hpp>

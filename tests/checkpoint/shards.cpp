@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Splitting into shards, the index, and what a reader of an index must refuse.
+#include <cstring>
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
 #include <tests/support/safetensors_bytes.hpp>

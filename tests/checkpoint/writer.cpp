@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The writer makes the bytes of the reference writer, takes them in any pieces, and leaves nothing when it fails.
 #include <csignal>
+#include <cstring>
 #include <thread>
 
 #include <sys/resource.h>

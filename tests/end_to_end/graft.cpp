@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Grafting a language model as a user meets it: the job, the study, prompts typed by hand, and what bad input gets.
+#include <cmath>
 #include <fstream>
 
 #include <modelgrow/detail/json.hpp>

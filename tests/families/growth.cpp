@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Every operator on every family: what the certificate calls exact is written, checked byte by byte, and read back as
 // the schema that the plan promised; what is not exact is refused with a reason.
+#include <set>
+
 #include <modelgrow/checkpoint/writer.hpp>
 #include <modelgrow/families/all.hpp>
+#include <modelgrow/families/config_rules.hpp>
+#include <modelgrow/families/family_text.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/write.hpp>
 
 #include "tests/support/catch.hpp"

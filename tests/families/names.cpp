@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Names of other code bases: native ones are read as they are and kept; what cannot be read names its cause.
+#include <modelgrow/detail/json.hpp>
 #include <modelgrow/families/all.hpp>
+#include <modelgrow/families/config_rules.hpp>
+#include <modelgrow/families/wan.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/read_back.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <numeric>
+#include <set>
 
 #include <tests/support/catch.hpp>
 #include <tests/support/releases.hpp>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The table test of families as data: names and shapes of every released configuration give a schema of the counts that
 // upstream has, and config.json is read by the formulas that patch it.
+#include <set>
+
 #include <modelgrow/families/all.hpp>
 
 #include "tests/support/catch.hpp"

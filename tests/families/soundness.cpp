@@ -2,6 +2,7 @@
 // Growths that are not exact are not called so: what earlier certificates let through, forgotten marks, and families
 // whose upstream class computes something else.
 #include <modelgrow/families/all.hpp>
+#include <modelgrow/families/family_text.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/read_back.hpp>

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The table of docs/families.md is what the library says today; MODELGROW_WRITE_DOCS=1 writes it anew.
 #include <cstdlib>
+#include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
+#include <set>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/releases.hpp"

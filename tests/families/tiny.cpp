@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What diffusers itself writes (tests/families/tiny, made by make_tiny_names.py): config.json with every key of the
 // class, and the names and shapes of a tiny model, so that nobody's reading of the class stands between.
+#include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/detail/json.hpp>
 #include <modelgrow/families/all.hpp>
 
 #include "tests/support/catch.hpp"

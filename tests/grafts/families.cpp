@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Every graft on every family that has its port: exact by its certificate, recorded, and read back as promised; on disk
 // in float and bf16, with growth after it.
+#include <map>
+
 #include <modelgrow/checkpoint/writer.hpp>
 #include <modelgrow/families/all.hpp>
+#include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/grafts.hpp>
 
 #include "tests/support/catch.hpp"

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The laws of every graft at its port: nothing changes at step 0, exactly one factor of each branch is zero and learns
 // at once, disk equals live, the folder reads back, later growth keeps the graft.
+#include <map>
+#include <set>
+
 #include <modelgrow/checkpoint/model_io.hpp>
+#include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>

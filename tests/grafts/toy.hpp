@@ -2,6 +2,7 @@
 // A small video transformer that offers every port and names no graft; and its family text.
 #pragma once
 #include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/core/rng.hpp>
 #include <modelgrow/families/family.hpp>
 #include <modelgrow/grafts.hpp>
 #include <modelgrow/nn/initialise.hpp>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // New layers change nothing at first, and every one of their branches has a gradient in its closing factor, so that
 // training opens it; a layer that nothing would open is refused.
+#include <cmath>
+
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2deeper.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>

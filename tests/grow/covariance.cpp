@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Grown gradients are the gradients of the grown model, and AdamW with grown moments and multipliers follows the
 // trajectory of the small model; forgetting any part of the transport is seen.
+#include <cmath>
+
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 

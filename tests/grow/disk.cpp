@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Growth of a whole directory: everything grows together, streams in small tiles, is reproducible, and is all or
 // nothing whatever happens.
+#include <sstream>
+
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <modelgrow/core/rng.hpp>
+#include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/outputs.hpp>
+#include <modelgrow/grow/plan_json.hpp>
 
 #include "disk.hpp"
 #include "tests/support/catch.hpp"

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <modelgrow/checkpoint/shards.hpp>
+#include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/grow/write.hpp>
 
 #include "adamw.hpp"

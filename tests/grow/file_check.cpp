@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The file check accepts what growth wrote and catches every trap that is built wrong on purpose, by the bytes alone.
+#include <cstring>
+
+#include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/outputs.hpp>
+#include <modelgrow/grow/plan_json.hpp>
 
 #include "disk.hpp"
 #include "tests/support/catch.hpp"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Grown models compute what the small one computed: single operators, compositions, random plans; and what would not,
 // is refused.
+#include <cmath>
+
+#include <modelgrow/core/rng.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 

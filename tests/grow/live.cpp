@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Live models grow like files: model, optimizer and averages together, whatever their device type, all or nothing.
+#include <cstring>
+#include <map>
+
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The parts of a weight add up to it bit for bit, in every storage type, for every split, with and without noise.
+#include <cmath>
+#include <modelgrow/core/rng.hpp>
 #include <modelgrow/grow/split.hpp>
 #include <modelgrow/grow/symmetry.hpp>
 #include <numeric>

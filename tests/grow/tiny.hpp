@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <modelgrow/core/rng.hpp>
 #include <modelgrow/grow/plan.hpp>
 #include <modelgrow/grow/state.hpp>
 #include <string>

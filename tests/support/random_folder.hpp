@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A folder with random weights of the names and shapes of a release.
 #pragma once
+#include <modelgrow/checkpoint/shards.hpp>
 #include <modelgrow/checkpoint/writer.hpp>
 #include <modelgrow/core/rng.hpp>
+#include <modelgrow/detail/atomic_file.hpp>
 
 #include "tests/support/releases.hpp"
 

@@ -2,15 +2,18 @@
 // A tiny STDiT with its byte encoder, trained and sampled on any device in any type: everything a run meets, so that
 // devices can be compared step by step.
 #pragma once
+#include <modelgrow/core/rng.hpp>
 #include <modelgrow/diffusion/flow_matching.hpp>
 #include <modelgrow/diffusion/guidance.hpp>
 #include <modelgrow/diffusion/samplers.hpp>
 #include <modelgrow/models/byte_encoder_json.hpp>
+#include <modelgrow/models/stdit_config.hpp>
 #include <modelgrow/models/stdit_json.hpp>
 #include <modelgrow/models/text_to_video.hpp>
 #include <modelgrow/ops/mse.hpp>
 #include <modelgrow/train/trainer.hpp>
 
+#include <cmath>
 #include <map>
 #include <string>
 #include <vector>

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // AdamW against the formulas of the paper in plain double loops, and that its state survives the disk bit for bit.
+#include <modelgrow/core/rng.hpp>
 #include <modelgrow/train/adamw.hpp>
 
+#include <cmath>
 #include <cstring>
+#include <map>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"

@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <fstream>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // 16-bit weights: the optimizer steps a float master, the average follows the master, and both survive the disk. The
 // device is host memory with a plain backend of its own, since the CPU backend computes in float and double only.
+#include <cmath>
+
 #include <modelgrow/train/checkpointing.hpp>
 
 #include "tests/support/catch.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Growth in the middle of a run: model, AdamW and averages grow in a hook, and the wide model follows the trajectory of
 // the small one as if nothing had happened (growth-maths, section 4).
+#include <modelgrow/core/rng.hpp>
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/train/trainer.hpp>

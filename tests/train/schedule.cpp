@@ -4,6 +4,8 @@
 #include <modelgrow/train/progress_line.hpp>
 #include <modelgrow/train/schedule.hpp>
 
+#include <cmath>
+#include <fstream>
 #include <sstream>
 
 #include "tests/support/catch.hpp"

@@ -2,9 +2,11 @@
 // The whole training path on a small text-to-video pipeline: flow matching with dropped captions learns, resumes bit
 // for bit with activations recomputed or not, and costs what its layers cost.
 #include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/core/rng.hpp>
 #include <modelgrow/diffusion/flow_matching.hpp>
 #include <modelgrow/diffusion/guidance.hpp>
 #include <modelgrow/models/byte_encoder_json.hpp>
+#include <modelgrow/models/stdit_config.hpp>
 #include <modelgrow/models/stdit_json.hpp>
 #include <modelgrow/models/text_to_video.hpp>
 #include <modelgrow/ops/mse.hpp>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The loop: hooks, stopping, micro-batches, and above all that a killed run, resumed, repeats the losses of an
 // uninterrupted one bit for bit.
+#include <modelgrow/core/rng.hpp>
+#include <modelgrow/detail/json.hpp>
 #include <modelgrow/train/evaluate.hpp>
 #include <modelgrow/train/metrics.hpp>
 #include <modelgrow/train/trainer.hpp>
@@ -10,6 +12,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "tests/support/catch.hpp"

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The laws of grafting a text encoder onto STDiT: every design changes nothing at step 0, bit for bit; exactly one
 // factor of each branch is zero and learns at once; files and live models agree; later growth keeps the grafts.
+#include <map>
+
+#include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/grafts/all.hpp>
 #include <modelgrow/grow/live.hpp>
@@ -8,6 +11,8 @@
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/write.hpp>
+#include <modelgrow/models/stdit.hpp>
+#include <modelgrow/models/stdit_config.hpp>
 #include <modelgrow/train/ema.hpp>
 #include <modelgrow/train/logit_anneal.hpp>
 #include <modelgrow/train/parameter_groups.hpp>

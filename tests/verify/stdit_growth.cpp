@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The laws of growth on STDiT: the function is kept, gradients and Adam steps follow the small model, and growths that
 // are wrong on purpose are caught by name.
+#include <cmath>
+#include <map>
+
 #include <modelgrow/grafts/all.hpp>
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/plan_json.hpp>
+#include <modelgrow/models/stdit.hpp>
 #include <modelgrow/train/adamw.hpp>
 #include <modelgrow/train/ema.hpp>
 #include <modelgrow/verify/forward_check.hpp>

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
 // The laws of swapping the text encoder of STDiT: where the states of the new encoder determine those of the old one,
 // the aligned model computes what it did; files, averages and live models agree; nobody gets it without asking.
+#include <map>
+#include <set>
+
+#include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/swap_text_encoder.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/write.hpp>
+#include <modelgrow/models/stdit.hpp>
+#include <modelgrow/models/stdit_config.hpp>
 #include <modelgrow/text/align_text.hpp>
 #include <modelgrow/train/ema.hpp>
 #include <modelgrow/verify/output_change.hpp>

@@ -5,6 +5,7 @@
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/core/words.hpp>
+#include <modelgrow/detail/json.hpp>
 
 namespace modelgrow::inline v0 {
 

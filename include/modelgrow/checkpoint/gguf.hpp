@@ -3,6 +3,7 @@
 // src/gguf.cpp). "GGUF", u32 version, i64 tensors, i64 values; the values; the tensor infos; padding; the bytes of the
 // tensors.
 #pragma once
+#include <filesystem>
 #include <map>
 #include <memory>
 
