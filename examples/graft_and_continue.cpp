@@ -42,7 +42,7 @@ struct Pair {
 Pair graft_and_train(const fs::path& base, const ClipData& data, const mg::EmbeddingCache& states,
                      const GraftTraining& how, const Settings& s, const std::string& name) {
   Pair pair;
-  const mg::Plan plan = graft_plan(base, mg::TextDesign::cross_attention, states, s.seed);
+  const mg::Plan plan = graft_plan(base, "CrossText", states, s.seed);
   std::cout << "\n" << name << ": the plan (dry run)\n" << plan << std::endl;
   const fs::path with = s.out / name / "with", without = s.out / name / "without";
   const mg::Report written = write_pipeline(plan, base, with);

@@ -26,15 +26,14 @@ struct Settings {
 
 struct Kind {
   std::string name, what;
-  std::optional<mg::TextDesign> design;
+  std::string graft = {};  // by which the language model enters
 };
-const std::vector<Kind> kinds{
-    {"without", "temporal convolution alone", {}},
-    {"cross_attention", "and the language model by a second cross-attention", mg::TextDesign::cross_attention},
-    {"gated", "and the language model by a gated cross-attention", mg::TextDesign::gated},
-    {"decoupled", "and the language model inside the first cross-attention", mg::TextDesign::decoupled},
-    {"concatenated", "and the language model's tokens beside the first text's", mg::TextDesign::concatenated},
-    {"pooled", "and the mean of the language model's states beside the time", mg::TextDesign::pooled}};
+const std::vector<Kind> kinds{{"without", "temporal convolution alone"},
+                              {"cross_attention", "and the language model by a second cross-attention", "CrossText"},
+                              {"gated", "and the language model by a gated cross-attention", "GatedText"},
+                              {"decoupled", "and the language model inside the first cross-attention", "DecoupledText"},
+                              {"concatenated", "and the language model's tokens beside the first text's", "JointText"},
+                              {"pooled", "and the mean of the language model's states beside the time", "PooledText"}};
 
 /// The end of a run.
 struct Losses {
@@ -52,7 +51,7 @@ Runs run_all(const Kind& kind, const ClipData& data, const mg::EmbeddingCache& s
   Runs runs{.kind = kind};
   for (const std::uint64_t seed : s.seeds) {
     const fs::path grown = s.work / kind.name;
-    write_pipeline(graft_plan(s.base, kind.design, states, seed), s.base, grown);
+    write_pipeline(graft_plan(s.base, kind.graft, states, seed), s.base, grown);
     Model model = load_pipeline(grown, Weights::averaged);
     runs.parameters = mg::count_parameters(model.transformer);
     const RunOptions options =

@@ -3,7 +3,7 @@
 // itself, and a fresh model of the grown size, all for the same compute; writes growth.csv, growth.png and growth.md.
 #include <iostream>
 
-#include <modelgrow/expand.hpp>
+#include <modelgrow/grafts.hpp>
 #include <modelgrow/media/png.hpp>
 
 #include "support/curves.hpp"
@@ -37,7 +37,7 @@ mg::Plan deeper_wider(const mg::Schema& s, double noise, std::uint64_t seed) {
   return mg::plan(
       s, mg::InsertBlocks{.every = 2},
       mg::Net2Wider{.space = "ffn", .to = s.space("ffn").space.size * 3 / 2, .noise_db = noise, .seed = seed},
-      mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"kind", "dense"}, {"kernel", "3"}}});
+      mg::Graft<mg::grafts::TemporalConv>{});
 }
 mg::Plan wider(const mg::Schema& s, double noise, std::uint64_t seed) {
   return mg::plan(s,
@@ -54,9 +54,7 @@ const std::vector<Kind> kinds{
     {"depth", "blocks doubled",
      [](const mg::Schema& s, std::uint64_t) { return mg::plan(s, mg::InsertBlocks{.every = 1}); }},
     {"motion", "temporal convolution",
-     [](const mg::Schema& s, std::uint64_t) {
-       return mg::plan(s, mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"kind", "dense"}, {"kernel", "3"}}});
-     }},
+     [](const mg::Schema& s, std::uint64_t) { return mg::plan(s, mg::Graft<mg::grafts::TemporalConv>{}); }},
     {"ffn", "MLPs twice as wide", [](const mg::Schema& s, std::uint64_t seed) { return wider(s, noise_db, seed); }},
     {"ffn-even", "as ffn, copies split evenly, without noise",
      [](const mg::Schema& s, std::uint64_t seed) { return wider(s, 0, seed); }},

@@ -38,9 +38,10 @@ int run(const Settings& s) {
                       "': give its path with --llm (scripts/get-llm prints that of SmolLM2)");
     return text_source(s.llm, how);
   };
-  if (!model.text_encoder) prompts.first_text = source(video.prompt);
-  if (video.takes_second_text()) prompts.second_text = source(video.second_prompt);
-  if (model.text_encoder && !video.takes_second_text() && !s.llm.empty())
+  const auto second = mg::second_text(video.grafts);
+  if (!model.text_encoder) prompts.first_text = source(mg::first_prompt(video.grafts));
+  if (second) prompts.second_text = source(second->prompt);
+  if (model.text_encoder && !second && !s.llm.empty())
     throw mg::error(s.model.string() + ": the model reads no language model; leave --llm away, or graft one first");
   Tape tape(Tape::Mode::infer);
   const auto made = prompts.sample(tape, model, s.texts, s.guidance, s.sample_steps, s.seed);

@@ -110,7 +110,7 @@ int run(const Settings& s) {
   Model old = load_pipeline(s.base, Weights::averaged);
   if (!old.text_encoder)
     throw mg::error(s.base.string() + ": this model has no text encoder of its own to be aligned with");
-  if (old.transformer.config.takes_second_text())
+  if (mg::second_text(old.transformer.config.grafts))
     throw mg::error(s.base.string() +
                     ": this model reads a second text encoder beside its own; give the pipeline that it was grafted "
                     "onto");

@@ -2,24 +2,23 @@
 // Growing pipelines with and without a language model.
 #include "graft.hpp"
 
-#include <modelgrow/expand.hpp>
+#include <modelgrow/grafts.hpp>
 
 namespace example {
 
-mg::Plan graft_plan(const std::filesystem::path& base, std::optional<mg::TextDesign> design,
-                    const mg::EmbeddingCache& states, std::uint64_t seed) {
+mg::Plan graft_plan(const std::filesystem::path& base, const std::string& design, const mg::EmbeddingCache& states,
+                    std::uint64_t seed) {
   if (!model_of(base).text_encoder)
     throw mg::error(base.string() +
                     ": this model reads a language model in place of a text encoder of its own, and nothing is grafted "
                     "beside it here; give a pipeline with text_encoder/");
-  mg::Plan plan = mg::plan(mg::Checkpoint::open(base / "transformer"),
-                           mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"kind", "dense"}}});
-  if (design)
-    plan.apply(mg::GraftTextEncoder{.width = states.width(),
-                                    .max_length = states.manifest().max_length,
-                                    .design = *design,
-                                    .prompt = mg::to_json(states.manifest()),
-                                    .seed = seed});
+  mg::Plan plan = mg::plan(mg::Checkpoint::open(base / "transformer"), mg::Graft<mg::grafts::TemporalConv>{});
+  if (design.empty()) return plan;
+  const mg::OperatorKind& graft = mg::find_operator(mg::known_grafts(), design, "graft");
+  mg::detail::json options{{"width", states.width()}, {"prompt", mg::to_json(states.manifest())}, {"seed", seed}};
+  for (const auto& field : graft.fields)  // what stands for a whole caption has no length
+    if (field.key == "max_length") options["max_length"] = states.manifest().max_length;
+  graft.from_json(options, design).apply(plan);
   return plan;
 }
 
@@ -33,7 +32,7 @@ mg::Report write_pipeline(const mg::Plan& plan, const std::filesystem::path& bas
 
 RunOptions graft_run(const GraftTraining& how, const Model& model, const mg::EmbeddingCache& states, std::string name,
                      std::filesystem::path start_from, std::uint64_t seed) {
-  const bool joined = model.transformer.y_weight_2.has_value();
+  const bool joined = mg::takes_schedule(model.transformer);
   return {.name = std::move(name),
           .steps = how.steps,
           .batch = how.batch,
@@ -43,7 +42,7 @@ RunOptions graft_run(const GraftTraining& how, const Model& model, const mg::Emb
           .ema_decay = how.ema_decay,
           .augmentation = how.augmentation,
           .second_text = text_source(states),
-          .first_text_dropout = model.transformer.config.takes_second_text() ? how.first_text_dropout : 0,
+          .first_text_dropout = mg::second_text(model.transformer.config.grafts) ? how.first_text_dropout : 0,
           .anneal = joined ? std::optional(mg::LogitAnneal{.steps = how.steps / 2}) : std::nullopt,
           .seed = seed,
           .evaluate_every = (how.steps + how.evaluations - 1) / how.evaluations,

@@ -3,18 +3,17 @@
 #pragma once
 #include <optional>
 
-#include <modelgrow/grow/operators/graft_text_encoder.hpp>
-#include <modelgrow/grow/report.hpp>
+#include <modelgrow/grafts.hpp>
 
 #include "pipeline.hpp"
 #include "text_source.hpp"
 
 namespace example {
 
-/// The growth of both; without a design no language model is grafted. Throws modelgrow::error for a base without a text
-/// encoder of its own.
-mg::Plan graft_plan(const std::filesystem::path& base, std::optional<mg::TextDesign> design,
-                    const mg::EmbeddingCache& states, std::uint64_t seed);
+/// The growth of both; `design` names the graft by which a language model enters ("CrossText"), empty: none is grafted.
+/// Throws modelgrow::error for a base without a text encoder of its own.
+mg::Plan graft_plan(const std::filesystem::path& base, const std::string& design, const mg::EmbeddingCache& states,
+                    std::uint64_t seed);
 
 /// Grows the transformer of a pipeline folder into a new one; the text encoder goes along, if it is read.
 mg::Report write_pipeline(const mg::Plan& plan, const std::filesystem::path& base, const std::filesystem::path& to);

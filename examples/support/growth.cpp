@@ -5,7 +5,7 @@
 #include <chrono>
 #include <iostream>
 
-#include <modelgrow/expand.hpp>
+#include <modelgrow/grafts.hpp>
 
 namespace fs = std::filesystem;
 
@@ -21,7 +21,7 @@ mg::Plan plan_of(const mg::Schema& base, const GrowthOptions& o) {
   const std::int64_t ffn = base.space("ffn").space.size;
   return mg::plan(base, mg::InsertBlocks{.every = 2},
                   mg::Net2Wider{.space = "ffn", .to = o.ffn ? o.ffn : ffn * 3 / 2, .noise_db = 20, .seed = o.seed},
-                  mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"kind", "dense"}, {"kernel", "3"}}});
+                  mg::Graft<mg::grafts::TemporalConv>{});
 }
 }  // namespace
 

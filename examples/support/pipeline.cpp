@@ -22,7 +22,7 @@ mg::StditConfig video_config(const std::filesystem::path& pipeline) {
 
 Model model_of(const std::filesystem::path& pipeline) {
   const mg::StditConfig video = video_config(pipeline);
-  if (!video.prompt.empty()) return Model(video);
+  if (!mg::first_prompt(video.grafts).empty()) return Model(video);
   mg::ByteEncoderConfig text;
   const auto text_path = pipeline / "text_encoder";
   mg::read_config(text, mg::Checkpoint::open(text_path).config(), text_path.string());
@@ -41,7 +41,7 @@ Model load_pipeline(const std::filesystem::path& pipeline, Weights which) {
 }
 
 void copy_text_encoder(const std::filesystem::path& pipeline, const std::filesystem::path& to) {
-  if (video_config(to).prompt.empty())
+  if (mg::first_prompt(video_config(to).grafts).empty())
     std::filesystem::copy(pipeline / "text_encoder", to / "text_encoder", std::filesystem::copy_options::recursive);
 }
 

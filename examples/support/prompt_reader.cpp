@@ -19,7 +19,7 @@ PromptReader::Texts PromptReader::read(Tape& tape, Model& model, const std::vect
   };
   Texts texts;
   texts.first = model.text_encoder ? model.text_encoder->encode(tape, captions) : read_from(first_text, "first");
-  if (model.transformer.config.takes_second_text()) texts.second = read_from(second_text, "second");
+  if (mg::second_text(model.transformer.config.grafts)) texts.second = read_from(second_text, "second");
   return texts;
 }
 

@@ -34,8 +34,7 @@ double step_flops(const Model& trained, std::int64_t batch) {
     const auto states =
         model.text_encoder ? model.text_encoder->encode(tape, captions) : of_width(video.caption_channels);
     mg::TextStates<float, Counter> second;
-    if (video.takes_second_text())
-      second = of_width(std::max(video.second_text.caption_channels, video.pooled_channels));
+    if (const auto read = mg::second_text(video.grafts)) second = of_width(read->width);
     return mg::mse(tape, model.transformer.forward(tape, tape.constant(clips), time, states, second), clips);
   });
 }
@@ -108,7 +107,7 @@ RunResult train(Model& model, const ClipData& data, const RunOptions& o) {
     if (last || (o.evaluate_every > 0 && r.step % o.evaluate_every == 0)) measure(r.step);
   });
   const auto outcome = trainer.run([&](Tape& t, std::int64_t step) {
-    if (o.anneal) model.transformer.set_text_bias((*o.anneal)(step));
+    if (o.anneal) mg::set_text_bias(model.transformer, (*o.anneal)(step));
     return task.loss(t, model, std::uint64_t(step));
   });
   result.stopped = outcome == mg::Trainer<Model, float, Device>::Outcome::stopped;

@@ -54,7 +54,7 @@ TEST_CASE("the graft job proves, trains with and without, judges, and its model 
   const auto r = files.job(files.llm);
   INFO(r.output);
   REQUIRE(r.code == 0);
-  CHECK(says(r.output, "GraftTextEncoder", "EXACT", "output differs by 0 absolute", "words never trained on"));
+  CHECK(says(r.output, "CrossText", "EXACT", "output differs by 0 absolute", "words never trained on"));
   const auto found = report(files.scratch / "out/report.json");
   for (const char* part : {"clips", "digits"}) {
     CHECK(found[part]["output_change"] == 0.0);

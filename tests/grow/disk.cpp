@@ -11,7 +11,6 @@
 #include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
-#include <modelgrow/grow/operators/zero_init_layer.hpp>
 #include <modelgrow/grow/outputs.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 
@@ -214,7 +213,7 @@ TEST_CASE("a failure in the middle leaves nothing") {
                  d["final.table"] = tiny::raw(DType::i32, Shape{2, 6}, 48);
                }),
                "has type I32 and one of its axes grows"));
-    const Plan conv = plan(s, ZeroInitLayer{.layer = "conv"});
+    const Plan conv = plan(s, tiny::AddConv{});
     auto d = tiny::to_dict<float>(s, tiny::random_state(s));
     d["blocks.0.conv.bias"] = tiny::raw(DType::f32, Shape{6}, 24);
     tiny::write_dict(scratch.path / "odd/model.safetensors", d);

@@ -5,7 +5,6 @@
 #include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
-#include <modelgrow/grow/operators/zero_init_layer.hpp>
 #include <modelgrow/grow/outputs.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 
@@ -145,7 +144,7 @@ TEST_CASE("traps built wrong on purpose are caught") {
   }
   SECTION("a new layer that is open, or dead") {
     const tiny::Config plain;
-    const auto added = grown(plan(tiny::schema(plain), ZeroInitLayer{.layer = "cross", .arguments = {{"text", "4"}}}));
+    const auto added = grown(plan(tiny::schema(plain), tiny::AddCross{.text = 4}));
     CHECK(added.check().max_residual == 0);
     CHECK(says(
         added.after([](StateDict& d) { reinterpret_cast<double*>(d["blocks.0.cross.proj.bias"].bytes.data())[0] = 1; }),

@@ -6,7 +6,6 @@
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
-#include <modelgrow/grow/operators/zero_init_layer.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tiny.hpp"
@@ -31,7 +30,6 @@ struct Live {
     for (const auto& space : s.spaces) v.space(space.space, space.rules);
     for (auto& [name, p] : self.all) v(name, p);
   }
-  static std::vector<SchemaOption> options(const Live& self) { return tiny::schema(self.config).options; }
   Parameter<T, D>& at(std::string_view name) {
     for (auto& [n, p] : all)
       if (n == name) return p;
@@ -148,7 +146,7 @@ TEMPLATE_TEST_CASE("model, optimizer and averages grow together", "", Cpu, Elsew
   const auto gradient = before.at("blocks.1.mlp.fc1.weight");
   const Schema s = live_schema(run.model);
   const Plan p = plan(s, InsertBlocks{.every = 1}, Net2Wider{.space = "ffn", .to = 7, .splits = Splits::dyadic},
-                      ZeroInitLayer{.layer = "conv"}, Net2Wider{.space = "hidden", .to = 12, .noise_db = 20});
+                      tiny::AddConv{}, Net2Wider{.space = "hidden", .to = 12, .noise_db = 20});
   const Report report = grow(p, run.model, GrowOptions{.prefix = prefix}, run.ema, run.optimizer);
 
   const auto expected = grow_weights(p, before);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <modelgrow/core/rng.hpp>
+#include <modelgrow/grow/plan.hpp>
 #include <modelgrow/grow/state.hpp>
 #include <string>
 #include <vector>
@@ -82,23 +83,45 @@ inline Schema schema(const Config& c) {
   s.spaces.push_back(SpaceSpec{.space = {.name = "heads", .size = c.heads}, .rules = {.tied_to = "hidden"}});
   s.spaces.push_back(SpaceSpec{.space = {.name = "ffn", .size = c.ffn}, .rules = {}});
   if (c.text) s.spaces.push_back(SpaceSpec{.space = {.name = "text", .size = c.text}, .rules = {}});
-  s.options.push_back(SchemaOption{.name = "conv",
-                                   .summary = "depthwise convolution over tokens; no arguments",
-                                   .switched_on = [](const Schema& old, const SchemaOption::Arguments&) {
-                                     Config with = config_of(old);
-                                     with.conv = true;
-                                     return schema(with);
-                                   }});
-  s.options.push_back(SchemaOption{.name = "cross",
-                                   .summary = "second cross-attention; text=<width>",
-                                   .switched_on = [](const Schema& old, const SchemaOption::Arguments& a) {
-                                     Config with = config_of(old);
-                                     if (!a.contains("text")) throw plan_error("layer 'cross' needs text=<width>");
-                                     with.text = std::stoll(a.at("text"));
-                                     return schema(with);
-                                   }});
   return s;
 }
+
+/// What an operator does that adds a layer: the parameters that the model has with it and not without.
+inline void add_layer(Plan& plan, const std::string& branch, const Config& with, std::uint64_t seed = 0) {
+  const Schema now = plan.schema(), then = schema(with);
+  std::vector<ParamSpec> parameters;
+  std::vector<SpaceSpec> spaces;
+  for (auto p : then.parameters)
+    if (!now.find(p.name)) {
+      p.dtype = now.parameters[0].dtype;
+      p.info.stream.branch = branch;
+      parameters.push_back(std::move(p));
+    }
+  for (const auto& s : then.spaces)
+    if (std::none_of(now.spaces.begin(), now.spaces.end(), [&](const auto& o) { return o.space.name == s.space.name; }))
+      spaces.push_back(s);
+  plan.add(std::move(parameters), std::move(spaces), seed);
+}
+/// A depthwise convolution over tokens.
+struct AddConv {
+  static constexpr std::string_view name = "AddConv";
+  void apply(Plan& plan) const {
+    Config with = config_of(plan.schema());
+    with.conv = true;
+    add_layer(plan, "conv", with);
+  }
+};
+/// A cross-attention to states of this width.
+struct AddCross {
+  static constexpr std::string_view name = "AddCross";
+  std::int64_t text = 0;
+  std::uint64_t seed = 0;
+  void apply(Plan& plan) const {
+    Config with = config_of(plan.schema());
+    with.text = text;
+    add_layer(plan, "cross", with, seed);
+  }
+};
 
 /// Parameters as numbers of type S (double, float, or Var for gradients).
 template <class S>

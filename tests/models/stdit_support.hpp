@@ -36,6 +36,17 @@ void randomise(M& model, std::uint64_t seed, double scale = 0.25) {
   });
 }
 
+/// A parameter by its name.
+template <class T>
+mg::Parameter<T, mg::Cpu>& at(mg::Stdit<T, mg::Cpu>& model, std::string_view name) {
+  mg::Parameter<T, mg::Cpu>* found = nullptr;
+  mg::for_each_parameter(model, [&](const std::string& path, auto& p) {
+    if (path == name) found = &p;
+  });
+  if (!found) throw mg::error("there is no parameter '" + std::string(name) + "'");
+  return *found;
+}
+
 template <class T>
 mg::Tensor<T, mg::Cpu> random_tensor(mg::Shape shape, std::uint64_t seed) {
   mg::Tensor<T, mg::Cpu> t(std::move(shape));
@@ -59,8 +70,7 @@ struct Inputs {
     t.data()[1] = T(37);
     lengths.data()[0] = 5;
     lengths.data()[1] = 3;
-    const std::int64_t width = std::max(c.second_text.caption_channels, c.pooled_channels);
-    if (c.takes_second_text()) states_2 = random_tensor<T>({2, 5, width}, seed + 2);
+    if (const auto second = mg::second_text(c.grafts)) states_2 = random_tensor<T>({2, 5, second->width}, seed + 2);
   }
   mg::TextStates<T, mg::Cpu> text(mg::Tape<T, mg::Cpu>& tape) const { return {tape.constant(states), lengths, {}}; }
   mg::TextStates<T, mg::Cpu> text_2(mg::Tape<T, mg::Cpu>& tape) const {

@@ -30,7 +30,7 @@ struct TinyRun {
 };
 
 struct TinyRunOptions {
-  TemporalConvOptions::Kind conv = TemporalConvOptions::Kind::depthwise;
+  grafts::ConvKind conv = grafts::ConvKind::depthwise;
   Activations activations = Activations::keep;
   std::int64_t steps = 2;
 };
@@ -57,8 +57,8 @@ TinyRun tiny_run(const TinyRunOptions& options) {
   video.pred_sigma = false;
   video.caption_channels = 12;
   video.model_max_length = 14;
-  video.temporal_conv = {.kind = options.conv, .kernel = 3, .padding = Padding::causal};
-  video.second_text = {.caption_channels = 12, .model_max_length = 14};
+  video = with_grafts(video, Graft<grafts::TemporalConv>{{.kind = options.conv}},
+                      Graft<grafts::CrossText>{{.width = 12, .max_length = 14}});
   TextToVideo<T, D> model(video, ByteEncoderConfig{.width = 12, .depth = 1, .num_heads = 2, .max_length = 14});
   model.transformer.activations = options.activations;
   for_each_parameter(model, [](const std::string& path, auto& p) {

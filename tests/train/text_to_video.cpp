@@ -37,9 +37,7 @@ Pipeline<D> pipeline() {
                                      .num_heads = 2,
                                      .pred_sigma = false,
                                      .caption_channels = 16,
-                                     .model_max_length = 12,
-                                     .temporal_conv = {},
-                                     .second_text = {}},
+                                     .model_max_length = 12},
                      mg::ByteEncoderConfig{.width = 16, .depth = 1, .num_heads = 2, .max_length = 12});
 }
 

@@ -4,13 +4,13 @@
 #include <map>
 
 #include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/families/all.hpp>
+#include <modelgrow/grafts/all.hpp>
 #include <modelgrow/grow/live.hpp>
-#include <modelgrow/grow/operators/graft_text_encoder.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/write.hpp>
-#include <modelgrow/models/families.hpp>
 #include <modelgrow/models/stdit.hpp>
 #include <modelgrow/models/stdit_config.hpp>
 #include <modelgrow/train/ema.hpp>
@@ -37,39 +37,32 @@ mg::Stdit<T, Cpu> random_model(mg::StditConfig config = tiny_config()) {
   return model;
 }
 
-struct Graft {
+using mg::Graft;
+using mg::grafts::CrossText, mg::grafts::DecoupledText, mg::grafts::GatedText, mg::grafts::JointText,
+    mg::grafts::PooledText, mg::grafts::Refiner;
+constexpr mg::grafts::TextOptions six{.width = 6, .max_length = 9};
+
+struct Case {
   std::string name;
   std::function<mg::Plan(const mg::Schema&)> plan;
   std::vector<std::string> opens;  // ends of the new parameters that have a gradient at the first step
 };
 
-std::vector<Graft> grafts() {
-  using namespace mg;
-  const auto graft = [](GraftTextEncoder g) {
-    g.width = 6;
-    g.max_length = 9;
-    g.seed = 3;
-    return [g](const Schema& s) { return plan(s, g); };
-  };
+std::vector<Case> cases() {
+  const auto with = [](auto... ops) { return [=](const mg::Schema& s) { return mg::plan(s, ops...); }; };
   const std::vector<std::string> proj{"cross_attn_2.proj.weight", "cross_attn_2.proj.bias"},
-      gates{"adaLN_modulation.1.weight", "adaLN_modulation.1.bias"};
+      gates{"adaLN_modulation.1.weight", "adaLN_modulation.1.bias"},
+      gate{"cross_attn_2.gate", "cross_attn_2.proj.bias"};
   return {
-      {"second cross-attention", graft({}), proj},
-      {"gated", graft({.design = TextDesign::gated}), {"cross_attn_2.gate", "cross_attn_2.proj.bias"}},
-      {"decoupled", graft({.design = TextDesign::decoupled}), {"v_linear.weight", "v_linear.bias"}},
-      {"concatenated", graft({.design = TextDesign::concatenated}), {}},
-      {"pooled", graft({.design = TextDesign::pooled}), {"y_pooler.proj.weight", "y_pooler.proj.bias"}},
-      {"second cross-attention with a refiner", graft({.refiner = 2}), proj},
-      {"refiner behind the first projection",
-       [](const Schema& s) {
-         return plan(s, ZeroInitLayer{.layer = "y_refiner", .arguments = {{"depth", "2"}}});
-       },
-       gates},
-      {"refiner behind the projection of a graft",
-       [](const Schema& s) {
-         return plan(s, GraftTextEncoder{.width = 6, .design = TextDesign::gated}, ZeroInitLayer{.layer = "y_refiner"});
-       },
-       {"cross_attn_2.gate", "cross_attn_2.proj.bias", gates[0], gates[1]}},
+      {"second cross-attention", with(Graft<CrossText>{six, 3}), proj},
+      {"gated", with(Graft<GatedText>{six, 3}), gate},
+      {"decoupled", with(Graft<DecoupledText>{six, 3}), {"v_linear.weight", "v_linear.bias"}},
+      {"concatenated", with(Graft<JointText>{six, 3}), {}},
+      {"pooled", with(Graft<PooledText>{{.width = 6}, 3}), {"y_pooler.proj.weight", "y_pooler.proj.bias"}},
+      {"second cross-attention with a refiner", with(Graft<CrossText>{{.width = 6, .max_length = 9, .refiner = 2}, 3}),
+       proj},
+      {"refiner behind the first projection", with(Graft<Refiner>{}), gates},
+      {"refiner beside a graft", with(Graft<GatedText>{six}, Graft<Refiner>{}), {gate[0], gate[1], gates[0], gates[1]}},
   };
 }
 
@@ -107,7 +100,7 @@ void descend(mg::Stdit<double, Cpu>& model, int steps) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("every graft leaves STDiT as it is, bit for bit", "", double, float) {
-  for (const auto& graft : grafts()) {
+  for (const auto& graft : cases()) {
     INFO(graft.name);
     auto before = random_model<TestType>(), after = before;
     const mg::Plan plan = graft.plan(mg::schema(before));
@@ -123,7 +116,7 @@ TEMPLATE_TEST_CASE("every graft leaves STDiT as it is, bit for bit", "", double,
 }
 
 TEST_CASE("grafts learn at once: exactly one factor of each branch is zero") {
-  for (const auto& graft : grafts()) {
+  for (const auto& graft : cases()) {
     if (graft.opens.empty()) continue;
     auto model = random_model<double>();
     const mg::Schema before = mg::schema(model);
@@ -157,7 +150,7 @@ TEST_CASE("grafts learn at once: exactly one factor of each branch is zero") {
 TEST_CASE("concatenated tokens learn as their logit bias rises, which the optimizer leaves alone") {
   auto model = random_model<double>();
   const mg::Schema before = mg::schema(model);
-  mg::grow(mg::plan(before, mg::GraftTextEncoder{.width = 6, .design = mg::TextDesign::concatenated}), model);
+  mg::grow(mg::plan(before, Graft<JointText>{{.width = 6}}), model);
   const auto each_new = [&](auto&& check) {
     mg::for_each_parameter(model, [&](const std::string& path, const auto& p) {
       if (!p.trained() || before.find(path)) return;
@@ -169,42 +162,44 @@ TEST_CASE("concatenated tokens learn as their logit bias rises, which the optimi
   descend(model, 1);
   each_new([](double g) { CHECK(g == 0); });
   const mg::LogitAnneal anneal{.steps = 10};
-  model.set_text_bias(anneal(1));
+  mg::set_text_bias(model, anneal(1));
   descend(model, 2);
   each_new([](double g) { CHECK(g > 0); });
-  CHECK(model.y_weight_2->weight.value.data()[0] == std::exp(0.9 * -8.0));
-  model.set_text_bias(anneal(10));
-  CHECK(model.y_weight_2->weight.value.data()[0] == 1);
-  model.set_text_bias(anneal(0));
-  CHECK(model.y_weight_2->weight.value.data()[0] == 0);
-  CHECK(says(message_of<mg::shape_error>([] { random_model<float>().set_text_bias(0); }), "concatenated"));
-  CHECK(says(message_of<mg::shape_error>([&] { model.set_text_bias(std::nan("")); }), "logit bias", "nan"));
-  CHECK_THROWS_AS(model.set_text_bias(INFINITY), mg::shape_error);
+  CHECK(at(model, "y_weight_2.weight").value.data()[0] == std::exp(0.9 * -8.0));
+  mg::set_text_bias(model, anneal(10));
+  CHECK(at(model, "y_weight_2.weight").value.data()[0] == 1);
+  mg::set_text_bias(model, anneal(0));
+  CHECK(at(model, "y_weight_2.weight").value.data()[0] == 0);
+  CHECK(says(message_of<mg::shape_error>([] {
+               auto plain = random_model<float>();
+               mg::set_text_bias(plain, 0);
+             }),
+             "JointText"));
+  CHECK(says(message_of<mg::shape_error>([&] { mg::set_text_bias(model, std::nan("")); }), "logit bias", "nan"));
+  CHECK_THROWS_AS(mg::set_text_bias(model, INFINITY), mg::shape_error);
 }
 
 TEST_CASE("averages and files hold the weight of concatenated tokens that the model has") {
-  auto config = tiny_config();
-  config.second_text = {
-      .caption_channels = 6, .model_max_length = 9, .entry = mg::StditConfig::TextEntry::concatenated};
+  const auto config = mg::with_grafts(tiny_config(), Graft<JointText>{six});
   auto model = random_model<double>(config);
-  model.set_text_bias(-INFINITY);
+  mg::set_text_bias(model, -INFINITY);
   mg::AdamW<double, Cpu> adam(model, {});
   mg::Ema<double, Cpu> ema(model, adam);
-  model.set_text_bias(-1);
+  mg::set_text_bias(model, -1);
   ema.update(model, adam);
   CHECK(ema.averages().at("y_weight_2.weight").data()[0] == std::exp(-1.0));
   const modelgrow::testing::TemporaryDirectory scratch;
   mg::save(scratch / "model.safetensors", model);
   auto loaded = random_model<double>(config);
   mg::load(loaded, mg::Checkpoint::open(scratch / "model.safetensors"));
-  CHECK(loaded.y_weight_2->weight.value.data()[0] == std::exp(-1.0));
+  CHECK(at(loaded, "y_weight_2.weight").value.data()[0] == std::exp(-1.0));
 }
 
 TEST_CASE("a graft can be trained alone first, but not its projector alone: the zero factor must learn with it") {
   const bool alone = GENERATE(false, true);
   auto model = random_model<double>();
   const mg::Schema before = mg::schema(model);
-  mg::grow(mg::plan(before, mg::GraftTextEncoder{.width = 6}), model);
+  mg::grow(mg::plan(before, Graft<CrossText>{{.width = 6}}), model);
   const auto old = model;
   mg::for_each_parameter(model, [](const std::string&, auto& p) { p.value = p.value.clone(); });
   mg::freeze(model, "*");
@@ -232,19 +227,17 @@ TEST_CASE("a graft on disk is the graft of the live model, and the prompt travel
   mg::save(scratch / "base" / "model.safetensors", before);
   mg::detail::write_file(scratch / "base" / "config.json", mg::config_text(before.config));
   const auto in = mg::Checkpoint::open(scratch / "base");
-  const mg::Plan plan = mg::plan(in, mg::GraftTextEncoder{.width = 6,
-                                                          .max_length = 9,
-                                                          .design = mg::TextDesign::gated,
-                                                          .refiner = 1,
-                                                          .prompt = R"({"template": "a clip of {}", "layers": [-2]})",
-                                                          .seed = 3});
+  const mg::Plan plan = mg::plan(
+      in,
+      Graft<GatedText>{
+          {.width = 6, .max_length = 9, .refiner = 1, .prompt = R"({"template": "a clip of {}", "layers": [-2]})"}, 3});
   CHECK(plan.write(in, scratch / "grown").max_residual == 0);
   const auto out = mg::Checkpoint::open(scratch / "grown");
   mg::StditConfig config;
   mg::read_config(config, out.config(), "grown");
-  CHECK(config.second_text.entry == mg::StditConfig::TextEntry::gated);
-  CHECK(config.second_text.refiner == 1);
-  CHECK(config.second_prompt == R"({"template":"a clip of {}","layers":[-2]})");
+  REQUIRE(config.grafts.size() == 1);
+  CHECK(config.grafts[0].name == "GatedText");
+  CHECK(mg::second_text(config.grafts)->prompt == R"({"template":"a clip of {}","layers":[-2]})");
   mg::Stdit<float, Cpu> loaded(config);
   mg::load(loaded, out);
   auto live = before;
@@ -257,21 +250,22 @@ TEST_CASE("a graft on disk is the graft of the live model, and the prompt travel
   more.write(out, scratch / "more");
   mg::StditConfig later;
   mg::read_config(later, mg::Checkpoint::open(scratch / "more").config(), "more");
-  CHECK(later.second_prompt == config.second_prompt);
+  CHECK(later.grafts == config.grafts);
   CHECK(later.depth == 3);
 }
 
 TEMPLATE_TEST_CASE("models with trained grafts grow on exactly", "", double, float) {
-  using Entry = mg::StditConfig::TextEntry;
-  auto config = tiny_config();
-  config.second_text = {.caption_channels = 6,
-                        .model_max_length = 9,
-                        .entry = GENERATE(Entry::cross_attention, Entry::gated, Entry::decoupled, Entry::concatenated),
-                        .refiner = 1};
-  config.text_refiner = 1;
-  config.pooled_channels = 6;
+  const mg::grafts::TextOptions refined{.width = 6, .max_length = 9, .refiner = 1};
+  const int design = GENERATE(0, 1, 2, 3);
+  const auto with = [](const auto& text) {
+    return mg::with_grafts(tiny_config(), text, Graft<Refiner>{{.depth = 1}}, Graft<PooledText>{{.width = 6}});
+  };
+  const auto config = design == 0   ? with(Graft<CrossText>{refined})
+                      : design == 1 ? with(Graft<GatedText>{refined})
+                      : design == 2 ? with(Graft<DecoupledText>{refined})
+                                    : with(Graft<JointText>{refined});
   auto before = random_model<TestType>(config);
-  if (config.second_text.entry == Entry::concatenated) before.set_text_bias(-0.5);
+  if (mg::takes_schedule(before)) mg::set_text_bias(before, -0.5);
   const auto s = mg::schema(before);
   for (const mg::Plan& plan :
        {mg::plan(s, mg::InsertBlocks{.every = 1}), mg::plan(s, mg::Net2Wider{.space = "hidden", .to = 48}),
@@ -288,11 +282,11 @@ TEMPLATE_TEST_CASE("models with trained grafts grow on exactly", "", double, flo
 
 TEST_CASE("grafts that are wrong on purpose are caught") {
   const auto before = random_model<double>();
-  const auto plan = mg::plan(mg::schema(before), mg::GraftTextEncoder{.width = 6, .design = mg::TextDesign::gated});
+  const auto plan = mg::plan(mg::schema(before), Graft<GatedText>{{.width = 6}});
   auto old = before, after = before;
   mg::grow(plan, after);
   mg::for_each_parameter(after, [](const std::string&, auto& p) { p.value = p.value.clone(); });
-  after.blocks[1].gated_attn_2->gate.value.data()[1] = 1e-3;
+  at(after, "blocks.1.cross_attn_2.gate").value.data()[1] = 1e-3;
   const Inputs<double> in(after.config);
   const auto found = mg::forward_check<double, Cpu>(plan, old, after, runner(in));
   REQUIRE_FALSE(found.passed());
@@ -302,25 +296,53 @@ TEST_CASE("grafts that are wrong on purpose are caught") {
 TEST_CASE("grafts that make no sense are refused with the reason") {
   const auto s = mg::schema(random_model<float>());
   const auto refused = [&](auto&&... ops) { return message_of<mg::plan_error>([&] { mg::plan(s, ops...); }); };
-  using mg::GraftTextEncoder;
-  const GraftTextEncoder six{.width = 6, .prompt = R"({"a": 1})"};
-  CHECK(says(refused(GraftTextEncoder{}), "width 0"));
-  CHECK(says(refused(six, six), "is there already"));
-  CHECK(says(refused(GraftTextEncoder{.width = 6, .design = mg::TextDesign::pooled, .refiner = 1}), "no tokens"));
-  CHECK(says(refused(six, GraftTextEncoder{.width = 7, .design = mg::TextDesign::pooled}), "one encoder", "6", "7"));
-  CHECK(says(refused(six, GraftTextEncoder{.width = 6, .design = mg::TextDesign::pooled, .prompt = R"({"a": 2})"}),
-             R"({"a":1})", R"({"a":2})"));
-  CHECK(says(refused(GraftTextEncoder{.width = 6, .prompt = "read this"}), "prompt", "JSON"));
-  CHECK(says(refused(mg::ZeroInitLayer{.layer = "y_refiner_2"}), "cross_attn_2 first"));
-  CHECK(says(refused(mg::ZeroInitLayer{.layer = "cross_attn_2",
-                                       .arguments = {{"caption_channels", "6"}, {"entry", "sideways"}}}),
-             "'sideways'", "decoupled"));
+  const Graft<CrossText> told{{.width = 6, .prompt = R"({"a": 1})"}};
+  CHECK(says(refused(Graft<CrossText>{}), "width 0"));
+  CHECK(says(refused(told, told), "already"));
+  CHECK(says(refused(told, Graft<PooledText>{{.width = 7}}), "one encoder", "6", "7"));
+  CHECK(says(refused(told, Graft<PooledText>{{.width = 6, .prompt = R"({"a": 2})"}}), R"({"a":1})", R"({"a":2})"));
+  CHECK(says(refused(Graft<CrossText>{{.width = 6, .prompt = "read this"}}), "prompt", "JSON"));
+}
+
+TEST_CASE("configurations from before the record still open, and are written as records") {
   const auto parsed = [](const std::string& text) {
-    return message_of<mg::format_error>([&] {
-      mg::StditConfig c;
-      mg::read_config(c, text, "here");
-    });
+    mg::StditConfig c;
+    mg::read_config(c, text, "here");
+    return c;
   };
-  CHECK(says(parsed(R"({"second_text": {"caption_channels": 6, "entry": "sideways"}})"), "here", "sideways", "gated"));
-  CHECK(says(parsed(R"({"pooled_channels": 5, "second_text": {"caption_channels": 6}})"), "here", "one encoder"));
+  const auto refused = [&](const std::string& text) { return message_of<mg::format_error>([&] { parsed(text); }); };
+  CHECK(says(refused(R"({"second_text": {"caption_channels": 6, "entry": "sideways"}})"), "here", "sideways", "gated"));
+  CHECK(says(refused(R"({"temporal_conv": {"kernel": 2.5}})"), "kernel", "2.5"));
+  for (const char* entry : {"cross_attention", "gated", "decoupled", "concatenated"}) {
+    INFO(entry);
+    const std::string text =
+        R"({"input_size": [4, 8, 8], "in_channels": 3, "hidden_size": 24, "depth": 2, "num_heads": 2,
+            "mlp_ratio": 2.5, "pred_sigma": false, "caption_channels": 10, "model_max_length": 7,
+            "temporal_conv": {"kind": "dense", "kernel": 5, "padding": "centred"}, "text_refiner": 1,
+            "pooled_channels": 6, "second_prompt": {"a": 1}, "prompt": {"b": 2},
+            "second_text": {"caption_channels": 6, "model_max_length": 9, "refiner": 1, "entry": ")" +
+        std::string(entry) + "\"}}";
+    const auto config = parsed(text);
+    CHECK(config.grafts.size() == 5);
+    CHECK(mg::second_text(config.grafts)->prompt == R"({"a":1})");
+    CHECK(mg::first_prompt(config.grafts) == R"({"b":2})");
+    const mg::Schema live = mg::schema(mg::Stdit<float, mg::Meta>(config));
+    const mg::Names names = mg::names_of(live);
+    for (const std::string& kept : {text, mg::config_text(config)}) {
+      const mg::Schema read = mg::family_of(names, kept, "old").schema(names, kept, "old");
+      CHECK(read.grafts == config.grafts);
+      REQUIRE(read.parameters.size() == live.parameters.size());
+      for (const auto& p : live.parameters) {
+        INFO(p.name);
+        const auto* q = read.find(p.name);
+        REQUIRE(q);
+        CHECK(q->info.purpose == p.info.purpose);
+        CHECK(q->shape() == p.shape());
+        for (std::size_t a = 0; a < p.info.axes.size(); ++a)
+          for (const char* space : {"hidden", "heads", "ffn"})
+            CHECK(q->info.axes[a].extent.mentions(space) == p.info.axes[a].extent.mentions(space));
+      }
+      CHECK(mg::plan(read, mg::InsertBlocks{.every = 1}).certificate().exactness == mg::Exactness::exact);
+    }
+  }
 }

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <map>
 
+#include <modelgrow/grafts/all.hpp>
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
-#include <modelgrow/grow/operators/zero_init_layer.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/models/stdit.hpp>
 #include <modelgrow/train/adamw.hpp>
@@ -21,6 +21,8 @@ using namespace test;
 using mg::Cpu;
 
 namespace {
+
+using Conv = mg::Graft<mg::grafts::TemporalConv>;
 
 template <class T>
 mg::Stdit<T, Cpu> random_model(std::uint64_t seed = 5) {
@@ -41,16 +43,16 @@ std::vector<std::pair<std::string, std::function<mg::Plan(const mg::Schema&)>>> 
       {"hidden x3",
        [](const Schema& s) { return plan(s, Net2Wider{.space = "hidden", .to = 72, .splits = Splits::dyadic}); }},
       {"heads", [](const Schema& s) { return plan(s, Net2Wider{.space = "heads", .to = 4, .noise_db = 20}); }},
-      {"conv", [](const Schema& s) { return plan(s, ZeroInitLayer{.layer = "conv_temp"}); }},
+      {"conv", [](const Schema& s) { return plan(s, Conv{}); }},
       {"conv depthwise",
        [](const Schema& s) {
-         return plan(s, ZeroInitLayer{.layer = "conv_temp",
-                                      .arguments = {{"kind", "depthwise"}, {"kernel", "5"}, {"padding", "centred"}}});
+         return plan(s,
+                     Conv{{.kind = grafts::ConvKind::depthwise, .kernel = 5, .padding = grafts::ConvPadding::centred}});
        }},
       {"all",
        [](const Schema& s) {
-         return plan(s, InsertBlocks{.every = 2}, Net2Wider{.space = "ffn", .to = 71, .noise_db = 20},
-                     ZeroInitLayer{.layer = "conv_temp"}, Net2Wider{.space = "hidden", .to = 48, .noise_db = 30},
+         return plan(s, InsertBlocks{.every = 2}, Net2Wider{.space = "ffn", .to = 71, .noise_db = 20}, Conv{},
+                     Net2Wider{.space = "hidden", .to = 48, .noise_db = 30},
                      InsertBlocks{.count = 1, .placement = Placement::suffix});
        }},
   };
@@ -172,17 +174,15 @@ TEST_CASE("growths that STDiT cannot survive are refused with the reason") {
   CHECK_THAT(message(mg::Net2Wider{.space = "heads", .to = 3}), Contains("4"));
   CHECK_THAT(message(mg::Net2Wider{.space = "fnn", .to = 100}), Contains("hidden") && Contains("ffn"));
   CHECK_THAT(message(mg::Net2Wider{.space = "ffn", .to = 10}), Contains("60"));
-  CHECK_THAT(message(mg::ZeroInitLayer{.layer = "conv"}), Contains("conv_temp"));
-  CHECK_THAT(message(mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"kernel", "4"}}}), Contains("3 or 5"));
-  CHECK_THAT(message(mg::ZeroInitLayer{.layer = "conv_temp", .arguments = {{"taps", "3"}}}), Contains("kernel"));
-  CHECK_THAT(message(mg::ZeroInitLayer{.layer = "cross_attn_2"}), Contains("caption_channels"));
+  CHECK_THAT(message(Conv{{.kernel = 4}}), Contains("3 or 5"));
+  CHECK_THAT(message(mg::Graft<mg::grafts::CrossText>{}), Contains("width 0"));
 }
 
 TEST_CASE("what is built wrong on purpose is caught, and the forward check names the place") {
   const auto before = random_model<double>();
   auto after = before;
-  const mg::Plan plan = mg::plan(mg::schema(before), mg::InsertBlocks{.every = 2},
-                                 mg::Net2Wider{.space = "ffn", .to = 97}, mg::ZeroInitLayer{.layer = "conv_temp"});
+  const mg::Plan plan =
+      mg::plan(mg::schema(before), mg::InsertBlocks{.every = 2}, mg::Net2Wider{.space = "ffn", .to = 97}, Conv{});
   mg::grow(plan, after);
   REQUIRE(check(plan, before, after).passed());
   mg::for_each_parameter(after, [](const std::string&, auto& p) { p.value = p.value.clone(); });
@@ -199,7 +199,7 @@ TEST_CASE("what is built wrong on purpose is caught, and the forward check names
     place = "blocks.2.attn";
   }
   SECTION("temporal convolution that does not start at zero") {
-    after.blocks[1].conv_temp->weight.value.data()[5] = 0.1;
+    at(after, "blocks.1.conv_temp.weight").value.data()[5] = 0.1;
     place = "blocks.1.conv_temp";
   }
   SECTION("split that does not add up") {
@@ -220,8 +220,7 @@ TEST_CASE("what is built wrong on purpose is caught, and the forward check names
 TEST_CASE("new blocks and layers learn: exactly one factor of each branch is zero") {
   auto model = random_model<double>();
   const mg::Plan plan =
-      mg::plan(mg::schema(model), mg::InsertBlocks{.every = 2}, mg::ZeroInitLayer{.layer = "conv_temp"},
-               mg::ZeroInitLayer{.layer = "cross_attn_2", .arguments = {{"caption_channels", "6"}}});
+      mg::plan(mg::schema(model), mg::InsertBlocks{.every = 2}, Conv{}, mg::Graft<mg::grafts::CrossText>{{.width = 6}});
   mg::grow(plan, model);
   const Inputs<double> in(model.config);
   mg::Tape<double, Cpu> tape;
@@ -234,8 +233,8 @@ TEST_CASE("new blocks and layers learn: exactly one factor of each branch is zer
   CHECK(norm(fresh.attn_temp.proj.weight) > 0);
   CHECK(norm(fresh.cross_attn.proj.weight) > 0);
   CHECK(norm(fresh.mlp.fc2.weight) > 0);
-  CHECK(norm(fresh.conv_temp->weight) > 0);
-  CHECK(norm(fresh.cross_attn_2->proj.weight) > 0);
+  CHECK(norm(at(model, "blocks.2.conv_temp.weight")) > 0);
+  CHECK(norm(at(model, "blocks.2.cross_attn_2.proj.weight")) > 0);
   CHECK(norm(fresh.attn.qkv.weight) == 0);  // behind the zero factor: opens with the second step
   CHECK(norm(fresh.mlp.fc1.weight) == 0);
 }

@@ -5,12 +5,12 @@
 #include <set>
 
 #include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/families/all.hpp>
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/swap_text_encoder.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/write.hpp>
-#include <modelgrow/models/families.hpp>
 #include <modelgrow/models/stdit.hpp>
 #include <modelgrow/models/stdit_config.hpp>
 #include <modelgrow/text/align_text.hpp>
@@ -150,8 +150,9 @@ TEST_CASE("a swap is approximate, says why, and needs permission; as JSON it is 
   CHECK(says(refused(allow_approximate, swap_to(6, R"({"a": 1})"), swap_to(7)), R"({"a":1})", "argument 'prompt'"));
   CHECK(refused(allow_approximate, swap_to(6, R"({"a": 1})"), swap_to(7, R"({"a": 2})")).empty());
   mg::Schema bare = s;
-  bare.options.clear();
-  CHECK(says(message_of<mg::plan_error>([&] { mg::plan(bare, allow_approximate, swap_to(6)); }), "y_embedder"));
+  bare.text_input = {};
+  CHECK(says(message_of<mg::plan_error>([&] { mg::plan(bare, allow_approximate, swap_to(6)); }),
+             "where its text enters"));
 }
 
 TEST_CASE("a swap changes the projector's first layer and the null caption, and nothing else") {
@@ -191,7 +192,7 @@ TEST_CASE("a swap on disk is that of the live model: weights, averages, moments,
   mg::grow(plan, live, optimizer, ema);
   mg::align_text(live, before, map);
   mg::align_text(ema, before_ema, map);
-  CHECK(live.config.prompt == R"({"template":"a clip of {}"})");
+  CHECK(mg::first_prompt(live.config.grafts) == R"({"template":"a clip of {}"})");
 
   const auto out = mg::Checkpoint::open(scratch / "grown");
   mg::StditConfig config;
@@ -221,7 +222,7 @@ TEST_CASE("a swap on disk is that of the live model: weights, averages, moments,
   mg::plan(out, mg::InsertBlocks{.every = 2}).write(out, scratch / "more");
   mg::StditConfig later;
   mg::read_config(later, mg::Checkpoint::open(scratch / "more").config(), "more");
-  CHECK(later.prompt == config.prompt);
+  CHECK(later.grafts == config.grafts);
   CHECK(later.caption_channels == 6);
 }
 

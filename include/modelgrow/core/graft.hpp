@@ -37,4 +37,16 @@ struct GraftRecord {
   bool operator==(const GraftRecord&) const = default;
 };
 
+/// Where the states of a text encoder enter a model, so that another encoder can take its place.
+struct TextInput {
+  struct Axis {
+    std::string tensor;
+    std::size_t axis = 0;
+    bool operator==(const Axis&) const = default;
+  };
+  std::string width_name = {}, length_name = {};  // constants of the family that hold these sizes, where it has them
+  std::vector<Axis> width, length;                // axes as long as a state is wide, and as a prompt has tokens
+  bool operator==(const TextInput&) const = default;
+};
+
 }  // namespace modelgrow::inline v0

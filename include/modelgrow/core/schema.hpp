@@ -41,16 +41,6 @@ struct SpaceSpec {
   bool operator==(const SpaceSpec&) const = default;
 };
 
-struct Schema;
-/// A layer that the family can switch on in a model that does not have it, such as "conv_temp".
-struct SchemaOption {
-  using Arguments = std::map<std::string, std::string>;
-  std::string name;
-  std::string summary;  // what it adds and which arguments it takes, for error messages
-  /// The same model with the layer switched on; throws plan_error for arguments that make no sense.
-  std::function<Schema(const Schema&, const Arguments&)> switched_on;
-};
-
 /// Keys of config.json with their new values as JSON text.
 using ConfigPatch = std::vector<std::pair<std::string, std::string>>;
 
@@ -75,7 +65,7 @@ struct StockRule {
   bool operator==(const StockRule&) const = default;
 };
 
-/// Parameters, stacks and spaces of one model, the layers it could have, and how its configuration says so.
+/// Parameters, stacks and spaces of one model, where it takes layers, and how its configuration says so.
 struct Schema {
   std::string family;
   std::vector<ParamSpec> parameters;
@@ -88,8 +78,7 @@ struct Schema {
   std::vector<std::string> remarks = {};  // what people should know who grow this family
   std::vector<PortSpec> ports = {};       // where grafts can go
   std::vector<GraftRecord> grafts = {};   // layers that growth added
-  std::vector<SchemaOption> options = {};
-  std::map<std::string, std::string> settings = {};  // what shapes do not show, by name; options switched on set them
+  TextInput text_input = {};              // where the text enters; no axes: not known
   /// The keys of config.json that follow from a (grown) schema of this family; empty when there is no config.json.
   std::function<ConfigPatch(const Schema&)> config_patch = {};
   /// Reads a checkpoint of this family again, from its names and config.json, to prove that a grown one is what the
@@ -108,13 +97,11 @@ struct Schema {
   const PortSpec& port(std::string_view name) const;
   /// A port with the sizes of this model. Throws plan_error as port().
   Port resolved_port(std::string_view name) const;
-  /// Throws plan_error that lists the options there are.
-  const SchemaOption& option(std::string_view name) const;
   std::int64_t trained_elements() const;
 };
 
-/// The schema of a live model (or of one on Meta); the model type names its family, and may offer
-/// options(model) and config_patch(model).
+/// The schema of a live model (or of one on Meta); the model type names its family, and may offer ports(model),
+/// grafts(model), text_input(model) and config_patch(model).
 template <class M>
 requires requires { M::family; }
 Schema schema(const M& model) {
@@ -122,7 +109,7 @@ Schema schema(const M& model) {
   s.family = M::family;
   if constexpr (requires { M::ports(model); }) s.ports = M::ports(model);
   if constexpr (requires { M::grafts(model); }) s.grafts = M::grafts(model);
-  if constexpr (requires { M::options(model); }) s.options = M::options(model);
+  if constexpr (requires { M::text_input(model); }) s.text_input = M::text_input(model);
   if constexpr (requires { M::config_patch(model); }) s.config_patch = M::config_patch(model);
   Walk walk(
       [&]<class P>(const std::string& path, const P& p) {

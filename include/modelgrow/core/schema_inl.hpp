@@ -66,15 +66,6 @@ MODELGROW_INLINE Port Schema::resolved_port(std::string_view name) const {
           .ffn = extent(spec.ffn)};
 }
 
-MODELGROW_INLINE const SchemaOption& Schema::option(std::string_view name) const {
-  for (const auto& o : options)
-    if (o.name == name) return o;
-  std::string known;
-  for (const auto& o : options) known += (known.empty() ? "" : "; ") + o.name + " (" + o.summary + ")";
-  throw plan_error("family '" + family + "' has no layer '" + std::string(name) +
-                   "' to switch on; it has: " + (known.empty() ? "none" : known));
-}
-
 MODELGROW_INLINE std::int64_t Schema::trained_elements() const {
   std::int64_t n = 0;
   for (const auto& p : parameters)

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/families/family.hpp>
 
 namespace modelgrow::inline v0 {
@@ -18,6 +19,9 @@ const std::vector<Family>& known_families();
 /// nearest family and what does not fit, or both of two families.
 const Family& family_of(const Names& names, std::string_view config, const std::string& where,
                         const std::vector<Family>& among = known_families());
+
+/// The schema of a checkpoint of a known family. Throws format_error that names the families there are.
+Schema schema(const Checkpoint& in);
 
 }  // namespace modelgrow::inline v0
 

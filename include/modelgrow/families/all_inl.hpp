@@ -100,4 +100,8 @@ MODELGROW_INLINE const Family& family_of(const Names& names, std::string_view co
       ". Write a text for yours (docs/how-to/new-family.md), or open the folder of the video transformer " + "itself");
 }
 
+MODELGROW_INLINE Schema schema(const Checkpoint& in) {
+  return family_of(in.names(), in.config(), in.path().string()).schema(in);
+}
+
 }  // namespace modelgrow::inline v0

@@ -12,7 +12,7 @@
 #include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/families/family.hpp>
 #include <modelgrow/families/fit.hpp>
-#include <modelgrow/families/graft_records.hpp>
+#include <modelgrow/families/legacy_grafts.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -51,8 +51,10 @@ MODELGROW_INLINE std::string complaint(const Fit& f) {
 /// Builds the schema of one fit: solves the sizes, chooses the forms of tensors, applies the rules that hold.
 class SchemaBuilder {
  public:
-  SchemaBuilder(const FamilyText& text, const Fit& fit, const json& config, const std::string& where)
-      : text_(text),
+  /// Without a config.json the defaults of the class are nobody's choice, and no size is learned from them.
+  SchemaBuilder(const FamilyText& text, const Fit& fit, const json& config, const std::string& where, bool configured)
+      : configured_(configured),
+        text_(text),
         fit_(fit),
         keys_(config, text.defaults, where + "/config.json"),
         where_(where),
@@ -92,6 +94,7 @@ class SchemaBuilder {
     s.stock = text_.stock;
     s.remarks = text_.notes;
     s.ports = text_.ports;
+    s.text_input = text_input();
     for (const auto& rule : text_.lists) add_list(s, rule);
     return s;
   }
@@ -114,7 +117,7 @@ class SchemaBuilder {
     sizes_ = text_.constants;
     for (const auto& [stack, n] : fit_.blocks) sizes_[stack] = n;
     while (shapes() || learn(text_.config, keys_, Learn::stated, sizes_)) continue;
-    while (learn(text_.config, keys_, Learn::defaults, sizes_) || shapes()) continue;
+    while ((configured_ && learn(text_.config, keys_, Learn::defaults, sizes_)) || shapes()) continue;
     for (std::size_t i = 0; i < fit_.found.size(); ++i) settle(i);
     if (trust == Trust::nobody) check(text_.config, keys_, sizes_);
   }
@@ -188,6 +191,20 @@ class SchemaBuilder {
     return p;
   }
 
+  /// The axes that are as long as a state of the text is wide, and as a stored caption has tokens.
+  TextInput text_input() const {
+    TextInput text{.width_name = text_.text_width, .length_name = text_.text_length, .width = {}, .length = {}};
+    for (std::size_t i = 0; i < fit_.found.size(); ++i) {
+      const auto& form = line(i).forms[std::size_t(form_[i])];
+      for (std::size_t a = 0; a < form.size(); ++a) {
+        const std::string& extent = form[a].extent.text();
+        if (extent == text.width_name) text.width.push_back({.tensor = fit_.found[i].file->name, .axis = a});
+        if (extent == text.length_name) text.length.push_back({.tensor = fit_.found[i].file->name, .axis = a});
+      }
+    }
+    return text;
+  }
+
   void add_list(Schema& s, const FamilyText::ListRule& rule) const {
     const auto in_layout = [&](const std::string& stack) {
       for (std::size_t k = 0; k < text_.stacks.size(); ++k)
@@ -223,6 +240,7 @@ class SchemaBuilder {
     s.lists.push_back(std::move(list));
   }
 
+  bool configured_;
   const FamilyText& text_;
   const Fit& fit_;
   ConfigKeys keys_;
@@ -266,8 +284,8 @@ MODELGROW_INLINE detail::Fit Family::fit(const Names& file) const {
 }
 
 MODELGROW_INLINE Family Family::grafted(std::string_view config, const std::string& where) const {
-  if (config.find(detail::grafts_key) == config.npos) return *this;
-  auto grafts = detail::grafts_in(detail::parse_json(config, where), where);
+  if (config.find(detail::grafts_key) == config.npos && !text().open_sora_grafts) return *this;
+  auto grafts = detail::grafts_of(config, where, text().open_sora_grafts);
   if (grafts.empty()) return *this;
   auto data = std::make_shared<Data>(*data_);
   for (const auto& g : grafts)
@@ -298,7 +316,7 @@ MODELGROW_INLINE Schema Family::read(const Names& file, std::string_view config,
   if (!f.whole()) throw format_error(where + ": the tensors do not fit family '" + name() + "'" + detail::complaint(f));
   const auto json = config.empty() ? detail::json::object() : detail::parse_json(config, where + "/config.json");
   if (!json.is_object()) throw format_error(where + "/config.json: a configuration is a JSON object");
-  Schema s = detail::SchemaBuilder(data_->text, f, json, where).build(trust);
+  Schema s = detail::SchemaBuilder(data_->text, f, json, where, !config.empty()).build(trust);
   s.grafts = data_->grafts;
   return s;
 }

@@ -47,7 +47,9 @@ struct FamilyText {
   std::vector<Named<StackRules>> stacks;
   std::vector<StockRule> stock;
   std::vector<PortSpec> ports;
-  detail::Renames native;  // from the names of `tensors` to native ones
+  std::string text_width, text_length;  // constants: width of the text's states, tokens of a stored caption
+  bool open_sora_grafts = false;        // grafts are also found under the keys that came before "_modelgrow"
+  detail::Renames native;               // from the names of `tensors` to native ones
   std::vector<std::string> ignore, notes;
   std::vector<std::pair<std::string, std::string>>
       layouts;  // a tensor that marks a layout we cannot grow -> what to do
@@ -70,7 +72,7 @@ class FamilyReader {
   FamilyText read() {
     known_keys(json_,
                {"family", "class", "title", "config", "defaults", "constants", "spaces", "stock", "stacks", "ports",
-                "renames", "tensors", "ignore", "notes", "upstream", "layouts"},
+                "text_input", "legacy", "renames", "tensors", "ignore", "notes", "upstream", "layouts"},
                where_);
     family_.title = string_or(json_, "title", "", where_);
     family_.classes = strings(json_, "class");
@@ -85,6 +87,14 @@ class FamilyReader {
     for (const auto& [stack, rules] : object("stacks").items())
       family_.stacks.push_back(named<StackRules>(stack, rules, "stacks"));
     for (const auto& [port, rules] : object("ports").items()) family_.ports.push_back(port_of(port, rules));
+    known_keys(object("text_input"), {"width", "length"}, where_ + ": text_input");
+    family_.text_width = string_or(object("text_input"), "width", "", where_);
+    family_.text_length = string_or(object("text_input"), "length", "", where_);
+    if (const auto legacy = string_or(json_, "legacy", "", where_); !legacy.empty()) {
+      if (legacy != "open_sora_grafts")
+        throw format_error(where_ + ": legacy '" + legacy + "'; expected open_sora_grafts");
+      family_.open_sora_grafts = true;
+    }
     for (const auto& [pattern, advice] : object("layouts").items()) {
       if (!advice.is_string()) throw format_error(where_ + ": layouts: '" + pattern + "' is " + text_of(advice));
       for (const auto& one : expand_braces(pattern, where_))

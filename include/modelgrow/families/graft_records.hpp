@@ -12,19 +12,21 @@ namespace modelgrow::inline v0::detail {
 
 inline constexpr const char* grafts_key = "_modelgrow";
 
+/// One record.
+inline json graft_to_json(const GraftRecord& g) {
+  json tensors = json::object();
+  for (const auto& [pattern, line] : g.tensors) tensors[pattern] = line;
+  return json{{"graft", g.name}, {"options", parse_json(g.options, g.name)}, {"tensors", std::move(tensors)}};
+}
+
 /// The value of the key.
 inline json grafts_to_json(const std::vector<GraftRecord>& grafts) {
   json list = json::array();
-  for (const auto& g : grafts) {
-    json tensors = json::object();
-    for (const auto& [pattern, line] : g.tensors) tensors[pattern] = line;
-    list.push_back(
-        json{{"graft", g.name}, {"options", parse_json(g.options, g.name)}, {"tensors", std::move(tensors)}});
-  }
+  for (const auto& g : grafts) list.push_back(graft_to_json(g));
   return json{{"grafts", std::move(list)}};
 }
 
-/// One record. Throws format_error that names what is missing.
+/// Reads one record. Throws format_error that names what is missing.
 inline GraftRecord graft_from_json(const json& j, const std::string& where) {
   if (!j.is_object() || !j.contains("graft") || !j["graft"].is_string() || !j.contains("tensors") ||
       !j["tensors"].is_object())

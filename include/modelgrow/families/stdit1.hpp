@@ -18,7 +18,7 @@ inline constexpr std::string_view stdit1 = R"json({
  "defaults": {"hidden_size": 1152, "num_heads": 16, "depth": 28, "mlp_ratio": 4.0},
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
-  "heads": {"tied_to": "hidden"},
+  "heads": {"copies": "uniform", "because": "heads * head_dim == hidden", "tied_to": "hidden"},
   "ffn": {}
  },
  "stock": {"hidden": "heads*head_dim"},
@@ -31,8 +31,11 @@ inline constexpr std::string_view stdit1 = R"json({
  "ports": {
   "temporal": {"stack": "blocks"},
   "text": {"stack": "blocks"},
-  "time": {}
+  "time": {},
+  "tokens": {}
  },
+ "text_input": {"width": "text_dim", "length": "text_tokens"},
+ "legacy": "open_sora_grafts",
  "tensors": {
   "pos_embed": "fixed 1, fixed tokens, each hidden; buffer",
   "pos_embed_temporal": "fixed 1, fixed frames, each hidden; buffer",

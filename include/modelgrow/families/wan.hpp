@@ -29,6 +29,7 @@ inline constexpr std::string_view wan = R"json({
   "text": {"stack": "blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "renames": [
   ["time_embedding.{0,2}", "condition_embedder.time_embedder.linear_{1,2}"],
   ["time_projection.1", "condition_embedder.time_proj"],

@@ -17,6 +17,7 @@
 #include <modelgrow/core/device.hpp>
 #include <modelgrow/detail/fields_json.hpp>
 #include <modelgrow/families/tensor_line.hpp>
+#include <modelgrow/families/text_records.hpp>
 #include <modelgrow/grafts/context.hpp>
 #include <modelgrow/grow/plan.hpp>
 
@@ -43,8 +44,13 @@ struct Graft {
     const PortSpec& spec = now.port(On::port);
     for (const auto& g : now.grafts)
       if (g.name == name) throw plan_error(std::string(name) + ": the model has this layer already");
-    GraftRecord record{.name = std::string(name), .options = detail::fields_to_json(options).dump(), .tensors = {}};
-    Add add{.parameters = {}, .spaces = {}, .settings = {}, .seed = seed};
+    Options told = options;
+    if constexpr (requires { told.prompt; }) told.prompt = detail::canonical_prompt(told.prompt, std::string(name));
+    GraftRecord record{.name = std::string(name), .options = detail::fields_to_json(told).dump(), .tensors = {}};
+    auto all = now.grafts;
+    all.push_back(record);
+    second_text(all);  // one encoder for all that read it
+    Add add{.parameters = {}, .spaces = {}, .seed = seed};
     try {
       const Port port = now.resolved_port(On::port);
       const std::string module = std::string(On::module);

@@ -43,11 +43,14 @@ class GraftsAt {
   static void describe(auto& self, auto& v) {
     each(self, [&](auto& slot) { v.child(std::remove_cvref_t<decltype(slot)>::value_type::module, slot); });
   }
-  /// x with what every layer adds, in the order of the list.
-  Var<T, D> operator()(Tape<T, D>& tape, Var<T, D> x, const GraftContext<T, D>& context) {
+  /// x with what every layer adds, in the order of the list; in a block (`scope`) each is observed by its module.
+  Var<T, D> operator()(Tape<T, D>& tape, Var<T, D> x, const GraftContext<T, D>& context, std::string_view scope = {}) {
     each(*this, [&]<class L>(std::optional<L>& slot) {
       if constexpr (requires(L & l) { l(tape, x, context); })
-        if (slot) x = (*slot)(tape, x, context);
+        if (slot) {
+          x = (*slot)(tape, x, context);
+          if (!scope.empty()) tape.observe(scope, L::module, x);
+        }
     });
     return x;
   }

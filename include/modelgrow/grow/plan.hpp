@@ -49,7 +49,7 @@ class Plan {
   void insert(std::string_view stack, std::int64_t at, std::int64_t like, std::int64_t run = 1);
   /// New parameters; inside a block they need a closing parameter that starts at zero.
   void add(std::vector<ParamSpec> parameters, std::vector<SpaceSpec> spaces = {}, std::uint64_t seed = 0) {
-    say(Add{.parameters = std::move(parameters), .spaces = std::move(spaces), .settings = {}, .seed = seed});
+    say(Add{.parameters = std::move(parameters), .spaces = std::move(spaces), .seed = seed});
   }
   void rename(std::string_view from, std::string_view to);
   void drop(std::string_view name, std::string_view because = {});

@@ -119,12 +119,9 @@ struct VerbWriter {
                                     {"tied_to", s.rules.tied_to},
                                     {"exact_if", s.rules.exact_if},
                                     {"interleaved", s.rules.interleaved}});
-    step["settings"] = v.settings;
+    for (const auto& [name, size] : v.constants) step["constants"][name] = size;
     step["seed"] = v.seed;
-    if (v.graft) {
-      step["graft"] = json{{"graft", v.graft->name}, {"options", parse_json(v.graft->options, "options")}};
-      for (const auto& [pattern, line] : v.graft->tensors) step["graft"]["tensors"][pattern] = line;
-    }
+    if (v.graft) step["graft"] = graft_to_json(*v.graft);
   }
   void operator()(const Rename& v) const { step.update(json{{"verb", "rename"}, {"from", v.from}, {"to", v.to}}); }
   void operator()(const Drop& v) const {
@@ -156,10 +153,9 @@ inline Verb read_verb(const StepReader& r, Sizes sizes) {
                   .like = r.get<std::int64_t>("like"),
                   .run = r.get<std::int64_t>("run")};
   if (verb == "add") {
-    Add v{.parameters = {},
-          .spaces = {},
-          .settings = r.get<std::map<std::string, std::string>>("settings"),
-          .seed = r.get<std::uint64_t>("seed")};
+    Add v{.parameters = {}, .spaces = {}, .seed = r.get<std::uint64_t>("seed")};
+    if (r.has("constants"))
+      for (const auto& [name, size] : r.get<std::map<std::string, std::int64_t>>("constants")) v.constants[name] = size;
     r.each("spaces", [&](const StepReader& s) {
       v.spaces.push_back(
           SpaceSpec{.space = Space{.name = s.get<std::string>("space"), .size = s.get<std::int64_t>("size")},

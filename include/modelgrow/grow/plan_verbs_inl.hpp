@@ -150,7 +150,7 @@ MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise
 }
 
 MODELGROW_INLINE void Plan::add_all(const Add& verb) {
-  const auto& [parameters, spaces, settings, seed, graft] = verb;
+  const auto& [parameters, spaces, constants, seed, graft] = verb;
   if (parameters.empty()) throw plan_error("nothing was given to add");
   Schema next = schema_;
   for (const auto& s : spaces) {
@@ -176,8 +176,11 @@ MODELGROW_INLINE void Plan::add_all(const Add& verb) {
   }
   auto claims = detail::claims_of(parameters, schema_.stacks);
   claims.trajectory.reason = "new parameters start with zero moments and their own step 0";
-  for (const auto& [key, value] : settings) next.settings[key] = value;
-  if (graft) next.grafts.push_back(*graft);
+  for (const auto& [name, size] : constants) next.constants[name] = size;
+  if (graft) {
+    std::erase_if(next.grafts, [&](const GraftRecord& g) { return g.name == graft->name; });
+    next.grafts.push_back(*graft);
+  }
   push(verb,
        "add " + (parameters.size() == 1
                      ? parameters[0].name

@@ -31,12 +31,12 @@ struct Insert {
   std::vector<std::string> stacks;
   std::int64_t at = 0, like = 0, run = 1;
 };
-/// Adds freshly initialised parameters, the spaces they bring, the settings of the family that go with them, and what
-/// is recorded when they are a graft.
+/// Adds freshly initialised parameters, the spaces they bring, sizes of the family that they change, and what is
+/// recorded when they are a graft (in place of an older record of that name).
 struct Add {
   std::vector<ParamSpec> parameters;
   std::vector<SpaceSpec> spaces;
-  std::map<std::string, std::string> settings;
+  Sizes constants = {};
   std::uint64_t seed = 0;
   std::optional<GraftRecord> graft = {};
 };

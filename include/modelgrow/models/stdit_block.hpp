@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: MIT
-// One block of an STDiT: attention over space, over time and to text, then an MLP, each behind its gate, and the layers
-// that growth can add.
+// One block of an STDiT: attention over space, over time and to text, then an MLP, each behind its gate, with a port
+// behind the temporal attention and one at the text.
 #pragma once
 #include <cmath>
-#include <optional>
 #include <string_view>
 
+#include <modelgrow/grafts/all.hpp>
 #include <modelgrow/models/stdit_config.hpp>
-#include <modelgrow/nn/decoupled_attention.hpp>
-#include <modelgrow/nn/gated_cross_attention.hpp>
-#include <modelgrow/nn/joint_attention.hpp>
 #include <modelgrow/nn/mlp.hpp>
 #include <modelgrow/nn/self_attention.hpp>
-#include <modelgrow/nn/temporal_conv.hpp>
 #include <modelgrow/ops/add_table.hpp>
 #include <modelgrow/ops/gate_residual.hpp>
 #include <modelgrow/ops/modulation.hpp>
@@ -30,15 +26,16 @@ struct StditSpaces {
         heads(Space{.name = "heads", .size = c.num_heads}),
         ffn(Space{.name = "ffn", .size = c.ffn()}),
         head_dim(c.head_dim()) {}
+  Port port(std::string_view name) const {
+    return {.name = std::string(name), .stream = hidden, .heads = heads, .head_dim = head_dim, .ffn = ffn};
+  }
 };
 
-/// Text as a block sees it: tokens [B,L,hidden], their number per caption and, where they stand in one softmax with
-/// those of another text, their weight [1].
+/// Text as a block sees it: tokens [B,L,hidden] and their number per caption.
 template <class T, Device D>
 struct StditText {
   Var<T, D> tokens;
   Tensor<std::int32_t, D> lengths;
-  Tensor<T, D> weight = {};
 };
 
 /// One block. Rows of scale_shift_table: shift, scale, gate of attention, then of the MLP; the temporal attention sees
@@ -49,10 +46,7 @@ struct StditBlock {
   SelfAttention<T, D> attn, attn_temp;
   CrossAttention<T, D> cross_attn;
   Mlp<T, D> mlp;
-  std::optional<TemporalConv<T, D>> conv_temp;
-  std::optional<CrossAttention<T, D>> cross_attn_2;  // of the three entries of a second text, at most one is there
-  std::optional<GatedCrossAttention<T, D>> gated_attn_2;
-  std::optional<DecoupledAttention<T, D>> decoupled_attn_2;
+  AnyGraftsAt<T, D> temporal, text;
 
   StditBlock(const StditConfig& c, const StditSpaces& s)
       : scale_shift_table(ParamInfo{.axes = {fixed(6), each(s.hidden)},
@@ -60,14 +54,9 @@ struct StditBlock {
         attn(s.hidden, s.heads, s.head_dim),
         attn_temp(s.hidden, s.heads, s.head_dim, Init::zeros()),
         cross_attn(s.hidden, s.heads, s.head_dim),
-        mlp(s.hidden, s.ffn, s.hidden, Init::xavier(), Writes::residual) {
-    if (c.has_temporal_conv()) conv_temp.emplace(s.hidden, c.temporal_conv);
-    if (!c.has_second_text()) return;
-    using Entry = StditConfig::TextEntry;
-    if (c.second_text.entry == Entry::cross_attention) cross_attn_2.emplace(s.hidden, s.heads, s.head_dim);
-    if (c.second_text.entry == Entry::gated) gated_attn_2.emplace(s.hidden, s.heads, s.head_dim);
-    if (c.second_text.entry == Entry::decoupled) decoupled_attn_2.emplace(s.hidden, s.heads, s.head_dim);
-  }
+        mlp(s.hidden, s.ffn, s.hidden, Init::xavier(), Writes::residual),
+        temporal(s.port("temporal"), c.grafts),
+        text(s.port("text"), c.grafts) {}
 
   static void describe(auto& self, auto& v) {
     v("scale_shift_table", self.scale_shift_table);
@@ -75,15 +64,14 @@ struct StditBlock {
     v.child("cross_attn", self.cross_attn);
     v.child("mlp", self.mlp);
     v.child("attn_temp", self.attn_temp);
-    v.child("conv_temp", self.conv_temp);
-    v.child("cross_attn_2", self.cross_attn_2);
-    v.child("cross_attn_2", self.gated_attn_2);
-    v.child("cross_attn_2", self.decoupled_attn_2);
+    AnyGraftsAt<T, D>::describe(self.temporal, v);
+    AnyGraftsAt<T, D>::describe(self.text, v);
   }
 
   /// x [B,T,S,C], t0 [B,6C]; temporal_table [T,C] only for the first block.
-  Var<T, D> operator()(Tape<T, D>& tape, Var<T, D> x, const Var<T, D>& t0, const StditText<T, D>& text,
-                       const StditText<T, D>& text_2, const Var<T, D>& temporal_table, std::string_view scope = {}) {
+  Var<T, D> operator()(Tape<T, D>& tape, Var<T, D> x, const Var<T, D>& t0, const StditText<T, D>& y,
+                       const GraftContext<T, D>& context, const Var<T, D>& temporal_table,
+                       std::string_view scope = {}) {
     constexpr Slots attention{.shift = 0, .scale = 1}, perceptron{.shift = 3, .scale = 4};
     constexpr int attention_gate = 2, mlp_gate = 5;
     const Var<T, D> m = modulation(tape, tape.use(scale_shift_table), t0);
@@ -93,32 +81,13 @@ struct StditBlock {
     const Var<T, D> frames = temporal_table.defined() ? add_table(tape, x, temporal_table, Along::time) : x;
     x = gate_residual(tape, x, attn_temp(tape, frames, Along::time), m, attention_gate);
     tape.observe(scope, "attn_temp", x);
-    if (conv_temp) {
-      x = add(tape, x, (*conv_temp)(tape, x));
-      tape.observe(scope, "conv_temp", x);
-    }
-    x = add(tape, x, read(tape, x, text, text_2));
+    x = temporal(tape, x, context, scope);
+    x = add(tape, x, text.around(tape, cross_attn, x, y.tokens, y.lengths, context));
     tape.observe(scope, "cross_attn", x);
-    const auto read_second = [&](auto& attention) {
-      x = add(tape, x, attention(tape, x, text_2.tokens, text_2.lengths));
-      tape.observe(scope, "cross_attn_2", x);
-    };
-    if (cross_attn_2) read_second(*cross_attn_2);
-    if (gated_attn_2) read_second(*gated_attn_2);
+    x = text(tape, x, context, scope);
     x = gate_residual(tape, x, mlp(tape, norm_modulate(tape, x, m, perceptron)), m, mlp_gate);
     tape.observe(scope, "mlp", x);
     return x;
-  }
-
- private:
-  /// What the first cross-attention finds, in the second text too where that has entered it.
-  Var<T, D> read(Tape<T, D>& tape, const Var<T, D>& x, const StditText<T, D>& text, const StditText<T, D>& text_2) {
-    if (decoupled_attn_2)
-      return (*decoupled_attn_2)(tape, cross_attn, x, text.tokens, text.lengths, text_2.tokens, text_2.lengths);
-    if (text_2.weight.defined())
-      return attend_jointly(tape, cross_attn, x, text.tokens, text.lengths, text_2.tokens, text_2.lengths,
-                            text_2.weight);
-    return cross_attn(tape, x, text.tokens, text.lengths);
   }
 };
 

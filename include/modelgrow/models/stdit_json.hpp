@@ -1,29 +1,14 @@
 // SPDX-License-Identifier: MIT
-// StditConfig as config.json: the constructor arguments of Open-Sora 1.0 under their own names, plus those for the
-// layers that growth adds.
+// StditConfig as config.json: the constructor arguments of Open-Sora 1.0 under their own names, and grafts.
 #pragma once
 #include <string>
 #include <string_view>
 
-#include <modelgrow/core/names.hpp>
+#include <modelgrow/families/legacy_grafts.hpp>
 #include <modelgrow/models/config_json.hpp>
 #include <modelgrow/models/stdit_config.hpp>
 
 namespace modelgrow::inline v0 {
-
-namespace detail {
-inline constexpr std::string_view conv_kinds[] = {"none", "depthwise", "dense"};
-inline constexpr std::string_view conv_paddings[] = {"causal", "centred"};
-inline constexpr std::string_view text_entries[] = {"cross_attention", "gated", "decoupled", "concatenated"};
-
-inline TemporalConvOptions::Kind conv_kind_of(const std::string& word) {
-  return TemporalConvOptions::Kind(index_in(conv_kinds, word, "temporal convolution"));
-}
-inline Padding padding_of(const std::string& word) {
-  return index_in(conv_paddings, word, "temporal convolution") == 0 ? Padding::causal : Padding::centred;
-}
-inline std::string word_of(Padding p) { return std::string(conv_paddings[p == Padding::causal ? 0 : 1]); }
-}  // namespace detail
 
 /// The text of config.json.
 inline std::string config_text(const StditConfig& c) {
@@ -41,20 +26,7 @@ inline std::string config_text(const StditConfig& c) {
   j["model_max_length"] = c.model_max_length;
   j["space_scale"] = c.space_scale;
   j["time_scale"] = c.time_scale;
-  if (c.has_temporal_conv()) {
-    const auto& t = c.temporal_conv;
-    j["temporal_conv"] = {
-        {"kind", detail::conv_kinds[int(t.kind)]}, {"kernel", t.kernel}, {"padding", detail::word_of(t.padding)}};
-  }
-  if (c.has_second_text())
-    j["second_text"] = {{"caption_channels", c.second_text.caption_channels},
-                        {"model_max_length", c.second_text.model_max_length},
-                        {"entry", detail::text_entries[int(c.second_text.entry)]},
-                        {"refiner", c.second_text.refiner}};
-  if (c.text_refiner > 0) j["text_refiner"] = c.text_refiner;
-  if (c.has_pooled_text()) j["pooled_channels"] = c.pooled_channels;
-  if (!c.prompt.empty()) j["prompt"] = detail::parse_config(c.prompt, "prompt");
-  if (!c.second_prompt.empty()) j["second_prompt"] = detail::parse_config(c.second_prompt, "second_prompt");
+  if (!c.grafts.empty()) j[detail::grafts_key] = detail::grafts_to_json(c.grafts);
   return j.dump(2) + "\n";
 }
 
@@ -76,27 +48,7 @@ inline void read_config(StditConfig& c, std::string_view text, const std::string
   read(j, "model_max_length", c.model_max_length);
   read(j, "space_scale", c.space_scale);
   read(j, "time_scale", c.time_scale);
-  if (const auto it = j.find("temporal_conv"); it != j.end()) {
-    std::string kind = "depthwise", padding = "causal";
-    read(*it, "kind", kind);
-    read(*it, "kernel", c.temporal_conv.kernel);
-    read(*it, "padding", padding);
-    c.temporal_conv.kind = TemporalConvOptions::Kind(detail::index_in(detail::conv_kinds, kind, where));
-    c.temporal_conv.padding =
-        detail::index_in(detail::conv_paddings, padding, where) == 0 ? Padding::causal : Padding::centred;
-  }
-  if (const auto it = j.find("second_text"); it != j.end()) {
-    read(*it, "caption_channels", c.second_text.caption_channels);
-    read(*it, "model_max_length", c.second_text.model_max_length);
-    read(*it, "refiner", c.second_text.refiner);
-    std::string entry(detail::text_entries[0]);
-    read(*it, "entry", entry);
-    c.second_text.entry = StditConfig::TextEntry(detail::index_in(detail::text_entries, entry, where));
-  }
-  read(j, "text_refiner", c.text_refiner);
-  read(j, "pooled_channels", c.pooled_channels);
-  if (const auto it = j.find("prompt"); it != j.end()) c.prompt = it->dump();
-  if (const auto it = j.find("second_prompt"); it != j.end()) c.second_prompt = it->dump();
+  c.grafts = detail::grafts_of(j, where, true);
   try {
     c.validate();
   } catch (const shape_error& e) {

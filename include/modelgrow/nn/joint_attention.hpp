@@ -2,31 +2,19 @@
 // Tokens of a second text beside those of the first, in one cross-attention: concatenation whose new tokens begin with
 // a logit bias of minus infinity, which a schedule then raises to 0.
 #pragma once
-#include <cmath>
-#include <limits>
-#include <string>
-
 #include <modelgrow/nn/cross_attention.hpp>
-#include <modelgrow/nn/initialise.hpp>
 #include <modelgrow/ops/joint_attention.hpp>
 
 namespace modelgrow::inline v0 {
 
-/// The weight exp(bias) of the new tokens, one for the model. It is stored with the model, so that nobody samples with
+/// The weight exp(bias) of the new tokens, one for the model: 0 where they are not seen, 1 where they count as those of
+/// the first text. It is stored with the model, so that nobody samples with
 /// another bias than the last one trained with, and the optimizer leaves it alone.
 template <class T, Device D>
 struct TokenWeight {
   Parameter<T, D> weight{ParamInfo{.axes = {fixed(1)}, .init = Init::zeros(), .purpose = Purpose::scheduled}};
 
   static void describe(auto& self, auto& v) { v("weight", self.weight); }
-  /// From minus infinity, where the tokens are not seen, to 0, where they count as those of the first text, and beyond.
-  /// Throws shape_error for what is no number below infinity.
-  void set_bias(double bias) {
-    if (!(bias < std::numeric_limits<double>::infinity()))
-      throw shape_error("the logit bias of a second text is " + std::to_string(bias) +
-                        "; expected a number, or minus infinity: LogitAnneal gives those between");
-    assign(weight.value, {std::exp(bias)});
-  }
 };
 
 /// first.proj(attention to the tokens of both texts), all through the keys and values of `first`; x [B,..,C] ->

@@ -6,7 +6,6 @@
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2deeper.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
-#include <modelgrow/grow/operators/zero_init_layer.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tiny.hpp"
@@ -36,10 +35,9 @@ double largest(const std::vector<double>& v) {
 TEST_CASE("new layers keep the function and can be trained") {
   const tiny::Config c;
   const auto s = tiny::schema(c);
-  const Plan p =
-      plan(s, ZeroInitLayer{.layer = "conv"}, Net2Wider{.space = "hidden", .to = 12, .noise_db = 20},
-           ZeroInitLayer{.layer = "cross", .arguments = {{"text", "5"}}, .seed = 4}, InsertBlocks{.every = 1},
-           Net2Wider{.space = "text", .to = 8}, Net2Deeper{.stack = "blocks", .at = 4, .like = 0});
+  const Plan p = plan(s, tiny::AddConv{}, Net2Wider{.space = "hidden", .to = 12, .noise_db = 20},
+                      tiny::AddCross{.text = 5, .seed = 4}, InsertBlocks{.every = 1},
+                      Net2Wider{.space = "text", .to = 8}, Net2Deeper{.stack = "blocks", .at = 4, .like = 0});
   CHECK(p.certificate().exactness == Exactness::exact);
   const auto w = tiny::random_state(s);
   const auto grown = tiny::from_dict(grow_weights(p, tiny::to_dict<double>(s, w)));
@@ -63,12 +61,11 @@ TEST_CASE("new layers keep the function and can be trained") {
     CHECK(largest(g.at(inside)) == 0);
 }
 
-TEST_CASE("a layer is switched on with the seed and the type of the model") {
+TEST_CASE("a layer is added with its seed, in the type that it asks for") {
   auto s = tiny::schema(tiny::Config{});
   for (auto& p : s.parameters) p.dtype = DType::bf16;
-  const ZeroInitLayer layer{.layer = "cross", .arguments = {{"text", "3"}}, .seed = 1};
-  const auto p = plan(s, layer), q = plan(s, layer),
-             other = plan(s, ZeroInitLayer{.layer = "cross", .arguments = {{"text", "3"}}, .seed = 2});
+  const tiny::AddCross layer{.text = 3, .seed = 1};
+  const auto p = plan(s, layer), q = plan(s, layer), other = plan(s, tiny::AddCross{.text = 3, .seed = 2});
   const auto d = tiny::to_dict<bf16>(s, tiny::random_state(s));
   const auto a = grow_weights(p, d), b = grow_weights(q, d), c = grow_weights(other, d);
   CHECK(a == b);
@@ -82,7 +79,7 @@ TEST_CASE("a layer is switched on with the seed and the type of the model") {
 
 TEST_CASE("averages and optimizer know new layers") {
   const auto s = tiny::schema(tiny::Config{});
-  const auto p = plan(s, ZeroInitLayer{.layer = "cross", .arguments = {{"text", "3"}}, .seed = 1});
+  const auto p = plan(s, tiny::AddCross{.text = 3, .seed = 1});
   const auto w = tiny::to_dict<float>(s, tiny::random_state(s));
   auto averages = tiny::to_dict<double>(s, tiny::random_state(s, 2));
   averages.erase("pos");
@@ -95,23 +92,9 @@ TEST_CASE("averages and optimizer know new layers") {
 }
 
 TEST_CASE("layers that make no sense are refused") {
-  const tiny::Config c;
-  const auto s = tiny::schema(c);
-  CHECK(says(refusal([&] { plan(s, ZeroInitLayer{.layer = "fly"}); }),
-             "it has: conv (depthwise convolution over tokens; no arguments); cross"));
-  CHECK(says(refusal([&] { plan(s, ZeroInitLayer{.layer = "cross"}); }), "needs text=<width>"));
-  CHECK(says(refusal([&] { plan(s, ZeroInitLayer{.layer = "conv"}, ZeroInitLayer{.layer = "conv"}); }),
-             "is there already"));
-  const auto with = [&](auto&& edit) {
-    auto odd = s;
-    odd.options = {SchemaOption{
-        .name = "odd", .summary = "", .switched_on = [edit](const Schema& old, const SchemaOption::Arguments&) {
-          auto next = old;
-          edit(next);
-          return next;
-        }}};
-    return refusal([&] { plan(odd, ZeroInitLayer{.layer = "odd"}); });
-  };
+  const auto s = tiny::schema(tiny::Config{});
+  CHECK(says(refusal([&] { plan(s, tiny::AddConv{}, tiny::AddConv{}); }), "nothing was given to add"));
+  const auto adding = [&](std::vector<ParamSpec> p) { return refusal([&] { Plan(s).add(std::move(p)); }); };
   const auto spec = [&](const char* name, Init init, Purpose purpose) {
     return ParamSpec{
         .name = name,
@@ -119,24 +102,10 @@ TEST_CASE("layers that make no sense are refused") {
         .info = {
             .axes = {out(s.space("hidden").space), in(s.space("hidden").space)}, .init = init, .purpose = purpose}};
   };
-  CHECK(says(with([&](Schema& x) { x.parameters.pop_back(); }), "would remove"));
-  CHECK(says(with([&](Schema& x) {
-               x.parameters[0].info.axes[0] = fixed(7);
-               x.parameters.push_back(spec("n", Init::zeros(), Purpose::closes));
-             }),
-             "would change the axes of 'pos'"));
-  CHECK(says(with([&](Schema& x) {
-               x.parameters.push_back(spec("blocks.0.n.weight", Init::zeros(), Purpose::closes));
-               x.parameters.push_back(spec("blocks.0.m.weight", Init::zeros(), Purpose::weight));
-             }),
+  CHECK(says(adding({spec("blocks.0.n.weight", Init::zeros(), Purpose::closes),
+                     spec("blocks.0.n.m.weight", Init::zeros(), Purpose::weight)}),
              "no gradient would ever reach either"));
-  CHECK(
-      says(with([&](Schema& x) { x.parameters.push_back(spec("blocks.0.n.weight", Init::xavier(), Purpose::closes)); }),
-           "does not start at zero"));
-  CHECK(
-      says(with([&](Schema& x) { x.parameters.push_back(spec("blocks.0.n.weight", Init::xavier(), Purpose::weight)); }),
-           "nothing closes"));
-  Schema none = s;
-  none.options.clear();
-  CHECK(says(refusal([&] { plan(none, ZeroInitLayer{.layer = "conv"}); }), "it has: none"));
+  CHECK(says(adding({spec("blocks.0.n.weight", Init::xavier(), Purpose::closes)}), "does not start at zero"));
+  CHECK(says(adding({spec("blocks.0.n.weight", Init::xavier(), Purpose::weight)}), "nothing closes"));
+  CHECK(says(adding({spec("pos", Init::zeros(), Purpose::closes)}), "there is a parameter 'pos' already"));
 }
