@@ -19,7 +19,9 @@ namespace modelgrow::inline v0 {
 
 namespace detail {
 class Mapping;
-}
+/// Largest header that the reference reader and writer accept.
+inline constexpr std::uint64_t max_safetensors_header = 100'000'000;
+}  // namespace detail
 
 static_assert(std::endian::native == std::endian::little, "safetensors files are little-endian and read in place");
 

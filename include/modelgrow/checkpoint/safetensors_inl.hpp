@@ -21,9 +21,6 @@ MODELGROW_INLINE std::optional<std::uint64_t> byte_size(DType dtype, const Shape
 
 namespace detail {
 
-/// Largest header that the reference reader and writer accept.
-inline constexpr std::uint64_t max_safetensors_header = 100'000'000;
-
 /// What a file that is no safetensors file seems to be, with what to do about it.
 inline std::string foreign_format(std::string_view head) {
   // The length of a safetensors header may begin with \x80\x02, too, but its upper half is zero.

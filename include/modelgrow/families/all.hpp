@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/families/family.hpp>
 
 namespace modelgrow::inline v0 {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <modelgrow/core/words.hpp>
 #include <modelgrow/families/graft_records.hpp>
 
 namespace modelgrow::inline v0::detail {

@@ -2,6 +2,7 @@
 // One line of a family text: "out hidden, in ffn; closes", the axes of a tensor and what it is to its block. Read and
 // written: grafts are recorded in the same words.
 #pragma once
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>

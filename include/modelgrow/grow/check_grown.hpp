@@ -3,6 +3,10 @@
 // is read back and compared.
 #pragma once
 #include <modelgrow/grow/checkpoint_set.hpp>
+#include <modelgrow/grow/completeness.hpp>
+#include <modelgrow/grow/file_check.hpp>
+#include <modelgrow/grow/plan_json.hpp>
+#include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/write.hpp>
 
 namespace modelgrow::inline v0 {
