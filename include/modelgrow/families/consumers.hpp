@@ -2,7 +2,10 @@
 // Programs that load checkpoints: where each takes the sizes from, what it computes itself, and what it makes of a
 // config.json that is older than the file. docs/where-it-runs.md is written from this table, and says how it was found.
 #pragma once
+#include <modelgrow/core/words.hpp>
+#include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/families/family.hpp>
+#include <modelgrow/families/fit.hpp>
 
 namespace modelgrow::inline v0 {
 

@@ -2,6 +2,7 @@
 // The proofs once more, for a grown folder that lies somewhere: its plan.json is replayed on the source, and every file
 // is read back and compared.
 #pragma once
+#include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/grow/checkpoint_set.hpp>
 #include <modelgrow/grow/completeness.hpp>
 #include <modelgrow/grow/file_check.hpp>
