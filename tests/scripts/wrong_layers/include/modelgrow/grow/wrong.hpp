@@ -5,3 +5,4 @@
 #include <modelgrow/train.hpp>
 #include <nlohmann/json.hpp>
 #include "other.hpp"
+#include <modelgrow/grow/write_inl.hpp>
