@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // modelgrow check: a grown folder against its plan and its source; any other against its family.
+#include <modelgrow/families/all.hpp>
+#include <modelgrow/families/consumers.hpp>
 #include <modelgrow/grow/check_grown.hpp>
 
 #include <iostream>
@@ -14,9 +16,38 @@ struct Options {
   bool json = false;
 };
 
-/// A folder that its family cannot read has failed the check.
+using Consumptions = std::vector<mg::Consumption>;
+
+Consumptions runs(const mg::Checkpoint& in, const mg::Schema& schema,
+                  const std::vector<mg::Contradiction>& stale = {}) {
+  for (const auto& family : mg::known_families())
+    if (family.name() == schema.family) return mg::consumptions(family, in.names(), schema, stale);
+  return {};
+}
+
+/// A line for each program that something is known about.
+std::string lines(const Consumptions& all) {
+  std::string text = all.empty() ? "" : "where it runs (docs/where-it-runs.md)\n";
+  for (const auto& c : all) {
+    std::string name(c.consumer->name);
+    name += " " + std::string(c.consumer->version);
+    name.resize(std::max<std::size_t>(name.size(), 18), ' ');
+    text += "  " + name + " " + c.does + "\n";
+  }
+  return text;
+}
+
+/// A folder that its family cannot read has failed the check. Where config.json is older than the file, programs differ
+/// in what they make of it.
 mg::Schema readable(const mg::Checkpoint& in) try { return schema_of(in); } catch (const mg::format_error& e) {
-  throw mg::check_error(e.what());
+  std::string text;
+  try {
+    const auto by_file = schema_of(in, mg::Trust::file);
+    const auto stale = mg::contradictions(by_file, in.config(), in.path().string() + "/config.json");
+    if (!stale.empty()) text = "\n" + lines(runs(in, by_file, stale));
+  } catch (const mg::format_error&) {  // not only config.json is wrong
+  }
+  throw mg::check_error(e.what() + text);
 }
 
 void check(const Options& o) {
@@ -47,6 +78,10 @@ void check(const Options& o) {
   } else {
     text += "not compared with a source: it has no plan.json, or does not name its source (--source IN)\n";
   }
+  const auto programs = runs(in, schema);
+  text += lines(programs);
+  for (const auto& c : programs)
+    j["consumers"].push_back({{"name", c.consumer->name}, {"version", c.consumer->version}, {"does", c.does}});
   std::cout << (o.json ? j.dump(2) + "\n" : text);
 }
 }  // namespace

@@ -6,9 +6,10 @@
 #include <fstream>
 #include <thread>
 
-#include <modelgrow/detail/json.hpp>
+#include <modelgrow/checkpoint/writer.hpp>
 #include <tests/support/message.hpp>
 #include <tests/support/program.hpp>
+#include <tests/support/releases.hpp>
 #include <tests/support/scratch.hpp>
 
 using namespace modelgrow;
@@ -46,6 +47,31 @@ TEST_CASE("the tool plans, grows, checks and compares") {
   const auto broken = tool("check " + out);
   INFO(broken.output);
   CHECK(broken.code == 1);
+}
+
+TEST_CASE("check says where a folder runs, and what an old config.json makes of it") {
+  const Scratch scratch;
+  const auto all = releases("wan");
+  const auto tiny = std::find_if(all.begin(), all.end(), [](const Release& r) { return r.tiny(); });
+  REQUIRE(tiny != all.end());
+  SafetensorsWriter weights(scratch / "diffusion_pytorch_model.safetensors", tiny->tensors);
+  for (const auto& t : weights.tensors()) weights.write(t.name, std::vector<std::byte>(*byte_size(t.dtype, t.shape)));
+  weights.commit();
+  std::ofstream(scratch / "config.json") << tiny->config;
+  const auto good = tool("check " + scratch.path().string());
+  INFO(good.output);
+  CHECK(good.code == 0);
+  CHECK(says(good.output, "diffusers", "loads it", "DiffSynth", "MODEL_CONFIGS", "heads is"));
+  const auto json = detail::parse_json(tool("check " + scratch.path().string() + " --json").output, "check");
+  CHECK(json["consumers"].size() >= 6);
+
+  auto config = detail::parse_json(tiny->config, "config");
+  config["ffn_dim"] = config["ffn_dim"].get<int>() / 2;
+  std::ofstream(scratch / "config.json") << config.dump();
+  const auto stale = tool("check " + scratch.path().string());
+  INFO(stale.output);
+  CHECK(stale.code == 1);
+  CHECK(says(stale.output, "'ffn_dim' is", "sglang", "without a word"));
 }
 
 TEST_CASE("a full disk and Ctrl-C leave nothing behind") {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Grows tiny models of upstream classes with the command-line tool and runs old and new in unmodified diffusers.
 
-  check_upstream.py --tool build/modelgrow [--family wan ...] [--growth depth ...] [--keep DIR]
-                    [--table FILE.md] [--json FILE.json]
+  check_upstream.py --tool build/modelgrow [--family wan ...] [--growth depth ...] [--stored bfloat16]
+                    [--keep DIR] [--table FILE.md] [--json FILE.json]
   check_upstream.py --self-test
 
 A growth that the certificate calls EXACT, with a class that loads it, must leave every output as it was to 1e-5 of the
@@ -12,17 +12,19 @@ all of that holds, 1 when not, 2 when the check itself cannot run."""
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 
 import diffusers
 import safetensors
 import torch
 
-from tiny import FAMILIES, GROWTHS, Absent, build, operators, outputs
+from tiny import FAMILIES, GROWTHS, Absent, build, idle, operators, outputs
 
 TOLERANCE = 1e-5
 REFUSED = 3  # the tool's exit status
@@ -99,8 +101,17 @@ def judge_grown(row, family, model, before, original, folder):
         row.verdict, row.good = "DIFFERS", False
     else:
         row.verdict = "equal"
+        compare_bf16(row, family, before, original, folder)
+
+
+def compare_bf16(row, family, before, original, folder):
+    """Both once more in bf16; an original that does not run there is a mistake of this check."""
+    try:
         half = [outputs(load(family, f, torch.bfloat16), family.inputs(torch.bfloat16)) for f in (original, folder)]
-        row.difference_bf16, row.rounding_bf16 = compare(*half), compare(before, half[0])
+    except Exception as e:
+        row.verdict, row.good = f"FAILS IN BF16: {one_line(str(e))[:300]}", False
+        return
+    row.difference_bf16, row.rounding_bf16 = compare(*half), compare(before, half[0])
 
 
 def judge_impossible(row, family, before, folder):
@@ -148,13 +159,23 @@ def fill(row, tool, family, model, before, folder):
             row.verdict, row.good = "GROWN without a question, although not EXACT", False
 
 
-def check_family(tool, name, growths, folder, say):
+def in_last_block(name, model):
+    """Nothing reads the text side of the last block of a two-stream model."""
+    stack = re.match(r"(.*?\.)(\d+)\.", name)
+    return stack and not any(n.startswith(f"{stack[1]}{int(stack[2]) + 1}.") for n, _ in model.named_parameters())
+
+
+def check_family(tool, name, growths, folder, stored, say):
     family = FAMILIES[name]
     try:
         model = build(family)
     except Absent as e:
         return [Row(name, family.class_name, "", "", verdict=f"absent: {e}")]
-    model.save_pretrained(folder / "original")
+    unused = [name for name in idle(model, family.inputs()) if not in_last_block(name, model)]
+    if unused:
+        return [Row(name, family.class_name, "", "", verdict=f"IDLE PARAMETERS: {', '.join(unused[:3])}", good=False)]
+    model.zero_grad()
+    model.to(stored).save_pretrained(folder / "original")
     model = load(family, folder / "original")
     before = outputs(model, family.inputs())
     rows = []
@@ -169,38 +190,60 @@ def number(x):
 
 
 def line(row):
-    return f"{'ok ' if row.good else 'BAD'} {row.family:17s} {row.growth:12s} {number(row.difference):6s} {row.certificate} | {row.upstream} | {row.verdict}"
+    return f"{'ok ' if row.good else 'BAD'} {row.family:24s} {row.growth:12s} {number(row.difference):6s} {row.certificate} | {row.upstream} | {row.verdict}"
 
 
 def versions():
     return f"diffusers {diffusers.__version__}, torch {torch.__version__.split('+')[0]}, safetensors {safetensors.__version__}"
 
 
+def short(row):
+    """What happened, in a cell."""
+    if row.verdict == "equal" or not row.good:
+        return row.verdict
+    return row.verdict.split(":")[0] if "as said" in row.verdict else ""
+
+
+def reason(row):
+    """What the certificate, or the refusal, says: one clause."""
+    if row.certificate == "refused":
+        return "refused: " + row.verdict.rsplit("refused: ", 1)[-1].split("; to grow all the same")[0]
+    return row.certificate.split(" (")[0]
+
+
 def table(rows):
     def cell(text):
         return text.replace("|", "\\|")
 
+    equal, bad = sum(r.verdict == "equal" for r in rows), sum(not r.good for r in rows)
+    others = "for the others the certificate had said why not" if not bad else f"{bad} are wrong"
     text = [
         "# Grown models in upstream's own classes",
         "",
-        f"Written by `scripts/check-upstream`; {versions()}, float32, CPU. Each row: a tiny model with random weights, saved by",
-        "`save_pretrained`, grown by `modelgrow grow IN OUT` with the operators of the row, loaded by the unmodified class with",
-        "`from_pretrained`. *Difference* is the largest absolute difference of any output, over the largest output; what the",
-        f"certificate calls EXACT must stay below {TOLERANCE:g}.",
-        "*In bf16*: the same with both loaded in bf16; beside it, what bf16 alone does to the original.",
+        f"Written by `scripts/check-upstream` on {date.today()}: {versions()}, float32, CPU.",
+        "A tiny model with random weights, saved by `save_pretrained`, is grown by `modelgrow grow IN OUT` and loaded by the",
+        "unmodified class with `from_pretrained`; every output is compared with that of the original.",
+        f"{len(rows)} growths; {equal} of them load and are equal; {others}.",
         "",
-        "| family | class | growth | operators | certificate | upstream | difference | in bf16 | bf16 alone | what happened |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "* *depth*: a closed block behind each block of every stack (`--insert-blocks every=1`); *ffn*, *hidden*: twice as wide",
+        "  (`--net2wider space=ffn,times=2`); *width*: all widths that belong together (*x3*: three times); *depth+width*: both.",
+        f"* *difference*: the largest absolute difference, over the largest output. EXACT must stay below {TOLERANCE:g}.",
+        "* *in bf16*: the same with both loaded in bf16; *bf16 alone*: what bf16 does to the original.",
+        "",
+        "| family | growth | certificate | upstream | what happened | difference | in bf16 | bf16 alone |",
+        "|---|---|---|---|---|---|---|---|",
     ]
+    last = None
     for r in rows:
-        words = f"`{r.operators}`" if r.operators else ""
+        first = f"{r.family}<br>`{r.class_name}`" if r.family != last else ""
+        last = r.family
         numbers = map(number, (r.difference, r.difference_bf16, r.rounding_bf16))
-        text.append("| " + " | ".join(map(cell, (r.family, r.class_name, r.growth, words, r.certificate, r.upstream, *numbers, r.verdict))) + " |")
+        text.append("| " + " | ".join(map(cell, (first, r.growth, reason(r), r.upstream, short(r), *numbers))) + " |")
     return "\n".join(text) + "\n"
 
 
-def check(tool, names, growths, folder, say=lambda text: print(text, flush=True)):
-    return [row for name in names for row in check_family(tool, name, growths, Path(folder) / name, say)]
+def check(tool, names, growths, folder, stored=torch.float32, say=lambda text: print(text, flush=True)):
+    return [row for name in names for row in check_family(tool, name, growths, Path(folder) / name, stored, say)]
 
 
 def self_test():
@@ -226,6 +269,7 @@ def main():
     parser.add_argument("--tool", help="the modelgrow program")
     parser.add_argument("--family", action="append", choices=FAMILIES, help="only this family; may be repeated")
     parser.add_argument("--growth", action="append", choices=GROWTHS, help="only this growth; may be repeated")
+    parser.add_argument("--stored", choices=("float32", "bfloat16"), default="float32", help="how the original is saved; it is compared in float32")
     parser.add_argument("--keep", metavar="DIR", help="leave original and grown folders here")
     parser.add_argument("--table", metavar="FILE", help="write the table as Markdown")
     parser.add_argument("--json", metavar="FILE", help="write the rows as JSON")
@@ -237,7 +281,7 @@ def main():
     if not options.tool:
         parser.error("--tool is missing")
     with tempfile.TemporaryDirectory() as scratch:
-        rows = check([options.tool], options.family or FAMILIES, options.growth or GROWTHS, options.keep or scratch)
+        rows = check([options.tool], options.family or FAMILIES, options.growth or GROWTHS, options.keep or scratch, getattr(torch, options.stored))
     if options.table:
         Path(options.table).write_text(table(rows))
     if options.json:

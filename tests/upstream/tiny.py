@@ -10,7 +10,7 @@ import torch
 from diffusers.models.embeddings import get_3d_rotary_pos_embed
 
 FAMILIES = {}
-GROWTHS = ("depth", "ffn", "hidden", "width", "depth+width")
+GROWTHS = ("depth", "ffn", "hidden", "width", "width x3", "depth+width")
 
 
 class Absent(Exception):
@@ -19,10 +19,11 @@ class Absent(Exception):
 
 class Family:
     """How a family is made and fed, the insertions and the spaces that a growth of its whole depth and width names, and which
-    of GROWTHS leave the function of the unmodified class as it is."""
+    of GROWTHS leave the function of the unmodified class as it is. `precise` are the inputs that stay float32 in bf16."""
 
-    def __init__(self, make, class_name, exact, deepens, widens):
+    def __init__(self, make, class_name, exact, deepens, widens, precise):
         self.make, self.class_name, self.exact, self.deepens, self.widens = make, class_name, exact, deepens, widens
+        self.precise = precise
 
     @property
     def type(self):
@@ -34,8 +35,8 @@ class Family:
         return self.make()[0]
 
     def inputs(self, dtype=torch.float32):
-        """Arguments of the forward pass: states in `dtype`, times and places in float32."""
-        return {**{k: v if k in PRECISE else cast(v, dtype) for k, v in self.make()[1].items()}, "return_dict": False}
+        """Arguments of the forward pass: states in `dtype`, times and places in float32 where the class allows it."""
+        return {**{k: v if k in self.precise else cast(v, dtype) for k, v in self.make()[1].items()}, "return_dict": False}
 
 
 PRECISE = ("timestep", "t", "sigma", "guidance", "img_ids", "txt_ids", "position_ids", "image_rotary_emb", "added_cond_kwargs")
@@ -48,12 +49,12 @@ def cast(value, dtype):
 
 
 FREE = GROWTHS  # the configuration can express every width by itself
-TIED = ("depth", "width", "depth+width")  # the class derives the width of its MLP from that of the model
+TIED = ("depth", "width", "width x3", "depth+width")  # the class derives the width of its MLP from that of the model
 
 
-def family(class_name, exact, deepens=("every=1",), widens=("hidden", "ffn")):
+def family(class_name, exact, deepens=("every=1",), widens=("hidden", "ffn"), precise=PRECISE):
     def register(make):
-        FAMILIES[make.__name__] = Family(make, class_name, exact, deepens, widens)
+        FAMILIES[make.__name__] = Family(make, class_name, exact, deepens, widens, precise)
         return make
 
     return register
@@ -62,8 +63,9 @@ def family(class_name, exact, deepens=("every=1",), widens=("hidden", "ffn")):
 def operators(family, growth):
     """The words of the command line."""
     insertions = family.deepens if growth.startswith("depth") else ()
-    spaces = {"depth": (), "ffn": ("ffn",), "hidden": ("hidden",), "width": family.widens, "depth+width": family.widens}[growth]
-    words = [("--insert-blocks", options) for options in insertions] + [("--net2wider", f"space={space},times=2") for space in spaces]
+    spaces = () if growth == "depth" else (growth,) if growth in ("ffn", "hidden") else family.widens
+    times = 3 if growth.endswith("x3") else 2
+    words = [("--insert-blocks", options) for options in insertions] + [("--net2wider", f"space={space},times={times}") for space in spaces]
     return [word for pair in words for word in pair]
 
 
@@ -98,6 +100,14 @@ def outputs(model, inputs):
     return flat
 
 
+def idle(model, inputs):
+    """Parameters that no output depends on: growth of those would be proven by nothing."""
+    with torch.enable_grad():
+        results = outputs.__wrapped__(model, inputs)
+        sum((t * torch.randn(t.shape, generator=torch.Generator().manual_seed(2))).sum() for t in results).backward()
+    return [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+
+
 def noise(*shape, seed=3):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
@@ -121,10 +131,18 @@ def wan():
 @family("WanTransformer3DModel", FREE)
 def wan_i2v():
     config, inputs = wan()
-    return (
-        {**config, "in_channels": 9, "image_dim": 14, "added_kv_proj_dim": 36},
-        {**inputs, "hidden_states": noise(2, 9, 2, 4, 6), "encoder_hidden_states_image": noise(2, 6, 14, seed=5)},
-    )
+    inputs = {
+        **inputs, "hidden_states": noise(2, 9, 2, 4, 6), "encoder_hidden_states_image": noise(2, 6, 14, seed=5),
+        "encoder_hidden_states": noise(2, 512, 20, seed=4),  # the class takes the last 512 tokens for text
+    }
+    return {**config, "in_channels": 9, "image_dim": 14, "added_kv_proj_dim": 36}, inputs
+
+
+@family("WanTransformer3DModel", FREE)
+def wan_flf2v():
+    config, inputs = wan_i2v()
+    # first and last picture of a sample lie one after another in the batch
+    return {**config, "pos_embed_seq_len": 6}, {**inputs, "encoder_hidden_states_image": noise(4, 3, 14, seed=5)}
 
 
 @family("WanVACETransformer3DModel", FREE, deepens=("stack=blocks,every=1", "stack=vace_blocks,at=1"))
@@ -151,6 +169,14 @@ def ltx2():
     return config, inputs
 
 
+@family("LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"))
+def ltx2_3():
+    config, inputs = ltx2()
+    gates = dict(gated_attn=True, cross_attn_mod=True, audio_gated_attn=True, audio_cross_attn_mod=True, perturbed_attn=True)
+    text = dict(encoder_hidden_states=noise(2, 5, 20, seed=4), audio_encoder_hidden_states=noise(2, 5, 12, seed=5))
+    return {**config, **gates, "use_prompt_embeddings": False, "rope_type": "interleaved"}, {**inputs, **text}
+
+
 @family("LTXVideoTransformer3DModel", ("depth",))
 def ltx_video():
     config = dict(
@@ -165,9 +191,10 @@ def ltx_video():
 
 @family(
     "HunyuanVideo15Transformer3DModel",
-    exact=("depth", "ffn", "width", "depth+width"),
+    exact=("depth", "ffn", "width", "width x3", "depth+width"),
     deepens=stacks("transformer_blocks", REFINER),
     widens=("hidden", "ffn", "refiner_ffn"),
+    precise=PRECISE[1:],  # its time embedding computes in the type of the time
 )
 def hunyuan_video15():
     config = dict(
@@ -184,7 +211,7 @@ def hunyuan_video15():
 
 @family(
     "HunyuanVideoTransformer3DModel",
-    exact=("depth", "ffn", "width", "depth+width"),
+    exact=("depth", "ffn", "width", "width x3", "depth+width"),
     deepens=stacks("transformer_blocks", "single_transformer_blocks", REFINER),
     widens=("hidden", "ffn", "refiner_ffn"),
 )
@@ -200,7 +227,30 @@ def hunyuan_video():
     return config, inputs
 
 
-@family("CosmosTransformer3DModel", FREE)
+@family(
+    "HunyuanVideo15Transformer3DModel",
+    exact=("depth", "ffn", "width", "width x3", "depth+width"),
+    deepens=stacks("transformer_blocks", REFINER),
+    widens=("hidden", "ffn", "refiner_ffn"),
+    precise=PRECISE[1:],
+)
+def hunyuan_video15_meanflow():
+    config, inputs = hunyuan_video15()
+    return {**config, "use_meanflow": True}, {**inputs, "timestep_r": steps() / 2}
+
+
+@family(
+    "HunyuanVideoTransformer3DModel",
+    exact=("depth", "ffn", "width", "width x3", "depth+width"),
+    deepens=stacks("transformer_blocks", "single_transformer_blocks", REFINER),
+    widens=("hidden", "ffn", "refiner_ffn"),
+)
+def hunyuan_video_i2v():
+    config, inputs = hunyuan_video()
+    return {**config, "image_condition_type": "token_replace", "guidance_embeds": True}, inputs
+
+
+@family("CosmosTransformer3DModel", FREE, widens=("hidden", "ffn", "adaln_lora"))
 def cosmos():
     config = dict(
         num_attention_heads=3, attention_head_dim=14, num_layers=3, in_channels=5, out_channels=4, text_embed_dim=12, adaln_lora_dim=10,
@@ -213,10 +263,17 @@ def cosmos():
     return config, inputs
 
 
-@family("CosmosTransformer3DModel", ("ffn", "hidden", "width"))
+@family("CosmosTransformer3DModel", ("ffn", "hidden", "width", "width x3"), widens=("hidden", "ffn", "adaln_lora"))
 def cosmos_learnable():
     config, inputs = cosmos()
     return {**config, "extra_pos_embed_type": "learnable"}, inputs
+
+
+@family("CosmosTransformer3DModel", FREE, widens=("hidden", "ffn", "adaln_lora"))
+def cosmos_2_5():
+    config, inputs = cosmos()
+    text = dict(use_crossattn_projection=True, crossattn_proj_in_channels=22, encoder_hidden_states_channels=12)
+    return {**config, **text}, {**inputs, "encoder_hidden_states": noise(2, 5, 22, seed=4)}
 
 
 def cogvideox(**more):
@@ -233,11 +290,24 @@ def cogvideox_2b():
     return cogvideox(use_rotary_positional_embeddings=False)
 
 
-@family("CogVideoXTransformer3DModel", TIED)
+@family("CogVideoXTransformer3DModel", TIED, widens=("hidden", "ffn", "time_embed"))
 def cogvideox_5b():
     config, inputs = cogvideox(use_rotary_positional_embeddings=True)
     inputs["image_rotary_emb"] = get_3d_rotary_pos_embed(config["attention_head_dim"], ((0, 0), (3, 4)), (3, 4), 4)
     return config, inputs
+
+
+@family("CogVideoXTransformer3DModel", ("depth",))
+def cogvideox_5b_i2v():
+    config, inputs = cogvideox_5b()
+    return {**config, "use_learned_positional_embeddings": True}, inputs
+
+
+@family("CogVideoXTransformer3DModel", TIED, widens=("hidden", "ffn", "time_embed"))
+def cogvideox_1_5_i2v():
+    config, inputs = cogvideox(use_rotary_positional_embeddings=True, patch_size_t=2, patch_bias=False, ofs_embed_dim=24)
+    inputs["image_rotary_emb"] = get_3d_rotary_pos_embed(config["attention_head_dim"], None, (3, 4), 2, grid_type="slice", max_size=(3, 4))
+    return config, {**inputs, "ofs": torch.tensor([2.0])}
 
 
 @family("QwenImageTransformer2DModel", TIED)
@@ -250,6 +320,19 @@ def qwen_image():
         timestep=steps() / 1000, img_shapes=[[(1, 3, 4)], [(1, 3, 4)]],
     )
     return config, inputs
+
+
+@family("QwenImageTransformer2DModel", TIED)
+def qwen_image_edit():
+    config, inputs = qwen_image()
+    return {**config, "zero_cond_t": True}, {**inputs, "img_shapes": [[(1, 3, 2), (1, 3, 2)]] * 2}
+
+
+@family("QwenImageTransformer2DModel", TIED)
+def qwen_image_layered():
+    config, inputs = qwen_image()
+    shapes = [[(1, 2, 2), (1, 2, 2), (1, 2, 2)]] * 2
+    return {**config, "use_additional_t_cond": True, "use_layer3d_rope": True}, {**inputs, "img_shapes": shapes, "additional_t_cond": torch.tensor([0, 1])}
 
 
 @family("Flux2Transformer2DModel", FREE, deepens=stacks("transformer_blocks", "single_transformer_blocks"))
@@ -266,6 +349,12 @@ def flux2():
     return config, inputs
 
 
+@family("Flux2Transformer2DModel", FREE, deepens=stacks("transformer_blocks", "single_transformer_blocks"))
+def flux2_klein():
+    config, inputs = flux2()
+    return {**config, "guidance_embeds": False}, {**inputs, "guidance": None}
+
+
 @family("FluxTransformer2DModel", TIED, deepens=stacks("transformer_blocks", "single_transformer_blocks"))
 def flux():
     config = dict(
@@ -280,6 +369,12 @@ def flux():
     return config, inputs
 
 
+@family("FluxTransformer2DModel", TIED, deepens=stacks("transformer_blocks", "single_transformer_blocks"))
+def flux_schnell():
+    config, inputs = flux()
+    return {**config, "guidance_embeds": False}, {**inputs, "guidance": None}
+
+
 @family("SD3Transformer2DModel", TIED)
 def sd3():
     config = dict(
@@ -292,7 +387,18 @@ def sd3():
     return config, inputs
 
 
-@family("MiniMaxH3Transformer3DModel", FREE, deepens=stacks("transformer_blocks", "token_refiner.refiner_blocks"))
+@family("SD3Transformer2DModel", TIED)
+def sd3_medium():
+    config, inputs = sd3()
+    return {**config, "dual_attention_layers": [], "qk_norm": None}, inputs
+
+
+@family(
+    "MiniMaxH3Transformer3DModel",
+    FREE,
+    deepens=stacks("transformer_blocks", "token_refiner.refiner_blocks"),
+    widens=("hidden", "ffn", "time_hidden", "time_dim"),
+)
 def minimax_h3():
     config = dict(
         num_attention_heads=3, attention_head_dim=14, hidden_size=30, num_layers=2, num_refiner_layers=2, ffn_dim=22, in_channels=3,
@@ -357,3 +463,9 @@ def pixart():
         hidden_states=noise(2, 4, 8, 8), timestep=steps(), encoder_hidden_states=noise(2, 5, 20, seed=4), added_cond_kwargs=sizes
     )
     return ada_norm_single(use_additional_conditions=True), inputs
+
+
+@family("PixArtTransformer2DModel", ("depth",))
+def pixart_sigma():
+    config, inputs = pixart()
+    return {**config, "use_additional_conditions": False}, {**inputs, "added_cond_kwargs": dict(resolution=None, aspect_ratio=None)}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The definitions of all.hpp.
 #pragma once
+#include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/core/names.hpp>
 #include <modelgrow/detail/json.hpp>

@@ -12,6 +12,12 @@
 
 namespace modelgrow::inline v0 {
 
+/// A key of config.json that says another size than the file has.
+struct Contradiction {
+  std::string key, stated, size;  // stated: as the key has it; size: the formula that the key gives
+  std::int64_t says = 0, file = 0;
+};
+
 namespace detail {
 
 /// The keys of a configuration with the defaults of the class behind them.
@@ -88,8 +94,10 @@ inline bool learn(const std::vector<ConfigRule>& rules, const ConfigKeys& keys, 
   return learned;
 }
 
-/// Throws format_error for a key that says another size than the file has.
-inline void check(const std::vector<ConfigRule>& rules, const ConfigKeys& keys, const Sizes& sizes) {
+/// Every key that says another size than the file has.
+inline std::vector<Contradiction> contradictions(const std::vector<ConfigRule>& rules, const ConfigKeys& keys,
+                                                 const Sizes& sizes) {
+  std::vector<Contradiction> all;
   for (const auto& rule : rules) {
     const auto* value = keys.stated(rule.key);
     const auto file = rule.value.value(sizes);
@@ -98,14 +106,31 @@ inline void check(const std::vector<ConfigRule>& rules, const ConfigKeys& keys, 
     if (!rule.divisor.text().empty() && !divisor) continue;
     const std::int64_t says = divisor ? scaled(keys.real(*value, rule.key), *divisor) : keys.whole(*value, rule.key);
     if (says != *file)
-      throw format_error(keys.where() + ": '" + rule.key + "' is " + value->dump() +
-                         (divisor ? ", that is " + std::to_string(says) : "") + ", but by the shapes of the file '" +
-                         rule.value.text() + "' is " + std::to_string(*file) +
-                         "; the two belong to different models: mend config.json, or say that the file is right");
+      all.push_back({.key = rule.key,
+                     .stated = value->dump() + (divisor ? ", that is " + std::to_string(says) : ""),
+                     .size = rule.value.text(),
+                     .says = says,
+                     .file = *file});
   }
+  return all;
+}
+
+/// Throws format_error for a key that says another size than the file has.
+inline void check(const std::vector<ConfigRule>& rules, const ConfigKeys& keys, const Sizes& sizes) {
+  for (const auto& c : contradictions(rules, keys, sizes))
+    throw format_error(keys.where() + ": '" + c.key + "' is " + c.stated + ", but by the shapes of the file '" +
+                       c.size + "' is " + std::to_string(c.file) +
+                       "; the two belong to different models: mend config.json, or say that the file is right");
 }
 
 }  // namespace detail
+
+/// The keys of config.json that contradict a schema that was read with Trust::file.
+inline std::vector<Contradiction> contradictions(const Schema& schema, std::string_view config,
+                                                 const std::string& where) {
+  const auto json = detail::parse_json(config, where), none = detail::json::object();
+  return detail::contradictions(schema.config, detail::ConfigKeys(json, none, where), schema.sizes());
+}
 
 /// The keys of config.json that differ between a schema and what became of it, as their formulas give them now.
 inline ConfigPatch changed_config(const Schema& before, const Schema& after) {

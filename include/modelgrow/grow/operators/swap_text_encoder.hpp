@@ -29,8 +29,7 @@ struct SwapTextEncoder {
   void apply(Plan& plan) const;
 
  private:
-  /// What later users must know: how the new encoder is fed.
-  GraftRecord record(const Schema& now) const;
+  GraftRecord record(const Schema& now) const;  // what later users must know: how the new encoder is fed
 };
 
 }  // namespace modelgrow::inline v0

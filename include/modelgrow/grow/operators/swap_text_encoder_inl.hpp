@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What becomes of the layers that read the states of the text.
+// The definitions of swap_text_encoder.hpp.
 #pragma once
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/fields_json.hpp>
