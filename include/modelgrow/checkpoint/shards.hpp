@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 
+#include <modelgrow/checkpoint/folder.hpp>
 #include <modelgrow/checkpoint/writer.hpp>
 
 namespace modelgrow::inline v0 {
@@ -76,7 +77,12 @@ class CheckpointWriter {
 
  private:
   std::string stem() const { return path_.stem().string(); }
-  std::filesystem::path index_path() const { return path_.string() + ".index.json"; }
+  /// "X.safetensors.index.json"; of a variant "X.safetensors.index.ema.json".
+  std::filesystem::path index_path() const {
+    const auto f = classify(path_.filename().string());
+    if (f.variant.empty()) return path_.string() + ".index.json";
+    return path_.parent_path() / (f.stem + ".safetensors.index." + f.variant + ".json");
+  }
   std::filesystem::path shard_path(std::size_t i, std::size_t count) const {
     if (count == 1) return path_;
     char number[64];

@@ -29,8 +29,10 @@ struct Report {
   std::int64_t parameters_before = 0, parameters_after = 0;
   std::uint64_t bytes_before = 0, bytes_after = 0;  // of weights
   std::vector<TensorReport> tensors;
-  std::vector<std::string> passed_through;  // tensors that the family does not know, copied as they are
-  std::vector<std::string> files;           // what was written, within the directory
+  std::vector<std::string> passed_through;    // tensors that the family does not know, copied as they are
+  std::vector<std::string> files;             // what was written, within the directory
+  std::vector<std::string> grown_along = {};  // of them, what is not the weights: variants, averages, optimizer state
+  std::vector<std::string> not_finite = {};   // tensors with NaN or infinities, which were allowed
   std::vector<std::string> notes;
   bool optimizer_moved = false;      // the folder had optimizer state, and it was grown along
   std::size_t checked = 0;           // tensors that were compared with their sources
@@ -74,6 +76,10 @@ inline std::ostream& operator<<(std::ostream& os, const Report& r) {
   if (!r.files.empty()) os << "  files:";
   for (const auto& f : r.files) os << " " << f;
   if (!r.files.empty()) os << "\n";
+  if (!r.grown_along.empty()) os << "  grown along by the same plan:";
+  for (const auto& f : r.grown_along) os << " " << f;
+  if (!r.grown_along.empty()) os << "\n";
+  for (const auto& n : r.not_finite) os << "  not finite: " << n << "\n";
   if (!r.passed_through.empty()) {
     os << "  copied through, unknown to the family:";
     for (const auto& n : r.passed_through) os << " " << n;
@@ -97,6 +103,8 @@ inline std::string to_json(const Report& r) {
          {"seconds", {{"plan", r.seconds.plan}, {"write", r.seconds.write}, {"check", r.seconds.check}}},
          {"peak_rss_mb", double(r.peak_rss_bytes) / 1e6},
          {"files", r.files},
+         {"grown_along", r.grown_along},
+         {"not_finite", r.not_finite},
          {"passed_through", r.passed_through},
          {"notes", r.notes},
          {"tensors", json::array()}};

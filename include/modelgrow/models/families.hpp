@@ -18,13 +18,20 @@ inline void adopt(Schema& s, const Names& names, const std::string& where) {
     const NamedShape* found = names.find(p.name);
     if (!found) {
       missing += "\n  missing " + p.name + " " + to_string(p.shape());
-    } else if (found->shape != p.shape()) {
+    } else if (found->known && found->shape != p.shape()) {
       wrong += "\n  " + p.name + ": the file has " + to_string(found->shape) + ", the configuration says " +
                to_string(p.shape());
-    } else {
+    } else if (found->known) {
       p.dtype = found->dtype;
     }
   }
+  for (const auto& stack : s.stacks)  // a block that the configuration does not count would stay as it is
+    if (const auto n = names.blocks(stack.name); n > stack.count)
+      throw format_error(where + "/config.json: the depth of '" + stack.name + "' is " + std::to_string(stack.count) +
+                         ", but the file has " + std::to_string(n) + " blocks of it, up to '" + stack.name + "." +
+                         std::to_string(n - 1) + "'; the two belong to different models: mend config.json");
+  if (const auto cause = missing.empty() ? std::string() : stranger(names, known_families()); !cause.empty())
+    throw format_error(where + ": " + cause);
   if (!missing.empty() || !wrong.empty())
     throw format_error(where + ": the tensors do not fit a model of family '" + s.family + "' with this config.json" +
                        missing + wrong);
