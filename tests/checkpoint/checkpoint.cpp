@@ -38,6 +38,20 @@ TEST_CASE("a directory with weights, configuration, optimizer and average") {
   CHECK(c.names().size() == 1);
 }
 
+TEST_CASE("optimizer state and averages may lie in shards") {
+  const Scratch scratch;
+  put(scratch / "x.safetensors", one("w"));
+  put(scratch / "ema-00001-of-00001.safetensors", one("w"));
+  put(scratch / "ema.safetensors.index.json", R"({"metadata":{},"weight_map":{"w":"ema-00001-of-00001.safetensors"}})");
+  const auto c = Checkpoint::open(scratch.path());
+  CHECK(c.weights_path() == scratch / "x.safetensors");
+  REQUIRE(c.has_ema());
+  CHECK(c.ema().names().contains("w"));
+  CHECK_FALSE(c.has_optimizer());
+  put(scratch / "ema.safetensors", one("w"));
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }), "both 'ema.safetensors' and an index"));
+}
+
 TEST_CASE("names of weights in the order of preference") {
   const Scratch scratch;
   put(scratch / "OpenSora-v1.safetensors", one("last"));

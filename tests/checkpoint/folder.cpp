@@ -38,6 +38,8 @@ TEST_CASE("what stands beside the weights") {
   CHECK(classify("ema.safetensors").role == FileRole::average);
   CHECK(classify("transformer_ema", true).role == FileRole::average);
   CHECK(classify("optimizer.safetensors").role == FileRole::optimizer);
+  CHECK(classify("ema.safetensors.index.json").role == FileRole::average);
+  CHECK(classify("optimizer-00001-of-00002.safetensors").role == FileRole::optimizer);
   CHECK(classify("adapter_model.safetensors").role == FileRole::adapter);
   CHECK(classify("pytorch_lora_weights.safetensors").role == FileRole::adapter);
   CHECK(classify("README.md").role == FileRole::other);

@@ -123,7 +123,7 @@ TEST_CASE("a folder with two sets of weights, a download that has not ended, val
   CHECK(says(tool("plan " + in + how + " --weights ../out").output, "it is not in that folder"));
   std::filesystem::remove(in + "/model.safetensors");
 
-  const std::string shard = "model-00002-of-00002.safetensors";
+  const std::string shard = "model-00004-of-00004.safetensors";
   REQUIRE(std::filesystem::exists(in + "/" + shard));
   std::filesystem::rename(in + "/" + shard, in + "/" + shard + ".incomplete");
   for (const auto& words : {"plan " + in + how, "inspect " + in}) {

@@ -64,7 +64,7 @@ TEST_CASE("Native names of Wan are read, grown and kept", "[families]") {
   const Family& family = family_of(names, native_config, "native");
   CHECK(family.name() == "wan");
   const Schema s = family.schema(names, native_config, "native");
-  CHECK(s.space("heads").space.size == 3);
+  CHECK(s.space("heads").space.size == 2);
   const Plan p =
       plan(s, InsertBlocks{.every = 1}, Net2Wider{.space = "hidden", .times = 2}, Net2Wider{.space = "ffn", .to = 60});
   CHECK(p.certificate().exactness == Exactness::exact);

@@ -72,6 +72,23 @@ TEST_CASE("a folder of which a variant in shards is chosen grows to names that o
   CHECK(report.grown_along == List{"diffusion_pytorch_model.safetensors"});
 }
 
+TEST_CASE("averages and optimizer state in shards open again, and grow again") {
+  const tiny::Scratch scratch;
+  tiny::make_directory<float>(scratch.path / "base", small);
+  const auto in = Checkpoint::open(scratch.path / "base");
+  const Plan p = deeper();
+  p.write(in, scratch.path / "grown", WritePlan{.shard_bytes = 3000});
+  REQUIRE(tiny::fs::exists(scratch.path / "grown/ema.safetensors.index.json"));
+  const auto grown = Checkpoint::open(scratch.path / "grown");
+  CHECK(tiny::read_dict(grown.optimizer()) == grow_optimizer(p, tiny::read_dict(in.optimizer())));
+  const auto found = check_grown(grown, in, tiny::disk_schema(small));
+  CHECK(found.grown_along == List{"ema.safetensors", "optimizer.safetensors"});
+  const auto s = p.schema();
+  const auto again = plan(s, InsertBlocks{.at = {1}}).write(grown, scratch.path / "again");
+  CHECK(again.grown_along == List{"ema.safetensors", "optimizer.safetensors"});
+  for (const auto& note : again.notes) CHECK((!says(note, "was not grown") || says(note, "'plan.json'")));
+}
+
 TEST_CASE("a variant of another model is refused by name") {
   const tiny::Scratch scratch;
   const auto base = scratch.path / "base";

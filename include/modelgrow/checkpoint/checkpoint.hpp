@@ -40,8 +40,8 @@ class Checkpoint {
     if (std::filesystem::is_directory(c.path_, ignored)) {
       c.weights_ = options.weights.empty() ? detail::weights_in(c.path_) : detail::weights_in(c.path_, options.weights);
       if (std::filesystem::exists(c.path_ / config_file, ignored)) c.read_config();
-      c.has_optimizer_ = std::filesystem::exists(c.path_ / optimizer_file, ignored);
-      c.has_ema_ = std::filesystem::exists(c.path_ / ema_file, ignored);
+      c.has_optimizer_ = std::filesystem::exists(c.beside(optimizer_file), ignored);
+      c.has_ema_ = std::filesystem::exists(c.beside(ema_file), ignored);
     } else {
       if (!options.weights.empty())
         throw io_error("cannot open '" + options.weights + "' in '" + path.string() +
@@ -102,9 +102,9 @@ class Checkpoint {
   bool has_optimizer() const { return has_optimizer_; }
   bool has_ema() const { return has_ema_; }
   /// Optimizer state of a directory; throws io_error when there is none.
-  Checkpoint optimizer() const { return open(path_ / optimizer_file); }
+  Checkpoint optimizer() const { return open(beside(optimizer_file)); }
   /// Averaged weights of a directory; throws io_error when there are none.
-  Checkpoint ema() const { return open(path_ / ema_file); }
+  Checkpoint ema() const { return open(beside(ema_file)); }
 
   /// Lets the memory pages of a tensor leave this process after use (bounded memory); the view stays valid.
   void release(const TensorView& tensor) const noexcept {
@@ -125,6 +125,17 @@ class Checkpoint {
                      (pipeline ? "there is no such folder; name one of its folders"
                                : "that is no pipeline (it has no model_index.json); give its folder alone"));
     return path / component;
+  }
+
+  /// A file of the folder, or the index of its shards. Throws io_error where both are there.
+  std::filesystem::path beside(std::string_view name) const {
+    const auto file = path_ / name, index = path_ / (std::string(name) + ".index.json");
+    std::error_code ignored;
+    if (!std::filesystem::exists(index, ignored)) return file;
+    if (std::filesystem::exists(file, ignored))
+      throw io_error("cannot open '" + path_.string() + "' as a checkpoint: it has both '" + std::string(name) +
+                     "' and an index of its shards; remove the old one");
+    return index;
   }
 
   void read_config() {

@@ -16,11 +16,11 @@ namespace modelgrow::inline v0 {
 
 /// What a file or folder beside the weights is.
 enum class FileRole : std::uint8_t {
-  weights,            ///< a single .safetensors file, or the index of its shards
-  shard,              ///< X-00001-of-00003.safetensors
-  variant,            ///< X.fp16.safetensors, X.ema.safetensors, X.safetensors.index.ema.json
-  average,            ///< ema.safetensors, or a folder that holds a whole averaged model
-  optimizer,          ///< optimizer.safetensors
+  weights,    ///< a single .safetensors file, or the index of its shards
+  shard,      ///< X-00001-of-00003.safetensors
+  variant,    ///< X.fp16.safetensors, X.ema.safetensors, X.safetensors.index.ema.json
+  average,    ///< ema.safetensors (or its shards and their index), or a folder that holds a whole averaged model
+  optimizer,  ///< optimizer.safetensors, its shards and their index
   foreign_optimizer,  ///< optimizer.bin, optimizer.pt, distributed or sharded state of other trainers
   training_state,     ///< scheduler.bin, random_states_0.pkl, ...: of other trainers, beside their optimizer
   adapter,            ///< LoRA and other adapters, which are not merged
@@ -126,14 +126,11 @@ inline FolderFile classify(std::string name, bool directory = false) {
     f.role = FileRole::unfinished;
   } else if (f.name == "config.json") {
     f.role = FileRole::config;
-  } else if (f.name == "optimizer.safetensors") {
-    f.role = FileRole::optimizer;
-  } else if (f.name == "ema.safetensors") {
-    f.role = FileRole::average;
   } else if (f.name.starts_with("adapter_") || f.name.starts_with("pytorch_lora_weights")) {
     f.role = FileRole::adapter;
-  } else {
-    detail::read_weights_name(f);
+  } else if (detail::read_weights_name(f) && f.variant.empty()) {  // also in shards
+    if (f.stem == "optimizer") f.role = FileRole::optimizer;
+    if (f.stem == "ema") f.role = FileRole::average;
   }
   return f;
 }

@@ -71,10 +71,11 @@ inline std::filesystem::path weights_in(const std::filesystem::path& folder) {
                            "; remove the old one, or name one of them as the weights");
   std::vector<std::string> indices, singles;
   for (const auto& f : files)
-    if (f.role == FileRole::weights || f.role == FileRole::variant || f.name.ends_with("-00001-of-00001.safetensors"))
+    if (f.role == FileRole::weights || f.role == FileRole::variant ||
+        (f.role == FileRole::shard && f.name.ends_with("-00001-of-00001.safetensors")))
       (f.index ? indices : singles).push_back(f.name);
   for (const auto& f : files)
-    if (f.index && f.variant.empty() && find(f.stem + ".safetensors"))
+    if (f.index && f.role == FileRole::weights && find(f.stem + ".safetensors"))
       no_weights(folder, "it has '" + f.stem + ".safetensors' and '" + f.name +
                              "', and loaders differ in which they read; remove the old one, or name one of them as "
                              "the weights");

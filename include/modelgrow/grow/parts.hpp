@@ -61,7 +61,7 @@ inline std::vector<Part> parts_of(const Checkpoint& in) {
     }
   if (in.has_ema()) add(Kind::averages, std::string(Checkpoint::ema_file), in.ema());
   for (const auto& f : files)
-    if (f.role == FileRole::average && f.name != Checkpoint::ema_file)
+    if (f.role == FileRole::average && std::filesystem::is_directory(in.path() / f.name, ignored))
       if (auto c = detail::same_model(in.path() / f.name, in)) add(Kind::averaged_model, f.name, std::move(*c));
   const auto folder = std::filesystem::absolute(in.path()).lexically_normal();
   const auto named = folder.has_filename() ? folder : folder.parent_path();
