@@ -6,13 +6,15 @@
 
 #include <iostream>
 
-#include "tool.hpp"
+#include "input.hpp"
 
 namespace tool {
 
 namespace {
 struct Options {
-  std::string folder, source;
+  explicit Options(CLI::App& command) : in(command, "FOLDER") {}
+  Input in;
+  std::string source;
   bool json = false;
 };
 
@@ -50,31 +52,31 @@ mg::Schema readable(const mg::Checkpoint& in) try { return schema_of(in); } catc
   throw mg::check_error(e.what() + text);
 }
 
-void check(const Options& o) {
-  const auto in = mg::Checkpoint::open(o.folder);
+/// One checkpoint. Throws check_error.
+void check(const mg::Checkpoint& in, const std::filesystem::path& source, mg::detail::json& j, std::string& text) {
   const auto schema = readable(in);
-  mg::detail::json j{{"family", schema.family}, {"parameters", schema.trained_elements()}};
-  std::string text = "family " + schema.family + ", " + mg::detail::grouped(std::uint64_t(schema.trained_elements())) +
-                     " parameters: names, shapes and config.json agree\n";
-  const std::filesystem::path source = o.source.empty() ? mg::source_of(in) : std::filesystem::path(o.source);
+  j.update({{"family", schema.family}, {"parameters", schema.trained_elements()}});
+  text += "family " + schema.family + ", " + mg::detail::grouped(std::uint64_t(schema.trained_elements())) +
+          " parameters: names, shapes and config.json agree\n";
   if (std::error_code e; !source.empty() && std::filesystem::exists(in.path() / "plan.json", e)) {
     if (!std::filesystem::exists(source, e))
       throw mg::io_error("cannot compare with the source '" + source.string() + "': it is not there; say --source");
-    const auto old = mg::Checkpoint::open(source);
+    const auto old = mg::open_source(mg::source_of(in), source);
     const auto found = mg::check_grown(in, old, schema_of(old));
-    const auto tensors = found.weights.tensors.size() + found.averages.tensors.size();
-    const auto residual = std::max(found.weights.max_residual, found.averages.max_residual);
     j.update({{"source", source.string()},
               {"certificate", mg::to_string(found.certificate)},
               {"trajectory", mg::to_string(found.trajectory)},
               {"read_back", found.read_back},
-              {"tensors", tensors},
-              {"optimizer_tensors", found.optimizer.tensors.size()},
-              {"max_residual", residual}});
+              {"tensors", found.tensors},
+              {"optimizer_tensors", found.optimizer_tensors},
+              {"max_residual", found.max_residual},
+              {"grown_along", found.grown_along},
+              {"not_finite", found.not_finite}});
     text += "grown from " + source.string() + "\n  function   " + mg::to_string(found.certificate) + "\n  trajectory " +
-            mg::to_string(found.trajectory) + "\n  check: " + std::to_string(tensors) + " tensors and " +
-            std::to_string(found.optimizer.tensors.size()) + " of the optimizer follow from the source" +
-            (residual > 0 ? "" : ", residual 0") + "\n";
+            mg::to_string(found.trajectory) + "\n  check: " + std::to_string(found.tensors) + " tensors and " +
+            std::to_string(found.optimizer_tensors) + " of the optimizer follow from the source" +
+            (found.max_residual > 0 ? "" : ", residual 0") + "\n";
+    for (const auto& n : found.not_finite) text += "  not finite: " + n + "\n";
   } else {
     text += "not compared with a source: it has no plan.json, or does not name its source (--source IN)\n";
   }
@@ -82,14 +84,30 @@ void check(const Options& o) {
   text += lines(programs);
   for (const auto& c : programs)
     j["consumers"].push_back({{"name", c.consumer->name}, {"version", c.consumer->version}, {"does", c.does}});
+}
+
+void check(const Options& o) {
+  mg::detail::json j = mg::detail::json::object();
+  std::string text;
+  const std::filesystem::path said = o.source;
+  const auto pipeline = o.in.pipeline();
+  if (pipeline && o.in.component().empty()) {
+    for (const auto& name : pipeline->models) {
+      const auto in = mg::Checkpoint::open(pipeline->path / name);
+      text += name + ": ";
+      check(in, said.empty() ? mg::source_of(in).path : said / name, j[name] = mg::detail::json::object(), text);
+    }
+  } else {
+    const auto in = o.in.open();
+    check(in, said.empty() ? mg::source_of(in).path : said, j, text);
+  }
   std::cout << (o.json ? j.dump(2) + "\n" : text);
 }
 }  // namespace
 
 void add_check(CLI::App& program) {
   auto* command = program.add_subcommand("check", "a folder against its family and, if grown, its plan and source");
-  auto o = std::make_shared<Options>();
-  command->add_option("FOLDER", o->folder, "folder, .safetensors file or .index.json")->required();
+  auto o = std::make_shared<Options>(*command);
   command->add_option("--source", o->source, "what it was grown from, where that has moved")->type_name("IN");
   command->add_flag("--json", o->json, "for machines");
   command->footer("Example: modelgrow check OUT; echo $?     0: all holds, 1: something does not");

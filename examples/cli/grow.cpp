@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // modelgrow grow: plans, writes, reads back and checks.
-#include <modelgrow/grow/write.hpp>
+#include <modelgrow/grow/write_pipeline.hpp>
 
 #include <iostream>
 
@@ -12,21 +12,41 @@ namespace tool {
 
 namespace {
 struct Options {
-  explicit Options(CLI::App& command) : growth(command) {}
+  explicit Options(CLI::App& command) : in(command), growth(command) {}
+  Input in;
   Growth growth;
-  std::string in, out;
+  std::string out;
   double shard_gb = 0;
-  bool json = false, dry_run = false, replace = false;
+  bool json = false, dry_run = false, replace = false, allow_not_finite = false;
 };
+
+/// Throws plan_error where OUT is taken.
+void check_free(const Options& o) {
+  std::error_code failed;
+  if (o.replace || !std::filesystem::exists(std::filesystem::symlink_status(o.out, failed))) return;
+  const bool same = std::filesystem::equivalent(o.in.path(), o.out, failed);
+  throw mg::plan_error("'" + o.out + "' " + (same ? "is what is read" : "exists") +
+                       "; write elsewhere, or say --replace, which replaces it once the new one is checked");
+}
+
+void show(const auto& report, bool json) {
+  if (json)
+    std::cout << mg::to_json(report);
+  else
+    std::cout << report;
+}
 }  // namespace
 
 void add_grow(CLI::App& program) {
   auto* command = program.add_subcommand("grow", "grows a checkpoint into a new folder, and checks what was written");
   auto o = std::make_shared<Options>(*command);
-  command->add_option("IN", o->in, "folder, .safetensors file or .index.json")->required();
   command->add_option("OUT", o->out, "folder to write, all or nothing")->required();
   command->add_flag("--dry-run", o->dry_run, "only say what would be done");
   command->add_flag("--replace", o->replace, "OUT may exist; it is replaced once the new one is checked");
+  command
+      ->add_flag("--allow-not-finite", o->allow_not_finite,
+                 "weights, averages and optimizer state may hold NaN and infinities")
+      ->group("Permissions");
   command->add_option("--shard-gb", o->shard_gb, "start a new file before so many GB; 0: as the source")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
@@ -38,18 +58,19 @@ void add_grow(CLI::App& program) {
       "  modelgrow grow IN OUT --net2wider space=hidden,times=2 --insert-blocks count=4\n"
       "  modelgrow grow IN OUT --recipe recipe.json");
   command->callback([o] {
-    const auto in = mg::Checkpoint::open(o->in);
+    const auto in = o->in.open(o->dry_run ? mg::Incomplete::accept : mg::Incomplete::refuse);
     const auto plan = o->growth.plan(in);
-    if (o->dry_run) return print_plan(plan, o->json);
+    if (o->dry_run) return print_plan(plan, in, o->in, o->out, o->json);
+    check_free(*o);
     const example::Interrupt interrupt;
-    const auto report = plan.write(in, o->out,
-                                   {.shard_bytes = std::uint64_t(o->shard_gb * 1e9),
-                                    .existing = o->replace ? mg::Existing::replace : mg::Existing::refuse,
-                                    .progress = progress_until_interrupted()});
-    if (o->json)
-      std::cout << mg::to_json(report);
+    const mg::WritePlan how{.shard_bytes = std::uint64_t(o->shard_gb * 1e9),
+                            .existing = o->replace ? mg::Existing::replace : mg::Existing::refuse,
+                            .progress = progress_until_interrupted(),
+                            .non_finite = o->allow_not_finite ? mg::NonFinite::allow : mg::NonFinite::refuse};
+    if (const auto pipeline = o->in.pipeline())
+      show(mg::write_pipeline(plan, *pipeline, o->out, how, o->in.component()), o->json);
     else
-      std::cout << report;
+      show(plan.write(in, o->out, how), o->json);
   });
 }
 

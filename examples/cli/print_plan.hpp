@@ -3,10 +3,13 @@
 #pragma once
 #include <modelgrow/grow/plan.hpp>
 
-#include "tool.hpp"
+#include "input.hpp"
 
 namespace tool {
 
-void print_plan(const mg::Plan& plan, bool json);
+/// Bytes that a growth of this input writes.
+std::uint64_t size_of_growth(const mg::Plan& plan, const mg::Checkpoint& in, const Input& input);
+/// The plan, what it will write, and how much room there is beside `out`.
+void print_plan(const mg::Plan& plan, const mg::Checkpoint& in, const Input& input, const std::string& out, bool json);
 
 }  // namespace tool

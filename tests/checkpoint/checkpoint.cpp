@@ -38,6 +38,20 @@ TEST_CASE("a directory with weights, configuration, optimizer and average") {
   CHECK(c.names().size() == 1);
 }
 
+TEST_CASE("optimizer state and averages may lie in shards") {
+  const Scratch scratch;
+  put(scratch / "x.safetensors", one("w"));
+  put(scratch / "ema-00001-of-00001.safetensors", one("w"));
+  put(scratch / "ema.safetensors.index.json", R"({"metadata":{},"weight_map":{"w":"ema-00001-of-00001.safetensors"}})");
+  const auto c = Checkpoint::open(scratch.path());
+  CHECK(c.weights_path() == scratch / "x.safetensors");
+  REQUIRE(c.has_ema());
+  CHECK(c.ema().names().contains("w"));
+  CHECK_FALSE(c.has_optimizer());
+  put(scratch / "ema.safetensors", one("w"));
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }), "both 'ema.safetensors' and an index"));
+}
+
 TEST_CASE("names of weights in the order of preference") {
   const Scratch scratch;
   put(scratch / "OpenSora-v1.safetensors", one("last"));
@@ -47,7 +61,7 @@ TEST_CASE("names of weights in the order of preference") {
   CHECK(Checkpoint::open(scratch.path()).names()[0].name == "last");
   put(scratch / "shard.safetensors", one("index"));
   CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }),
-             "several (OpenSora-v1.safetensors, shard.safetensors)"));
+             "several sets of weights, 'OpenSora-v1.safetensors', 'shard.safetensors'"));
   put(scratch / "x.safetensors.index.fp16.json", R"({"metadata":{},"weight_map":{"index":"shard.safetensors"}})");
   CHECK(Checkpoint::open(scratch.path()).names()[0].name == "index");
   put(scratch / "diffusion_pytorch_model.safetensors", one("diffusers"));
@@ -76,6 +90,81 @@ TEST_CASE("two sets of weights are refused with the loader of each, unless one i
   CHECK(says(refusal(), "'model.safetensors' (read by transformers, even beside an index)"));
 }
 
+TEST_CASE("a file and an index of one name are ambiguous, whatever the name") {
+  const Scratch scratch;
+  put(scratch / "foo.safetensors", one("old"));
+  put(scratch / "foo-00001-of-00001.safetensors", one("new"));
+  put(scratch / "foo.safetensors.index.json",
+      R"({"metadata":{},"weight_map":{"new":"foo-00001-of-00001.safetensors"}})");
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }),
+             "'foo.safetensors' and 'foo.safetensors.index.json'"));
+  CHECK(Checkpoint::open(scratch.path(), {.weights = "foo.safetensors"}).names()[0].name == "old");
+}
+
+TEST_CASE("named weights do not leave the folder") {
+  const Scratch scratch;
+  put(scratch / "secret.safetensors", one("w"));
+  std::filesystem::create_directory(scratch / "in");
+  put(scratch / "in/model.safetensors", one("w"));
+  const auto open = [&](const std::string& name) { Checkpoint::open(scratch / "in", {.weights = name}); };
+  for (const auto& name : {std::string("../secret.safetensors"), std::string("x/../../secret.safetensors"),
+                           (scratch / "secret.safetensors").string(), std::string(".."), std::string(".")})
+    CHECK(says(message_of<io_error>([&] { open(name); }), "it is not in that folder"));
+  CHECK_NOTHROW(open("./model.safetensors"));
+  CHECK_NOTHROW(open((scratch / "in/model.safetensors").string()));
+}
+
+TEST_CASE("an incomplete download is refused with the names, or read as far as it goes") {
+  const Scratch scratch;
+  put(scratch / "a-00001-of-00003.safetensors", one("w"));
+  put(scratch / "a.safetensors.index.json",
+      R"({"metadata":{},"weight_map":{"w":"a-00001-of-00003.safetensors","x":"a-00002-of-00003.safetensors",)"
+      R"("y":"a-00003-of-00003.safetensors"}})");
+  CHECK(
+      says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }),
+           "of the 3 files that it names, 'a-00002-of-00003.safetensors', 'a-00003-of-00003.safetensors' are missing"));
+  const auto c = Checkpoint::open(scratch.path(), {.incomplete = Incomplete::accept});
+  CHECK(c.missing_files() == std::vector<std::string>{"a-00002-of-00003.safetensors", "a-00003-of-00003.safetensors"});
+  REQUIRE(c.names().size() == 3);
+  CHECK(c.names().at("w").known);
+  CHECK_FALSE(c.names().at("y").known);
+  CHECK(c.find("y") == nullptr);
+  CHECK(c.tensors().size() == 1);
+  CHECK(says(message_of<io_error>([&] { c.tensor("y"); }), "the file of tensor 'y' is missing"));
+}
+
+TEST_CASE("a folder without weights says what it has instead") {
+  const auto refusal = [](const char* name) {
+    const Scratch scratch;
+    put(scratch / name, "x");
+    return message_of<io_error>([&] { Checkpoint::open(scratch.path()); });
+  };
+  CHECK(says(refusal("model.safetensors.incomplete"), "download has not ended ('model.safetensors.incomplete')"));
+  CHECK(says(refusal("model-00001-of-00002.safetensors"), "no index that lists them"));
+  CHECK(says(refusal("pytorch_model.bin"), "'pytorch_model.bin'", "save_file"));
+  CHECK(says(refusal("adapter_model.safetensors"), "an adapter", "merge"));
+}
+
+TEST_CASE("a pipeline opens at its transformer, or at the component that is named") {
+  const Scratch scratch;
+  for (const char* part : {"transformer", "transformer_2"}) {
+    std::filesystem::create_directory(scratch / part);
+    put(scratch / part / "model.safetensors", one(part));
+  }
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }),
+             "give '" + (scratch / "transformer").string()));
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path(), {.component = "transformer"}); }),
+             "that is no pipeline"));
+  put(scratch / "model_index.json", "{}");
+  const auto c = Checkpoint::open(scratch.path());
+  CHECK(c.names()[0].name == "transformer");
+  CHECK(c.path() == scratch / "transformer");
+  CHECK(Checkpoint::open(scratch.path(), {.component = "transformer_2"}).names()[0].name == "transformer_2");
+  for (const char* wrong : {"vae", "../x", ".."})
+    CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path(), {.component = wrong}); }),
+               "there is no such folder"));
+}
+
 TEST_CASE("what is no checkpoint is an error that says so") {
   const Scratch scratch;
   CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }), "it has no .safetensors file"));
@@ -87,6 +176,13 @@ TEST_CASE("an empty config.json is said to be empty, not absent") {
   put(scratch / "model.safetensors", one("w"));
   put(scratch / "config.json", "");
   CHECK(says(message_of<format_error>([&] { Checkpoint::open(scratch.path()); }), "config.json: the file is empty"));
+}
+
+TEST_CASE("a byte order mark before config.json is not part of it") {
+  const Scratch scratch;
+  put(scratch / "model.safetensors", one("w"));
+  put(scratch / "config.json", "\xEF\xBB\xBF{}");
+  CHECK(Checkpoint::open(scratch.path()).config() == "{}");
 }
 
 TEST_CASE("a single file carries its configuration in the metadata") {

@@ -38,6 +38,8 @@ TEST_CASE("what stands beside the weights") {
   CHECK(classify("ema.safetensors").role == FileRole::average);
   CHECK(classify("transformer_ema", true).role == FileRole::average);
   CHECK(classify("optimizer.safetensors").role == FileRole::optimizer);
+  CHECK(classify("ema.safetensors.index.json").role == FileRole::average);
+  CHECK(classify("optimizer-00001-of-00002.safetensors").role == FileRole::optimizer);
   CHECK(classify("adapter_model.safetensors").role == FileRole::adapter);
   CHECK(classify("pytorch_lora_weights.safetensors").role == FileRole::adapter);
   CHECK(classify("README.md").role == FileRole::other);
@@ -48,16 +50,27 @@ TEST_CASE("what stands beside the weights") {
     CHECK(classify(name).role == FileRole::foreign_optimizer);
   }
   CHECK(classify("global_step2", true).role == FileRole::foreign_optimizer);
+  for (const char* name : {"scheduler.bin", "scheduler_1.bin", "random_states_0.pkl", "custom_checkpoint_0.pkl",
+                           "trainer_state.json", "rng_state.pth"}) {
+    INFO(name);
+    CHECK(classify(name).role == FileRole::training_state);
+  }
+  CHECK(classify("scheduler", true).role == FileRole::other);  // a component of a pipeline
+  CHECK(classify("scheduler_config.json").role == FileRole::other);
+  CHECK(classify("model.safetensors.incomplete").role == FileRole::unfinished);
+  CHECK(classify(".gitattributes").role == FileRole::hidden);
+  CHECK(classify(".cache", true).role == FileRole::hidden);
 }
 
-TEST_CASE("a folder is listed by name, without hidden files") {
+TEST_CASE("a folder is listed by name") {
   const Scratch scratch;
   put(scratch / "model.safetensors", "w");
   put(scratch / "config.json", "{}");
   put(scratch / ".lock", "");
   const auto files = list_folder(scratch.path());
-  REQUIRE(files.size() == 2);
-  CHECK(files[0].name == "config.json");
-  CHECK(files[1].role == FileRole::weights);
+  REQUIRE(files.size() == 3);
+  CHECK(files[0].role == FileRole::hidden);
+  CHECK(files[1].name == "config.json");
+  CHECK(files[2].role == FileRole::weights);
   CHECK(says(message_of<io_error>([&] { list_folder(scratch / "missing"); }), "cannot list"));
 }

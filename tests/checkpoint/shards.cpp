@@ -93,7 +93,7 @@ TEST_CASE("an index that does not fit its shards is refused") {
   CHECK(open(R"({"t":"1.safetensors","u":"2.safetensors"})").names().size() == 2);
   CHECK(says(refusal(R"({"t":"1.safetensors"})", ""), "'metadata'"));
   CHECK(says(refusal("[]"), "'weight_map'"));
-  CHECK(says(refusal(R"({"t":"3.safetensors"})"), "missing; fetch it"));
+  CHECK(says(refusal(R"({"t":"3.safetensors"})"), "'3.safetensors' is missing; fetch"));
   CHECK(says(refusal(R"({"t":1})"), "expected a name"));
   CHECK(says(refusal(R"({"t":"../1.safetensors"})"), "expected the name of a file beside"));
   CHECK(says(refusal(R"({"t":"..\\1.safetensors"})"), "expected the name of a file beside"));
@@ -106,4 +106,18 @@ TEST_CASE("an index that does not fit its shards is refused") {
 
   put(scratch / "2.safetensors", file(entry("U8", "[1]", "[0,1]"), "y"));  // now "t" is in both
   CHECK(says(refusal(R"({"t":"1.safetensors","u":"2.safetensors"})"), "it is in 1.safetensors"));
+}
+
+TEST_CASE("shards of a variant get the names that loaders know, and open again") {
+  const Scratch scratch;
+  CheckpointWriter w(scratch / "model.ema.safetensors",
+                     {NamedShape{.name = "a", .dtype = DType::u8, .shape = {2}},
+                      NamedShape{.name = "b", .dtype = DType::u8, .shape = {2}}},
+                     {}, WriteOptions{.shard_bytes = 2});
+  for (const char* name : {"a", "b"}) w.write(name, std::as_bytes(std::span("xy", 2)));
+  w.commit();
+  CHECK(w.path() == scratch / "model.safetensors.index.ema.json");
+  CHECK(std::filesystem::exists(scratch / "model.ema-00001-of-00002.safetensors"));
+  CHECK(Checkpoint::open(scratch.path()).names().size() == 2);
+  CHECK(Checkpoint::open(scratch.path(), {.weights = "model.safetensors.index.ema.json"}).names().size() == 2);
 }

@@ -28,6 +28,19 @@ TEST_CASE("errors name the place") {
   CHECK(refusal(std::string(64, '[') + std::string(64, ']')).empty());
 }
 
+TEST_CASE("what Python and people write is said with the line and what to do") {
+  const auto refusal = [](std::string_view text) {
+    return message_of<format_error>([&] { parse_json(text, "config.json"); });
+  };
+  for (const char* text : {"{\"a\": 1,\n \"b\": [0.0, Infinity]}", "{\"a\": 1,\n \"b\": NaN}", "{\"a\":\n-Infinity}"})
+    CHECK(says(refusal(text), "no Infinity and no NaN", "in line 2"));
+  CHECK(says(refusal("{\"a\": 1,\n\n}"), "remove the comma before the bracket in line 3"));
+  CHECK(says(refusal("[1,\n]"), "remove the comma before the bracket in line 2"));
+  CHECK_FALSE(says(refusal("[1}"), "comma"));
+  CHECK_FALSE(says(refusal("{\"a\": nul}"), "Infinity"));
+  CHECK(says(refusal("\xEF\xBB\xBF{}"), "byte order mark", "save"));
+}
+
 TEST_CASE("UTF-8: every code point, and the boundaries of what is none") {
   const auto encode = [](unsigned c) {
     std::string s;

@@ -36,7 +36,10 @@ TEST_CASE("the tool plans, grows, checks and compares") {
   const auto whole = tool("check " + out);
   CHECK(whole.code == 0);
   CHECK(says(whole.output, "EXACT", "residual 0"));
-  CHECK(tool("grow " + base + " " + out + how).code == 4);
+  const auto taken = tool("grow " + base + " " + out + how);
+  CHECK(taken.code == 3);
+  CHECK(says(taken.output, "exists", "--replace"));
+  CHECK(says(tool("grow " + out + " " + out + how).output, "is what is read"));
   CHECK(tool("grow " + base + " " + out + how + " --replace").code == 0);
 
   const auto weights = scratch / "out/model.safetensors";  // one number is broken
@@ -101,6 +104,80 @@ TEST_CASE("a full disk and Ctrl-C leave nothing behind") {
   INFO(stopped.output);
   CHECK(stopped.code == 130);
   CHECK(scratch.entries() == 0);
+}
+
+TEST_CASE("a pipeline grows into a pipeline, both experts or one") {
+  const Scratch scratch;
+  const std::string in = (scratch / "in").string(), out = (scratch / "out").string(), one = (scratch / "one").string();
+  std::filesystem::create_directory(in);
+  for (const char* part : {"/transformer", "/transformer_2"}) {
+    std::filesystem::create_directory(in + part);
+    for (const char* file : {"/config.json", "/model.safetensors"})
+      std::filesystem::copy_file(base + file, in + part + file);
+  }
+  std::filesystem::create_directory(in + "/vae");
+  std::ofstream(in + "/vae/config.json") << "{}";
+  std::ofstream(in + "/model_index.json") << "{}";
+  CHECK(says(tool("inspect " + in).output, "transformer of a pipeline with transformer, transformer_2, vae"));
+  const auto grown = tool("grow " + in + " " + out + " --insert-blocks at=1");
+  INFO(grown.output);
+  REQUIRE(grown.code == 0);
+  CHECK(says(grown.output, "transformer: grown stdit", "transformer_2: grown stdit",
+             "carried over: model_index.json vae"));
+  const auto whole = tool("check " + out);
+  CHECK(whole.code == 0);
+  CHECK(says(whole.output, "transformer: family stdit", "transformer_2: family stdit", "residual 0"));
+  CHECK(tool("grow " + in + " " + one + " --component transformer_2 --insert-blocks at=1").code == 0);
+  CHECK(tool("diff " + in + "/transformer " + one + "/transformer").output == "no difference\n");
+  CHECK(says(tool("diff " + in + "/transformer_2 " + one + "/transformer_2").output, "depth"));
+  CHECK(tool("check " + one + " --component transformer_2").code == 0);
+  CHECK(says(tool("plan " + in + " --component vae --insert-blocks at=1").output, "no .safetensors file"));
+}
+
+TEST_CASE("a folder with two sets of weights, a download that has not ended, values that are none") {
+  const Scratch scratch;
+  const std::string in = (scratch / "in").string(), out = (scratch / "out").string(), how = " --insert-blocks at=1";
+  REQUIRE(tool("grow " + base + " " + in + how + " --shard-gb 0.0005").code == 0);
+  const auto plan = tool("plan " + in + " " + out + how);
+  CHECK(says(plan.output, "size ", "will be written;", "are free in " + scratch.path().string()));
+  CHECK(says(tool("plan " + in + how + " --json").output, "\"output_bytes\"", "\"free_bytes\""));
+
+  std::filesystem::copy_file(base + "/model.safetensors", in + "/model.safetensors");
+  CHECK(tool("plan " + in + how).code == 4);
+  CHECK(says(tool("plan " + in + how).output, "'model.safetensors'", "'model.safetensors.index.json'"));
+  CHECK(tool("plan " + in + how + " --weights model.safetensors.index.json").code == 0);
+  CHECK(says(tool("plan " + in + how + " --weights ../out").output, "it is not in that folder"));
+  std::filesystem::remove(in + "/model.safetensors");
+
+  const std::string shard = "model-00004-of-00004.safetensors";
+  REQUIRE(std::filesystem::exists(in + "/" + shard));
+  std::filesystem::rename(in + "/" + shard, in + "/" + shard + ".incomplete");
+  for (const auto& words : {"plan " + in + how, "inspect " + in}) {
+    const auto r = tool(words);
+    INFO(r.output);
+    CHECK(r.code == 0);
+    CHECK(says(r.output, "incomplete: of model.safetensors.index.json there is no '" + shard + "' yet"));
+  }
+  const auto refused = tool("grow " + in + " " + out + how);
+  CHECK(refused.code == 4);
+  CHECK(says(refused.output, "'" + shard + "' is missing"));
+  CHECK_FALSE(std::filesystem::exists(out));
+
+  const std::string sick = (scratch / "sick").string();
+  std::filesystem::create_directory(sick);
+  for (const char* file : {"/config.json", "/model.safetensors"}) std::filesystem::copy_file(base + file, sick + file);
+  std::fstream file(sick + "/model.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-8, std::ios::end);
+  file.write("\xff\xff\xff\xff\xff\xff\xff\x7f", 8);  // NaN in every float type
+  file.close();
+  const auto nan = tool("grow " + sick + " " + out + how);
+  INFO(nan.output);
+  CHECK(nan.code == 3);
+  CHECK(says(nan.output, "not finite", "(nan) at index", "--allow-not-finite"));
+  CHECK_FALSE(std::filesystem::exists(out));
+  const auto allowed = tool("grow " + sick + " " + out + how + " --allow-not-finite");
+  CHECK(allowed.code == 0);
+  CHECK(says(allowed.output, "not finite: model.safetensors: '"));
 }
 
 TEST_CASE("a draft of a family says what it lacks") {

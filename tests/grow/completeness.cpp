@@ -62,7 +62,7 @@ TEST_CASE("one moment of two, and state under other names, are refused") {
                        StateDict wrapped;
                        for (auto& [name, tensor] : d) {
                          const auto parsed = parse_optimizer_name(name);
-                         wrapped[parsed ? optimizer_name(parsed->kind, "module." + parsed->parameter) : name] = tensor;
+                         wrapped[parsed ? optimizer_name(parsed->kind, "wrapped." + parsed->parameter) : name] = tensor;
                        }
                        d = wrapped;
                      }),

@@ -7,23 +7,36 @@
 using namespace modelgrow;
 using namespace modelgrow::testing;
 
+namespace {
+std::vector<std::string> left(const std::filesystem::path& path) {
+  const auto in = Checkpoint::open(path);
+  return left_behind(in, parts_of(in));
+}
+}  // namespace
+
 TEST_CASE("every file that is not grown is named") {
   const Scratch scratch;
   const std::string weights = file(R"({"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x");
   const auto model = put(scratch / "model.safetensors", weights);
   put(scratch / "config.json", "{}");
   put(scratch / "optimizer.safetensors", weights);
-  CHECK(left_behind(Checkpoint::open(scratch.path())).empty());
-  CHECK(left_behind(Checkpoint::open(model)).empty());
+  CHECK(left(scratch.path()).empty());
+  CHECK(left(model).empty());
 
   std::filesystem::remove(scratch / "optimizer.safetensors");
-  for (const char* name : {"README.md", "adapter_model.safetensors", "model.ema.safetensors", "optimizer.bin"})
+  for (const char* name :
+       {"README.md", "adapter_model.safetensors", "pytorch_model.ema.safetensors", "optimizer.bin", "scheduler.bin",
+        "random_states_0.pkl", "x.safetensors.incomplete", ".gitattributes", ".lock"})
     put(scratch / name, weights);
-  CHECK(left_behind(Checkpoint::open(scratch.path())) ==
+  CHECK(left(scratch.path()) ==
         std::vector<std::string>{
             "'README.md' was not grown: not part of the checkpoint",
             "'adapter_model.safetensors' was not grown: an adapter, which is not merged",
-            "'model.ema.safetensors' was not grown: variant 'ema' of the weights",
             "'optimizer.bin' was not grown: optimizer state of another trainer: its moments were not moved",
+            "'pytorch_model.ema.safetensors' was not grown: another set of weights",
+            "'random_states_0.pkl' was not grown: state of another trainer, which goes with its optimizer",
+            "'scheduler.bin' was not grown: state of another trainer, which goes with its optimizer",
+            "'x.safetensors.incomplete' was not grown: a download that has not ended",
+            "hidden entries were not copied: '.gitattributes', '.lock'",
             "no optimizer state in the folder was moved: training starts with new moments"});
 }

@@ -2,36 +2,50 @@
 // A checkpoint as one set of named tensors, whether it is a file, shards with an index, or a directory with its
 // configuration, optimizer state and averaged weights. Files are mapped; opening reads headers only.
 #pragma once
+#include <modelgrow/checkpoint/name_prefix.hpp>
 #include <modelgrow/checkpoint/safetensors.hpp>
 
 namespace modelgrow::inline v0 {
 
+/// What to do about files that an index names and that are not there: refuse, or read the headers of the others.
+enum class Incomplete { refuse, accept };
+
 /// How a checkpoint is opened.
 struct CheckpointOptions {
   std::string weights = {};  ///< name of the file or index in a directory that holds several; empty: the only one
+  Incomplete incomplete = Incomplete::refuse;
+  std::string component = {};  ///< folder of a pipeline to open; empty: its transformer
 };
 
-/// Named tensors of one checkpoint. Copies share the mappings; views live as long as any copy.
+/// Named tensors of one checkpoint. Copies share the mappings; views live as long as any copy. Names are without the
+/// prefix of a wrapper, which prefix() tells.
 class Checkpoint {
  public:
   /// Names of the files that a training directory keeps beside its weights.
   static constexpr std::string_view optimizer_file = "optimizer.safetensors";
   static constexpr std::string_view ema_file = "ema.safetensors";
   static constexpr std::string_view config_file = "config.json";
+  /// What makes a directory a pipeline, whose transformer is opened.
+  static constexpr std::string_view pipeline_file = "model_index.json";
 
-  /// Opens a .safetensors file, an .index.json, or a directory that holds model.safetensors,
-  /// diffusion_pytorch_model.safetensors, an index, or exactly one .safetensors file besides optimizer and EMA.
-  /// A directory with two sets of weights is refused unless the options name one.
-  /// Throws io_error (missing, ambiguous) and format_error (bytes or index that do not follow the format).
+  /// Opens a .safetensors file, an .index.json, a directory that holds model.safetensors,
+  /// diffusion_pytorch_model.safetensors, an index, or exactly one .safetensors file besides optimizer and EMA, or the
+  /// transformer of a pipeline. A directory with two sets of weights is refused unless the options name one.
+  /// Throws io_error (missing, ambiguous, incomplete) and format_error (bytes or index that do not follow the format).
   static Checkpoint open(const std::filesystem::path& path, const CheckpointOptions& options = {});
 
   /// Tensors in file order, shard after shard.
   const std::vector<TensorView>& tensors() const { return tensors_; }
-  /// Names, types and shapes in the same order.
+  /// Names, types and shapes in the same order; behind them, names of tensors whose files are missing.
   const Names& names() const { return names_; }
+  /// A tensor whose file is there, by its name with or without prefix().
   const TensorView* find(std::string_view name) const;
   /// Throws format_error with the nearest names.
-  const TensorView& tensor(std::string_view name) const { return tensors_[std::size_t(&names_.at(name) - &names_[0])]; }
+  const TensorView& tensor(std::string_view name) const;
+  /// What wrappers put before the names in the files.
+  const NamePrefix& prefix() const { return prefix_; }
+  /// Files that the index names and that are not there; only of one that was opened all the same.
+  const std::vector<std::string>& missing_files() const { return missing_; }
   std::uint64_t total_bytes() const;
 
   /// What was opened.
@@ -48,17 +62,27 @@ class Checkpoint {
   bool has_optimizer() const { return has_optimizer_; }
   bool has_ema() const { return has_ema_; }
   /// Optimizer state of a directory; throws io_error when there is none.
-  Checkpoint optimizer() const { return open(path_ / optimizer_file); }
+  Checkpoint optimizer() const { return open(beside(optimizer_file)); }
   /// Averaged weights of a directory; throws io_error when there are none.
-  Checkpoint ema() const { return open(path_ / ema_file); }
+  Checkpoint ema() const { return open(beside(ema_file)); }
 
   /// Lets the memory pages of a tensor leave this process after use (bounded memory); the view stays valid.
   void release(const TensorView& tensor) const noexcept;
 
  private:
-  static std::filesystem::path weights_in(const std::filesystem::path& directory);
+  /// The folder of a pipeline that is meant.
+  static std::filesystem::path folder_of(const std::filesystem::path& path, const CheckpointOptions& options);
 
-  void open_index();
+  /// A file of the folder, or the index of its shards. Throws io_error where both are there.
+  std::filesystem::path beside(std::string_view name) const;
+
+  void read_config();
+
+  /// Tensors that only the index names. Throws io_error that lists missing files, unless they are accepted.
+  std::vector<NamedShape> open_index(Incomplete incomplete);
+
+  /// Takes the prefix off all names.
+  void name_tensors(std::vector<NamedShape> unknown);
 
   Checkpoint() = default;
   std::filesystem::path path_, weights_;
@@ -66,6 +90,8 @@ class Checkpoint {
   std::vector<TensorView> tensors_;
   Metadata metadata_;
   Names names_;
+  NamePrefix prefix_;
+  std::vector<std::string> missing_;
   std::string config_;
   bool has_optimizer_ = false, has_ema_ = false;
 };

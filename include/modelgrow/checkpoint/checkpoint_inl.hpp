@@ -1,40 +1,32 @@
 // SPDX-License-Identifier: MIT
 // The definitions of checkpoint.hpp.
 #pragma once
-#include <array>
-#include <map>
-#include <set>
-#include <unordered_map>
-
 #include <modelgrow/checkpoint/checkpoint.hpp>
+#include <modelgrow/checkpoint/folder_weights.hpp>
+#include <modelgrow/checkpoint/shard_index.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
-#include <modelgrow/detail/json.hpp>
-#include <modelgrow/detail/posix.hpp>
 
 namespace modelgrow::inline v0 {
 
 MODELGROW_INLINE Checkpoint Checkpoint::open(const std::filesystem::path& path, const CheckpointOptions& options) {
   std::error_code ignored;
   Checkpoint c;
-  c.path_ = path;
-  if (std::filesystem::is_directory(path, ignored)) {
-    c.weights_ = options.weights.empty() ? weights_in(path) : path / options.weights;
-    if (std::filesystem::exists(path / config_file, ignored)) {
-      c.config_ = detail::read_file(path / config_file);
-      if (c.config_.empty())
-        throw format_error((path / config_file).string() + ": the file is empty (0 bytes); fetch it again");
-    }
-    c.has_optimizer_ = std::filesystem::exists(path / optimizer_file, ignored);
-    c.has_ema_ = std::filesystem::exists(path / ema_file, ignored);
+  c.path_ = folder_of(path, options);
+  if (std::filesystem::is_directory(c.path_, ignored)) {
+    c.weights_ = options.weights.empty() ? detail::weights_in(c.path_) : detail::weights_in(c.path_, options.weights);
+    if (std::filesystem::exists(c.path_ / config_file, ignored)) c.read_config();
+    c.has_optimizer_ = std::filesystem::exists(c.beside(optimizer_file), ignored);
+    c.has_ema_ = std::filesystem::exists(c.beside(ema_file), ignored);
   } else {
     if (!options.weights.empty())
       throw io_error("cannot open '" + options.weights + "' in '" + path.string() +
                      "': that is no directory; give the directory, or the file alone");
     c.weights_ = path;
   }
+  std::vector<NamedShape> unknown;
   if (c.weights_.extension() == ".json")
-    c.open_index();
+    unknown = c.open_index(options.incomplete);
   else
     c.files_.push_back(Safetensors::open(c.weights_));
   for (const auto& f : c.files_) {
@@ -42,13 +34,19 @@ MODELGROW_INLINE Checkpoint Checkpoint::open(const std::filesystem::path& path, 
     c.metadata_.insert(f.metadata().begin(), f.metadata().end());
   }
   if (const auto it = c.metadata_.find("config"); c.config_.empty() && it != c.metadata_.end()) c.config_ = it->second;
-  c.names_ = Safetensors::names_of(c.tensors_, path);
+  c.name_tensors(std::move(unknown));
   return c;
 }
 
 MODELGROW_INLINE const TensorView* Checkpoint::find(std::string_view name) const {
-  const auto* entry = names_.find(name);
-  return entry ? &tensors_[std::size_t(entry - &names_[0])] : nullptr;
+  const auto* entry = names_.find(prefix_.without(name));
+  return entry && entry->known ? &tensors_[std::size_t(entry - &names_[0])] : nullptr;
+}
+
+MODELGROW_INLINE const TensorView& Checkpoint::tensor(std::string_view name) const {
+  const auto& entry = names_.at(prefix_.without(name));
+  if (!entry.known) throw io_error(path_.string() + ": the file of tensor '" + entry.name + "' is missing");
+  return tensors_[std::size_t(&entry - &names_[0])];
 }
 
 MODELGROW_INLINE std::uint64_t Checkpoint::total_bytes() const {
@@ -59,78 +57,74 @@ MODELGROW_INLINE std::uint64_t Checkpoint::total_bytes() const {
 
 MODELGROW_INLINE void Checkpoint::release(const TensorView& tensor) const noexcept {
   for (const auto& f : files_)
-    if (const auto* mine = f.find(tensor.name)) f.release(*mine);
+    if (const auto* mine = f.find(prefix_.with(tensor.name))) f.release(*mine);
 }
 
-MODELGROW_INLINE std::filesystem::path Checkpoint::weights_in(const std::filesystem::path& directory) {
-  // The loader of each name: of two, neither is right for everybody.
-  constexpr std::array<std::pair<const char*, const char*>, 4> known{{
-      {"model.safetensors", "transformers, even beside an index"},
-      {"model.safetensors.index.json", "transformers, when there is no single file"},
-      {"diffusion_pytorch_model.safetensors", "diffusers, when there is no index"},
-      {"diffusion_pytorch_model.safetensors.index.json", "diffusers, even beside a single file"},
-  }};
-  std::vector<std::filesystem::path> sets;
-  std::string readers;
-  for (const auto& [name, reader] : known)
-    if (std::filesystem::exists(directory / name)) {
-      sets.push_back(directory / name);
-      readers.append(readers.empty() ? "'" : ", '").append(name).append("' (read by ").append(reader).append(")");
-    }
-  if (sets.size() == 1) return sets.front();
-  if (sets.size() > 1)
-    throw io_error("cannot open '" + directory.string() + "' as a checkpoint: it has several sets of weights, " +
-                   readers + "; remove the old one, or name one of them as the weights");
-  std::set<std::string> indices, files;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with('.') || name == optimizer_file || name == ema_file) continue;
-    if (name.find(".safetensors.index.") != name.npos && name.ends_with(".json")) indices.insert(name);
-    if (name.ends_with(".safetensors")) files.insert(name);
-  }
-  const auto& found = indices.empty() ? files : indices;
-  if (found.size() == 1) return directory / *found.begin();
-  std::string list;
-  for (const auto& f : found) list.append(list.empty() ? "" : ", ").append(f);
-  throw io_error("cannot open '" + directory.string() + "' as a checkpoint: " +
-                 (found.empty() ? "it has no .safetensors file; give the directory that holds model.safetensors"
-                                : "it has several (" + list + "); give the path of one of them"));
+MODELGROW_INLINE std::filesystem::path Checkpoint::folder_of(const std::filesystem::path& path,
+                                                             const CheckpointOptions& options) {
+  std::error_code ignored;
+  const bool pipeline = std::filesystem::exists(path / pipeline_file, ignored);
+  if (!pipeline && options.component.empty()) return path;
+  const std::string component = options.component.empty() ? "transformer" : options.component;
+  if (!pipeline || component.find_first_of("/\\") != component.npos || component.starts_with('.') ||
+      !std::filesystem::is_directory(path / component, ignored))
+    throw io_error("cannot open the component '" + component + "' of '" + path.string() + "': " +
+                   (pipeline ? "there is no such folder; name one of its folders"
+                             : "that is no pipeline (it has no model_index.json); give its folder alone"));
+  return path / component;
 }
 
-MODELGROW_INLINE void Checkpoint::open_index() {
-  const std::string where = weights_.string();
-  const auto index = detail::parse_json(detail::read_file(weights_), where);
-  const auto bad = [&](const std::string& what) { throw format_error(where + ": " + what); };
-  if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
-    bad("an index needs an object 'weight_map' from tensor to file");
-  if (!index.contains("metadata") || !index["metadata"].is_object()) bad("an index needs an object 'metadata'");
-  std::unordered_map<std::string, std::string> file_of;
-  std::map<std::string, std::size_t> promised;  // file -> number of tensors
-  for (const auto& [name, file] : index["weight_map"].items()) {
-    if (!file.is_string()) bad("the file of tensor '" + name + "' is " + file.dump() + "; expected a name");
-    const auto& text = file.get_ref<const std::string&>();
-    if (text.empty() || text.find_first_of("/\\") != text.npos || text == "." || text == "..")
-      bad("the file of tensor '" + name + "' is '" + text + "'; expected the name of a file beside the index");
-    ++promised[text];
-    file_of.emplace(name, text);
+MODELGROW_INLINE std::filesystem::path Checkpoint::beside(std::string_view name) const {
+  const auto file = path_ / name, index = path_ / (std::string(name) + ".index.json");
+  std::error_code ignored;
+  if (!std::filesystem::exists(index, ignored)) return file;
+  if (std::filesystem::exists(file, ignored))
+    throw io_error("cannot open '" + path_.string() + "' as a checkpoint: it has both '" + std::string(name) +
+                   "' and an index of its shards; remove the old one");
+  return index;
+}
+
+MODELGROW_INLINE void Checkpoint::read_config() {
+  const auto file = path_ / config_file;
+  config_ = detail::read_file(file);
+  if (config_.starts_with("\xEF\xBB\xBF")) config_.erase(0, 3);  // Windows editors put a byte order mark there
+  if (config_.find_first_not_of(" \t\r\n") == config_.npos)
+    throw format_error(file.string() + ": the file is empty (" + std::to_string(std::filesystem::file_size(file)) +
+                       " bytes); fetch it again");
+}
+
+MODELGROW_INLINE std::vector<NamedShape> Checkpoint::open_index(Incomplete incomplete) {
+  const detail::ShardIndex index(weights_);
+  std::vector<NamedShape> unknown;
+  for (const auto& [file, names] : index.files()) {
+    if (index.exists(file)) continue;
+    missing_.push_back(file);
+    for (const auto& name : names) unknown.push_back(NamedShape{.name = name, .known = false});
   }
-  for (const auto& [file, count] : promised) {
-    const auto shard = detail::parent_of(weights_) / file;
-    if (std::error_code ignored; !std::filesystem::exists(shard, ignored))
-      throw io_error("cannot read '" + shard.string() + "': the shard that " + where +
-                     " names is missing; fetch it, too");
-    files_.push_back(Safetensors::open(shard));
-    for (const auto& t : files_.back().tensors()) {
-      const auto it = file_of.find(t.name);
-      if (it == file_of.end() || it->second != file)
-        bad("tensor '" + t.name + "' is in " + file + ", but the index says " +
-            (it == file_of.end() ? "nothing about it" : "it is in " + it->second));
-    }
-    if (files_.back().tensors().size() != count)
-      for (const auto& [name, its_file] : index["weight_map"].items())
-        if (its_file == file && !files_.back().find(name))
-          bad("tensor '" + name + "' is missing from " + file + ", where the index says it is");
+  if (!missing_.empty() && incomplete == Incomplete::refuse)
+    throw io_error("cannot read '" + weights_.string() + "': of the " + std::to_string(index.files().size()) +
+                   " files that it names, " + detail::quoted_list(missing_) + (missing_.size() == 1 ? " is" : " are") +
+                   " missing; fetch what is missing, too");
+  for (const auto& [file, names] : index.files())
+    if (index.exists(file)) files_.push_back(index.open(file));
+  return unknown;
+}
+
+MODELGROW_INLINE void Checkpoint::name_tensors(std::vector<NamedShape> unknown) {
+  std::vector<std::string_view> all;
+  for (const auto& t : tensors_) all.push_back(t.name);
+  for (const auto& t : unknown) all.push_back(t.name);
+  prefix_ = NamePrefix(all);
+  std::vector<NamedShape> entries;
+  for (auto& t : tensors_) {
+    t.name = prefix_.without(t.name);
+    entries.push_back(NamedShape{.name = t.name, .dtype = t.dtype, .shape = t.shape});
   }
+  for (auto& t : unknown) {
+    t.name = prefix_.without(t.name);
+    entries.push_back(std::move(t));
+  }
+  names_ = Names(std::move(entries), path_.string());
 }
 
 }  // namespace modelgrow::inline v0

@@ -16,13 +16,16 @@ namespace modelgrow::inline v0 {
 
 /// What a file or folder beside the weights is.
 enum class FileRole : std::uint8_t {
-  weights,            ///< a single .safetensors file, or the index of its shards
-  shard,              ///< X-00001-of-00003.safetensors
-  variant,            ///< X.fp16.safetensors, X.ema.safetensors, X.safetensors.index.ema.json
-  average,            ///< ema.safetensors, or a folder that holds a whole averaged model
-  optimizer,          ///< optimizer.safetensors
+  weights,    ///< a single .safetensors file, or the index of its shards
+  shard,      ///< X-00001-of-00003.safetensors
+  variant,    ///< X.fp16.safetensors, X.ema.safetensors, X.safetensors.index.ema.json
+  average,    ///< ema.safetensors (or its shards and their index), or a folder that holds a whole averaged model
+  optimizer,  ///< optimizer.safetensors, its shards and their index
   foreign_optimizer,  ///< optimizer.bin, optimizer.pt, distributed or sharded state of other trainers
+  training_state,     ///< scheduler.bin, random_states_0.pkl, ...: of other trainers, beside their optimizer
   adapter,            ///< LoRA and other adapters, which are not merged
+  unfinished,         ///< X.incomplete, X.part, X.aria2: a download that has not ended
+  hidden,             ///< begins with a dot
   config,             ///< config.json
   other,
 };
@@ -90,37 +93,55 @@ inline bool is_foreign_optimizer(std::string_view name, bool directory) {
          name.find("optim_states") != name.npos || name.ends_with(".distcp");
 }
 
+/// What accelerate and the trainer of transformers keep beside the optimizer.
+inline bool is_training_state(std::string_view name) {
+  const auto is = [&](std::string_view stem, std::string_view ending) {
+    return name.starts_with(stem) && name.ends_with(ending);
+  };
+  return is("scheduler", ".bin") || is("scheduler", ".pt") || is("sampler", ".bin") || is("scaler", ".pt") ||
+         is("random_states_", ".pkl") || is("rng_state", ".pth") || is("custom_checkpoint_", ".pkl") ||
+         name == "training_args.bin" || name == "trainer_state.json";
+}
+
+inline bool is_unfinished(std::string_view name) {
+  const auto dot = name.rfind('.');
+  const auto ending = dot == name.npos ? std::string_view() : name.substr(dot);
+  return ending == ".incomplete" || ending == ".part" || ending == ".aria2" || ending == ".crdownload";
+}
+
 }  // namespace detail
 
 /// Tells the role of one entry of a folder.
 inline FolderFile classify(std::string name, bool directory = false) {
   FolderFile f{.name = std::move(name)};
-  if (detail::is_foreign_optimizer(f.name, directory)) {
+  if (f.name.starts_with('.')) {
+    f.role = FileRole::hidden;
+  } else if (detail::is_foreign_optimizer(f.name, directory)) {
     f.role = FileRole::foreign_optimizer;
   } else if (directory) {
     if (f.name == "ema" || f.name.ends_with("_ema")) f.role = FileRole::average;
+  } else if (detail::is_training_state(f.name)) {
+    f.role = FileRole::training_state;
+  } else if (detail::is_unfinished(f.name)) {
+    f.role = FileRole::unfinished;
   } else if (f.name == "config.json") {
     f.role = FileRole::config;
-  } else if (f.name == "optimizer.safetensors") {
-    f.role = FileRole::optimizer;
-  } else if (f.name == "ema.safetensors") {
-    f.role = FileRole::average;
   } else if (f.name.starts_with("adapter_") || f.name.starts_with("pytorch_lora_weights")) {
     f.role = FileRole::adapter;
-  } else {
-    detail::read_weights_name(f);
+  } else if (detail::read_weights_name(f) && f.variant.empty()) {  // also in shards
+    if (f.stem == "optimizer") f.role = FileRole::optimizer;
+    if (f.stem == "ema") f.role = FileRole::average;
   }
   return f;
 }
 
-/// Entries of a folder by name; hidden ones are passed over. Throws io_error when it cannot be listed.
+/// Entries of a folder by name. Throws io_error when it cannot be listed.
 inline std::vector<FolderFile> list_folder(const std::filesystem::path& folder) {
   std::error_code failed;
   std::vector<FolderFile> files;
   for (auto it = std::filesystem::directory_iterator(folder, failed); !failed && it != end(it); it.increment(failed)) {
-    std::string name = it->path().filename().string();
     std::error_code ignored;
-    if (!name.starts_with('.')) files.push_back(classify(std::move(name), it->is_directory(ignored)));
+    files.push_back(classify(it->path().filename().string(), it->is_directory(ignored)));
   }
   if (failed)
     throw io_error("cannot list '" + folder.string() + "' (" + failed.message() + "); give a folder that can be read");

@@ -89,7 +89,7 @@ LoadReport load(M& model, const Checkpoint& checkpoint, const LoadOptions& optio
   std::vector<std::string> wrong;
   std::set<std::string> wanted;
   for_each_parameter(model, [&](const std::string& path, const auto& p) {
-    const std::string name = options.prefix + path;
+    const std::string name = checkpoint.prefix().without(options.prefix + path);
     wanted.insert(name);
     const TensorView* t = checkpoint.find(name);
     if (!t)
@@ -101,8 +101,9 @@ LoadReport load(M& model, const Checkpoint& checkpoint, const LoadOptions& optio
       wrong.push_back(name + " (the file has " + std::string(modelgrow::name(t->dtype)) +
                       ", the model wants F64, F32, F16 or BF16)");
   });
+  const auto prefix = checkpoint.prefix().without(options.prefix);
   for (const auto& t : checkpoint.tensors())
-    if (t.name.starts_with(options.prefix) && !wanted.contains(t.name)) report.unexpected.push_back(t.name);
+    if (t.name.starts_with(prefix) && !wanted.contains(t.name)) report.unexpected.push_back(t.name);
   const bool refused = (options.missing == LoadOptions::Mismatch::refuse && !report.missing.empty()) ||
                        (options.unexpected == LoadOptions::Mismatch::refuse && !report.unexpected.empty());
   if (refused || !wrong.empty())

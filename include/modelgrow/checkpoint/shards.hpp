@@ -40,7 +40,7 @@ class CheckpointWriter {
 
  private:
   std::string stem() const { return path_.stem().string(); }
-  std::filesystem::path index_path() const { return path_.string() + ".index.json"; }
+  std::filesystem::path index_path() const;
   std::filesystem::path shard_path(std::size_t i, std::size_t count) const;
   std::string index_text() const;
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 
+#include <modelgrow/checkpoint/folder.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/json.hpp>
@@ -53,6 +54,13 @@ MODELGROW_INLINE void CheckpointWriter::commit() {
   if (index_) index_->append(index_text());
   for (auto& s : shards_) s.commit();
   if (index_) index_->commit();
+}
+
+/// "X.safetensors.index.json"; of a variant "X.safetensors.index.ema.json".
+MODELGROW_INLINE std::filesystem::path CheckpointWriter::index_path() const {
+  const auto f = classify(path_.filename().string());
+  if (f.variant.empty()) return path_.string() + ".index.json";
+  return path_.parent_path() / (f.stem + ".safetensors.index." + f.variant + ".json");
 }
 
 MODELGROW_INLINE std::filesystem::path CheckpointWriter::shard_path(std::size_t i, std::size_t count) const {

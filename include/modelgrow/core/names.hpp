@@ -21,6 +21,7 @@ struct NamedShape {
   std::string name;
   DType dtype = DType::f32;
   Shape shape = {};
+  bool known = true;  ///< false: only an index names it, its file is not there; neither type nor shape are known
   bool operator==(const NamedShape&) const = default;
 };
 

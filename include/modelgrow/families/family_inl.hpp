@@ -67,7 +67,8 @@ class SchemaBuilder {
     Schema s;
     s.family = text_.name;
     std::set<std::string> used;
-    for (std::size_t i = 0; i < fit_.found.size(); ++i) s.parameters.push_back(parameter(i, used));
+    for (std::size_t i = 0; i < fit_.found.size(); ++i)
+      if (form_[i] >= 0) s.parameters.push_back(parameter(i, used));
     for (const auto& space : text_.spaces) {
       if (!used.contains(space.name)) continue;
       SpaceSpec spec{.space = Space{.name = space.name, .size = sizes_.at(space.name)}, .rules = chosen(space)};
@@ -93,6 +94,9 @@ class SchemaBuilder {
       if (keys_.find(rule.key)) s.config.push_back(rule);
     s.stock = text_.stock;
     s.remarks = text_.notes;
+    for (std::size_t i = 0; i < fit_.found.size(); ++i)
+      if (form_[i] < 0)
+        s.remarks.push_back("'" + fit_.found[i].file->name + "' is not counted: its file is missing, and so its size");
     s.ports = text_.ports;
     s.text_input = text_input();
     for (const auto& rule : text_.lists) add_list(s, rule);
@@ -131,6 +135,7 @@ class SchemaBuilder {
   /// The only form that is not contradicted yet, or nothing.
   const FamilyText::Form* only_form(std::size_t i) const {
     const FamilyText::Form* only = nullptr;
+    if (!fit_.found[i].file->known) return only;
     for (const auto& f : line(i).forms)
       if (fits(f, fit_.found[i].file->shape)) {
         if (only) return nullptr;
@@ -150,6 +155,7 @@ class SchemaBuilder {
   void settle(std::size_t i) {
     const NamedShape& file = *fit_.found[i].file;
     const auto& forms = line(i).forms;
+    if (!file.known) return settle_unknown(i);
     for (std::size_t f = 0; f < forms.size() && form_[i] < 0; ++f)
       if (fits(forms[f], file.shape)) form_[i] = std::ptrdiff_t(f);
     const auto bad = [&](const std::string& what) {
@@ -167,6 +173,20 @@ class SchemaBuilder {
     for (const auto& axis : forms[std::size_t(form_[i])])
       for (const auto& name : axis.extent.names())
         if (!sizes_.contains(name)) bad("cannot tell the size of '" + name + "' in it: " + source_of(name));
+  }
+  /// A tensor whose file is missing has the first form of which every size is known. One that only lacks a size that
+  /// never grows is left out. Throws format_error.
+  void settle_unknown(std::size_t i) {
+    const auto& forms = line(i).forms;
+    for (std::size_t f = 0; f < forms.size() && form_[i] < 0; ++f)
+      if (std::all_of(forms[f].begin(), forms[f].end(), [&](const auto& axis) { return axis.extent.value(sizes_); }))
+        form_[i] = std::ptrdiff_t(f);
+    if (form_[i] >= 0) return;
+    for (const auto& axis : forms[0])
+      for (const auto& name : axis.extent.names())
+        if (spaces_.contains(name) && !sizes_.contains(name))
+          throw format_error(where_ + ": the file of tensor '" + fit_.found[i].file->name +
+                             "' is missing, and nothing else shows the size of '" + name + "'; fetch it");
   }
   std::string source_of(const std::string& name) const {
     for (const auto& rule : text_.config)
@@ -195,6 +215,7 @@ class SchemaBuilder {
   TextInput text_input() const {
     TextInput text{.width_name = text_.text_width, .length_name = text_.text_length, .width = {}, .length = {}};
     for (std::size_t i = 0; i < fit_.found.size(); ++i) {
+      if (form_[i] < 0) continue;
       const auto& form = line(i).forms[std::size_t(form_[i])];
       for (std::size_t a = 0; a < form.size(); ++a) {
         const std::string& extent = form[a].extent.text();

@@ -16,15 +16,33 @@ namespace modelgrow::inline v0 {
 struct GrownCheck {
   Certificate certificate, trajectory;
   bool read_back = false;
-  FileCheck weights = {}, averages = {}, optimizer = {};
+  std::size_t tensors = 0, optimizer_tensors = 0;  // that were compared
+  double max_residual = 0;                         // over weights, variants and averages
+  std::vector<std::string> grown_along = {};       // what is not the weights
+  std::vector<std::string> not_finite = {};        // tensors with NaN or infinities
 };
 
-/// Where the source of a grown checkpoint lay when it was grown; empty for one that was not grown by this library.
-inline std::filesystem::path source_of(const Checkpoint& grown) {
+/// Where the source of a grown checkpoint lay when it was grown, and its file of weights; empty for one that was not
+/// grown by this library.
+struct SourceOf {
+  std::filesystem::path path;
+  std::string weights;
+};
+inline SourceOf source_of(const Checkpoint& grown) {
   const auto it = grown.metadata().find("modelgrow");
   if (it == grown.metadata().end()) return {};
   const auto j = detail::parse_json(it->second, grown.path().string() + ": metadata 'modelgrow'");
-  return j.is_object() && j.contains("source") && j["source"].is_string() ? j["source"].get<std::string>() : "";
+  const auto text = [&](const char* key) {
+    return j.is_object() && j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : std::string();
+  };
+  return {.path = text("source"), .weights = text("weights")};
+}
+/// Opens the source of a grown checkpoint, which may have moved to `path`. Throws io_error.
+inline Checkpoint open_source(const SourceOf& source, const std::filesystem::path& path) {
+  std::error_code ignored;
+  const bool named =
+      std::filesystem::is_directory(path, ignored) && std::filesystem::exists(path / source.weights, ignored);
+  return Checkpoint::open(path, {.weights = named ? source.weights : std::string()});
 }
 
 /// Replays plan.json of `grown` on its source and compares. Throws check_error that names the first difference,
@@ -34,20 +52,28 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
   const Plan plan = plan_from_json(text, std::move(schema_of_source));
   GrownCheck found{.certificate = plan.certificate(), .trajectory = plan.trajectory()};
   found.read_back = read_back(plan, grown);
-  found.weights = check_weights(plan, detail::set_of(source), detail::set_of(grown));
-  const auto both = [&](bool before, bool after, std::string_view file) {
-    if (before != after)
-      throw check_error(grown.path().string() + ": " + std::string(file) + " is " + (after ? "" : "not ") +
-                        "in the grown folder, but " + (before ? "" : "not ") + "in its source");
-    return before;
+  const auto before = parts_of(source), after = parts_of(grown);
+  const auto find = [](const std::vector<Part>& parts, const Part& like) -> const Part* {
+    for (const auto& p : parts)
+      if (p.kind == like.kind && (p.kind == Part::Kind::weights || p.name == like.name)) return &p;
+    return nullptr;
   };
-  if (both(source.has_ema(), grown.has_ema(), Checkpoint::ema_file)) {
-    const auto old = source.ema(), now = grown.ema();
-    found.averages = check_weights(plan, detail::set_of(old), detail::set_of(now));
-  }
-  if (both(source.has_optimizer(), grown.has_optimizer(), Checkpoint::optimizer_file)) {
-    const auto old = source.optimizer(), now = grown.optimizer();
-    found.optimizer = check_optimizer(plan, detail::set_of(old), detail::set_of(now));
+  for (const auto& now : after)
+    if (!find(before, now))
+      throw check_error(grown.path().string() + ": '" + now.name + "' is in the grown folder, but not in its source");
+  for (const auto& old : before) {
+    const Part* now = find(after, old);
+    if (!now)
+      throw check_error(grown.path().string() + ": '" + old.name + "' of its source is not in the grown folder");
+    const FileCheck check = detail::check_part(plan, old, now->in);
+    for (const auto& n : check.not_finite) found.not_finite.push_back(old.name + ": " + to_string(n));
+    if (old.kind != Part::Kind::weights) found.grown_along.push_back(old.name);
+    if (old.kind == Part::Kind::optimizer) {
+      found.optimizer_tensors = check.tensors.size();
+    } else {
+      found.tensors += check.tensors.size();
+      found.max_residual = std::max(found.max_residual, check.max_residual);
+    }
   }
   return found;
 }

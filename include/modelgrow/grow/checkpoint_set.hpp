@@ -7,7 +7,7 @@
 namespace modelgrow::inline v0::detail {
 
 inline TensorSet set_of(const Checkpoint& c) {
-  return TensorSet(c.tensors(), c.path().string(), [&c](const TensorView& t) { c.release(t); });
+  return TensorSet(c.tensors(), c.weights_path().string(), [&c](const TensorView& t) { c.release(t); });
 }
 
 }  // namespace modelgrow::inline v0::detail

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <modelgrow/checkpoint/not_finite.hpp>
 #include <modelgrow/grow/outputs.hpp>
 #include <modelgrow/grow/residual.hpp>
 
@@ -21,7 +22,8 @@ struct TensorCheck {
 struct FileCheck {
   std::vector<TensorCheck> tensors;
   double max_residual = 0;
-  std::string worst;  // name of the tensor with the largest residual
+  std::string worst;                  // name of the tensor with the largest residual
+  std::vector<NotFinite> not_finite;  // old tensors, and grown ones whose source is sound
 };
 
 namespace detail {
@@ -40,6 +42,17 @@ class FileComparison {
     }
     check.tensors.push_back(TensorCheck{.name = std::move(name), .rule = std::move(rule), .residual = residual});
   }
+  void record(FileCheck& check, const TensorView& t, const TensorView& old, std::string rule, const Residual& r) const {
+    if (!r.finite) numbers(check, t, &old);
+    record(check, t.name, std::move(rule), r.relative());
+  }
+  /// Finds what is not finite in a tensor, or in the one that it comes from.
+  void numbers(FileCheck& check, const TensorView& t, const TensorView* old = nullptr) const {
+    auto found = old ? not_finite(*old) : std::nullopt;
+    if (!found && (found = not_finite(t))) found->arisen = true;
+    if (found && std::find(check.not_finite.begin(), check.not_finite.end(), *found) == check.not_finite.end())
+      check.not_finite.push_back(*std::move(found));
+  }
   const TensorView& grown(const std::string& name) const {
     const auto* t = grown_.find(name);
     if (!t) fail("tensor '" + name + "' is missing");
@@ -52,6 +65,7 @@ class FileComparison {
   void same_bytes(FileCheck& check, const TensorView& t, const TensorView& old) const {
     if (t.dtype != old.dtype || t.shape != old.shape || !std::ranges::equal(t.span(), old.span()))
       fail("tensor '" + t.name + "' differs from '" + old.name + "', of which it should be a copy");
+    numbers(check, t, &old);
     record(check, t.name, "same bytes", 0);
   }
   /// Every space that a norm runs across has the same number of copies of each unit.
@@ -68,8 +82,8 @@ class FileComparison {
   }
   /// Sums over consumer axes (weights) or producer axes (moments) and compares with the ancestor.
   /// `rows`: of these rows of the new tensor only.
-  double residual(const TensorView& t, const TensorView& old, const ParamSpec& now, const ParamSpec& before, Of of,
-                  std::optional<Rows> rows = {}) const {
+  Residual residual(const TensorView& t, const TensorView& old, const ParamSpec& now, const ParamSpec& before, Of of,
+                    std::optional<Rows> rows = {}) const {
     if (t.shape != now.shape())
       fail("tensor '" + t.name + "' has shape " + to_string(t.shape) + "; the plan promised " + to_string(now.shape()));
     if (old.shape != before.shape())
@@ -93,7 +107,7 @@ class FileComparison {
     with_element(t.dtype, [&]<class T>(T) {
       elements = of == Of::second_moment ? elements_as<T, Of::second_moment>() : elements_as<T, Of::weights>();
     });
-    return residual_of(elements, t.data + skipped, old.data, axes).relative();
+    return residual_of(elements, t.data + skipped, old.data, axes);
   }
   /// Gates are zero; the rows between them follow the rule of their ancestor.
   void gates(FileCheck& check, const TensorView& t, const std::vector<Rows>& gates, const TensorView* old,
@@ -112,9 +126,11 @@ class FileComparison {
       while (end < gate.size() && gate[end] == gate[begin]) ++end;
       if (!gate[begin])
         most = std::max(most, residual(t, *old, now, *before, Of::weights,
-                                       Rows{.begin = std::int64_t(begin), .end = std::int64_t(end)}));
+                                       Rows{.begin = std::int64_t(begin), .end = std::int64_t(end)})
+                                  .relative());
       begin = end;
     }
+    numbers(check, t, old);
     record(check, t.name, "gates zero, else W' E_in = E_out W", most);
   }
   std::map<std::string, Ancestor> ancestors() const {
@@ -167,11 +183,12 @@ inline FileCheck check_weights(const Plan& plan, const TensorSet& old, const Ten
       if (now->info.init.kind != Init::Kind::zeros && detail::all_zero(t.span()))
         compare.fail("the new tensor '" + name +
                      "' is zero, as is what closes its branch: no gradient would reach either");
+      compare.numbers(check, t);
       compare.record(check, name, "new", 0);
     } else if (const ParamSpec* before = plan.source().find(ancestor.source);
                now && before && is_arithmetic_float(t.dtype)) {
-      const double r = compare.residual(t, *old.find(ancestor.source), *now, *before, Of::weights);
-      compare.record(check, name, "W' E_in = E_out W", r);
+      const TensorView& source = *old.find(ancestor.source);
+      compare.record(check, t, source, "W' E_in = E_out W", compare.residual(t, source, *now, *before, Of::weights));
     } else {
       compare.same_bytes(check, t, *old.find(ancestor.source));
     }
@@ -181,6 +198,9 @@ inline FileCheck check_weights(const Plan& plan, const TensorSet& old, const Ten
   if (seen != grown.tensors().size())
     compare.fail("the file has " + std::to_string(grown.tensors().size()) + " tensors; the plan promised " +
                  std::to_string(seen));
+  if (!approximate && std::isinf(check.max_residual))
+    for (const auto& n : check.not_finite)
+      if (n.arisen) compare.fail("tensor " + to_string(n) + ": its type cannot hold what the growth made");
   if (!approximate && check.max_residual > 0)
     compare.fail("tensor '" + check.worst + "' does not compute what it did: W' E_in and E_out W differ by " +
                  std::to_string(check.max_residual) + " of the largest weight");
@@ -210,8 +230,9 @@ inline FileCheck check_optimizer(const Plan& plan, const TensorSet& old, const T
         compare.same_bytes(check, *t, *source);
       } else if (source && now && before && is_arithmetic_float(t->dtype)) {
         const Of of = master ? Of::weights : kind == OptimizerKind::m ? Of::first_moment : Of::second_moment;
-        const double r = compare.residual(*t, *source, *now, *before, of);
-        compare.record(check, t->name, master ? "W' E_in = E_out W" : "sum of copies", r);
+        const detail::Residual residual = compare.residual(*t, *source, *now, *before, of);
+        const double r = residual.relative();
+        compare.record(check, *t, *source, master ? "W' E_in = E_out W" : "sum of copies", residual);
         const double rounding = t->dtype == DType::f64 ? 1e-14 : t->dtype == DType::f32 ? 1e-6 : 0.05;
         if (!approximate && r > (master ? 0.0 : rounding))
           compare.fail("the state '" + t->name + "' does not add up to the old one: difference " + std::to_string(r) +

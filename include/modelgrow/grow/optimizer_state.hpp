@@ -1,41 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Optimizer state on disk, and the learning-rate and epsilon multipliers that let a grown model follow the trajectory
-// of the small one (growth-maths, section 4). Names: "adamw.<kind>.<parameter>" for the kinds below.
+// The learning-rate and epsilon multipliers that let a grown model follow the trajectory of the small one
+// (growth-maths, section 4).
 #pragma once
-#include <array>
 #include <cmath>
-#include <optional>
-#include <string>
-#include <string_view>
 #include <vector>
 
+#include <modelgrow/checkpoint/optimizer_names.hpp>
 #include <modelgrow/grow/recipe.hpp>
 
 namespace modelgrow::inline v0 {
-
-/// What a tensor of an optimizer file holds for one parameter; `master` are the weights in full precision.
-enum class OptimizerKind { m, v, master, step, lr, eps };
-
-/// A name of an optimizer file, taken apart.
-struct OptimizerName {
-  OptimizerKind kind;
-  std::string parameter;
-};
-
-namespace detail {
-inline constexpr std::array<std::string_view, 6> optimizer_prefixes{"adamw.m.",    "adamw.v.",  "adamw.master.",
-                                                                    "adamw.step.", "adamw.lr.", "adamw.eps."};
-}
-inline std::string optimizer_name(OptimizerKind kind, std::string_view parameter) {
-  return std::string(detail::optimizer_prefixes[static_cast<std::size_t>(kind)]) + std::string(parameter);
-}
-/// Nothing for a name of another form.
-inline std::optional<OptimizerName> parse_optimizer_name(std::string_view name) {
-  for (std::size_t k = 0; k < detail::optimizer_prefixes.size(); ++k)
-    if (const auto prefix = detail::optimizer_prefixes[k]; name.starts_with(prefix))
-      return OptimizerName{.kind = static_cast<OptimizerKind>(k), .parameter = std::string(name.substr(prefix.size()))};
-  return std::nullopt;
-}
 
 /// Factors on the learning rate and on epsilon of one parameter, seen as a matrix [first axis, product of the others].
 /// The update is  w[i,j] -= rate * lr[j] * m[i,j] / (sqrt(v[i,j]) + epsilon * eps[i]) + rate * decay * w[i,j]:

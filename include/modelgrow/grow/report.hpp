@@ -26,8 +26,10 @@ struct Report {
   std::int64_t parameters_before = 0, parameters_after = 0;
   std::uint64_t bytes_before = 0, bytes_after = 0;  // of weights
   std::vector<TensorReport> tensors;
-  std::vector<std::string> passed_through;  // tensors that the family does not know, copied as they are
-  std::vector<std::string> files;           // what was written, within the directory
+  std::vector<std::string> passed_through;    // tensors that the family does not know, copied as they are
+  std::vector<std::string> files;             // what was written, within the directory
+  std::vector<std::string> grown_along = {};  // of them, what is not the weights: variants, averages, optimizer state
+  std::vector<std::string> not_finite = {};   // tensors with NaN or infinities, which were allowed
   std::vector<std::string> notes;
   bool optimizer_moved = false;      // the folder had optimizer state, and it was grown along
   std::size_t checked = 0;           // tensors that were compared with their sources

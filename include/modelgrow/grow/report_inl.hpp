@@ -37,6 +37,10 @@ MODELGROW_INLINE std::ostream& operator<<(std::ostream& os, const Report& r) {
   if (!r.files.empty()) os << "  files:";
   for (const auto& f : r.files) os << " " << f;
   if (!r.files.empty()) os << "\n";
+  if (!r.grown_along.empty()) os << "  grown along by the same plan:";
+  for (const auto& f : r.grown_along) os << " " << f;
+  if (!r.grown_along.empty()) os << "\n";
+  for (const auto& n : r.not_finite) os << "  not finite: " << n << "\n";
   if (!r.passed_through.empty()) {
     os << "  copied through, unknown to the family:";
     for (const auto& n : r.passed_through) os << " " << n;
@@ -59,6 +63,8 @@ MODELGROW_INLINE std::string to_json(const Report& r) {
          {"seconds", {{"plan", r.seconds.plan}, {"write", r.seconds.write}, {"check", r.seconds.check}}},
          {"peak_rss_mb", double(r.peak_rss_bytes) / 1e6},
          {"files", r.files},
+         {"grown_along", r.grown_along},
+         {"not_finite", r.not_finite},
          {"passed_through", r.passed_through},
          {"notes", r.notes},
          {"tensors", json::array()}};

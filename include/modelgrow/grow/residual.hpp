@@ -50,6 +50,7 @@ struct ComparedRun {
 struct Residual {
   double most = 0;   // largest difference; infinite where only one of the two is a finite number
   double scale = 0;  // largest magnitude of the old tensor
+  bool finite = true;
   double relative() const { return scale > 0 ? most / scale : most; }
 };
 
@@ -119,14 +120,13 @@ inline Residual residual_of(const ComparedElements& elements, const std::byte* g
         const std::int64_t base = outer.place[std::size_t(o)] + middle.place[std::size_t(s)];
         elements.gather(old + elements.size * std::size_t(base), inner.place.data() + q0, n, expected.data());
         for (std::int64_t q = 0; q < n; ++q) {
-          const double x = expected[std::size_t(q)];
-          if (x == total[q]) {
+          const double x = expected[std::size_t(q)], difference = std::abs(x - total[q]);
+          if (std::isfinite(difference)) {
             mine.scale = std::max(mine.scale, std::abs(x));
-          } else if (std::isfinite(x)) {
-            mine.scale = std::max(mine.scale, std::abs(x));
-            mine.most = std::max(mine.most, std::isfinite(total[q]) ? std::abs(x - total[q]) : INFINITY);
-          } else if (std::isfinite(total[q])) {
-            mine.most = INFINITY;
+            mine.most = std::max(mine.most, difference);
+          } else {
+            mine.finite = false;
+            if (std::isfinite(x) || std::isfinite(total[q])) mine.most = INFINITY;
           }
         }
       }
@@ -134,6 +134,7 @@ inline Residual residual_of(const ComparedElements& elements, const std::byte* g
     const std::lock_guard lock(mutex);
     result.most = std::max(result.most, mine.most);
     result.scale = std::max(result.scale, mine.scale);
+    result.finite &= mine.finite;
   });
   return result;
 }

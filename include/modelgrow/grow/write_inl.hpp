@@ -3,23 +3,21 @@
 #pragma once
 #include <chrono>
 
-#include <modelgrow/checkpoint/shards.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/atomic_directory.hpp>
 #include <modelgrow/families/config_rules.hpp>
-#include <modelgrow/grow/apply.hpp>
-#include <modelgrow/grow/checkpoint_set.hpp>
-#include <modelgrow/grow/completeness.hpp>
-#include <modelgrow/grow/file_check.hpp>
+#include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/left_behind.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/write.hpp>
+#include <modelgrow/grow/write_part.hpp>
 
 namespace modelgrow::inline v0 {
 
 namespace detail {
 
+/// Replaces and adds keys of a JSON object; all others stay, in their order. Throws format_error.
 MODELGROW_INLINE std::string patched_config(const std::string& text, const ConfigPatch& patch,
                                             const std::string& where) {
   auto config = parse_json(text, where);
@@ -32,41 +30,6 @@ MODELGROW_INLINE std::string patched_config(const std::string& text, const Confi
     changed = true;
   }
   return changed ? config.dump(2) + "\n" : text;
-}
-
-/// "model.safetensors" for a file or an index of that name.
-inline std::string weights_name(const Checkpoint& in) {
-  const std::string name = in.weights_path().filename().string();
-  constexpr std::string_view index = ".index.json";
-  return name.ends_with(index) ? name.substr(0, name.size() - index.size()) : name;
-}
-
-inline std::uint64_t largest_file(const Checkpoint& in) {
-  std::uint64_t most = 0;
-  for (const auto& f : in.files()) {
-    std::uint64_t n = 0;
-    for (const auto& t : f.tensors()) n += t.bytes;
-    most = std::max(most, n);
-  }
-  return in.files().size() > 1 ? std::max<std::uint64_t>(most, 1) : UINT64_MAX;
-}
-
-/// Streams outputs into a file, in the order of the file.
-inline void write_outputs(const Plan& plan, const Checkpoint& in, std::vector<Output> outputs,
-                          const std::filesystem::path& path, const Metadata& metadata, const WritePlan& options) {
-  std::vector<NamedShape> declared;
-  for (const auto& o : outputs) declared.push_back(o.target);
-  CheckpointWriter writer(path, declared, metadata,
-                          WriteOptions{.shard_bytes = options.shard_bytes ? options.shard_bytes : largest_file(in)});
-  std::map<std::string, std::size_t> place;
-  for (const auto& t : writer.tensors()) place.emplace(t.name, place.size());
-  std::vector<Output> ordered(outputs.size());
-  for (auto& o : outputs) ordered[place.at(o.target.name)] = std::move(o);
-  const auto put = [&](std::size_t i, std::span<const std::byte> bytes) {
-    writer.write(ordered[i].target.name, bytes);
-  };
-  apply(plan, set_of(in), ordered, put, options.progress);
-  writer.commit();
 }
 
 /// Names, types and shapes as one number, to recognise the source of a grown file.
@@ -106,29 +69,58 @@ inline Report report_of(const Plan& plan, const Checkpoint& in, const std::vecto
   return r;
 }
 
-inline void merge(Report& r, const FileCheck& check, const std::string& file) {
+/// The configuration of a part after the growth: the keys that follow from sizes are new, all others stay, and grafts
+/// are recorded, also where there was no configuration.
+inline std::string grown_config(const Plan& plan, const Checkpoint& in, std::vector<std::string>& notes) {
+  const Schema &old = plan.source(), &now = plan.schema();
+  if (!now.config_patch && now.config.empty() && old.grafts == now.grafts)
+    notes.push_back("config.json was copied as it was: family '" + old.family +
+                    "' does not say which keys follow from sizes");
+  return patched_config(in.config().empty() ? "{}" : in.config(),
+                        now.config_patch ? now.config_patch(now) : changed_config(old, now),
+                        (in.path() / Checkpoint::config_file).string());
+}
+
+inline void merge(Report& r, const FileCheck& check, const Part& part) {
+  for (const auto& n : check.not_finite) r.not_finite.push_back(part.name + ": " + to_string(n));
+  if (part.kind == Part::Kind::optimizer) return;
   r.checked += check.tensors.size();
   if (check.max_residual >= r.max_residual) {
     r.max_residual = check.max_residual;
-    r.worst = check.max_residual > 0 ? file + ": " + check.worst : "";
+    r.worst = check.max_residual > 0 ? part.name + ": " + check.worst : "";
   }
-}
-
-/// Reads the grown folder back and recomputes every tensor of it. Throws check_error.
-inline void prove(const Plan& plan, const Checkpoint& in, const Checkpoint* optimizer, const Checkpoint* ema,
-                  const Checkpoint& written, Report& report) {
-  report.read_back = read_back(plan, written);
-  const FileCheck check = check_weights(plan, set_of(in), set_of(written));
+  if (part.kind != Part::Kind::weights) return;
   std::map<std::string_view, const TensorCheck*> found;
   for (const auto& t : check.tensors) found.emplace(t.name, &t);
-  for (auto& t : report.tensors)
+  for (auto& t : r.tensors)
     if (const auto it = found.find(t.name); it != found.end()) {
       t.rule = it->second->rule;
       t.residual = it->second->residual;
     }
-  merge(report, check, weights_name(in));
-  if (ema) merge(report, check_weights(plan, set_of(*ema), set_of(written.ema())), std::string(Checkpoint::ema_file));
-  if (optimizer) check_optimizer(plan, set_of(*optimizer), set_of(written.optimizer()));
+}
+
+/// Throws io_error where the folder that would be replaced holds what is read.
+inline void check_not_inside(const std::filesystem::path& in, const std::filesystem::path& directory) {
+  std::error_code failed;
+  const auto source = std::filesystem::weakly_canonical(in, failed);
+  const auto target = std::filesystem::weakly_canonical(directory, failed);
+  const auto relative = source.lexically_relative(target);
+  if (!failed && source != target && !relative.empty() && *relative.begin() != "..")
+    throw io_error("cannot replace '" + directory.string() + "': what is read, '" + in.string() +
+                   "', lies in it; write elsewhere");
+}
+
+/// Throws plan_error that names tensors which are not finite.
+inline void check_finite(const Report& report, const Checkpoint& in) {
+  if (report.not_finite.empty()) return;
+  std::string list;
+  for (std::size_t i = 0; i < std::min<std::size_t>(report.not_finite.size(), 6); ++i)
+    list += "\n  " + report.not_finite[i];
+  throw plan_error(in.path().string() + ": " + std::to_string(report.not_finite.size()) +
+                   " of its tensors hold values that are not finite, and what computes with them is not either:" +
+                   list + (report.not_finite.size() > 6 ? "\n  .." : "") +
+                   "\n  grow a checkpoint from before that, or allow it (WritePlan::non_finite, --allow-not-finite); "
+                   "what was written is not kept");
 }
 
 }  // namespace detail
@@ -144,63 +136,63 @@ MODELGROW_INLINE Report Plan::write(const Checkpoint& in, const std::filesystem:
   if (const auto why = upstream_cannot(); !why.empty() && !allows(Allow::What::upstream))
     throw plan_error("the upstream class cannot load the grown model: " + why +
                      "; to write it all the same, give accept_upstream before it");
-  std::optional<Checkpoint> optimizer, ema;
-  if (in.has_optimizer()) check_optimizer_complete(*this, detail::set_of(optimizer.emplace(in.optimizer())));
-  if (in.has_ema()) {
-    const auto state = optimizer ? std::optional(detail::set_of(*optimizer)) : std::nullopt;
-    check_averages_complete(*this, detail::set_of(ema.emplace(in.ema())), state ? &*state : nullptr);
-  }
-  auto outputs = weight_outputs(*this, detail::set_of(in));
-  Report report = detail::report_of(*this, in, outputs);
+  if (options.existing == Existing::replace) detail::check_not_inside(in.path(), directory);
+  const auto parts = parts_of(in);
+  detail::check_complete(*this, parts);
+  std::vector<std::vector<Output>> outputs;
+  std::uint64_t bytes = 0;
+  for (const auto& part : parts) bytes += detail::bytes_of(outputs.emplace_back(detail::outputs_of(*this, part)));
+  Report report = detail::report_of(*this, in, outputs[0]);
   report.notes = notes();
   report.upstream_cannot = upstream_cannot();
   report.seconds.plan = lap();
 
   detail::AtomicDirectory out(directory, options.existing);
-  const std::string plan_text = to_json(*this), weights = detail::weights_name(in);
-  Metadata metadata = in.metadata();
-  metadata["modelgrow"] = detail::json{{"source", in.path().string()},
-                                       {"source_schema_hash", detail::hash_of(in)},
-                                       {"plan_hash", hash_name(plan_text)},
-                                       {"certificate", to_string(certificate())}}
-                              .dump();
-  std::string config = in.config();
-  const bool grafted = schema_.grafts != source_.grafts;
-  if (!config.empty() || grafted) {
-    const auto patch = schema_.config_patch ? schema_.config_patch(schema_) : changed_config(source_, schema_);
-    config =
-        detail::patched_config(config.empty() ? "{}" : config, patch, (in.path() / Checkpoint::config_file).string());
-    if (!schema_.config_patch && schema_.config.empty() && !grafted)
-      report.notes.push_back("config.json was copied as it was: family '" + source_.family +
-                             "' does not say which keys follow from sizes");
-    if (metadata.contains("config")) metadata["config"] = config;
-    detail::write_file(out.path() / Checkpoint::config_file, config);
-    report.files.emplace_back(Checkpoint::config_file);
+  detail::check_room(bytes, options.room ? options.room : free_bytes(directory), directory);
+  const std::string plan_text = to_json(*this);
+  std::vector<std::filesystem::path> written;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const Part& part = parts[i];
+    const bool own_folder = part.kind == Part::Kind::averaged_model, weights = part.kind == Part::Kind::weights;
+    const auto folder = own_folder ? out.path() / part.name : out.path();
+    if (own_folder) std::filesystem::create_directory(folder);
+    Metadata metadata = part.in.metadata();
+    if (weights)
+      metadata["modelgrow"] = detail::json{{"source", in.path().string()},
+                                           {"weights", in.weights_path().filename().string()},
+                                           {"source_schema_hash", detail::hash_of(in)},
+                                           {"plan_hash", hash_name(plan_text)},
+                                           {"certificate", to_string(certificate())}}
+                                  .dump();
+    if ((weights || own_folder) && (!part.in.config().empty() || schema_.grafts != source_.grafts)) {
+      const std::string config = detail::grown_config(*this, part.in, report.notes);
+      if (metadata.contains("config")) metadata["config"] = config;
+      detail::write_file(folder / Checkpoint::config_file, config);
+      if (weights) report.files.emplace_back(Checkpoint::config_file);
+    }
+    written.push_back(detail::write_outputs(*this, part.in, std::move(outputs[i]),
+                                            folder / (own_folder ? detail::weights_name(part.in) : part.name), metadata,
+                                            options));
+    report.files.push_back(part.name);
+    if (!weights) report.grown_along.push_back(part.name);
+    report.optimizer_moved |= part.kind == Part::Kind::optimizer;
   }
-  for (auto& note : left_behind(in)) report.notes.push_back(std::move(note));
-  detail::write_outputs(*this, in, std::move(outputs), out.path() / weights, metadata, options);
-  report.files.push_back(weights);
-  if (optimizer) {
-    detail::write_outputs(*this, *optimizer, optimizer_outputs(*this, detail::set_of(*optimizer)),
-                          out.path() / Checkpoint::optimizer_file, optimizer->metadata(), options);
-    report.files.emplace_back(Checkpoint::optimizer_file);
-    report.optimizer_moved = true;
-  }
-  if (ema) {
-    detail::write_outputs(*this, *ema, weight_outputs(*this, detail::set_of(*ema), Absent::leave_out),
-                          out.path() / Checkpoint::ema_file, ema->metadata(), options);
-    report.files.emplace_back(Checkpoint::ema_file);
-  }
+  for (auto& note : left_behind(in, parts)) report.notes.push_back(std::move(note));
   detail::write_file(out.path() / "plan.json", plan_text);
   report.files.emplace_back("plan.json");
   report.seconds.write = lap();
 
-  const Checkpoint written = Checkpoint::open(out.path());
   try {
-    detail::prove(*this, in, optimizer ? &*optimizer : nullptr, ema ? &*ema : nullptr, written, report);
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if (parts[i].kind == Part::Kind::weights)
+        report.read_back = read_back(*this, Checkpoint::open(out.path(), {.weights = written[i].filename().string()}));
+      if (parts[i].kind == Part::Kind::averaged_model) read_back(*this, Checkpoint::open(written[i].parent_path()));
+      detail::merge(report, detail::check_part(*this, parts[i], Checkpoint::open(written[i])), parts[i]);
+    }
   } catch (const check_error& e) {
     throw check_error(std::string(e.what()) + "; what was written is not kept");
   }
+  if (options.non_finite == NonFinite::refuse) detail::check_finite(report, in);
   report.seconds.check = lap();
   out.commit();
   report.peak_rss_bytes = peak_rss();

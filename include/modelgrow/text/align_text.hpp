@@ -137,7 +137,7 @@ inline void write_with(const std::filesystem::path& directory, const Checkpoint&
       declared.push_back(NamedShape{.name = t.name, .dtype = t.dtype, .shape = t.shape});
     SafetensorsWriter writer(directory / file.path().filename(), std::move(declared), file.metadata());
     for (const auto& t : file.tensors()) {
-      const auto it = values.find(t.name);
+      const auto it = values.find(in.prefix().without(t.name));
       if (it == values.end()) {
         writer.write(t.name, t.span());
         continue;

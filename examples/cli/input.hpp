@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// What a command reads: a checkpoint, or a pipeline of which one component or every transformer is meant.
+#pragma once
+#include <modelgrow/checkpoint/pipeline.hpp>
+
+#include "tool.hpp"
+
+namespace tool {
+
+/// IN with its flags. Lives as long as its command.
+class Input {
+ public:
+  explicit Input(CLI::App& command, const std::string& name = "IN") {
+    command.add_option(name, path_, "folder, pipeline, .safetensors file or .index.json")->required();
+    command.add_option("--weights", options_.weights, "the file or index to read, in a folder that holds several")
+        ->type_name("NAME");
+    command.add_option("--component", options_.component, "one folder of a pipeline; otherwise every transformer")
+        ->type_name("NAME");
+  }
+
+  const std::string& path() const { return path_; }
+  const std::string& component() const { return options_.component; }
+  /// The checkpoint; of a pipeline its component, or transformer.
+  mg::Checkpoint open(mg::Incomplete incomplete = mg::Incomplete::refuse) const {
+    auto options = options_;
+    options.incomplete = incomplete;
+    return mg::Checkpoint::open(path_, options);
+  }
+  /// Nothing for a checkpoint. Throws option_error where the flags ask for what a pipeline does not have.
+  std::optional<mg::Pipeline> pipeline() const {
+    auto found = mg::pipeline_at(path_);
+    if (found && !options_.weights.empty() && options_.component.empty())
+      throw mg::option_error("--weights names a file of one component; give --component, too");
+    return found;
+  }
+
+ private:
+  std::string path_;
+  mg::CheckpointOptions options_;
+};
+
+/// "missing: 'a', 'b'" for a download that has not ended, a line each; otherwise nothing.
+inline std::string missing_text(const mg::Checkpoint& in) {
+  if (in.missing_files().empty()) return {};
+  return "incomplete: of " + in.weights_path().filename().string() + " there is no " +
+         mg::detail::quoted_list(in.missing_files()) + " yet; `grow` needs them\n";
+}
+
+}  // namespace tool

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// Which file of a folder holds its weights. Where loaders disagree, nobody is right: a folder with two sets is refused.
+#pragma once
+#include <array>
+#include <string>
+#include <vector>
+
+#include <modelgrow/checkpoint/folder.hpp>
+#include <modelgrow/detail/posix.hpp>
+
+namespace modelgrow::inline v0::detail {
+
+[[noreturn]] inline void no_weights(const std::filesystem::path& folder, const std::string& what) {
+  throw io_error("cannot open '" + folder.string() + "' as a checkpoint: " + what);
+}
+
+inline std::string quoted_list(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& n : names) text.append(text.empty() ? "'" : ", '").append(n).append("'");
+  return text;
+}
+
+/// Why a folder has no weights: what lies there instead.
+inline std::string instead_of_weights(const std::filesystem::path& folder, const std::vector<FolderFile>& files) {
+  std::vector<std::string> shards, unfinished, pickles, adapters;
+  for (const auto& f : files) {
+    if (f.role == FileRole::shard) shards.push_back(f.name);
+    if (f.role == FileRole::unfinished) unfinished.push_back(f.name);
+    if (f.role == FileRole::adapter && f.name.ends_with(".safetensors")) adapters.push_back(f.name);
+    if (f.role == FileRole::other && (f.name.ends_with(".bin") || f.name.ends_with(".bin.index.json") ||
+                                      f.name.ends_with(".pt") || f.name.ends_with(".pth")))
+      pickles.push_back(f.name);
+  }
+  if (!unfinished.empty()) return "its download has not ended (" + quoted_list(unfinished) + "); fetch the rest";
+  if (!shards.empty())
+    return "it has shards (" + quoted_list(shards) + ") and no index that lists them; fetch the .index.json, too";
+  if (!adapters.empty())
+    return "it holds an adapter (" + quoted_list(adapters) +
+           ") and not the weights that it belongs to; merge the two (fuse_lora in diffusers, merge_and_unload in peft)";
+  if (!pickles.empty())
+    return "it has no .safetensors file, but " + quoted_list(pickles) +
+           "; load that in Python and save it with safetensors.torch.save_file";
+  for (const char* inside : {"transformer", "unet"})
+    if (std::error_code ignored; std::filesystem::is_directory(folder / inside, ignored))
+      return "it has no .safetensors file; give '" + (folder / inside).string() + "'";
+  return "it has no .safetensors file; give the directory that holds model.safetensors";
+}
+
+/// The file or index in a folder. Throws io_error where there is none, or more than one.
+inline std::filesystem::path weights_in(const std::filesystem::path& folder) {
+  constexpr std::array<std::pair<const char*, const char*>, 4> known{{
+      {"model.safetensors", "transformers, even beside an index"},
+      {"model.safetensors.index.json", "transformers, when there is no single file"},
+      {"diffusion_pytorch_model.safetensors", "diffusers, when there is no index"},
+      {"diffusion_pytorch_model.safetensors.index.json", "diffusers, even beside a single file"},
+  }};
+  const auto files = list_folder(folder);
+  const auto find = [&](std::string_view name) {
+    return std::any_of(files.begin(), files.end(), [&](const auto& f) { return f.name == name; });
+  };
+  std::vector<std::string> sets;
+  std::string readers;
+  for (const auto& [name, reader] : known)
+    if (find(name)) {
+      sets.emplace_back(name);
+      readers.append(readers.empty() ? "'" : ", '").append(name).append("' (read by ").append(reader).append(")");
+    }
+  if (sets.size() == 1) return folder / sets[0];
+  if (sets.size() > 1)
+    no_weights(folder, "it has several sets of weights, " + readers +
+                           "; remove the old one, or name one of them as the weights");
+  std::vector<std::string> indices, singles;
+  for (const auto& f : files)
+    if (f.role == FileRole::weights || f.role == FileRole::variant ||
+        (f.role == FileRole::shard && f.name.ends_with("-00001-of-00001.safetensors")))
+      (f.index ? indices : singles).push_back(f.name);
+  for (const auto& f : files)
+    if (f.index && f.role == FileRole::weights && find(f.stem + ".safetensors"))
+      no_weights(folder, "it has '" + f.stem + ".safetensors' and '" + f.name +
+                             "', and loaders differ in which they read; remove the old one, or name one of them as "
+                             "the weights");
+  const auto& found = indices.empty() ? singles : indices;
+  if (found.size() == 1) return folder / found[0];
+  no_weights(folder, found.empty() ? instead_of_weights(folder, files)
+                                   : "it has several sets of weights, " + quoted_list(found) +
+                                         "; name one of them as the weights, or give its path");
+}
+
+/// The named file of a folder, which it does not leave. Throws io_error.
+inline std::filesystem::path weights_in(const std::filesystem::path& folder, const std::string& name) {
+  const auto relative = std::filesystem::path(name).is_absolute()
+                            ? std::filesystem::path(name).lexically_normal().lexically_relative(
+                                  std::filesystem::absolute(folder).lexically_normal())
+                            : std::filesystem::path(name).lexically_normal();
+  if (relative.empty() || *relative.begin() == ".." || *relative.begin() == ".")
+    throw io_error("cannot open '" + name + "' as the weights of '" + folder.string() +
+                   "': it is not in that folder; give the name of a file of the folder");
+  return folder / relative;
+}
+
+}  // namespace modelgrow::inline v0::detail

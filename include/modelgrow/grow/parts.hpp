@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// What a plan grows in a folder: its weights, and all that is of the same model beside them: variants, averages, an
+// averaged model in a folder of its own, optimizer state.
+#pragma once
+#include <optional>
+
+#include <modelgrow/checkpoint/checkpoint.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// A set of tensors that grows, and the name that it gets in the grown folder.
+struct Part {
+  enum class Kind { weights, variant, averages, averaged_model, optimizer };
+  Kind kind = Kind::weights;
+  std::string name;  // "model.safetensors" of a file or its shards, "transformer_ema" of a folder
+  Checkpoint in;
+};
+
+namespace detail {
+
+/// "model.safetensors" for a file or an index of that name, "model.ema.safetensors" for those of a variant.
+inline std::string weights_name(const Checkpoint& c) {
+  const auto f = classify(c.weights_path().filename().string());
+  if (!f.index) return f.name;
+  return f.stem + (f.variant.empty() ? "" : "." + f.variant) + ".safetensors";
+}
+
+/// A folder that holds tensors of the same names and shapes; nothing where it holds others, or cannot be opened.
+inline std::optional<Checkpoint> same_model(const std::filesystem::path& folder, const Checkpoint& as) try {
+  auto c = Checkpoint::open(folder);
+  if (c.names().size() != as.names().size()) return std::nullopt;
+  for (const auto& t : c.names())
+    if (const auto* same = as.names().find(t.name); !same || same->shape != t.shape) return std::nullopt;
+  return c;
+} catch (const error&) {
+  return std::nullopt;
+}
+
+}  // namespace detail
+
+/// The parts of a checkpoint, its weights first; of a single file only these. An averaged model may lie in the folder
+/// ("ema", "transformer_ema") or, unless that is a pipeline, beside it. Throws io_error and format_error for files that
+/// cannot be read.
+inline std::vector<Part> parts_of(const Checkpoint& in) {
+  using Kind = Part::Kind;
+  std::vector<Part> parts{Part{.kind = Kind::weights, .name = detail::weights_name(in), .in = in}};
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(in.path(), ignored)) return parts;
+  const auto add = [&](Kind kind, std::string name, Checkpoint c) {
+    if (std::none_of(parts.begin(), parts.end(), [&](const Part& p) { return p.name == name; }))
+      parts.push_back(Part{.kind = kind, .name = std::move(name), .in = std::move(c)});
+  };
+  const auto mine = classify(in.weights_path().filename().string());
+  const auto files = list_folder(in.path());
+  for (const auto& f : files)
+    if ((f.role == FileRole::variant || f.role == FileRole::weights) && f.stem == mine.stem &&
+        f.variant != mine.variant) {
+      auto c = Checkpoint::open(in.path(), {.weights = f.name});
+      std::string name = detail::weights_name(c);
+      add(Kind::variant, std::move(name), std::move(c));
+    }
+  if (in.has_ema()) add(Kind::averages, std::string(Checkpoint::ema_file), in.ema());
+  for (const auto& f : files)
+    if (f.role == FileRole::average && std::filesystem::is_directory(in.path() / f.name, ignored))
+      if (auto c = detail::same_model(in.path() / f.name, in)) add(Kind::averaged_model, f.name, std::move(*c));
+  const auto folder = std::filesystem::absolute(in.path()).lexically_normal();
+  const auto named = folder.has_filename() ? folder : folder.parent_path();
+  if (!std::filesystem::exists(named.parent_path() / Checkpoint::pipeline_file, ignored))
+    for (const auto& name : {named.filename().string() + "_ema", std::string("ema")})
+      if (const auto beside = named.parent_path() / name; beside != named)
+        if (auto c = detail::same_model(beside, in)) add(Kind::averaged_model, name, std::move(*c));
+  if (in.has_optimizer()) add(Kind::optimizer, std::string(Checkpoint::optimizer_file), in.optimizer());
+  return parts;
+}
+
+}  // namespace modelgrow::inline v0
