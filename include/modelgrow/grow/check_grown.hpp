@@ -8,6 +8,7 @@
 #include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
+#include <modelgrow/grow/write_part.hpp>
 #include <modelgrow/grow/write.hpp>
 
 namespace modelgrow::inline v0 {
