@@ -26,10 +26,11 @@ list(FILTER support_with_text INCLUDE REGEX "/(text_source|graft|swap)[.]cpp$")
 set(support_training ${support_sources})
 list(FILTER support_training INCLUDE REGEX "/run[.]cpp$")
 list(REMOVE_ITEM support_sources ${support_with_text} ${support_training})
-# These write files and print, and are waited for.
+# These write files and print, and are waited for: headers alone, since the first build of a demo would have to wait for
+# the whole library.
 set_source_files_properties(examples/grow.cpp examples/support/growth.cpp PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O1>)
 add_library(example_growth STATIC ${support_sources})
-target_link_libraries(example_growth PUBLIC modelgrow_own_code modelgrow::compiled modelgrow::media)
+target_link_libraries(example_growth PUBLIC modelgrow_own_code modelgrow::media)
 add_library(example_support STATIC ${support_training})
 target_link_libraries(example_support PUBLIC example_growth)
 if(TARGET modelgrow::text)

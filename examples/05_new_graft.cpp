@@ -16,7 +16,7 @@ struct Adapter {
   };
   mg::Mlp<T, D> mlp;
   Adapter(const mg::Port& at, const Options& o)
-      : mlp(at.stream, o.units, at.stream, mg::Init::xavier(), mg::Writes::residual) {}
+      : mlp(at.stream, o.units, at.stream, mg::Init::zeros(), mg::Writes::residual) {}
   static void describe(auto& self, auto& v) { v.child("mlp", self.mlp); }
   auto operator()(mg::Tape<T, D>& tape, const mg::Var<T, D>& x, const mg::GraftContext<T, D>&) {
     return mg::add(tape, x, mlp(tape, x));

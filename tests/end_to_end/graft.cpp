@@ -147,7 +147,9 @@ TEST_CASE("a swap aligns, says how far the output moves, trains on, and its mode
   // The folder is a pipeline without an encoder of its own, which says how it is fed.
   const std::string model = (files.scratch / "swap/aligned").string(), out = (files.scratch / "red").string();
   CHECK_FALSE(std::filesystem::exists(model + "/text_encoder"));
-  CHECK(report(model + "/transformer/config.json")["prompt"]["language_model"] == "tiny.gguf");
+  const auto swapped = report(model + "/transformer/config.json")["_modelgrow"]["grafts"][0];
+  CHECK(swapped["graft"] == "SwapTextEncoder");
+  CHECK(says(swapped["options"]["prompt"].get<std::string>(), "tiny.gguf"));
   const auto prompt = [&](const std::string& more) {
     return Files::run_in_source("prompt 'a red heart' --steps 2 --out " + out + " --model " + model + more);
   };

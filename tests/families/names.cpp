@@ -135,3 +135,17 @@ TEST_CASE("Mistakes in a family text are found, and the line is named", "[famili
   CHECK(says(refusal("in ffn; closes", "in ffn"), "writes the stream 'hidden'"));
   CHECK(says(refusal("in ffn; closes", "in ffn; clothes"), "the mark 'clothes'"));
 }
+
+TEST_CASE("An STDiT whose position table is of another length than its configuration is refused with both",
+          "[families]") {
+  for (const auto& r : releases()) {
+    if (r.family != "stdit1") continue;
+    const Names names(r.tensors, r.name);
+    auto config = detail::parse_json(r.config, r.name);
+    if (!config.contains("input_size") || !names.contains("pos_embed_temporal")) continue;
+    config["input_size"][0] = 3 * config["input_size"][0].get<std::int64_t>();
+    const auto said =
+        message_of<format_error>([&] { family_of(names, r.config, r.name).schema(names, config.dump(), r.name); });
+    CHECK(says(said, "'input_size.0' is " + config["input_size"][0].dump()));
+  }
+}

@@ -100,3 +100,18 @@ TEST_CASE("Tensors of a graft that config.json does not record are strangers", "
     break;
   }
 }
+
+TEST_CASE("A grafted model whose record is lost is told apart from a stranger", "[grafts]") {
+  for (const auto& r : releases()) {
+    if (!r.tiny() || r.family != "wan") continue;
+    const Names names(r.tensors, r.name);
+    const Plan p = plan(family_of(names, r.config, r.name).schema(names, r.config, r.name),
+                        Graft<grafts::CrossText>{{.width = 6}}, Graft<grafts::TemporalConv>{},
+                        Graft<grafts::TemporalAttention>{}, Graft<grafts::PooledText>{{.width = 6}});
+    auto config = detail::parse_json(r.config, r.name);
+    config["_class_name"] = "WanTransformer3DModel";
+    const auto said = message_of<format_error>([&] { family_of(names_of(p.schema()), config.dump(), "grown"); });
+    CHECK(says(said, "are of family 'wan'", "of no line of the family: '"));
+    break;
+  }
+}

@@ -152,6 +152,11 @@ TEST_CASE("Records that cannot be meant are refused", "[grafts]") {
   CHECK(says(refusal(R"({"_modelgrow": 3})"), "here", "'_modelgrow'", "3"));
   CHECK(says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X"}]}})"), "graft 1", "'tensors'"));
   CHECK(says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X", "tensors": {"a": 1}}]}})"), "'a'"));
+  CHECK(says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X", "tensors": {}}, {"graft": "X", "tensors": {}}]}})"),
+             "'X' twice"));
+  CHECK(says(
+      message_of<format_error>([] { second_text({{.name = "X", .options = R"({"width": "w"})", .tensors = {}}}); }),
+      "'X'", "\"w\""));
   CHECK(says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X", "options": 1, "tensors": {}}]}})"), "'options'"));
   CHECK(
       says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X", "tensors": {"a": "inn hidden"}}]}})"), "'inn hidden'"));

@@ -90,7 +90,7 @@ MODELGROW_INLINE const Family& family_of(const Names& names, std::string_view co
                        ", and '_class_name' of config.json does not say which; add it");
   if (const auto cause = detail::stranger(names, among); !cause.empty()) throw format_error(where + ": " + cause);
   const std::string says = detail::class_name(config);
-  if (nearest && best.found.size() * 4 > names.size() * 3)
+  if (nearest && (best.found.size() * 4 > names.size() * 3 || (nearest->claims(config) && best.missing.empty())))
     throw format_error(where + ": " + std::to_string(best.found.size()) + " of " + std::to_string(names.size()) +
                        " tensors are of family '" + nearest->name() + "' (" + best.layout->name + ")" +
                        detail::complaint(best));

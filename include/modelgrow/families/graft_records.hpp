@@ -58,6 +58,10 @@ inline std::vector<GraftRecord> grafts_in(const json& config, const std::string&
     for (const auto& g : own["grafts"])
       grafts.push_back(
           graft_from_json(g, where + ": '" + grafts_key + "', graft " + std::to_string(grafts.size() + 1)));
+  for (std::size_t i = 0; i < grafts.size(); ++i)
+    for (std::size_t k = 0; k < i; ++k)
+      if (grafts[i].name == grafts[k].name)
+        throw format_error(where + ": '" + grafts_key + "' records '" + grafts[i].name + "' twice; remove one");
   return grafts;
 }
 

@@ -13,7 +13,7 @@ inline constexpr std::string_view stdit1 = R"json({
  "config": {
   "hidden_size": "hidden", "num_heads": "heads", "depth": "blocks", "mlp_ratio": "ffn/hidden",
   "in_channels": "in_channels", "caption_channels": "text_dim", "model_max_length": "text_tokens",
-  "patch_size.0": "patch_t", "patch_size.1": "patch_h", "patch_size.2": "patch_w"
+  "patch_size.0": "patch_t", "patch_size.1": "patch_h", "patch_size.2": "patch_w", "input_size.0": "frames*patch_t"
  },
  "defaults": {"hidden_size": 1152, "num_heads": 16, "depth": 28, "mlp_ratio": 4.0},
  "spaces": {

@@ -8,6 +8,7 @@
 
 #include <modelgrow/core/words.hpp>
 #include <modelgrow/families/family.hpp>
+#include <modelgrow/families/family_text.hpp>
 
 namespace modelgrow::inline v0::detail {
 

@@ -38,12 +38,15 @@ struct SecondText {
 };
 
 /// The second text encoder that grafts read, one for all of them; nothing when none does. A graft that reads it has an
-/// option `width`. Throws plan_error when two disagree.
+/// option `width`. Throws plan_error when two disagree, format_error for a width that is none.
 inline std::optional<SecondText> second_text(const std::vector<GraftRecord>& grafts) {
   std::optional<SecondText> found;
   for (const auto& g : grafts) {
     const auto options = detail::parse_json(g.options, g.name);
     if (g.name == "SwapTextEncoder" || !options.contains("width")) continue;
+    if (!options["width"].is_number_integer())
+      throw format_error("the record of '" + g.name + "': 'width' is " + options["width"].dump() +
+                         "; expected a whole number");
     const auto width = options["width"].get<std::int64_t>();
     const auto prompt = detail::prompt_of(g);
     if (found && found->width != width)
