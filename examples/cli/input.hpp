@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a command reads: a checkpoint, or a pipeline of which one component or every transformer is meant.
 #pragma once
+#include <modelgrow/checkpoint/folder_weights.hpp>
 #include <modelgrow/checkpoint/pipeline.hpp>
 
 #include "tool.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // modelgrow plan: what a growth would do, without doing it.
+#include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/plan_summary.hpp>
 #include <modelgrow/grow/write_pipeline.hpp>
 

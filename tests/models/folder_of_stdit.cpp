@@ -2,7 +2,7 @@
 // An STDiT whose config.json tells of another depth than the file is refused, either way.
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/checkpoint/model_io.hpp>
-#include <modelgrow/models/families.hpp>
+#include <modelgrow/families/all.hpp>
 
 #include "stdit_support.hpp"
 #include "tests/support/scratch.hpp"

@@ -5,6 +5,8 @@
 #include <optional>
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
+#include <modelgrow/checkpoint/folder_weights.hpp>
+#include <modelgrow/detail/json.hpp>
 
 namespace modelgrow::inline v0 {
 

@@ -8,6 +8,7 @@
 
 #include <modelgrow/checkpoint/safetensors.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/detail/json.hpp>
 
 namespace modelgrow::inline v0::detail {
 

@@ -8,8 +8,8 @@
 #include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
-#include <modelgrow/grow/write_part.hpp>
 #include <modelgrow/grow/write.hpp>
+#include <modelgrow/grow/write_part.hpp>
 
 namespace modelgrow::inline v0 {
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a growth leaves behind in the folder that it reads: one sentence for each file that is not in the grown one.
 #pragma once
+#include <modelgrow/checkpoint/folder.hpp>
 #include <modelgrow/grow/parts.hpp>
 
 namespace modelgrow::inline v0 {

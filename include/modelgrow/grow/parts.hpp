@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
+#include <modelgrow/checkpoint/folder.hpp>
 
 namespace modelgrow::inline v0 {
 

@@ -99,17 +99,6 @@ inline void merge(Report& r, const FileCheck& check, const Part& part) {
     }
 }
 
-/// Throws io_error where the folder that would be replaced holds what is read.
-inline void check_not_inside(const std::filesystem::path& in, const std::filesystem::path& directory) {
-  std::error_code failed;
-  const auto source = std::filesystem::weakly_canonical(in, failed);
-  const auto target = std::filesystem::weakly_canonical(directory, failed);
-  const auto relative = source.lexically_relative(target);
-  if (!failed && source != target && !relative.empty() && *relative.begin() != "..")
-    throw io_error("cannot replace '" + directory.string() + "': what is read, '" + in.string() +
-                   "', lies in it; write elsewhere");
-}
-
 /// Throws plan_error that names tensors which are not finite.
 inline void check_finite(const Report& report, const Checkpoint& in) {
   if (report.not_finite.empty()) return;

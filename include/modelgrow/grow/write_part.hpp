@@ -7,7 +7,7 @@
 #include <modelgrow/grow/completeness.hpp>
 #include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/parts.hpp>
-#include <modelgrow/grow/write.hpp>
+#include <modelgrow/grow/write_options.hpp>
 
 namespace modelgrow::inline v0 {
 
