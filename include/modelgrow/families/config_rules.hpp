@@ -120,7 +120,8 @@ inline void check(const std::vector<ConfigRule>& rules, const ConfigKeys& keys, 
   for (const auto& c : contradictions(rules, keys, sizes))
     throw format_error(keys.where() + ": '" + c.key + "' is " + c.stated + ", but by the shapes of the file '" +
                        c.size + "' is " + std::to_string(c.file) +
-                       "; the two belong to different models: mend config.json, or say that the file is right");
+                       "; the two belong to different models: mend config.json, or say that the file is right "
+                       "(Trust::file, --trust-file)");
 }
 
 }  // namespace detail
