@@ -72,7 +72,7 @@ inline void check_source(const TensorSet& set, const TensorView& t, const Recipe
                        "; the plan expects " + to_string(expected) + ": it was made for another model");
   if (!is_arithmetic_float(t.dtype) && (!r.touches.empty() || r.filling))
     throw format_error(set.where() + ": tensor '" + t.name + "' has type " + std::string(name(t.dtype)) +
-                       " and one of its axes changes; only F64, F32, F16 and BF16 can grow: convert the tensor first");
+                       " and one of its axes grows; only F64, F32, F16 and BF16 can grow: convert the tensor first");
 }
 
 /// The weight that a filled tensor is read by, among tensors with names as `named` makes them. Throws format_error.

@@ -284,7 +284,7 @@ MODELGROW_INLINE Recipe Plan::recipe(std::size_t i) const {
            .fresh = o.fresh,
            .purpose = p.info.purpose,
            .touches = {}};
-  if (o.filling) {
+  if (o.filling && o.filling->part != Filling::Part::bias) {
     r.source_axes[1].extent = o.filling->map->from;
     if (o.filling->part == Filling::Part::states) r.source_axes[0].extent = p.info.axes[0].extent;
   }
