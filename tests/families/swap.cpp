@@ -3,9 +3,11 @@
 // as promised, or the family is refused with the reason.
 #include <set>
 
+#include <modelgrow/checkpoint/affine_map_file.hpp>
 #include <modelgrow/core/rng.hpp>
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/grow/operators/swap_text_encoder.hpp>
+#include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/write.hpp>
 
 #include "tests/support/catch.hpp"
@@ -37,7 +39,7 @@ std::int64_t width_of(const Schema& s) {
 
 TEST_CASE("Another text encoder takes the place of the first in every family, or is refused with the reason",
           "[families]") {
-  const std::set<std::string> refused{"mochi", "cosmos", "sd3", "ltx2", "qwen_image", "z_image"};
+  const std::set<std::string> refused{"mochi", "cosmos", "sd3", "ltx2", "qwen_image", "z_image", "latte_original"};
   const TemporaryDirectory scratch;
   std::set<std::string> swapped;
   for (const auto& r : releases()) {
@@ -75,4 +77,26 @@ TEST_CASE("Another text encoder takes the place of the first in every family, or
   }
   CHECK(swapped.size() >= 10);
   for (const auto& name : swapped) CHECK(!refused.contains(name));
+}
+
+TEST_CASE("A map may come from a file, as recipes and the command line give it", "[families]") {
+  const TemporaryDirectory scratch;
+  for (const auto& r : releases()) {
+    if (!r.tiny() || r.family != "wan") continue;
+    const Names names(r.tensors, r.name);
+    const Schema s = family_of(names, r.config, r.name).schema(names, r.config, r.name);
+    const std::int64_t width = width_of(s);
+    const AffineMap map = random_map(width + 3, width);
+    const auto file = scratch / "map.safetensors";
+    write_affine_map(file, map);
+    const Plan p = plan(s, allow_approximate, SwapTextEncoder{.align = map});
+    CHECK(to_json(plan(s, allow_approximate, SwapTextEncoder{.map = file.string()})) == to_json(p));
+    const auto refused = [&](const SwapTextEncoder& swap) {
+      return message_of<error>([&] { plan(s, allow_approximate, swap); });
+    };
+    CHECK(says(refused({.map = file.string(), .align = map}), "map.safetensors", "one of them"));
+    CHECK(says(refused({.map = (scratch / "none.safetensors").string()}), "none.safetensors"));
+    write_affine_maps(file, {{"other.", &map}});
+    CHECK(says(refused({.map = file.string()}), "map.safetensors", "no tensor 'weight'", "bias [to]"));
+  }
 }

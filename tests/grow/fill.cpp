@@ -329,10 +329,12 @@ TEST_CASE("the matrices lie beside the plan; a file that is missing, damaged or 
   write_plan(filled_plan(fill_of(random_map(8))), scratch / "other.json");
   std::filesystem::copy(scratch / "other.fill.safetensors", matrices,
                         std::filesystem::copy_options::overwrite_existing);
-  CHECK(says(failure(), "has no tensor", "not the file of this plan"));
+  CHECK(says(failure(), "does not hold the map", "not the file of this plan"));
   const auto sum = checksum(*random_map(7));
   tiny::write_dict(matrices, {{sum + ".weight", tensor<double>({5, 6}, 1)}, {sum + ".bias", tensor<double>({5}, 1)}});
-  CHECK(says(failure(), "F64 [5, 6]", "expects F64 [5, 7]"));
+  CHECK(says(failure(), "from width 6 to 5", "expects 7 to 5"));
+  tiny::write_dict(matrices, {{sum + ".weight", tensor<double>({5, 6}, 1)}, {sum + ".bias", tensor<double>({4}, 1)}});
+  CHECK(says(failure(), "[5, 6]", "[4]", "are no map"));
   std::filesystem::remove(matrices);
   CHECK(says(message_of<io_error>([&] { read_plan(path, s); }), "plan.fill.safetensors", "no such file", "copy it"));
   CHECK(write_plan(Plan(s), path).size() == 1);

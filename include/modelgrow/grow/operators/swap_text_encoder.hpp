@@ -17,6 +17,7 @@ struct SwapTextEncoder {
   std::int64_t max_length = 128;  // tokens of a prompt, where the model stores a caption of that length
   std::string prompt = {};        // JSON that says how the encoder is fed; kept in config.json
   std::uint64_t seed = 0;         // of the new layer, where there is no map
+  std::string map = {};           // a safetensors file of `align`, for recipes and the command line
   /// From the new encoder's states to those that the model reads now, as PairMoments::ridge fits it.
   std::optional<AffineMap> align = {};
 
@@ -24,7 +25,8 @@ struct SwapTextEncoder {
     v("width", self.width, "of the new encoder's hidden states");
     v("max_length", self.max_length, "tokens of a prompt");
     v("prompt", self.prompt, "JSON that says how the encoder is fed; travels with the weights");
-    v("seed", self.seed, "of the new parameters");
+    v("seed", self.seed, "of the new layer, where there is no map");
+    v("map", self.map, "safetensors file of a map from its states to the old ones: weight [old, new], bias [old]");
   }
 
   /// Throws plan_error when no other encoder can take the place of the one that the family reads, for sizes that make

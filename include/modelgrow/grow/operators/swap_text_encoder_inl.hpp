@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The definitions of swap_text_encoder.hpp.
 #pragma once
+#include <modelgrow/checkpoint/affine_map_file.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/fields_json.hpp>
 #include <modelgrow/families/text_records.hpp>
@@ -18,6 +19,12 @@ inline std::string bias_of(const std::string& tensor) {
 
 MODELGROW_INLINE void SwapTextEncoder::apply(Plan& plan) const {
   SwapTextEncoder told = *this;
+  if (!map.empty()) {
+    if (align) throw plan_error("SwapTextEncoder: both a map and a file of one, '" + map + "'; give one of them");
+    told.align = read_affine_map(std::filesystem::path(map));
+    told.map.clear();
+    return told.apply(plan);
+  }
   if (align && width == 0) told.width = align->from;
   if (told.width <= 0 || max_length <= 0)
     throw plan_error("SwapTextEncoder: width " + std::to_string(told.width) + ", max_length " +
