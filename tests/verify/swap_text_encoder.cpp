@@ -250,6 +250,54 @@ TEST_CASE("a swap on disk is that of the live model: weights, averages, moments,
   CHECK(later.caption_channels == 6);
 }
 
+TEST_CASE("the float weights of a 16-bit model are filled from themselves, on disk and live") {
+  const modelgrow::testing::TemporaryDirectory scratch;
+  auto live = random_model<mg::bf16>();
+  mg::AdamW<mg::bf16, Cpu> optimizer(live, {});
+  mg::for_each_parameter(live, [&](const std::string& path, const auto& p) {  // as a step on a device leaves it
+    if (!p.trained()) return;
+    auto& s = optimizer.states()[path];
+    s.m = mg::Tensor<float, Cpu>::zeros(p.value.shape());
+    s.v = s.m.clone();
+    s.master = s.m.clone();
+    s.step = 1;
+    for (std::int64_t i = 0; i < p.value.size(); ++i) s.master.data()[i] = float(p.value.data()[i]) * 1.001F;
+  });
+  std::filesystem::create_directory(scratch / "base");
+  mg::save(scratch / "base" / "model.safetensors", live);
+  optimizer.save(scratch / "base" / "optimizer.safetensors");
+  mg::detail::write_file(scratch / "base" / "config.json", mg::config_text(live.config));
+  const auto in = mg::Checkpoint::open(scratch / "base");
+  const mg::Plan plan = mg::plan(in, mg::allow_approximate, swap_by(Texts<float>(live.config, 14).fitted()));
+  plan.write(in, scratch / "grown");
+  mg::grow(plan, live, optimizer);
+
+  const auto out = mg::Checkpoint::open(scratch / "grown");
+  Model<mg::bf16> loaded(live.config);
+  mg::load(loaded, out);
+  mg::AdamW<mg::bf16, Cpu> read(loaded, {});
+  read.load(out.optimizer(), loaded);
+  std::size_t filled = 0;
+  mg::for_each_parameter(live, [&](const std::string& path, const auto& p) {
+    if (!path.starts_with("y_embedder.y_proj.fc1")) return;
+    INFO(path);
+    const auto &master = optimizer.states().at(path).master, &same = read.states().at(path).master;
+    REQUIRE(master.shape() == p.value.shape());
+    CHECK(std::vector(master.data(), master.data() + master.size()) ==
+          std::vector(same.data(), same.data() + same.size()));
+    double most = 0, difference = 0, own = 0;
+    for (std::int64_t i = 0; i < master.size(); ++i) {
+      most = std::max(most, std::abs(double(master.data()[i])));
+      difference = std::max(difference, std::abs(double(float(p.value.data()[i])) - double(master.data()[i])));
+      own += float(mg::bf16(master.data()[i])) != master.data()[i];
+    }
+    CHECK(difference < 0x1p-6 * most);  // the 16-bit weights were rounded before the map and after it
+    CHECK(own > 0);                     // what they do not know
+    ++filled;
+  });
+  CHECK(filled == 2);
+}
+
 TEST_CASE("shards hold what the live model does") {
   const modelgrow::testing::TemporaryDirectory scratch;
   auto live = random_model<float>();
