@@ -42,6 +42,7 @@ inline constexpr std::string_view cogvideox = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {"stream": "time_embed"}
  },
+ "text_input": {"width": "text_dim"},
  "tensors": {
   "patch_embed.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch, fixed patch | out hidden, fixed patch_in",
   "patch_embed.text_proj.{weight,bias}": "out hidden, fixed text_dim",

@@ -213,7 +213,11 @@ class SchemaBuilder {
 
   /// The axes that are as long as a state of the text is wide, and as a stored caption has tokens.
   TextInput text_input() const {
-    TextInput text{.width_name = text_.text_width, .length_name = text_.text_length, .width = {}, .length = {}};
+    TextInput text{.width_name = text_.text_width,
+                   .length_name = text_.text_length,
+                   .width = {},
+                   .length = {},
+                   .because = text_.text_because};
     for (std::size_t i = 0; i < fit_.found.size(); ++i) {
       if (form_[i] < 0) continue;
       const auto& form = line(i).forms[std::size_t(form_[i])];

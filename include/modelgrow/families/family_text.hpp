@@ -48,6 +48,7 @@ struct FamilyText {
   std::vector<StockRule> stock;
   std::vector<PortSpec> ports;
   std::string text_width, text_length;  // constants: width of the text's states, tokens of a stored caption
+  std::string text_because;             // or why no other text encoder can be read
   bool open_sora_grafts = false;        // grafts are also found under the keys that came before "_modelgrow"
   detail::Renames native;               // from the names of `tensors` to native ones
   std::vector<std::string> ignore, notes;
@@ -87,9 +88,10 @@ class FamilyReader {
     for (const auto& [stack, rules] : object("stacks").items())
       family_.stacks.push_back(named<StackRules>(stack, rules, "stacks"));
     for (const auto& [port, rules] : object("ports").items()) family_.ports.push_back(port_of(port, rules));
-    known_keys(object("text_input"), {"width", "length"}, where_ + ": text_input");
+    known_keys(object("text_input"), {"width", "length", "because"}, where_ + ": text_input");
     family_.text_width = string_or(object("text_input"), "width", "", where_);
     family_.text_length = string_or(object("text_input"), "length", "", where_);
+    family_.text_because = string_or(object("text_input"), "because", "", where_);
     if (const auto legacy = string_or(json_, "legacy", "", where_); !legacy.empty()) {
       if (legacy != "open_sora_grafts")
         throw format_error(where_ + ": legacy '" + legacy + "'; expected open_sora_grafts");

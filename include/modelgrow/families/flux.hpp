@@ -35,6 +35,7 @@ inline constexpr std::string_view flux = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "tensors": {
   "x_embedder.{weight,bias}": "out hidden, fixed in_channels",
   "context_embedder.{weight,bias}": "out hidden, fixed text_dim",

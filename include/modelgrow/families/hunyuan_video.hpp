@@ -38,6 +38,7 @@ inline constexpr std::string_view hunyuan_video = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "tensors": {
   "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch, fixed patch",
   "context_embedder.time_text_embed.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed 256",

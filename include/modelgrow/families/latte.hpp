@@ -42,6 +42,7 @@ inline constexpr std::string_view latte = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "tensors": {
   "pos_embed.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch, fixed patch",
   "adaln_single.emb.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed 256",

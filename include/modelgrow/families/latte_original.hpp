@@ -28,6 +28,7 @@ inline constexpr std::string_view latte_original = R"json({
   }
  },
  "ports": {"temporal": {"stack": "blocks"}, "time": {}},
+ "text_input": {"because": "an activation runs over the states before any layer reads them"},
  "tensors": {
   "pos_embed": "fixed 1, fixed tokens, each hidden; buffer",
   "temp_embed": "fixed 1, fixed frames, each hidden; buffer",

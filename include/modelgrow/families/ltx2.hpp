@@ -36,6 +36,7 @@ inline constexpr std::string_view ltx2 = R"json({
   "temporal": {"stack": "transformer_blocks"}, "time": {},
   "text": {"stack": "transformer_blocks"}
  },
+ "text_input": {"because": "the states pass through connectors that are no part of the transformer"},
  "renames": [
   ["audio_patchify_proj", "audio_proj_in"], ["patchify_proj", "proj_in"],
   ["av_ca_video_scale_shift_adaln_single", "av_cross_attn_video_scale_shift"],

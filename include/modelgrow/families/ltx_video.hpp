@@ -36,6 +36,7 @@ inline constexpr std::string_view ltx_video = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "renames": [
   ["patchify_proj", "proj_in"],
   ["adaln_single", "time_embed"],

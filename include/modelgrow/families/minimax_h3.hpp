@@ -32,6 +32,7 @@ inline constexpr std::string_view minimax_h3 = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {"stream": "time_dim"}
  },
+ "text_input": {"width": "text_dim"},
  "layouts": {
   "{layers,blocks}.{}.attn.qkv_proj.weight": "the published layout interleaves queries, keys and values head by head; convert it with diffusers first"
  },

@@ -32,6 +32,7 @@ inline constexpr std::string_view sd3 = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"because": "one layer reads the states of three encoders side by side"},
  "notes": ["Skip-layer guidance names blocks by index: shift its layers as the blocks moved."],
  "tensors": {
   "pos_embed.pos_embed": "fixed 1, fixed tokens, each hidden; buffer",

@@ -41,6 +41,7 @@ inline constexpr std::string_view wan_vace = R"json({
   "text": {"stack": "blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "notes": ["A conditioning scale given as a list has one number for each of vace_blocks: insert one for each new block."],
  "renames": [
   ["time_embedding.{0,2}", "condition_embedder.time_embedder.linear_{1,2}"],

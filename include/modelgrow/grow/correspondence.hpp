@@ -49,10 +49,18 @@ inline std::vector<std::int64_t> old_indices(const Extent& grown, const Extent& 
   return all;
 }
 
+/// A fill that a tensor went through, and the source of the weight that reads there.
+struct Filled {
+  const Fill* fill = nullptr;
+  Filling::Part part = Filling::Part::weight;
+  std::string weight;
+};
+
 /// Where a tensor comes from.
 struct Ancestor {
-  std::string source;  // empty: added
-  bool fresh = false;  // part of an inserted block, or added
+  std::string source;              // empty: added
+  bool fresh = false;              // part of an inserted block, or added
+  std::vector<Filled> fills = {};  // in order
 };
 
 /// What block 0 of a stack alone has.
@@ -84,12 +92,22 @@ inline std::map<std::string, Ancestor> ancestors(const Plan& plan, const std::ve
                               std::find(alone.begin(), alone.end(), b->rest) == alone.end();
           if (copied && (a.source.empty() || known.contains(a.source)))
             next[in_block(stack, insert->at + b->block - insert->like, b->rest)] =
-                Ancestor{.source = a.source, .fresh = true};
+                Ancestor{.source = a.source, .fresh = true, .fills = a.fills};
         }
         now = std::move(next);
       }
     } else if (const auto* add = std::get_if<Add>(&step.verb)) {
       for (const auto& p : add->parameters) now[p.name] = Ancestor{.source = {}, .fresh = true};
+    } else if (const auto* fill = std::get_if<Fill>(&step.verb)) {
+      for (const auto& reader : fill->readers) {
+        const auto note = [&](const std::string& name, Filling::Part part) {
+          if (!name.empty())
+            now[name].fills.push_back(Filled{.fill = fill, .part = part, .weight = now[reader.weight].source});
+        };
+        note(reader.weight, Filling::Part::weight);
+        note(reader.bias, Filling::Part::bias);
+        note(reader.states, Filling::Part::states);
+      }
     } else if (const auto* rename = std::get_if<Rename>(&step.verb)) {
       auto node = now.extract(rename->from);
       if (!node.empty()) now[rename->to] = node.mapped();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <modelgrow/checkpoint/not_finite.hpp>
+#include <modelgrow/grow/fill_check.hpp>
 #include <modelgrow/grow/outputs.hpp>
 #include <modelgrow/grow/residual.hpp>
 
@@ -133,6 +134,18 @@ class FileComparison {
     numbers(check, t, old);
     record(check, t.name, "gates zero, else W' E_in = E_out W", most);
   }
+  /// `weight` is what reads through the fills.
+  void filled(FileCheck& check, const TensorView& t, const TensorView& old, const TensorView* weight,
+              const std::vector<Filled>& fills, const ParamSpec& now, const ParamSpec& before) const {
+    if (!weight) fail("tensor '" + t.name + "' is filled through a weight that the old file does not have");
+    if (t.shape != now.shape())
+      fail("tensor '" + t.name + "' has shape " + to_string(t.shape) + "; the plan promised " + to_string(now.shape()));
+    const auto rows = old_indices(now.info.axes[0].extent, before.info.axes[0].extent, units_);
+    const auto found = check_filled(t, old, *weight, fills, rows);
+    if (!found.wrong.empty()) fail("tensor '" + t.name + "' " + found.wrong);
+    if (!found.finite) numbers(check, t, &old);
+    record(check, t.name, found.rule, found.residual);
+  }
   std::map<std::string, Ancestor> ancestors() const {
     std::vector<std::string> names;
     for (const auto& t : old_.tensors()) names.push_back(t.name);
@@ -176,6 +189,10 @@ inline FileCheck check_weights(const Plan& plan, const TensorSet& old, const Ten
                     plan.source().find(ancestor.source));
     } else if (closer && (!ancestor.source.empty() || now->info.init.kind == Init::Kind::zeros)) {
       compare.zero(check, t, "it closes a new branch, which would change the function");
+    } else if (const ParamSpec* before = plan.source().find(ancestor.source);
+               now && before && !ancestor.fills.empty()) {
+      compare.filled(check, t, *old.find(ancestor.source), old.find(ancestor.fills[0].weight), ancestor.fills, *now,
+                     *before);
     } else if (ancestor.source.empty()) {
       if (t.shape != now->shape())
         compare.fail("tensor '" + name + "' has shape " + to_string(t.shape) + "; the plan promised " +
@@ -185,8 +202,7 @@ inline FileCheck check_weights(const Plan& plan, const TensorSet& old, const Ten
                      "' is zero, as is what closes its branch: no gradient would reach either");
       compare.numbers(check, t);
       compare.record(check, name, "new", 0);
-    } else if (const ParamSpec* before = plan.source().find(ancestor.source);
-               now && before && is_arithmetic_float(t.dtype)) {
+    } else if (now && before && is_arithmetic_float(t.dtype)) {
       const TensorView& source = *old.find(ancestor.source);
       compare.record(check, t, source, "W' E_in = E_out W", compare.residual(t, source, *now, *before, Of::weights));
     } else {
@@ -224,10 +240,14 @@ inline FileCheck check_optimizer(const Plan& plan, const TensorSet& old, const T
       if (!t || (kind == OptimizerKind::master && !source)) continue;
       const bool master = kind == OptimizerKind::master;
       const bool closer = now && closes_branch(now->info.purpose);
-      if (ancestor.fresh && (!master || closer)) {
+      const bool filled = !ancestor.fills.empty();
+      if ((filled && !master) || (ancestor.fresh && (!master || closer))) {
         compare.zero(check, *t, "its parameter is new");
       } else if (kind == OptimizerKind::step) {
         compare.same_bytes(check, *t, *source);
+      } else if (filled && source && now && before) {
+        compare.filled(check, *t, *source, old.find(optimizer_name(kind, ancestor.fills[0].weight)), ancestor.fills,
+                       *now, *before);
       } else if (source && now && before && is_arithmetic_float(t->dtype)) {
         const Of of = master ? Of::weights : kind == OptimizerKind::m ? Of::first_moment : Of::second_moment;
         const detail::Residual residual = compare.residual(*t, *source, *now, *before, of);

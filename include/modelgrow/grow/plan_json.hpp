@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 // A plan as JSON, one step a line: written beside what it grew, and replayed on averages, later checkpoints, elsewhere.
 #pragma once
+#include <functional>
+
 #include <modelgrow/detail/json.hpp>
 #include <modelgrow/families/graft_records.hpp>
 #include <modelgrow/grow/plan.hpp>
 
 namespace modelgrow::inline v0 {
+
+/// Finds the matrices that a fill names by their checksum and widths; whoever throws says where they were looked for.
+using FindMap = std::function<AffineMap(const std::string& checksum, std::int64_t from, std::int64_t to)>;
 
 namespace detail {
 
@@ -123,6 +128,16 @@ struct VerbWriter {
     step["seed"] = v.seed;
     if (v.graft) step["graft"] = graft_to_json(*v.graft);
   }
+  void operator()(const Fill& v) const {
+    step["verb"] = "fill";
+    for (const auto& r : v.readers)
+      step["readers"].push_back(json{{"weight", r.weight}, {"bias", r.bias}, {"states", r.states}});
+    step["map"] = json{{"checksum", checksum(*v.map)}, {"from", v.map->from}, {"to", v.map->to}};
+    if (v.map->r_squared) step["map"]["r_squared"] = *v.map->r_squared;
+    step["length"] = v.length;
+    for (const auto& [name, size] : v.constants) step["constants"][name] = size;
+    if (v.graft) step["graft"] = graft_to_json(*v.graft);
+  }
   void operator()(const Rename& v) const { step.update(json{{"verb", "rename"}, {"from", v.from}, {"to", v.to}}); }
   void operator()(const Drop& v) const {
     step.update(json{{"verb", "drop"}, {"name", v.name}, {"because", v.because}});
@@ -133,7 +148,32 @@ struct VerbWriter {
   }
 };
 
-inline Verb read_verb(const StepReader& r, Sizes sizes) {
+inline Sizes read_constants(const StepReader& r) {
+  Sizes sizes;
+  if (r.has("constants"))
+    for (const auto& [name, size] : r.get<std::map<std::string, std::int64_t>>("constants")) sizes[name] = size;
+  return sizes;
+}
+
+inline Fill read_fill(const StepReader& r, const FindMap& find) {
+  Fill v{.readers = {}, .map = {}, .length = r.get<std::int64_t>("length"), .constants = read_constants(r)};
+  r.each("readers", [&](const StepReader& x) {
+    v.readers.push_back(Fill::Reader{.weight = x.get<std::string>("weight"),
+                                     .bias = x.get<std::string>("bias"),
+                                     .states = x.get<std::string>("states")});
+  });
+  const StepReader m(r.get<json>("map"), "plan: the map of a fill");
+  const auto sum = m.get<std::string>("checksum");
+  if (!find)
+    m.fail("has its matrices, " + sum + ", in a file beside plan.json; read both with read_plan(path, schema)");
+  AffineMap map = find(sum, m.get<std::int64_t>("from"), m.get<std::int64_t>("to"));
+  if (m.has("r_squared")) map.r_squared = m.get<double>("r_squared");
+  v.map = std::make_shared<const AffineMap>(std::move(map));
+  if (r.has("graft")) v.graft = graft_from_json(r.get<json>("graft"), "plan: the graft of a step");
+  return v;
+}
+
+inline Verb read_verb(const StepReader& r, Sizes sizes, const FindMap& find) {
   const auto verb = r.get<std::string>("verb");
   if (verb == "remap") {
     Remap v;
@@ -153,9 +193,7 @@ inline Verb read_verb(const StepReader& r, Sizes sizes) {
                   .like = r.get<std::int64_t>("like"),
                   .run = r.get<std::int64_t>("run")};
   if (verb == "add") {
-    Add v{.parameters = {}, .spaces = {}, .seed = r.get<std::uint64_t>("seed")};
-    if (r.has("constants"))
-      for (const auto& [name, size] : r.get<std::map<std::string, std::int64_t>>("constants")) v.constants[name] = size;
+    Add v{.parameters = {}, .spaces = {}, .constants = read_constants(r), .seed = r.get<std::uint64_t>("seed")};
     r.each("spaces", [&](const StepReader& s) {
       v.spaces.push_back(
           SpaceSpec{.space = Space{.name = s.get<std::string>("space"), .size = s.get<std::int64_t>("size")},
@@ -170,6 +208,7 @@ inline Verb read_verb(const StepReader& r, Sizes sizes) {
     r.each("parameters", [&](const StepReader& p) { v.parameters.push_back(read_parameter(p, sizes)); });
     return v;
   }
+  if (verb == "fill") return read_fill(r, find);
   if (verb == "rename") return Rename{.from = r.get<std::string>("from"), .to = r.get<std::string>("to")};
   if (verb == "drop") return Drop{.name = r.get<std::string>("name"), .because = r.get<std::string>("because")};
   if (verb == "tie") return Tie{.name = r.get<std::string>("name"), .to = r.get<std::string>("to")};
@@ -179,7 +218,8 @@ inline Verb read_verb(const StepReader& r, Sizes sizes) {
 
 }  // namespace detail
 
-/// The steps of a plan with everything that replaying them needs, seeds included; and what they are for and claim.
+/// The steps of a plan with everything that replaying them needs, seeds included, but the matrices of fills; and what
+/// they are for and claim.
 inline std::string to_json(const Plan& plan) {
   using detail::json;
   json head{{"modelgrow_plan", 2}, {"family", plan.source().family}};
@@ -201,8 +241,9 @@ inline std::string to_json(const Plan& plan) {
   return text + "\n]}\n";
 }
 
-/// Replays a plan on a schema. Throws format_error for text that is no plan, plan_error for steps that do not fit.
-inline Plan plan_from_json(std::string_view text, Schema source) {
+/// Replays a plan on a schema; `find` gives the matrices of its fills (grow/plan_file.hpp). Throws format_error for
+/// text that is no plan, plan_error for steps that do not fit.
+inline Plan plan_from_json(std::string_view text, Schema source, const FindMap& find = {}) {
   const auto object = detail::parse_json(text, "plan");
   const detail::StepReader head(object, "plan:");
   if (object.contains("modelgrow_plan") && object["modelgrow_plan"] == 1)
@@ -221,7 +262,7 @@ inline Plan plan_from_json(std::string_view text, Schema source) {
     }
     Sizes sizes;
     for (const auto& s : plan.schema().spaces) sizes[s.space.name] = s.space.size;
-    plan.say(detail::read_verb(r, std::move(sizes)));
+    plan.say(detail::read_verb(r, std::move(sizes), find));
   });
   return plan;
 }

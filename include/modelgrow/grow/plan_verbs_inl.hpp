@@ -256,6 +256,7 @@ MODELGROW_INLINE void Plan::say(const Verb& verb) {
       p.insert(v.stacks[0], v.at, v.like, v.run);
     }
     void operator()(const Add& v) const { p.add_all(v); }
+    void operator()(const Fill& v) const { p.fill(v); }
     void operator()(const Rename& v) const { p.rename(v.from, v.to); }
     void operator()(const Drop& v) const { p.drop(v.name, v.because); }
     void operator()(const Tie& v) const { p.tie(v.name, v.to); }
@@ -274,6 +275,7 @@ MODELGROW_INLINE Recipe Plan::recipe(std::size_t i) const {
            .shape = p.shape(),
            .source = add ? "" : first.name,
            .source_axes = first.info.axes,
+           .filling = o.filling,
            .init = first.info.init,
            .seed = add ? add->seed : 0,
            .init_key = first.name,
@@ -282,6 +284,10 @@ MODELGROW_INLINE Recipe Plan::recipe(std::size_t i) const {
            .fresh = o.fresh,
            .purpose = p.info.purpose,
            .touches = {}};
+  if (o.filling && o.filling->part != Filling::Part::bias) {
+    r.source_axes[1].extent = o.filling->map->from;
+    if (o.filling->part == Filling::Part::states) r.source_axes[0].extent = p.info.axes[0].extent;
+  }
   for (const auto& [step, key] : o.touches)
     r.touches.push_back(Touch{.remap = &std::get<Remap>(steps_[std::size_t(step)].verb), .key = key});
   return r;
@@ -321,9 +327,10 @@ MODELGROW_INLINE std::string Plan::upstream_cannot() const {
 MODELGROW_INLINE std::vector<std::string> Plan::notes() const {
   std::vector<std::string> all = schema_.remarks;
   for (const auto& g : schema_.grafts)
-    all.push_back("'" + g.name +
-                  "' is recorded in config.json under '_modelgrow': train and run with a model that has "
-                  "the layer, since classes that do not know it leave its tensors out");
+    if (!g.tensors.empty())  // a layer
+      all.push_back("'" + g.name +
+                    "' is recorded in config.json under '_modelgrow': train and run with a model that has "
+                    "the layer, since classes that do not know it leave its tensors out");
   bool inserted = false, first = false;
   for (const auto& step : steps_)
     if (const auto* v = std::get_if<Insert>(&step.verb)) inserted = true, first |= v->at == 0;

@@ -72,6 +72,11 @@ MODELGROW_INLINE std::string to_string(const Recipe& r) {
     constexpr std::string_view kinds[] = {"zeros", "ones", "normal", "xavier"};
     text = kinds[static_cast<int>(r.init.kind)];
   }
+  if (r.filling) {
+    constexpr std::string_view parts[] = {"W A", "b + W c", "nearest states"};
+    text +=
+        "; filled: " + std::string(parts[static_cast<int>(r.filling->part)]) + " of map " + checksum(*r.filling->map);
+  }
   for (const auto& touch : r.touches)
     for (const auto& map : touch.remap->maps) {
       std::string verbs;

@@ -8,6 +8,7 @@
 #include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/left_behind.hpp>
+#include <modelgrow/grow/plan_file.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/write.hpp>
@@ -167,8 +168,7 @@ MODELGROW_INLINE Report Plan::write(const Checkpoint& in, const std::filesystem:
     report.optimizer_moved |= part.kind == Part::Kind::optimizer;
   }
   for (auto& note : left_behind(in, parts)) report.notes.push_back(std::move(note));
-  detail::write_file(out.path() / "plan.json", plan_text);
-  report.files.emplace_back("plan.json");
+  for (const auto& file : write_plan(*this, out.path() / "plan.json")) report.files.push_back(file.filename().string());
   report.seconds.write = lap();
 
   try {
