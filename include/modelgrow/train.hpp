@@ -5,6 +5,7 @@
 #include <modelgrow/diffusion/guidance.hpp>
 #include <modelgrow/diffusion/samplers.hpp>
 #include <modelgrow/grow/live.hpp>
+#include <modelgrow/instances/train.hpp>
 #include <modelgrow/train/adamw.hpp>
 #include <modelgrow/train/ema.hpp>
 #include <modelgrow/train/flops.hpp>
