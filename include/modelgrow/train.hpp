@@ -10,6 +10,5 @@
 #include <modelgrow/train/ema.hpp>
 #include <modelgrow/train/flops.hpp>
 #include <modelgrow/train/logit_anneal.hpp>
-#include <modelgrow/train/metrics.hpp>
 #include <modelgrow/train/schedule.hpp>
 #include <modelgrow/train/trainer.hpp>

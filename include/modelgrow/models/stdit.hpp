@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <modelgrow/autograd/recompute.hpp>
+#include <modelgrow/models/config_changes.hpp>
 #include <modelgrow/models/stdit_block.hpp>
 #include <modelgrow/models/stdit_schema.hpp>
 #include <modelgrow/nn/caption_embedder.hpp>

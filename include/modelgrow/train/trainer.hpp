@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <modelgrow/autograd/tape.hpp>
+#include <modelgrow/core/linkage.hpp>
 #include <modelgrow/train/checkpointing.hpp>
 #include <modelgrow/train/schedule.hpp>
 
@@ -37,6 +38,11 @@ struct TrainerOptions {
   std::int64_t save_every = 0;           // steps; 0: only at the end, or when stopped
   std::function<bool()> stop = {};       // asked after every step; true saves and ends the run
 };
+
+namespace detail {
+/// The settings as JSON, for whoever reads trainer.json.
+std::string text_of(const TrainerOptions& options);
+}  // namespace detail
 
 /// Trains a described model whose parameters are Parameter<T, D>.
 template <class M, class T, Device D>
@@ -100,8 +106,6 @@ class Trainer {
 
   void add(std::function<bool(std::int64_t)> due, Hook hook) { hooks_.emplace_back(std::move(due), std::move(hook)); }
 
-  detail::json description() const;
-
   M& model_;
   TrainerOptions options_;
   AdamW<T, D> optimizer_;
@@ -158,24 +162,11 @@ template <class M, class T, Device D>
 void Trainer<M, T, D>::save() const {
   if (options_.directory.empty()) return;
   save_run(options_.directory, model_, optimizer_, ema_ ? &*ema_ : nullptr,
-           RunState{.step = step_, .seed = options_.seed, .options = description()});
-}
-
-template <class M, class T, Device D>
-detail::json Trainer<M, T, D>::description() const {
-  const auto& s = options_.schedule;
-  const auto& a = options_.adamw;
-  detail::json j{{"steps", options_.steps},
-                 {"micro_batches", options_.micro_batches},
-                 {"lr", s.peak},
-                 {"schedule", s.kind == Schedule::Kind::cosine ? "cosine" : "constant"},
-                 {"warmup", s.warmup},
-                 {"betas", {a.beta1, a.beta2}},
-                 {"eps", a.eps},
-                 {"weight_decay", a.weight_decay}};
-  if (std::isfinite(a.clip_norm)) j["clip_norm"] = a.clip_norm;
-  if (options_.ema) j["ema_decay"] = options_.ema->decay;
-  return j;
+           RunState{.step = step_, .seed = options_.seed, .options = detail::text_of(options_)});
 }
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/train/trainer_inl.hpp>
+#endif
