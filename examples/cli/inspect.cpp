@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // modelgrow inspect: what a checkpoint is, and how it may grow.
+#include <modelgrow/grafts/all.hpp>
 #include <modelgrow/grow/inspect.hpp>
 
 #include <iostream>
@@ -33,7 +34,7 @@ void add_inspect(CLI::App& program) {
   command->callback([o] {
     const auto in = o->in.open(mg::Incomplete::accept);
     const auto pipeline = o->in.pipeline();
-    const auto found = mg::inspect(schema_of(in));
+    const auto found = mg::inspect(schema_of(in), mg::known_grafts());
     if (o->json) {
       auto j = mg::detail::parse_json(mg::to_json(found), "inspection");
       j["prefix"] = in.prefix().text();

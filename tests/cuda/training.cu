@@ -22,7 +22,7 @@ void check_against_cpu(const TinyRunOptions& options, const testing::TinyRunBoun
 }  // namespace
 
 TEST_CASE("STDiT trains on the GPU in float, with either temporal convolution, activations kept or computed again") {
-  using Kind = grafts::ConvKind;
+  using Kind = ConvKind;
   for (const Kind conv : {Kind::depthwise, Kind::dense})
     for (const Activations activations : {Activations::keep, Activations::recompute})
       check_against_cpu<float>({.conv = conv, .activations = activations}, testing::float_bounds);

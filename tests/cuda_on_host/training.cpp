@@ -23,7 +23,7 @@ TEST_CASE("STDiT trains on the emulated GPU in double, with activations kept or 
 }
 
 TEST_CASE("STDiT trains on the emulated GPU in float, with either temporal convolution") {
-  using Kind = grafts::ConvKind;
+  using Kind = ConvKind;
   for (const Kind conv : {Kind::depthwise, Kind::dense})
     check_against_cpu<float>({.conv = conv}, testing::float_bounds);
 }

@@ -20,6 +20,19 @@ const std::string base = std::string(MODELGROW_SOURCE_DIR) + "/examples/data/bas
 ProgramResult tool(const std::string& words) { return run("modelgrow " + words); }
 }  // namespace
 
+TEST_CASE("inspect tells where layers can go, and which a model was given") {
+  const Scratch scratch;
+  const std::string out = (scratch / "out").string();
+  const auto before = tool("inspect " + base).output;
+  CHECK(says(before, "port text, in every block of blocks", "CrossText width=2048", "TemporalConv"));
+  CHECK_FALSE(says(before, "given"));
+  REQUIRE(tool("grow " + base + " " + out + " --temporal-conv kernel=5").code == 0);
+  CHECK(says(tool("inspect " + out).output, "given TemporalConv", "\"kernel\":5", "the model has this layer already"));
+  const auto j = detail::parse_json(tool("inspect --json " + out).output, "inspection");
+  CHECK(j.at("grafts").at(0).at("name") == "TemporalConv");
+  CHECK(j.at("ports").size() >= 2);
+}
+
 TEST_CASE("the tool plans, grows, checks and compares") {
   const Scratch scratch;
   const std::string out = (scratch / "out").string(), how = " --insert-blocks at=1+3 --net2wider space=ffn,times=2";

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What programs that load checkpoints would do: released models are fine, grown ones as each program was seen to
 // behave. docs/where-it-runs.md holds the table; MODELGROW_WRITE_DOCS=1 writes it anew.
-#include <cstdlib>
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/families/consumers.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/docs_table.hpp"
 #include "tests/support/message.hpp"
 #include "tests/support/releases.hpp"
 
@@ -98,6 +98,23 @@ TEST_CASE("A grown Wan runs where each program was seen to run it", "[families]"
   CHECK(says(wan.does("DiffSynth", deeper), "refuses", "MODEL_CONFIGS"));
 }
 
+TEST_CASE("Programs are told apart by what they make of grafted tensors", "[families]") {
+  const Model wan("wan");
+  Schema grafted = wan.schema;
+  grafted.grafts.push_back({.name = "SwapTextEncoder", .tensors = {}});
+  CHECK(wan.does("FastVideo", grafted) == "loads it");  // a record without tensors of its own
+  grafted.grafts.push_back({.name = "TemporalConv", .tensors = {{"blocks.{}.conv.weight", "out hidden"}}});
+  CHECK(wan.does("diffusers", grafted) == "loads it; the tensors of grafts: leaves them out, with a warning");
+  CHECK(wan.does("FastVideo", grafted) == "loads it; the tensors of grafts: refuses them");
+  CHECK(says(Model("flux").does("ComfyUI",
+                                [&] {
+                                  Schema s = Model("flux").schema;
+                                  s.grafts = grafted.grafts;
+                                  return s;
+                                }()),
+             "the tensors of grafts: not tried"));
+}
+
 TEST_CASE("Sizes that a program computes itself are told where the model has others", "[families]") {
   const Model tiny([] {
     for (const auto& r : releases("wan"))
@@ -144,12 +161,5 @@ TEST_CASE("A config.json older than the file: who cuts the model in silence", "[
 }
 
 TEST_CASE("docs/where-it-runs.md holds the table of today", "[families]") {
-  const std::filesystem::path path = MODELGROW_SOURCE_DIR "/docs/where-it-runs.md";
-  const std::string begin = "<!-- table -->\n", end = "<!-- end of table -->\n";
-  std::string page = detail::read_file(path);
-  const auto from = page.find(begin) + begin.size(), to = page.find(end);
-  REQUIRE(to != page.npos);
-  const std::string now = table();
-  if (std::getenv("MODELGROW_WRITE_DOCS")) detail::write_file(path, page.replace(from, to - from, now));
-  CHECK(detail::read_file(path).find(now) != std::string::npos);
+  check_docs_table("docs/where-it-runs.md", table());
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The table of docs/families.md is what the library says today; MODELGROW_WRITE_DOCS=1 writes it anew.
-#include <cstdlib>
-#include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <set>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/docs_table.hpp"
 #include "tests/support/releases.hpp"
 
 using namespace modelgrow;
@@ -59,13 +58,4 @@ std::string table() {
 
 }  // namespace
 
-TEST_CASE("docs/families.md holds the table of today", "[families]") {
-  const std::filesystem::path path = MODELGROW_SOURCE_DIR "/docs/families.md";
-  const std::string begin = "<!-- table -->\n", end = "<!-- end of table -->\n";
-  std::string page = detail::read_file(path);
-  const auto from = page.find(begin) + begin.size(), to = page.find(end);
-  REQUIRE(to != page.npos);
-  const std::string now = table();
-  if (std::getenv("MODELGROW_WRITE_DOCS")) detail::write_file(path, page.replace(from, to - from, now));
-  CHECK(detail::read_file(path).find(now) != std::string::npos);
-}
+TEST_CASE("docs/families.md holds the table of today", "[families]") { check_docs_table("docs/families.md", table()); }

@@ -72,7 +72,7 @@ TEST_CASE("A Wan is grafted on disk, grown on, and the record travels", "[grafts
       const auto in = Checkpoint::open(scratch / "base");
       const Plan p = plan(family_of(in.names(), in.config(), "tiny").schema(in),
                           Graft<grafts::CrossText>{{.width = 6, .max_length = 9}}, InsertBlocks{.every = 1},
-                          Graft<grafts::TemporalConv>{{.kind = grafts::ConvKind::depthwise}});
+                          Graft<grafts::TemporalConv>{{.kind = ConvKind::depthwise}});
       std::filesystem::remove_all(scratch / "grown");
       const Report report = p.write(in, scratch / "grown");
       CHECK(report.read_back);

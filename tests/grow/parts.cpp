@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What is of the same model grows along: variants, averages in a file or a folder; the report names each.
 #include <modelgrow/grow/check_grown.hpp>
+#include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 

@@ -83,6 +83,16 @@ TEST_CASE("a plan survives JSON with the same effect") {
              "version 1", "make it anew"));
 }
 
+TEST_CASE("a plan lists blocks as ranges and steps") {
+  const auto text = [](std::int64_t depth, InsertBlocks how) {
+    return to_string(plan(tiny::schema(tiny::Config{.depth = depth}), how));
+  };
+  const std::string rest = ".mlp.fc2.bias";
+  CHECK(says(text(5, {.every = 1}), "blocks.{1,3..9}" + rest, "blocks.{2,4..8}" + rest));
+  CHECK(says(text(6, {.at = {3}}), "blocks.{0-2}" + rest, "blocks.{4-6}" + rest));
+  CHECK(says(text(6, {.at = {1, 2}}), "blocks.{1,3}" + rest, "blocks.{2,4-7}" + rest));
+}
+
 TEST_CASE("a plan says what it will do") {
   const auto s = tiny::schema(tiny::Config{});
   const auto text =

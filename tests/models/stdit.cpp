@@ -79,7 +79,7 @@ TEST_CASE("gradients of the whole model agree with finite differences") {
   using namespace mg::grafts;
   using mg::Graft, mg::with_grafts;
   const TextOptions text{.width = 6, .max_length = 5}, refined{.width = 6, .max_length = 5, .refiner = 1};
-  const Graft<TemporalConv> dense{}, depthwise{{.kind = ConvKind::depthwise}};
+  const Graft<TemporalConv> dense{}, depthwise{{.kind = mg::ConvKind::depthwise}};
   const auto base = tiny_config();
   const int graft = GENERATE(0, 1, 2, 3, 4);
   const auto config =

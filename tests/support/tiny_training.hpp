@@ -30,7 +30,7 @@ struct TinyRun {
 };
 
 struct TinyRunOptions {
-  grafts::ConvKind conv = grafts::ConvKind::depthwise;
+  ConvKind conv = ConvKind::depthwise;
   Activations activations = Activations::keep;
   std::int64_t steps = 2;
 };

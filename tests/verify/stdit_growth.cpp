@@ -46,8 +46,7 @@ std::vector<std::pair<std::string, std::function<mg::Plan(const mg::Schema&)>>> 
       {"conv", [](const Schema& s) { return plan(s, Conv{}); }},
       {"conv depthwise",
        [](const Schema& s) {
-         return plan(s,
-                     Conv{{.kind = grafts::ConvKind::depthwise, .kernel = 5, .padding = grafts::ConvPadding::centred}});
+         return plan(s, Conv{{.kind = ConvKind::depthwise, .kernel = 5, .padding = Padding::centred}});
        }},
       {"all",
        [](const Schema& s) {

@@ -179,6 +179,13 @@ inline std::string_view stale(const Consumer& c, const Contradiction& key, const
   return key.size == "ffn" && key.file > key.says ? c.wider_ffn : std::string_view{};
 }
 
+/// "; grafted tensors: refuses them", for a model that was given some.
+inline std::string of_grafts(const Consumer& c, const Schema& schema) {
+  const bool any =
+      std::any_of(schema.grafts.begin(), schema.grafts.end(), [](const auto& g) { return !g.tensors.empty(); });
+  return any ? "; the tensors of grafts: " + std::string(c.grafted.empty() ? "not tried" : c.grafted) : "";
+}
+
 }  // namespace detail
 
 /// What each program would do with a folder of this family and schema (read with Trust::file where config.json
@@ -202,7 +209,7 @@ inline std::vector<Consumption> consumptions(const Family& family, const Names& 
     if (does.empty())
       if (const auto why = detail::broken(upstream ? schema.stock : detail::equations(c.computes), sizes); !why.empty())
         does = (upstream ? "cannot load it: " : "takes it for another model: ") + why;
-    if (does.empty()) does = c.loads;
+    if (does.empty()) does = std::string(c.loads) + detail::of_grafts(c, schema);
     all.push_back({.consumer = &c, .does = does + (c.ran ? "" : " (by its source, not run)")});
   }
   return all;

@@ -28,16 +28,19 @@ struct Inspection {
   std::int64_t elements = 0, outside = 0;  // outside: of no stack
   std::vector<Share> stacks, spaces;
   Sizes constants;
+  std::vector<std::string> ports;     // where layers can be added: "text, in every block of blocks"
+  std::vector<GraftRecord> recorded;  // layers that it was given
   std::vector<Possibility> possible;
   std::vector<std::string> remarks;
 };
 
 namespace detail {
 
-inline Possibility tried(const Schema& schema, const Operator auto& op) {
-  Possibility p{.call = OperatorCall(op), .why = {}};
+inline Possibility tried(const Schema& schema, OperatorCall call) {
+  Possibility p{.call = std::move(call), .why = {}};
   try {
-    const Plan grown = plan(schema, accept_conditions, op);
+    Plan grown = plan(schema, accept_conditions);
+    p.call.apply(grown);
     p.certificate = grown.certificate();
     p.why = grown.upstream_cannot();
     p.elements = grown.schema().trained_elements();
@@ -48,15 +51,25 @@ inline Possibility tried(const Schema& schema, const Operator auto& op) {
   return p;
 }
 
+/// The options that a graft is tried with: its own, and for one that reads an encoder the width of a common one.
+inline OperatorCall example_of(const OperatorKind& graft) {
+  const bool reads =
+      std::any_of(graft.fields.begin(), graft.fields.end(), [](const Field& f) { return f.key == "width"; });
+  return graft.from_text(reads ? "width=2048" : "");
+}
+
 }  // namespace detail
 
-/// Counts the elements of every stack and space, and tries a block more of each stack and twice each space.
-inline Inspection inspect(const Schema& schema) {
+/// Counts the elements of every stack and space, and tries a block more of each stack, twice each space, and the grafts
+/// (as known_grafts() of grafts/all.hpp).
+inline Inspection inspect(const Schema& schema, std::span<const OperatorKind> grafts = {}) {
   Inspection in{.family = schema.family,
                 .elements = schema.trained_elements(),
                 .stacks = {},
                 .spaces = {},
                 .constants = schema.constants,
+                .ports = {},
+                .recorded = schema.grafts,
                 .possible = {},
                 .remarks = schema.remarks};
   in.outside = in.elements;
@@ -74,10 +87,14 @@ inline Inspection inspect(const Schema& schema) {
   for (const auto& s : schema.stacks) {
     const auto group = whole.paired(s.name);
     if (group[0] == s.name || s.name < group[1])
-      in.possible.push_back(detail::tried(schema, InsertBlocks{.stack = detail::join(group, '+'), .count = 1}));
+      in.possible.push_back(
+          detail::tried(schema, OperatorCall(InsertBlocks{.stack = detail::join(group, '+'), .count = 1})));
   }
   for (const auto& s : schema.spaces)
-    in.possible.push_back(detail::tried(schema, Net2Wider{.space = s.space.name, .times = 2}));
+    in.possible.push_back(detail::tried(schema, OperatorCall(Net2Wider{.space = s.space.name, .times = 2})));
+  for (const auto& p : schema.ports)
+    in.ports.push_back(p.name + (p.stack.empty() ? "" : ", in every block of " + p.stack));
+  for (const auto& kind : grafts) in.possible.push_back(detail::tried(schema, detail::example_of(kind)));
   return in;
 }
 
@@ -93,7 +110,10 @@ inline std::ostream& operator<<(std::ostream& os, const Inspection& in) {
   put("space", in.spaces);
   if (!in.constants.empty()) os << "  constants:";
   for (const auto& [name, size] : in.constants) os << " " << name << "=" << size;
-  os << (in.constants.empty() ? "" : "\n") << "possible growth\n";
+  os << (in.constants.empty() ? "" : "\n");
+  for (const auto& p : in.ports) os << "  port " << p << "\n";
+  for (const auto& g : in.recorded) os << "  given " << g.name << " " << g.options << "\n";
+  os << "possible growth\n";
   for (const auto& p : in.possible) {
     os << "  " << p.call.name() << " " << p.call.text() << ": ";
     if (p.refused)
@@ -116,7 +136,10 @@ inline std::string to_json(const Inspection& in) {
   };
   json j{{"family", in.family},       {"parameters", in.elements}, {"outside_of_stacks", in.outside},
          {"stacks", list(in.stacks)}, {"spaces", list(in.spaces)}, {"constants", in.constants},
-         {"possible", json::array()}, {"notes", in.remarks}};
+         {"ports", in.ports},         {"possible", json::array()}, {"notes", in.remarks}};
+  for (const auto& g : in.recorded)
+    j["grafts"].push_back(
+        {{"name", g.name}, {"options", detail::parse_json(g.options, g.name)}, {"tensors", g.tensors.size()}});
   for (const auto& p : in.possible) {
     json row{{"operator", p.call.name()}, {"options", p.call.options()}};
     if (p.refused)

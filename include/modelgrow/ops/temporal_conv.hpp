@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Convolution over the frames of video tokens, in place on [B, T, S, C].
 #pragma once
+#include <array>
+#include <string_view>
+
 #include <modelgrow/ops/check.hpp>
 
 namespace modelgrow::inline v0 {
 
 /// Which frames a temporal convolution sees: only this and earlier ones, or as many on either side. Zeros lie outside.
 enum class Padding { causal, centred };
+constexpr auto words_of(Padding) { return std::array<std::string_view, 2>{"causal", "centred"}; }
 
 /// x [B, T, S, I] with w [O, I, k] (dense) or [O, 1, k] with O = I (depthwise), b [O] or undefined -> [B, T, S, O].
 /// Weights as in Conv1d; a centred kernel is odd. Throws shape_error.
