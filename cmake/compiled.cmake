@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# modelgrow::compiled: what every x_inl.hpp defines, once in a static library, one unit for each room. Whoever links it
-# includes declarations only, and compiles several times as fast; nothing else changes.
+# modelgrow::compiled: what every x_inl.hpp defines and what instances/ lists, once in a static library: one unit for each
+# room, one for each list. Whoever links it includes declarations only, and compiles several times as fast; nothing else
+# changes.
 set(units)
 set(definitions ${headers})
 list(FILTER definitions INCLUDE REGEX "_inl[.]hpp$")
@@ -15,10 +16,22 @@ foreach(room ${rooms})
   file(CONFIGURE OUTPUT compiled/${room}.cpp CONTENT "${definitions_of_${room}}" @ONLY)
   list(APPEND units ${CMAKE_CURRENT_BINARY_DIR}/compiled/${room}.cpp)
 endforeach()
+set(instances ${headers})
+list(FILTER instances INCLUDE REGEX "/instances/[^/]*[.]hpp$")
+foreach(header ${instances})
+  cmake_path(GET header STEM list)
+  file(RELATIVE_PATH header ${PROJECT_SOURCE_DIR}/include ${header})
+  set(unit ${CMAKE_CURRENT_BINARY_DIR}/compiled/instances/${list}.cpp)
+  file(CONFIGURE OUTPUT ${unit} CONTENT "#define MODELGROW_INSTANTIATE\n#include <${header}>\n" @ONLY)
+  list(APPEND units ${unit})
+endforeach()
 add_library(modelgrow_compiled STATIC ${units})
 add_library(modelgrow::compiled ALIAS modelgrow_compiled)
 target_link_libraries(modelgrow_compiled PUBLIC modelgrow)
 target_compile_definitions(modelgrow_compiled PUBLIC MODELGROW_COMPILED)
+if(MODELGROW_MARCH)  # for both sides, since Eigen lays out memory by the instructions that it may use
+  target_compile_options(modelgrow_compiled PUBLIC $<$<COMPILE_LANGUAGE:CXX>:-march=${MODELGROW_MARCH}>)
+endif()
 set_target_properties(modelgrow_compiled PROPERTIES EXPORT_NAME compiled POSITION_INDEPENDENT_CODE ON)
 if(NOT MODELGROW_COMPILED)  # still built for targets that link it
   set_target_properties(modelgrow_compiled PROPERTIES EXCLUDE_FROM_ALL ON)

@@ -6,6 +6,7 @@
 
 #include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/grafts/all.hpp>
+#include <modelgrow/grafts/known.hpp>
 
 namespace tool {
 

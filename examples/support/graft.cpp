@@ -3,6 +3,7 @@
 #include "graft.hpp"
 
 #include <modelgrow/grafts.hpp>
+#include <modelgrow/grafts/known.hpp>
 
 namespace example {
 

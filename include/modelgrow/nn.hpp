@@ -4,6 +4,7 @@
 #include <modelgrow/autograd/recompute.hpp>
 #include <modelgrow/autograd/tape.hpp>
 #include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/instances/models.hpp>
 #include <modelgrow/models/byte_encoder.hpp>
 #include <modelgrow/models/stdit.hpp>
 #include <modelgrow/models/text_to_video.hpp>

@@ -5,10 +5,10 @@
 #include <modelgrow/diffusion/guidance.hpp>
 #include <modelgrow/diffusion/samplers.hpp>
 #include <modelgrow/grow/live.hpp>
+#include <modelgrow/instances/train.hpp>
 #include <modelgrow/train/adamw.hpp>
 #include <modelgrow/train/ema.hpp>
 #include <modelgrow/train/flops.hpp>
 #include <modelgrow/train/logit_anneal.hpp>
-#include <modelgrow/train/metrics.hpp>
 #include <modelgrow/train/schedule.hpp>
 #include <modelgrow/train/trainer.hpp>

@@ -7,6 +7,7 @@
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/grafts.hpp>
+#include <modelgrow/grafts/known.hpp>
 #include <modelgrow/grow/read_back.hpp>
 
 #include "tests/support/catch.hpp"

@@ -6,6 +6,7 @@
 
 #include <modelgrow/checkpoint/model_io.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/grafts/known.hpp>
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>

@@ -12,6 +12,7 @@
 
 #include <modelgrow/core/schema.hpp>
 #include <modelgrow/detail/json.hpp>
+#include <modelgrow/families/pattern.hpp>
 #include <modelgrow/families/tensor_line.hpp>
 
 namespace modelgrow::inline v0 {

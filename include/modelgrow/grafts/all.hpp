@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The grafts that the library has, as a list of types and as operators that can be called by name.
+// The grafts that the library has, as a list of types.
 #pragma once
 #include <modelgrow/grafts/cross_text.hpp>
 #include <modelgrow/grafts/decoupled_text.hpp>
@@ -11,7 +11,6 @@
 #include <modelgrow/grafts/refiner.hpp>
 #include <modelgrow/grafts/temporal_attention.hpp>
 #include <modelgrow/grafts/temporal_conv.hpp>
-#include <modelgrow/grow/operator_call.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -28,16 +27,6 @@ void for_each_graft(F&& f) {
   f.template operator()<grafts::Refiner>();
 }
 
-namespace detail {
-struct AppendKinds {
-  std::vector<OperatorKind>& all;
-  template <template <class T, class D> class Layer>
-  void operator()() const {
-    all.push_back(kind_of_operator<Graft<Layer>>());
-  }
-};
-}  // namespace detail
-
 /// A port of a model that takes every graft of the library, and the parts of them that it has once.
 template <class T, Device D>
 using AnyGraftsAt =
@@ -46,15 +35,5 @@ using AnyGraftsAt =
 template <class T, Device D>
 using AnySharedParts =
     SharedParts<T, D, grafts::CrossText, grafts::GatedText, grafts::DecoupledText, grafts::JointText>;
-
-/// The grafts as operators, beside known_operators().
-inline const std::vector<OperatorKind>& known_grafts() {
-  static const std::vector<OperatorKind> all = [] {
-    std::vector<OperatorKind> list;
-    for_each_graft(detail::AppendKinds{list});
-    return list;
-  }();
-  return all;
-}
 
 }  // namespace modelgrow::inline v0

@@ -15,7 +15,7 @@
 #include <string>
 
 #include <modelgrow/core/device.hpp>
-#include <modelgrow/detail/fields_json.hpp>
+#include <modelgrow/detail/fields_text.hpp>
 #include <modelgrow/families/tensor_line.hpp>
 #include <modelgrow/families/text_records.hpp>
 #include <modelgrow/grafts/context.hpp>
@@ -46,7 +46,8 @@ struct Graft {
       if (g.name == name) throw plan_error(std::string(name) + ": the model has this layer already");
     Options told = options;
     if constexpr (requires { told.prompt; }) told.prompt = detail::canonical_prompt(told.prompt, std::string(name));
-    GraftRecord record{.name = std::string(name), .options = detail::fields_to_json(told).dump(), .tensors = {}};
+    GraftRecord record{
+        .name = std::string(name), .options = detail::values_text(detail::changed_fields(told)), .tensors = {}};
     auto all = now.grafts;
     all.push_back(record);
     second_text(all);  // one encoder for all that read it

@@ -8,7 +8,7 @@
 #include <type_traits>
 #include <vector>
 
-#include <modelgrow/detail/fields_json.hpp>
+#include <modelgrow/detail/fields_text.hpp>
 #include <modelgrow/grafts/context.hpp>
 
 namespace modelgrow::inline v0 {
@@ -23,7 +23,7 @@ const GraftRecord* record_of(const std::vector<GraftRecord>& records) {
 }
 template <class Layer>
 typename Layer::Options options_of(const GraftRecord& r) {
-  return fields_from_json<typename Layer::Options>(parse_json(r.options, r.name), r.name);
+  return options_from<typename Layer::Options>(read_values(r.options, r.name), r.name);
 }
 }  // namespace detail
 

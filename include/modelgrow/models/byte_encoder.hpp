@@ -83,22 +83,7 @@ struct ByteEncoder {
   std::vector<ByteEncoderBlock<T, D>> blocks;
   LayerNorm<T, D> norm;
 
-  explicit ByteEncoder(const Config& c) : config(c) {
-    if (c.num_heads <= 0 || c.width % c.num_heads != 0 || c.max_length < 3 || c.ngram_buckets < 0)
-      throw shape_error(
-          "[ByteEncoder config] width must be divisible by num_heads, max_length at least 3, ngram_buckets not "
-          "negative");
-    token_embedding =
-        Parameter<T, D>(ParamInfo{.axes = {fixed(ByteTokens::vocabulary), out(c.width)}, .init = Init::normal(1.0)});
-    position_embedding =
-        Parameter<T, D>(ParamInfo{.axes = {fixed(c.max_length), out(c.width)}, .init = Init::normal(0.3)});
-    if (c.ngram_buckets > 0) ngram_embedding.emplace(c.ngram_buckets, c.width);
-    blocks.reserve(std::size_t(c.depth));
-    for (std::int64_t i = 0; i < c.depth; ++i) blocks.emplace_back(c);
-    // Fresh states are quiet: loud ones disturb a video model that cannot read yet, and it learns to ignore them for
-    // good.
-    norm = LayerNorm<T, D>(c.width, 1e-5, Init::constant(0.4));
-  }
+  explicit ByteEncoder(const Config& c);
 
   static void describe(auto& self, auto& v) {
     v("token_embedding.weight", self.token_embedding);
@@ -111,28 +96,49 @@ struct ByteEncoder {
   std::int64_t max_length() const { return config.max_length; }
 
   /// States [B, longest, width] and the number of valid tokens of each caption.
-  TextStates<T, D> encode(Tape<T, D>& tape, std::span<const std::string> captions) {
-    const ByteTokens tokens(captions, config.max_length);
-    const auto upload = [](const std::vector<std::int32_t>& v, Shape shape) {
-      Tensor<std::int32_t, D> t(std::move(shape));
-      D::from_host(t.data(), v.data(), t.bytes());
-      return t;
-    };
-    const auto ids = upload(tokens.ids, {tokens.batch, tokens.length});
-    std::vector<std::int32_t> order(tokens.ids.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = std::int32_t(std::int64_t(i) % tokens.length);
-    const auto positions = upload(order, {tokens.batch, tokens.length});
-
-    TextStates<T, D> text;
-    text.lengths = upload(tokens.lengths, {tokens.batch});
-    Var<T, D> x = add(tape, embedding(tape, ids, tape.use(token_embedding)),
-                      embedding(tape, positions, tape.use(position_embedding)));
-    if (ngram_embedding) x = (*ngram_embedding)(tape, x, tokens.ids, tokens.length);
-    x = reshape(tape, x, {tokens.batch, 1, tokens.length, config.width});
-    for (auto& block : blocks) x = block(tape, x, text.lengths);
-    text.states = reshape(tape, norm(tape, x), {tokens.batch, tokens.length, config.width});
-    return text;
-  }
+  TextStates<T, D> encode(Tape<T, D>& tape, std::span<const std::string> captions);
 };
+
+template <class T, Device D>
+ByteEncoder<T, D>::ByteEncoder(const Config& c) : config(c) {
+  if (c.num_heads <= 0 || c.width % c.num_heads != 0 || c.max_length < 3 || c.ngram_buckets < 0)
+    throw shape_error(
+        "[ByteEncoder config] width must be divisible by num_heads, max_length at least 3, ngram_buckets not "
+        "negative");
+  token_embedding =
+      Parameter<T, D>(ParamInfo{.axes = {fixed(ByteTokens::vocabulary), out(c.width)}, .init = Init::normal(1.0)});
+  position_embedding =
+      Parameter<T, D>(ParamInfo{.axes = {fixed(c.max_length), out(c.width)}, .init = Init::normal(0.3)});
+  if (c.ngram_buckets > 0) ngram_embedding.emplace(c.ngram_buckets, c.width);
+  blocks.reserve(std::size_t(c.depth));
+  for (std::int64_t i = 0; i < c.depth; ++i) blocks.emplace_back(c);
+  // Fresh states are quiet: loud ones disturb a video model that cannot read yet, and it learns to ignore them for
+  // good.
+  norm = LayerNorm<T, D>(c.width, 1e-5, Init::constant(0.4));
+}
+
+template <class T, Device D>
+TextStates<T, D> ByteEncoder<T, D>::encode(Tape<T, D>& tape, std::span<const std::string> captions) {
+  const ByteTokens tokens(captions, config.max_length);
+  const auto upload = [](const std::vector<std::int32_t>& v, Shape shape) {
+    Tensor<std::int32_t, D> t(std::move(shape));
+    D::from_host(t.data(), v.data(), t.bytes());
+    return t;
+  };
+  const auto ids = upload(tokens.ids, {tokens.batch, tokens.length});
+  std::vector<std::int32_t> order(tokens.ids.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = std::int32_t(std::int64_t(i) % tokens.length);
+  const auto positions = upload(order, {tokens.batch, tokens.length});
+
+  TextStates<T, D> text;
+  text.lengths = upload(tokens.lengths, {tokens.batch});
+  Var<T, D> x = add(tape, embedding(tape, ids, tape.use(token_embedding)),
+                    embedding(tape, positions, tape.use(position_embedding)));
+  if (ngram_embedding) x = (*ngram_embedding)(tape, x, tokens.ids, tokens.length);
+  x = reshape(tape, x, {tokens.batch, 1, tokens.length, config.width});
+  for (auto& block : blocks) x = block(tape, x, text.lengths);
+  text.states = reshape(tape, norm(tape, x), {tokens.batch, tokens.length, config.width});
+  return text;
+}
 
 }  // namespace modelgrow::inline v0

@@ -1,31 +1,22 @@
 // SPDX-License-Identifier: MIT
 // ByteEncoderConfig as config.json.
 #pragma once
+#include <string>
+#include <string_view>
+
+#include <modelgrow/core/linkage.hpp>
 #include <modelgrow/models/byte_encoder_config.hpp>
-#include <modelgrow/models/config_json.hpp>
 
 namespace modelgrow::inline v0 {
 
 /// The text of config.json.
-inline std::string config_text(const ByteEncoderConfig& c) {
-  detail::json j;
-  j["_class_name"] = "ByteEncoder";
-  j["width"] = c.width;
-  j["depth"] = c.depth;
-  j["num_heads"] = c.num_heads;
-  j["max_length"] = c.max_length;
-  j["ngram_buckets"] = c.ngram_buckets;
-  return j.dump(2) + "\n";
-}
+std::string config_text(const ByteEncoderConfig& c);
 
 /// Reads config.json into c; absent keys keep what c has. Throws format_error with `where`.
-inline void read_config(ByteEncoderConfig& c, std::string_view text, const std::string& where) {
-  const auto j = detail::parse_config(text, where);
-  detail::read_key(j, "width", c.width, where);
-  detail::read_key(j, "depth", c.depth, where);
-  detail::read_key(j, "num_heads", c.num_heads, where);
-  detail::read_key(j, "max_length", c.max_length, where);
-  detail::read_key(j, "ngram_buckets", c.ngram_buckets, where);
-}
+void read_config(ByteEncoderConfig& c, std::string_view text, const std::string& where);
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/models/byte_encoder_json_inl.hpp>
+#endif

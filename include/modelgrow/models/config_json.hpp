@@ -28,15 +28,6 @@ void read_key(const json& from, const char* key, V& value, const std::string& wh
   }
 }
 
-/// The top-level keys that differ between two configurations, with their values in the second.
-inline ConfigPatch config_changes(const std::string& before, const std::string& after) {
-  const auto old = parse_config(before, "configuration"), now = parse_config(after, "configuration");
-  ConfigPatch patch;
-  for (const auto& [key, value] : now.items())
-    if (!old.contains(key) || old[key] != value) patch.emplace_back(key, value.dump());
-  return patch;
-}
-
 /// Index of a word in a list; throws format_error that names the words there are.
 template <std::size_t N>
 int index_in(const std::string_view (&names)[N], const std::string& text, const std::string& where) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <modelgrow/autograd/recompute.hpp>
+#include <modelgrow/models/config_changes.hpp>
 #include <modelgrow/models/stdit_block.hpp>
 #include <modelgrow/models/stdit_schema.hpp>
 #include <modelgrow/nn/caption_embedder.hpp>
@@ -58,25 +59,7 @@ struct Stdit {
   Activations activations = Activations::keep;
 
   /// Uninitialised weights (see initialise() and load()); position tables are filled. Throws shape_error.
-  explicit Stdit(const Config& c) : config(c) {
-    c.validate();
-    const StditSpaces s(c);
-    pos_embed = table({fixed(1), fixed(c.num_spatial()), each(s.hidden)});
-    pos_embed_temporal = table({fixed(1), fixed(c.num_temporal()), each(s.hidden)});
-    assign(pos_embed.value, sincos_2d(c.hidden_size, c.grid()[1], c.grid()[2], c.space_scale));
-    std::vector<double> frames;
-    for (std::int64_t t = 0; t < c.num_temporal(); ++t) frames.push_back(double(t) / c.time_scale);
-    assign(pos_embed_temporal.value, sincos_1d(c.hidden_size, frames));
-    x_embedder = PatchEmbed3D<T, D>(s.hidden, c.in_channels, c.patch());
-    t_embedder = TimestepEmbedder<T, D>(s.hidden);
-    t_block = Linear<T, D>(6 * Extent(s.hidden), s.hidden, Init::normal(0.02));
-    y_embedder = CaptionEmbedder<T, D>(s.hidden, c.caption_channels, c.model_max_length);
-    shared = AnySharedParts<T, D>([&](std::string_view port) { return s.port(port); }, c.grafts);
-    time = AnyGraftsAt<T, D>(s.port("time"), c.grafts);
-    tokens = AnyGraftsAt<T, D>(s.port("tokens"), c.grafts);
-    for (std::int64_t i = 0; i < c.depth; ++i) blocks.emplace_back(c, s);
-    final_layer = StditFinalLayer<T, D>(c, s);
-  }
+  explicit Stdit(const Config& c);
 
   /// What growth asks beside the parameters.
   static std::vector<PortSpec> ports(const Stdit& model) { return stdit_ports(model.config); }
@@ -118,30 +101,7 @@ struct Stdit {
 
   /// x [B,C,T,H,W], t [B], the states of the first text encoder and (if the model takes them) of the second.
   Var<T, D> forward(Tape<T, D>& tape, const Var<T, D>& x, const Tensor<Stat<T>, D>& t, const TextStates<T, D>& text,
-                    const TextStates<T, D>& text_2 = {}) {
-    check(x.shape(), text_2);
-    const std::int64_t width = config.hidden_size;
-    Var<T, D> h = x_embedder(tape, x);
-    h = add_table(tape, h, reshape(tape, tape.use(pos_embed), {config.num_spatial(), width}), Along::space);
-    tape.observe({}, "x_embedder", h);
-    GraftContext<T, D> context{.text = text_2, .time = t_embedder(tape, t)};
-    context.time = time(tape, context.time, context);
-    const Var<T, D> t0 = t_block(tape, silu(tape, context.time));
-    tape.observe({}, "t_block", t0);
-    shared.prepare(tape, context);
-    const StditText<T, D> y{tokens.refine(tape, y_embedder(tape, text), text.lengths, context), text.lengths};
-    tape.observe({}, "y_embedder", y.tokens);
-    const Var<T, D> frames = reshape(tape, tape.use(pos_embed_temporal), {config.num_temporal(), width});
-
-    for (std::size_t i = 0; i < blocks.size(); ++i) {
-      const Var<T, D> table = i == 0 ? frames : Var<T, D>{};
-      h = run_block(tape, blocks[i], h, t0, y, context, table, "blocks." + std::to_string(i) + ".");
-    }
-    h = final_layer(tape, h, context.time);
-    tape.observe({}, "final_layer", h);
-    return unpatchify(tape, h, {x.dim(0), config.out_channels(), x.dim(2), x.dim(3), x.dim(4)}, config.patch(),
-                      PatchOrder::channels_last);
-  }
+                    const TextStates<T, D>& text_2 = {});
 
  private:
   static Parameter<T, D> table(Axes axes) {
@@ -149,27 +109,83 @@ struct Stdit {
   }
   Var<T, D> run_block(Tape<T, D>& tape, StditBlock<T, D>& block, const Var<T, D>& x, const Var<T, D>& t0,
                       const StditText<T, D>& y, const GraftContext<T, D>& context, const Var<T, D>& table,
-                      const std::string& scope) {
-    if (activations == Activations::keep || !tape.records()) return block(tape, x, t0, y, context, table, scope);
-    std::vector<Var<T, D>> inputs{x, t0, y.tokens, context.time};
-    if (context.tokens.defined()) inputs.push_back(context.tokens);
-    return recompute(tape, std::move(inputs), [&tape, &block, y, context, table](const std::vector<Var<T, D>>& v) {
-      GraftContext<T, D> seen = context;
-      seen.time = v[3];
-      if (v.size() == 5) seen.tokens = v[4];
-      return block(tape, v[0], v[1], StditText<T, D>{v[2], y.lengths}, seen, table);
-    });
-  }
-  void check(const Shape& x, const TextStates<T, D>& text_2) const {
-    const auto& s = config.input_size;
-    if (x.rank() != 5 || x[1] != config.in_channels || x[2] != s[0] || x[3] != s[1] || x[4] != s[2])
-      throw shape_error("[STDiT] input has shape " + to_string(x) + "; the model takes [batch, " +
-                        std::to_string(config.in_channels) + ", " + std::to_string(s[0]) + ", " + std::to_string(s[1]) +
-                        ", " + std::to_string(s[2]) + "]");
-    if (!text_2.states.defined() && second_text(config.grafts))
-      throw shape_error("[STDiT] the model reads a second text encoder; pass its text states too");
-  }
+                      const std::string& scope);
+  void check(const Shape& x, const TextStates<T, D>& text_2) const;
 };
+
+template <class T, Device D>
+Stdit<T, D>::Stdit(const Config& c) : config(c) {
+  c.validate();
+  const StditSpaces s(c);
+  pos_embed = table({fixed(1), fixed(c.num_spatial()), each(s.hidden)});
+  pos_embed_temporal = table({fixed(1), fixed(c.num_temporal()), each(s.hidden)});
+  assign(pos_embed.value, sincos_2d(c.hidden_size, c.grid()[1], c.grid()[2], c.space_scale));
+  std::vector<double> frames;
+  for (std::int64_t t = 0; t < c.num_temporal(); ++t) frames.push_back(double(t) / c.time_scale);
+  assign(pos_embed_temporal.value, sincos_1d(c.hidden_size, frames));
+  x_embedder = PatchEmbed3D<T, D>(s.hidden, c.in_channels, c.patch());
+  t_embedder = TimestepEmbedder<T, D>(s.hidden);
+  t_block = Linear<T, D>(6 * Extent(s.hidden), s.hidden, Init::normal(0.02));
+  y_embedder = CaptionEmbedder<T, D>(s.hidden, c.caption_channels, c.model_max_length);
+  shared = AnySharedParts<T, D>([&](std::string_view port) { return s.port(port); }, c.grafts);
+  time = AnyGraftsAt<T, D>(s.port("time"), c.grafts);
+  tokens = AnyGraftsAt<T, D>(s.port("tokens"), c.grafts);
+  for (std::int64_t i = 0; i < c.depth; ++i) blocks.emplace_back(c, s);
+  final_layer = StditFinalLayer<T, D>(c, s);
+}
+
+template <class T, Device D>
+Var<T, D> Stdit<T, D>::forward(Tape<T, D>& tape, const Var<T, D>& x, const Tensor<Stat<T>, D>& t,
+                               const TextStates<T, D>& text, const TextStates<T, D>& text_2) {
+  check(x.shape(), text_2);
+  const std::int64_t width = config.hidden_size;
+  Var<T, D> h = x_embedder(tape, x);
+  h = add_table(tape, h, reshape(tape, tape.use(pos_embed), {config.num_spatial(), width}), Along::space);
+  tape.observe({}, "x_embedder", h);
+  GraftContext<T, D> context{.text = text_2, .time = t_embedder(tape, t)};
+  context.time = time(tape, context.time, context);
+  const Var<T, D> t0 = t_block(tape, silu(tape, context.time));
+  tape.observe({}, "t_block", t0);
+  shared.prepare(tape, context);
+  const StditText<T, D> y{tokens.refine(tape, y_embedder(tape, text), text.lengths, context), text.lengths};
+  tape.observe({}, "y_embedder", y.tokens);
+  const Var<T, D> frames = reshape(tape, tape.use(pos_embed_temporal), {config.num_temporal(), width});
+
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const Var<T, D> table = i == 0 ? frames : Var<T, D>{};
+    h = run_block(tape, blocks[i], h, t0, y, context, table, "blocks." + std::to_string(i) + ".");
+  }
+  h = final_layer(tape, h, context.time);
+  tape.observe({}, "final_layer", h);
+  return unpatchify(tape, h, {x.dim(0), config.out_channels(), x.dim(2), x.dim(3), x.dim(4)}, config.patch(),
+                    PatchOrder::channels_last);
+}
+
+template <class T, Device D>
+Var<T, D> Stdit<T, D>::run_block(Tape<T, D>& tape, StditBlock<T, D>& block, const Var<T, D>& x, const Var<T, D>& t0,
+                                 const StditText<T, D>& y, const GraftContext<T, D>& context, const Var<T, D>& table,
+                                 const std::string& scope) {
+  if (activations == Activations::keep || !tape.records()) return block(tape, x, t0, y, context, table, scope);
+  std::vector<Var<T, D>> inputs{x, t0, y.tokens, context.time};
+  if (context.tokens.defined()) inputs.push_back(context.tokens);
+  return recompute(tape, std::move(inputs), [&tape, &block, y, context, table](const std::vector<Var<T, D>>& v) {
+    GraftContext<T, D> seen = context;
+    seen.time = v[3];
+    if (v.size() == 5) seen.tokens = v[4];
+    return block(tape, v[0], v[1], StditText<T, D>{v[2], y.lengths}, seen, table);
+  });
+}
+
+template <class T, Device D>
+void Stdit<T, D>::check(const Shape& x, const TextStates<T, D>& text_2) const {
+  const auto& s = config.input_size;
+  if (x.rank() != 5 || x[1] != config.in_channels || x[2] != s[0] || x[3] != s[1] || x[4] != s[2])
+    throw shape_error("[STDiT] input has shape " + to_string(x) + "; the model takes [batch, " +
+                      std::to_string(config.in_channels) + ", " + std::to_string(s[0]) + ", " + std::to_string(s[1]) +
+                      ", " + std::to_string(s[2]) + "]");
+  if (!text_2.states.defined() && second_text(config.grafts))
+    throw shape_error("[STDiT] the model reads a second text encoder; pass its text states too");
+}
 
 /// The configuration of a model that has these grafts from the start. Throws plan_error.
 StditConfig with_grafts(const StditConfig& config, const Operator auto&... grafts) {

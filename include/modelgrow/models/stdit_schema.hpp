@@ -1,49 +1,29 @@
 // SPDX-License-Identifier: MIT
 // From the schema of a grown STDiT back to its configuration, and what it tells growth beside its parameters.
 #pragma once
-#include <cmath>
 #include <string>
 #include <vector>
 
+#include <modelgrow/core/linkage.hpp>
 #include <modelgrow/core/schema.hpp>
 #include <modelgrow/models/stdit_json.hpp>
 
 namespace modelgrow::inline v0 {
 
 /// The ratio whose product with `hidden`, cut to an integer as upstream does, is exactly `ffn`.
-inline double mlp_ratio_for(std::int64_t ffn, std::int64_t hidden) {
-  double ratio = double(ffn) / double(hidden);
-  while (std::int64_t(double(hidden) * ratio) < ffn) ratio = std::nextafter(ratio, ratio + 1.0);
-  return ratio;
-}
+double mlp_ratio_for(std::int64_t ffn, std::int64_t hidden);
 
 /// `base` with the sizes and grafts that a schema grown from it has.
-inline StditConfig resized(StditConfig base, const Schema& s) {
-  base.hidden_size = s.space("hidden").space.size;
-  base.num_heads = s.space("heads").space.size;
-  base.mlp_ratio = mlp_ratio_for(s.space("ffn").space.size, base.hidden_size);
-  base.depth = s.stack("blocks").count;
-  if (const auto* null = s.find("y_embedder.y_embedding")) {
-    base.caption_channels = null->shape()[1];
-    base.model_max_length = null->shape()[0];
-  }
-  base.grafts = s.grafts;
-  return base;
-}
+StditConfig resized(StditConfig base, const Schema& s);
 
 /// The ports of an STDiT.
-inline std::vector<PortSpec> stdit_ports(const StditConfig& c) {
-  const std::string head_dim = std::to_string(c.head_dim());
-  return {{.name = "temporal", .stack = "blocks", .head_dim = head_dim},
-          {.name = "text", .stack = "blocks", .head_dim = head_dim},
-          {.name = "time"},
-          {.name = "tokens", .head_dim = head_dim}};
-}
+std::vector<PortSpec> stdit_ports(const StditConfig& c);
 
 /// Where the states of its text encoder enter.
-inline TextInput stdit_text_input() {
-  return {.width = {{"y_embedder.y_embedding", 1}, {"y_embedder.y_proj.fc1.weight", 1}},
-          .length = {{"y_embedder.y_embedding", 0}}};
-}
+TextInput stdit_text_input();
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/models/stdit_schema_inl.hpp>
+#endif

@@ -66,32 +66,16 @@ class AdamW {
 
   /// Throws error when a group matches no parameter of the model.
   template <class M>
-  AdamW(const M& model, AdamWOptions options) : options_(std::move(options)) {
-    for (const auto& g : options_.groups) require_match(model, g.pattern);
-  }
+  AdamW(const M& model, AdamWOptions options);
 
   /// One update of every trained parameter that has had a gradient; gradients become zero. Returns the global gradient
   /// norm before clipping. Throws error, with the model unchanged, when that is not finite.
   template <class M>
-  double step(M& model, double lr) {
-    const double norm = gradient_norm(model);
-    if (!std::isfinite(norm))
-      throw error("the gradient norm is " + std::to_string(norm) + " (first in '" + first_bad(model) +
-                  "'): lower the learning rate, clip the gradient or look at the data; the model is unchanged");
-    const double scale = norm > options_.clip_norm ? options_.clip_norm / (norm + 1e-6) : 1.0;
-    for_each_parameter(model, [&](const std::string& path, Parameter<T, D>& p) {
-      if (p.trained()) update(path, p, lr, scale);
-    });
-    return norm;
-  }
+  double step(M& model, double lr);
 
   /// Norm of all gradients together, summed in the order of the description.
   template <class M>
-  double gradient_norm(M& model) const {
-    double sum = 0.0;
-    for_each_parameter(model, [&](const std::string&, const Parameter<T, D>& p) { sum += square(p); });
-    return std::sqrt(sum);
-  }
+  double gradient_norm(M& model) const;
 
   /// The weights of a parameter in full precision; shares memory where that is how they are stored.
   Tensor<Stat<T>, D> weights(const std::string& path, const Parameter<T, D>& p) const {
@@ -110,61 +94,12 @@ class AdamW {
 
   /// Writes the state of the parameters below `prefix` ("transformer."), without the prefix, under the names of
   /// grow/optimizer_state.hpp. Throws io_error.
-  void save(const std::filesystem::path& path, std::string_view prefix = {}) const {
-    TensorFile file;
-    for (const auto& [full, s] : states_) {
-      if (!full.starts_with(prefix)) continue;
-      const std::string name = full.substr(prefix.size());
-      file.add(optimizer_name(Kind::m, name), s.m);
-      file.add(optimizer_name(Kind::v, name), s.v);
-      file.add(optimizer_name(Kind::step, name), s.step);
-      if (s.master.defined()) file.add(optimizer_name(Kind::master, name), s.master);
-      if (s.lr() != one) file.add(optimizer_name(Kind::lr, name), as_tensor(s.lr()));
-      if (s.eps() != one) file.add(optimizer_name(Kind::eps, name), as_tensor(s.eps()));
-    }
-    file.save(path);
-  }
+  void save(const std::filesystem::path& path, std::string_view prefix = {}) const;
 
   /// Replaces the state of the parameters below `prefix`, which are those of `model`. Parameters that the file does not
   /// mention start afresh. Throws format_error, with the state unchanged, when the file does not fit the model.
   template <class M>
-  void load(const Checkpoint& file, const M& model, const std::string& prefix = {}) {
-    States loaded;
-    std::size_t used = 0;
-    for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
-      if (!file.find(optimizer_name(Kind::m, name)) && !file.find(optimizer_name(Kind::v, name)) &&
-          !file.find(optimizer_name(Kind::step, name)))
-        return;
-      const Shape& shape = p.value.shape();
-      State s;
-      s.m = read_tensor<Stat<T>, D>(file, optimizer_name(Kind::m, name), shape);
-      s.v = read_tensor<Stat<T>, D>(file, optimizer_name(Kind::v, name), shape);
-      s.step = read_integer(file, optimizer_name(Kind::step, name));
-      used += 3;
-      if constexpr (!std::same_as<T, Stat<T>>) {
-        const bool stored = file.find(optimizer_name(Kind::master, name)) != nullptr;
-        s.master = stored ? read_tensor<Stat<T>, D>(file, optimizer_name(Kind::master, name), shape) : widened(p.value);
-        used += stored;
-      }
-      const auto factors = [&](Kind kind, std::int64_t n) {
-        const std::string key = optimizer_name(kind, name);
-        const TensorView* t = file.find(key);
-        if (!t) return one;
-        ++used;
-        const auto values = read_tensor<double, Cpu>(file, key, Shape{numel(t->shape) == 1 ? 1 : n});
-        return std::vector<double>(values.data(), values.data() + values.size());
-      };
-      auto lr = factors(Kind::lr, columns(shape)), eps = factors(Kind::eps, rows(shape));
-      s.set_multipliers(std::move(lr), std::move(eps));
-      loaded.emplace(prefix + name, std::move(s));
-    });
-    if (used != file.tensors().size())
-      throw format_error(file.path().string() + ": " + std::to_string(file.tensors().size() - used) + " of its " +
-                         std::to_string(file.tensors().size()) +
-                         " tensors belong to no parameter of the model; check that both are of one family and size");
-    std::erase_if(states_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
-    states_.merge(loaded);
-  }
+  void load(const Checkpoint& file, const M& model, const std::string& prefix = {});
 
   /// Every tensor as a matrix: rows are axis 0, all other axes are columns.
   static std::int64_t rows(const Shape& s) { return s.rank() ? s[0] : 1; }
@@ -181,44 +116,9 @@ class AdamW {
     return p.trained() && p.gradient.defined() ? Backend<D>::sum_of_squares(p.gradient.size(), p.gradient.data()) : 0.0;
   }
   template <class M>
-  static std::string first_bad(M& model) {
-    std::string first;
-    for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
-      if (first.empty() && !std::isfinite(square(p))) first = path;
-    });
-    return first;
-  }
+  static std::string first_bad(M& model);
 
-  void update(const std::string& path, Parameter<T, D>& p, double lr, double gradient_scale) {
-    const Shape& shape = p.value.shape();
-    auto it = states_.find(path);
-    if (it == states_.end()) {
-      if (!p.gradient.defined()) return;  // never used by the loss: no decay either
-      it = states_.emplace(path, fresh(p)).first;
-    }
-    State& s = it->second;
-    if (s.m.shape() != shape)
-      throw shape_error("the AdamW state of '" + path + "' has shape " + to_string(s.m.shape()) + ", the parameter " +
-                        to_string(shape) + ": grow the optimizer together with the model");
-    // Growth gives parameters that it adds a state, and leaves it to their first step to widen what they have become.
-    if constexpr (!std::same_as<T, Stat<T>>)
-      if (!s.master.defined()) s.master = widened(p.value);
-    // Used before, but not since the state was loaded: what an uninterrupted run would have here.
-    if (!p.gradient.defined()) p.gradient = Tensor<T, D>::zeros(shape);
-    const ParameterGroup group = group_of(path);
-    ++s.step;
-    const double decay = is_matrix(p) ? options_.weight_decay * group.decay : 0.0;
-    const AdamWStep step{.lr = lr * group.lr * s.common_lr(),
-                         .beta1 = options_.beta1,
-                         .beta2 = options_.beta2,
-                         .eps = options_.eps * s.common_eps(),
-                         .decay = lr * group.lr * decay,
-                         .correction1 = 1.0 - std::pow(options_.beta1, double(s.step)),
-                         .correction2 = 1.0 - std::pow(options_.beta2, double(s.step)),
-                         .gradient_scale = gradient_scale};
-    Backend<D>::adamw(step, rows(shape), columns(shape), s.lr_columns(), s.eps_rows(), p.value.data(), s.master.data(),
-                      p.gradient.data(), s.m.data(), s.v.data());
-  }
+  void update(const std::string& path, Parameter<T, D>& p, double lr, double gradient_scale);
 
   static State fresh(const Parameter<T, D>& p) {
     State s;
@@ -247,5 +147,131 @@ class AdamW {
   AdamWOptions options_;
   States states_;
 };
+
+template <class T, Device D>
+template <class M>
+AdamW<T, D>::AdamW(const M& model, AdamWOptions options) : options_(std::move(options)) {
+  for (const auto& g : options_.groups) require_match(model, g.pattern);
+}
+
+template <class T, Device D>
+template <class M>
+double AdamW<T, D>::step(M& model, double lr) {
+  const double norm = gradient_norm(model);
+  if (!std::isfinite(norm))
+    throw error("the gradient norm is " + std::to_string(norm) + " (first in '" + first_bad(model) +
+                "'): lower the learning rate, clip the gradient or look at the data; the model is unchanged");
+  const double scale = norm > options_.clip_norm ? options_.clip_norm / (norm + 1e-6) : 1.0;
+  for_each_parameter(model, [&](const std::string& path, Parameter<T, D>& p) {
+    if (p.trained()) update(path, p, lr, scale);
+  });
+  return norm;
+}
+
+template <class T, Device D>
+template <class M>
+double AdamW<T, D>::gradient_norm(M& model) const {
+  double sum = 0.0;
+  for_each_parameter(model, [&](const std::string&, const Parameter<T, D>& p) { sum += square(p); });
+  return std::sqrt(sum);
+}
+
+template <class T, Device D>
+void AdamW<T, D>::save(const std::filesystem::path& path, std::string_view prefix) const {
+  TensorFile file;
+  for (const auto& [full, s] : states_) {
+    if (!full.starts_with(prefix)) continue;
+    const std::string name = full.substr(prefix.size());
+    file.add(optimizer_name(Kind::m, name), s.m);
+    file.add(optimizer_name(Kind::v, name), s.v);
+    file.add(optimizer_name(Kind::step, name), s.step);
+    if (s.master.defined()) file.add(optimizer_name(Kind::master, name), s.master);
+    if (s.lr() != one) file.add(optimizer_name(Kind::lr, name), as_tensor(s.lr()));
+    if (s.eps() != one) file.add(optimizer_name(Kind::eps, name), as_tensor(s.eps()));
+  }
+  file.save(path);
+}
+
+template <class T, Device D>
+template <class M>
+void AdamW<T, D>::load(const Checkpoint& file, const M& model, const std::string& prefix) {
+  States loaded;
+  std::size_t used = 0;
+  for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
+    if (!file.find(optimizer_name(Kind::m, name)) && !file.find(optimizer_name(Kind::v, name)) &&
+        !file.find(optimizer_name(Kind::step, name)))
+      return;
+    const Shape& shape = p.value.shape();
+    State s;
+    s.m = read_tensor<Stat<T>, D>(file, optimizer_name(Kind::m, name), shape);
+    s.v = read_tensor<Stat<T>, D>(file, optimizer_name(Kind::v, name), shape);
+    s.step = read_integer(file, optimizer_name(Kind::step, name));
+    used += 3;
+    if constexpr (!std::same_as<T, Stat<T>>) {
+      const bool stored = file.find(optimizer_name(Kind::master, name)) != nullptr;
+      s.master = stored ? read_tensor<Stat<T>, D>(file, optimizer_name(Kind::master, name), shape) : widened(p.value);
+      used += stored;
+    }
+    const auto factors = [&](Kind kind, std::int64_t n) {
+      const std::string key = optimizer_name(kind, name);
+      const TensorView* t = file.find(key);
+      if (!t) return one;
+      ++used;
+      const auto values = read_tensor<double, Cpu>(file, key, Shape{numel(t->shape) == 1 ? 1 : n});
+      return std::vector<double>(values.data(), values.data() + values.size());
+    };
+    auto lr = factors(Kind::lr, columns(shape)), eps = factors(Kind::eps, rows(shape));
+    s.set_multipliers(std::move(lr), std::move(eps));
+    loaded.emplace(prefix + name, std::move(s));
+  });
+  if (used != file.tensors().size())
+    throw format_error(file.path().string() + ": " + std::to_string(file.tensors().size() - used) + " of its " +
+                       std::to_string(file.tensors().size()) +
+                       " tensors belong to no parameter of the model; check that both are of one family and size");
+  std::erase_if(states_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+  states_.merge(loaded);
+}
+
+template <class T, Device D>
+template <class M>
+std::string AdamW<T, D>::first_bad(M& model) {
+  std::string first;
+  for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
+    if (first.empty() && !std::isfinite(square(p))) first = path;
+  });
+  return first;
+}
+
+template <class T, Device D>
+void AdamW<T, D>::update(const std::string& path, Parameter<T, D>& p, double lr, double gradient_scale) {
+  const Shape& shape = p.value.shape();
+  auto it = states_.find(path);
+  if (it == states_.end()) {
+    if (!p.gradient.defined()) return;  // never used by the loss: no decay either
+    it = states_.emplace(path, fresh(p)).first;
+  }
+  State& s = it->second;
+  if (s.m.shape() != shape)
+    throw shape_error("the AdamW state of '" + path + "' has shape " + to_string(s.m.shape()) + ", the parameter " +
+                      to_string(shape) + ": grow the optimizer together with the model");
+  // Growth gives parameters that it adds a state, and leaves it to their first step to widen what they have become.
+  if constexpr (!std::same_as<T, Stat<T>>)
+    if (!s.master.defined()) s.master = widened(p.value);
+  // Used before, but not since the state was loaded: what an uninterrupted run would have here.
+  if (!p.gradient.defined()) p.gradient = Tensor<T, D>::zeros(shape);
+  const ParameterGroup group = group_of(path);
+  ++s.step;
+  const double decay = is_matrix(p) ? options_.weight_decay * group.decay : 0.0;
+  const AdamWStep step{.lr = lr * group.lr * s.common_lr(),
+                       .beta1 = options_.beta1,
+                       .beta2 = options_.beta2,
+                       .eps = options_.eps * s.common_eps(),
+                       .decay = lr * group.lr * decay,
+                       .correction1 = 1.0 - std::pow(options_.beta1, double(s.step)),
+                       .correction2 = 1.0 - std::pow(options_.beta2, double(s.step)),
+                       .gradient_scale = gradient_scale};
+  Backend<D>::adamw(step, rows(shape), columns(shape), s.lr_columns(), s.eps_rows(), p.value.data(), s.master.data(),
+                    p.gradient.data(), s.m.data(), s.v.data());
+}
 
 }  // namespace modelgrow::inline v0

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include <modelgrow/checkpoint/model_io.hpp>
+#include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/atomic_directory.hpp>
-#include <modelgrow/detail/json.hpp>
 #include <modelgrow/train/adamw.hpp>
 #include <modelgrow/train/ema.hpp>
 
@@ -20,7 +20,7 @@ namespace modelgrow::inline v0 {
 struct RunState {
   std::int64_t step = 0;  // steps done
   std::uint64_t seed = 0;
-  detail::json options = detail::json::object();  // for the reader of trainer.json; resuming ignores it
+  std::string options = "{}";  // JSON for the reader of trainer.json; resuming ignores it
 };
 
 namespace detail {
@@ -57,11 +57,9 @@ std::int64_t visit_components(M& model, F f) {
   return components.parameters;
 }
 
-inline void make_directory(const std::filesystem::path& path) {
-  std::error_code code;
-  std::filesystem::create_directories(path, code);
-  if (code) throw_io("create the directory", path, code.value());
-}
+void make_directory(const std::filesystem::path& path);
+/// The text of trainer.json.
+std::string run_state_text(const RunState& state);
 }  // namespace detail
 
 /// Calls f(name, model) for each model of a pipeline: a model whose children are models. Any other model is visited
@@ -116,22 +114,12 @@ void save_run(const std::filesystem::path& directory, const M& model, const Adam
               const Ema<T, D>* ema, const RunState& state) {
   detail::AtomicDirectory fresh(directory, Existing::replace);
   save_models(fresh.path(), model, optimizer, ema);
-  const detail::json trainer{{"step", state.step}, {"seed", state.seed}, {"options", state.options}};
-  detail::write_file(fresh.path() / "trainer.json", trainer.dump(2) + "\n");
+  detail::write_file(fresh.path() / "trainer.json", detail::run_state_text(state));
   fresh.commit();
 }
 
 /// Step, seed and options of a saved run. Throws io_error (no such run) and format_error.
-inline RunState read_run_state(const std::filesystem::path& directory) {
-  const auto path = directory / "trainer.json";
-  const auto json = detail::parse_json(detail::read_file(path), path.string());
-  if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer() || json["step"] < 0 ||
-      !json.contains("seed") || !json["seed"].is_number_unsigned())
-    throw format_error(path.string() + ": expected an object with the whole numbers 'step' and 'seed'");
-  return RunState{.step = json["step"].get<std::int64_t>(),
-                  .seed = json["seed"].get<std::uint64_t>(),
-                  .options = json.value("options", detail::json::object())};
-}
+RunState read_run_state(const std::filesystem::path& directory);
 
 /// Restores a whole run so that it goes on bit for bit. Throws io_error and format_error; a run is either restored
 /// completely or the program must not go on with the model.
@@ -151,3 +139,7 @@ RunState load_run(const std::filesystem::path& directory, M& model, AdamW<T, D>&
 }
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/train/checkpointing_inl.hpp>
+#endif

@@ -58,26 +58,11 @@ class Ema {
   }
   /// Starts again from the weights of the parameters below `prefix`, which are those of `model`.
   template <class M>
-  void restart(const M& model, const AdamW<T, D>& optimizer, const std::string& prefix = {}) {
-    std::erase_if(averages_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
-    for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
-      averages_.emplace(prefix + name, optimizer.weights(prefix + name, p).clone());
-    });
-    updates_ = 0;
-  }
+  void restart(const M& model, const AdamW<T, D>& optimizer, const std::string& prefix = {});
 
   /// Moves the averages towards the weights. Throws shape_error when the model was grown and the averages were not.
   template <class M>
-  void update(const M& model, const AdamW<T, D>& optimizer) {
-    for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
-      const Tensor<Stat<T>, D>& average = of(path, p);
-      if (p.info.purpose == Purpose::scheduled) averages_.find(path)->second = optimizer.weights(path, p).clone();
-      if (!p.trained()) return;
-      const Tensor<Stat<T>, D> weights = optimizer.weights(path, p);
-      Backend<D>::lerp(average.size(), 1.0 - options_.at(updates_), weights.data(), average.data());
-    });
-    ++updates_;
-  }
+  void update(const M& model, const AdamW<T, D>& optimizer);
 
   /// Puts the averages into the model for as long as the result lives; do not train meanwhile.
   template <class M>
@@ -101,29 +86,12 @@ class Ema {
   const Averages& averages() const { return averages_; }
 
   /// Writes the averages below `prefix` under the names that the model's own file has. Throws io_error.
-  void save(const std::filesystem::path& path, std::string_view prefix = {}) const {
-    TensorFile file;
-    for (const auto& [full, average] : averages_)
-      if (full.starts_with(prefix)) file.add(full.substr(prefix.size()), average);
-    file.save(path, {{"updates", std::to_string(updates_)}});
-  }
+  void save(const std::filesystem::path& path, std::string_view prefix = {}) const;
   /// Replaces the averages below `prefix`, which are those of `model`; averages of a file that does not say how often
   /// they were moved count as settled. Throws format_error, with the averages
   /// unchanged, when the file does not fit the model.
   template <class M>
-  void load(const Checkpoint& file, const M& model, const std::string& prefix = {}) {
-    Averages loaded;
-    for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
-      loaded.emplace(prefix + name, read_tensor<Stat<T>, D>(file, name, p.value.shape()));
-    });
-    for (const auto& t : file.tensors())
-      if (!loaded.contains(prefix + t.name))
-        throw format_error(file.path().string() + ": tensor '" + t.name + "' belongs to no parameter of the model");
-    std::erase_if(averages_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
-    averages_.merge(loaded);
-    const auto count = file.metadata().find("updates");
-    updates_ = count == file.metadata().end() ? settled : std::strtoll(count->second.c_str(), nullptr, 10);
-  }
+  void load(const Checkpoint& file, const M& model, const std::string& prefix = {});
 
  private:
   const Tensor<Stat<T>, D>& of(const std::string& path, const Parameter<T, D>& p) const {
@@ -148,5 +116,52 @@ class Ema {
   Averages averages_;
   std::int64_t updates_ = 0;
 };
+
+template <class T, Device D>
+template <class M>
+void Ema<T, D>::restart(const M& model, const AdamW<T, D>& optimizer, const std::string& prefix) {
+  std::erase_if(averages_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+  for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
+    averages_.emplace(prefix + name, optimizer.weights(prefix + name, p).clone());
+  });
+  updates_ = 0;
+}
+
+template <class T, Device D>
+template <class M>
+void Ema<T, D>::update(const M& model, const AdamW<T, D>& optimizer) {
+  for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
+    const Tensor<Stat<T>, D>& average = of(path, p);
+    if (p.info.purpose == Purpose::scheduled) averages_.find(path)->second = optimizer.weights(path, p).clone();
+    if (!p.trained()) return;
+    const Tensor<Stat<T>, D> weights = optimizer.weights(path, p);
+    Backend<D>::lerp(average.size(), 1.0 - options_.at(updates_), weights.data(), average.data());
+  });
+  ++updates_;
+}
+
+template <class T, Device D>
+void Ema<T, D>::save(const std::filesystem::path& path, std::string_view prefix) const {
+  TensorFile file;
+  for (const auto& [full, average] : averages_)
+    if (full.starts_with(prefix)) file.add(full.substr(prefix.size()), average);
+  file.save(path, {{"updates", std::to_string(updates_)}});
+}
+
+template <class T, Device D>
+template <class M>
+void Ema<T, D>::load(const Checkpoint& file, const M& model, const std::string& prefix) {
+  Averages loaded;
+  for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
+    loaded.emplace(prefix + name, read_tensor<Stat<T>, D>(file, name, p.value.shape()));
+  });
+  for (const auto& t : file.tensors())
+    if (!loaded.contains(prefix + t.name))
+      throw format_error(file.path().string() + ": tensor '" + t.name + "' belongs to no parameter of the model");
+  std::erase_if(averages_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+  averages_.merge(loaded);
+  const auto count = file.metadata().find("updates");
+  updates_ = count == file.metadata().end() ? settled : std::strtoll(count->second.c_str(), nullptr, 10);
+}
 
 }  // namespace modelgrow::inline v0

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <modelgrow/autograd/tape.hpp>
+#include <modelgrow/core/linkage.hpp>
 #include <modelgrow/train/checkpointing.hpp>
 #include <modelgrow/train/schedule.hpp>
 
@@ -38,6 +39,11 @@ struct TrainerOptions {
   std::function<bool()> stop = {};       // asked after every step; true saves and ends the run
 };
 
+namespace detail {
+/// The settings as JSON, for whoever reads trainer.json.
+std::string text_of(const TrainerOptions& options);
+}  // namespace detail
+
 /// Trains a described model whose parameters are Parameter<T, D>.
 template <class M, class T, Device D>
 class Trainer {
@@ -45,10 +51,7 @@ class Trainer {
   enum class Outcome { finished, stopped };
   using Hook = std::function<void(const StepReport&)>;
 
-  Trainer(M& model, TrainerOptions options)
-      : model_(model), options_(std::move(options)), optimizer_(model, options_.adamw) {
-    if (options_.ema) ema_.emplace(model, optimizer_, *options_.ema);
-  }
+  Trainer(M& model, TrainerOptions options);
 
   /// Calls the hook after every n-th step, or once after step n. Hooks run in the order they were added.
   void every(std::int64_t n, Hook hook) {
@@ -59,15 +62,9 @@ class Trainer {
   }
 
   /// Continues the run saved in a directory. Throws io_error, format_error, and error when its seed is another.
-  void resume(const std::filesystem::path& directory) {
-    const RunState saved = read_run_state(directory);
-    if (saved.seed != options_.seed)
-      throw error("the run in '" + directory.string() + "' has seed " + std::to_string(saved.seed) + ", this one " +
-                  std::to_string(options_.seed) + ": resume with the same seed, or start a new run");
-    step_ = load_run(directory, model_, optimizer_, ema()).step;
-  }
+  void resume(const std::filesystem::path& directory);
   /// Starts a new run at step 0 from the weights, averages and moments that a directory has.
-  void start_from(const std::filesystem::path& directory) { load_models(directory, model_, optimizer_, ema()); }
+  void start_from(const std::filesystem::path& directory);
 
   /// Trains until options.steps are done or options.stop says so, and saves. loss(tape, i) -> scalar Var is called with
   /// i = 0, 1, .. over the whole run (micro_batches of them a step) and must depend on nothing but i and the
@@ -92,11 +89,7 @@ class Trainer {
   }
 
   /// Saves the run into options.directory, if there is one. Throws io_error; an older save then stays.
-  void save() const {
-    if (options_.directory.empty()) return;
-    save_run(options_.directory, model_, optimizer_, ema_ ? &*ema_ : nullptr,
-             RunState{.step = step_, .seed = options_.seed, .options = description()});
-  }
+  void save() const;
 
   /// Steps done.
   std::int64_t step() const { return step_; }
@@ -109,44 +102,9 @@ class Trainer {
   using Clock = std::chrono::steady_clock;
 
   template <class Loss>
-  StepReport train_step(Loss& loss) {
-    const auto begin = Clock::now();
-    StepReport report{.step = step_ + 1, .lr = options_.schedule(step_)};
-    const double share = 1.0 / double(options_.micro_batches);
-    for (std::int64_t k = 0; k < options_.micro_batches; ++k) {
-      const Var<T, D> l = loss(tape_, step_ * options_.micro_batches + k);
-      report.loss += share * double(Stat<T>(to_cpu(l.value()).data()[0]));
-      Tensor<T, D> seed = tape_.allocate(l.shape());
-      Backend<D>::fill(seed.size(), T(Stat<T>(share)), seed.data());
-      tape_.backward(l, std::move(seed));
-    }
-    if (!std::isfinite(report.loss))
-      throw error("the loss of step " + std::to_string(report.step) + " is " + std::to_string(report.loss) +
-                  ": lower the learning rate or look at the data; the run saved last is intact");
-    report.gradient_norm = optimizer_.step(model_, report.lr);
-    if (ema_) ema_->update(model_, optimizer_);
-    ++step_;
-    report.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-    return report;
-  }
+  StepReport train_step(Loss& loss);
 
   void add(std::function<bool(std::int64_t)> due, Hook hook) { hooks_.emplace_back(std::move(due), std::move(hook)); }
-
-  detail::json description() const {
-    const auto& s = options_.schedule;
-    const auto& a = options_.adamw;
-    detail::json j{{"steps", options_.steps},
-                   {"micro_batches", options_.micro_batches},
-                   {"lr", s.peak},
-                   {"schedule", s.kind == Schedule::Kind::cosine ? "cosine" : "constant"},
-                   {"warmup", s.warmup},
-                   {"betas", {a.beta1, a.beta2}},
-                   {"eps", a.eps},
-                   {"weight_decay", a.weight_decay}};
-    if (std::isfinite(a.clip_norm)) j["clip_norm"] = a.clip_norm;
-    if (options_.ema) j["ema_decay"] = options_.ema->decay;
-    return j;
-  }
 
   M& model_;
   TrainerOptions options_;
@@ -157,4 +115,58 @@ class Trainer {
   std::int64_t step_ = 0;
 };
 
+template <class M, class T, Device D>
+Trainer<M, T, D>::Trainer(M& model, TrainerOptions options)
+    : model_(model), options_(std::move(options)), optimizer_(model, options_.adamw) {
+  if (options_.ema) ema_.emplace(model, optimizer_, *options_.ema);
+}
+
+template <class M, class T, Device D>
+void Trainer<M, T, D>::resume(const std::filesystem::path& directory) {
+  const RunState saved = read_run_state(directory);
+  if (saved.seed != options_.seed)
+    throw error("the run in '" + directory.string() + "' has seed " + std::to_string(saved.seed) + ", this one " +
+                std::to_string(options_.seed) + ": resume with the same seed, or start a new run");
+  step_ = load_run(directory, model_, optimizer_, ema()).step;
+}
+
+template <class M, class T, Device D>
+void Trainer<M, T, D>::start_from(const std::filesystem::path& directory) {
+  load_models(directory, model_, optimizer_, ema());
+}
+
+template <class M, class T, Device D>
+template <class Loss>
+StepReport Trainer<M, T, D>::train_step(Loss& loss) {
+  const auto begin = Clock::now();
+  StepReport report{.step = step_ + 1, .lr = options_.schedule(step_)};
+  const double share = 1.0 / double(options_.micro_batches);
+  for (std::int64_t k = 0; k < options_.micro_batches; ++k) {
+    const Var<T, D> l = loss(tape_, step_ * options_.micro_batches + k);
+    report.loss += share * double(Stat<T>(to_cpu(l.value()).data()[0]));
+    Tensor<T, D> seed = tape_.allocate(l.shape());
+    Backend<D>::fill(seed.size(), T(Stat<T>(share)), seed.data());
+    tape_.backward(l, std::move(seed));
+  }
+  if (!std::isfinite(report.loss))
+    throw error("the loss of step " + std::to_string(report.step) + " is " + std::to_string(report.loss) +
+                ": lower the learning rate or look at the data; the run saved last is intact");
+  report.gradient_norm = optimizer_.step(model_, report.lr);
+  if (ema_) ema_->update(model_, optimizer_);
+  ++step_;
+  report.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  return report;
+}
+
+template <class M, class T, Device D>
+void Trainer<M, T, D>::save() const {
+  if (options_.directory.empty()) return;
+  save_run(options_.directory, model_, optimizer_, ema_ ? &*ema_ : nullptr,
+           RunState{.step = step_, .seed = options_.seed, .options = detail::text_of(options_)});
+}
+
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/train/trainer_inl.hpp>
+#endif
