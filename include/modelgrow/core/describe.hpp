@@ -41,6 +41,7 @@ struct SpaceRules {
   std::string because = {};   // the layer that asks for uniform copies, or why none are possible, for error messages
   std::string tied_to = {};   // a space that must grow by the same factor (config cannot express anything else)
   std::string exact_if = {};  // what must hold for growth of this space to be exact, when that is not in the weights
+  bool rms_only = false;      // all norms across it are RMSNorms (none takes a mean) whose gains say that they are
   bool interleaved = false;   // copies stand beside their unit: vectors of this space are laid end to end
   bool operator==(const SpaceRules&) const = default;
 };

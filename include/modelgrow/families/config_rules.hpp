@@ -153,6 +153,9 @@ inline ConfigPatch changed_config(const Schema& before, const Schema& after) {
     for (const auto& old_list : before.lists)
       if (old_list.key == list.key && old_list.blocks != list.blocks)
         patch.emplace_back(list.key, detail::json(list.blocks).dump());
+  for (const auto& e : after.epsilons)
+    for (const auto& old_e : before.epsilons)
+      if (old_e.key == e.key && old_e.value != e.value) patch.emplace_back(e.key, detail::json(e.value).dump());
   if (before.grafts != after.grafts)
     patch.emplace_back(detail::grafts_key, detail::grafts_to_json(after.grafts).dump());
   return patch;

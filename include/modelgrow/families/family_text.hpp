@@ -41,6 +41,7 @@ struct FamilyText {
   std::vector<std::string> classes;
   std::vector<ConfigRule> config;
   std::vector<ListRule> lists;
+  std::vector<std::pair<std::string, std::string>> epsilons;  // config key, the space that its norms run across
   detail::json defaults = detail::json::object();
   Sizes constants;
   std::vector<Named<SpaceRules>> spaces;
@@ -172,7 +173,11 @@ class FamilyReader {
     for (const auto& [key, value] : object("config").items()) {
       const std::string where = where_ + ": config: '" + key + "'";
       if (value.is_object()) {
-        known_keys(value, {"blocks", "with", "hosts", "guests"}, where);
+        known_keys(value, {"blocks", "with", "hosts", "guests", "epsilon"}, where);
+        if (value.contains("epsilon")) {
+          family_.epsilons.emplace_back(key, string(value, "epsilon", where));
+          continue;
+        }
         const bool hosts = value.contains("hosts");
         family_.lists.push_back(FamilyText::ListRule{.key = key,
                                                      .stack = string(value, hosts ? "hosts" : "blocks", where),
@@ -218,7 +223,10 @@ class FamilyReader {
     return n;
   }
   static SpaceRules rules(const json& j, SpaceRules r, const std::string& where) {
-    known_keys(j, {"copies", "because", "tied_to", "exact_if", "map", "when"}, where);
+    known_keys(j, {"copies", "because", "tied_to", "exact_if", "map", "norms", "when"}, where);
+    if (j.contains("norms") && string(j, "norms", where) != "rms")
+      throw format_error(where + ": norms '" + string(j, "norms", where) + "'; expected rms or nothing");
+    r.rms_only |= j.contains("norms");
     if (j.contains("map") && string(j, "map", where) != "interleaved")
       throw format_error(where + ": map '" + string(j, "map", where) + "'; expected interleaved or nothing");
     r.interleaved |= j.contains("map");
@@ -301,6 +309,10 @@ class FamilyReader {
         if (!s.empty() &&
             std::none_of(family_.stacks.begin(), family_.stacks.end(), [&](const auto& x) { return x.name == s; }))
           throw format_error(where_ + ": config: '" + list.key + "' names the stack '" + s + "', which there is not");
+    for (const auto& [key, space] : family_.epsilons)
+      if (std::none_of(family_.spaces.begin(), family_.spaces.end(), [&](const auto& x) { return x.name == space; }))
+        throw format_error(where_ + ": config: '" + key + "' is the epsilon of '" + space +
+                           "', which is no space of this family");
     for (const auto& s : family_.spaces)
       if (!s.rules.tied_to.empty() && std::none_of(family_.spaces.begin(), family_.spaces.end(),
                                                    [&](const auto& x) { return x.name == s.rules.tied_to; }))

@@ -25,6 +25,7 @@ struct TensorLine {
   std::vector<Form> forms;
   Purpose purpose = Purpose::weight;
   Stream stream = {};
+  Silencing silencing = {};
   bool optional = false;
   std::string group = {};  // of optional tensors that are there together or not at all
   Blocks blocks = Blocks::every;
@@ -81,6 +82,10 @@ inline void read_mark(const std::string& mark, TensorLine& t, const std::string&
     if (words.size() > 2) bad("'inner' or 'inner BRANCH'");
     t.stream.inner = true;
     if (words.size() == 2) t.stream.branch = words[1];
+  } else if (word == "gain" && words.size() == 1) {
+    t.silencing.gain = true;
+  } else if (word == "shifts" && words.size() > 1 && std::all_of(words.begin() + 1, words.end(), all_digits)) {
+    for (std::size_t i = 1; i < words.size(); ++i) t.silencing.shifts.push_back(std::stoll(words[i]));
   } else if (word == "of" && words.size() == 2) {
     t.stream.branch = words[1];
   } else if (word == "buffer" && words.size() == 1) {
@@ -97,7 +102,7 @@ inline void read_mark(const std::string& mark, TensorLine& t, const std::string&
   } else if (word == "only_first" && words.size() == 1) {
     t.blocks = TensorLine::Blocks::only_first;
   } else {
-    bad("closes, inner, of BRANCH, buffer, scheduled, optional, not_last, only_last or only_first");
+    bad("closes, inner, of BRANCH, gain, shifts 0 3, buffer, scheduled, optional, not_last, only_last or only_first");
   }
 }
 
@@ -143,6 +148,10 @@ inline std::string line_of(const ParamInfo& info) {
   if (info.purpose == Purpose::scheduled) mark("scheduled");
   if (s.inner) mark("inner");
   if (!s.branch.empty()) mark("of " + s.branch);
+  if (info.silencing.gain) mark("gain");
+  std::string shifts;
+  for (auto c : info.silencing.shifts) shifts += " " + std::to_string(c);
+  if (!shifts.empty()) mark("shifts" + shifts);
   return text + marks;
 }
 

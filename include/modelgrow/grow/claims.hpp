@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <modelgrow/grow/blocks.hpp>
+#include <modelgrow/grow/silent.hpp>
 #include <modelgrow/grow/verbs.hpp>
 
 namespace modelgrow::inline v0::detail {
@@ -112,6 +113,44 @@ inline Claims claims_of(const SpaceMap& m, const SpaceSpec& spec, const Noise& n
   } else if (!spec.rules.exact_if.empty()) {
     claims.trajectory = claims.function;
   }
+  return claims;
+}
+
+/// The claims about growing one space by silent units; throws plan_error for a map that is none.
+inline Claims claims_of_silent(const SpaceMap& m, const SpaceSpec& spec, const Schema& schema, const Noise& noise) {
+  const auto bad = [&](const std::string& what) { throw plan_error("remap of space " + quote(m.space) + ": " + what); };
+  if (m.split.size() != m.from.size() || m.silent.size() != m.from.size())
+    bad("there are " + std::to_string(m.from.size()) + " units, " + std::to_string(m.split.size()) + " splits and " +
+        std::to_string(m.silent.size()) + " flags of silence");
+  if (noise.on()) bad("silent units share no weights, so there is nothing to add noise to; leave it out");
+  std::vector<std::int64_t> kept(std::size_t(m.old_size), 0);
+  for (std::size_t j = 0; j < m.from.size(); ++j) {
+    if (m.from[j] < 0 || m.from[j] >= m.old_size)
+      bad("unit " + std::to_string(j) + " is as unit " + std::to_string(m.from[j]) + " of " +
+          std::to_string(m.old_size));
+    if (m.split[j] != 1) bad("unit " + std::to_string(j) + " has a split; beside silent units each is whole");
+    if (!m.silent[j]) ++kept[std::size_t(m.from[j])];
+  }
+  for (std::size_t i = 0; i < kept.size(); ++i)
+    if (kept[i] != 1) bad("unit " + std::to_string(i) + " is there " + std::to_string(kept[i]) + " times; expected 1");
+  Claims claims{.function = {.reason = "the new units of " + quote(m.space) + " start silent"},
+                .trajectory = approximate("the new units of " + quote(m.space) + " learn from the first step")};
+  if (m.silence == Silence::unread) return claims;
+  if (!spec.rules.rms_only && spec.rules.copies != Copies::any) {
+    claims.function = approximate("units of " + quote(m.space) + " that are zero are felt, because " +
+                                  (spec.rules.because.empty() ? "a norm runs over them" : spec.rules.because));
+    return claims;
+  }
+  for (const auto& g : schema.grafts)
+    if (spec.rules.rms_only && !g.tensors.empty())
+      claims.function = approximate("the graft '" + g.name + "' takes the mean of all units of " + quote(m.space));
+  const bool known =
+      std::any_of(schema.epsilons.begin(), schema.epsilons.end(), [&](const Epsilon& e) { return e.space == m.space; });
+  if (claims.function.exactness == Exactness::exact && spec.rules.rms_only && !known)
+    claims.function =
+        Certificate{.exactness = Exactness::exact_if,
+                    .reason = "the epsilon of the norms over " + quote(m.space) + " becomes " +
+                              std::to_string(m.old_size) + "/" + std::to_string(m.new_size()) + " of what it was"};
   return claims;
 }
 
