@@ -33,7 +33,11 @@ enum class Copies {
   uniform,  // the same number of copies of each: a norm runs across the space
   spread,   // unit j becomes unit k*j, and what reads the units between starts at zero: a ladder of frequencies
   never,
+  channels,   // of the data: none is a copy, new ones are silent
+  positions,  // of a table: interpolated, not copied
 };
+/// Whether copies of units are a way to grow a space at all.
+constexpr bool by_copies(Copies c) { return c == Copies::any || c == Copies::uniform || c == Copies::spread; }
 
 /// What a family knows about one of its spaces beyond its size.
 struct SpaceRules {

@@ -44,10 +44,11 @@ struct SpaceSpec {
 /// Keys of config.json with their new values as JSON text.
 using ConfigPatch = std::vector<std::pair<std::string, std::string>>;
 
-/// A key of config.json whose value is a formula of sizes: a whole number, or with a divisor a ratio.
+/// A key of config.json whose value is a formula of sizes: a whole number, or with a divisor a ratio. For a key that is
+/// null the class takes `otherwise`.
 struct ConfigRule {
   std::string key;
-  Expression value, divisor = {};
+  Expression value, divisor = {}, otherwise = {};
   bool operator==(const ConfigRule&) const = default;
 };
 /// A key of config.json that lists block numbers. `with`: the blocks of `stack` that have this tensor. Otherwise entry

@@ -173,7 +173,13 @@ class FamilyReader {
     for (const auto& [key, value] : object("config").items()) {
       const std::string where = where_ + ": config: '" + key + "'";
       if (value.is_object()) {
-        known_keys(value, {"blocks", "with", "hosts", "guests", "epsilon"}, where);
+        known_keys(value, {"blocks", "with", "hosts", "guests", "epsilon", "is", "else"}, where);
+        if (value.contains("is")) {
+          family_.config.push_back(ConfigRule{.key = key,
+                                              .value = Expression::parse(string(value, "is", where), where),
+                                              .otherwise = Expression::parse(string(value, "else", where), where)});
+          continue;
+        }
         if (value.contains("epsilon")) {
           family_.epsilons.emplace_back(key, string(value, "epsilon", where));
           continue;
@@ -231,13 +237,17 @@ class FamilyReader {
       throw format_error(where + ": map '" + string(j, "map", where) + "'; expected interleaved or nothing");
     r.interleaved |= j.contains("map");
     if (j.contains("copies")) {
-      constexpr std::string_view words[] = {"any", "uniform", "spread", "never"};
+      constexpr std::string_view words[] = {"any", "uniform", "spread", "never", "channels", "positions"};
       const auto word = string(j, "copies", where);
       const auto it = std::find(std::begin(words), std::end(words), word);
       if (it == std::end(words))
-        throw format_error(where + ": copies '" + word + "' is none of any, uniform, spread, never");
+        throw format_error(where + ": copies '" + word +
+                           "' is none of any, uniform, spread, never, channels, positions");
       r.copies = Copies(it - std::begin(words));
     }
+    if (r.copies == Copies::channels) r.because = "they are channels of the data; GrowChannels adds some";
+    if (r.copies == Copies::positions)
+      r.because = "they are positions of a table; InterpolatePositions has more of them";
     r.because = string_or(j, "because", r.because, where);
     r.tied_to = string_or(j, "tied_to", r.tied_to, where);
     r.exact_if = string_or(j, "exact_if", r.exact_if, where);

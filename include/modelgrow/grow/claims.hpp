@@ -62,7 +62,7 @@ inline Claims claims_of(const SpaceMap& m, const SpaceSpec& spec, const Noise& n
     return all;
   };
   const auto beside = [&](std::int64_t j) { return m.from[std::size_t(j)] == j / times; };
-  if (spec.rules.copies == Copies::never)
+  if (!by_copies(spec.rules.copies))
     return Claims{.function = approximate(spec.rules.because), .trajectory = approximate(spec.rules.because)};
   if (spec.rules.copies == Copies::spread) {
     const std::string why = "unit j of " + quote(m.space) + " has to become unit " + std::to_string(times) +
@@ -135,8 +135,11 @@ inline Claims claims_of_silent(const SpaceMap& m, const SpaceSpec& spec, const S
     if (kept[i] != 1) bad("unit " + std::to_string(i) + " is there " + std::to_string(kept[i]) + " times; expected 1");
   Claims claims{.function = {.reason = "the new units of " + quote(m.space) + " start silent"},
                 .trajectory = approximate("the new units of " + quote(m.space) + " learn from the first step")};
-  if (m.silence == Silence::unread) return claims;
-  if (!spec.rules.rms_only && spec.rules.copies != Copies::any) {
+  if (m.silence == Silence::unread) {
+    claims.function.reason = "the new units of " + quote(m.space) + " are read by weights of zero, whatever they hold";
+    return claims;
+  }
+  if (!spec.rules.rms_only && spec.rules.copies != Copies::any && spec.rules.copies != Copies::channels) {
     claims.function = approximate("units of " + quote(m.space) + " that are zero are felt, because " +
                                   (spec.rules.because.empty() ? "a norm runs over them" : spec.rules.because));
     return claims;

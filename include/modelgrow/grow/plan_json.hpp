@@ -11,7 +11,7 @@ namespace detail {
 
 inline constexpr std::string_view init_names[] = {"zeros", "ones", "normal", "xavier_uniform"};
 inline constexpr std::string_view purpose_names[] = {"weight", "closes", "buffer", "scheduled"};
-inline constexpr std::string_view copies_names[] = {"any", "uniform", "spread", "never"};
+inline constexpr std::string_view copies_names[] = {"any", "uniform", "spread", "never", "channels", "positions"};
 inline constexpr std::string_view role_names[] = {"out", "in", "each", "fixed"};
 inline constexpr std::string_view silence_names[] = {"unwritten", "unread"};
 inline constexpr std::string_view allow_names[] = {"approximate", "conditions", "upstream"};
