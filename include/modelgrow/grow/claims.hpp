@@ -157,6 +157,35 @@ inline Claims claims_of_silent(const SpaceMap& m, const SpaceSpec& spec, const S
   return claims;
 }
 
+/// The claims about growing one space by interpolation; throws plan_error for a map that is none.
+inline Claims claims_of_blend(const SpaceMap& m, const Schema& schema, const Noise& noise) {
+  const auto bad = [&](const std::string& what) { throw plan_error("remap of space " + quote(m.space) + ": " + what); };
+  if (m.from.size() != m.blend.size() || m.from.size() != m.split.size())
+    bad("there are " + std::to_string(m.from.size()) + " units, " + std::to_string(m.split.size()) + " splits and " +
+        std::to_string(m.blend.size()) + " blends");
+  if (noise.on() || any_silent(m)) bad("interpolated units are neither noisy nor silent");
+  for (std::size_t j = 0; j < m.from.size(); ++j) {
+    double sum = 0;
+    auto units = m.blend[j];
+    units.push_back(Blend{.unit = m.from[j], .weight = 0});
+    for (const auto& p : units) {
+      if (p.unit < 0 || p.unit >= m.old_size)
+        bad("unit " + std::to_string(j) + " blends unit " + std::to_string(p.unit) + " of " +
+            std::to_string(m.old_size));
+      sum += p.weight;
+    }
+    if (!(std::abs(sum - 1) <= 1e-9) || m.split[j] != 1)
+      bad("the parts of unit " + std::to_string(j) + " add up to " + std::to_string(sum) + "; expected 1");
+  }
+  for (const auto& p : schema.parameters)
+    for (const auto& a : p.info.axes)
+      if (a.extent.mentions(m.space) && (a.role == Role::in || !(a.extent == Extent(schema.space(m.space).space))))
+        bad("axis " + to_string(a.extent) + " of " + quote(p.name) +
+            " is no row of a table, which could be interpolated");
+  const std::string why = "the positions of " + quote(m.space) + " are interpolated";
+  return Claims{.function = approximate(why), .trajectory = approximate(why)};
+}
+
 /// A parameter that only shifts its branch, so that its zero start blocks nothing.
 inline bool is_bias(const ParamSpec& p) {
   return p.name.ends_with("bias") || (p.info.axes.size() == 1 && p.info.axes[0].role == Role::out);

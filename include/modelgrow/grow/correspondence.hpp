@@ -13,15 +13,15 @@
 
 namespace modelgrow::inline v0::detail {
 
-/// The units of a space that grew, each of one ancestor: an old unit, or a silent one that was new at some step.
+/// The units of a space that grew, each of one ancestor: an old unit, or one that was silent or blended at some step.
 struct Units {
   std::vector<std::int64_t> ancestor;  // by new unit
   std::vector<std::int64_t> old;       // by ancestor: itself, or the old unit that a silent one stands beside
+  std::vector<bool> silent, blended;   // by ancestor
   std::vector<bool> unread;            // by ancestor: silent, and it is what reads it that starts at zero
   std::int64_t old_size = 0;
   std::vector<bool> part;  // by ancestor: silent, and beside a unit that has only a part of the weights of its ancestor
   double gain = 1;         // of an RMSNorm across the units, whose mean square the silent ones lower
-  bool silent(std::int64_t a) const { return a >= old_size; }
 };
 using UnitsOf = std::map<std::string, Units, std::less<>>;
 
@@ -34,15 +34,18 @@ inline UnitsOf units_of(const Plan& plan) {
         if (u.old_size == 0) {
           u.old_size = m.old_size;
           u.unread.assign(std::size_t(m.old_size), false);
-          u.part = u.unread;
+          u.part = u.silent = u.blended = u.unread;
           for (std::int64_t i = 0; i < m.old_size; ++i) u.ancestor.push_back(i), u.old.push_back(i);
         }
         std::vector<std::int64_t> next;
         for (std::size_t j = 0; j < m.from.size(); ++j) {
           const std::int64_t like = u.ancestor[std::size_t(m.from[j])];
           const bool silent = !m.silent.empty() && m.silent[j];
-          next.push_back(silent ? std::int64_t(u.old.size()) : like);
-          if (!silent) continue;
+          const bool blended = !m.blend.empty() && m.blend[j].size() != 1;
+          next.push_back(silent || blended ? std::int64_t(u.old.size()) : like);
+          if (!silent && !blended) continue;
+          u.silent.push_back(silent || u.silent[std::size_t(like)]);
+          u.blended.push_back(blended || u.blended[std::size_t(like)]);
           u.old.push_back(u.old[std::size_t(like)]);
           u.part.push_back(u.part[std::size_t(like)] || std::count(u.ancestor.begin(), u.ancestor.end(), like) > 1);
           u.unread.push_back(m.silence == Silence::unread);
@@ -58,7 +61,7 @@ struct AxisUnits {
   std::vector<std::int64_t> ancestor;  // by new index
   std::vector<std::int64_t> old;       // by ancestor: its old index
   std::vector<double> scale;           // by ancestor: of the weight; 0 where it starts at zero, NaN: not known
-  std::vector<bool> silent, part;      // by ancestor, as of Units
+  std::vector<bool> silent, part;      // by ancestor, as of Units; of a blended one nothing is known
 };
 
 /// Digit by digit, factor by factor, term by term.
@@ -102,9 +105,10 @@ inline AxisUnits axis_units(const ParamInfo& grown, const ParamInfo& old, std::s
         rest /= n;
         there += stride * (u ? u->old[std::size_t(digit)] : digit);
         if (!u) continue;
-        silent |= u->silent(digit);
+        silent |= u->silent[std::size_t(digit)];
+        if (u->blended[std::size_t(digit)]) scale = NAN;
         part |= u->part[std::size_t(digit)];
-        unread |= u->silent(digit) && u->unread[std::size_t(digit)];
+        unread |= u->unread[std::size_t(digit)];
         if (grown.silencing.gain) scale *= u->gain;
       }
       const std::int64_t here = chunk + index / per_chunk;

@@ -75,7 +75,7 @@ class FileComparison {
       if (approximate || s.rules.copies != Copies::uniform || it == units_.end()) continue;
       std::vector<std::int64_t> n(std::size_t(s.space.size), 0);
       for (auto i : it->second.ancestor)
-        if (!it->second.silent(i)) ++n[std::size_t(i)];
+        if (!it->second.silent[std::size_t(i)]) ++n[std::size_t(i)];
       if (std::ranges::min(n) != std::ranges::max(n))
         fail("units of space '" + s.space.name + "' are copied " + std::to_string(std::ranges::min(n)) + " to " +
              std::to_string(std::ranges::max(n)) + " times, although " + s.rules.because);

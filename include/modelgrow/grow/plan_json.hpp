@@ -108,6 +108,11 @@ struct VerbWriter {
     for (const auto& m : v.maps) {
       json map{{"space", m.space}, {"old_size", m.old_size}, {"from", m.from}, {"split", m.split}};
       if (!m.silent.empty()) map.update(json{{"silent", m.silent}, {"silence", silence_names[int(m.silence)]}});
+      for (const auto& unit : m.blend) {
+        auto parts = json::array();
+        for (const auto& p : unit) parts.push_back(json::array({p.unit, p.weight}));
+        map["blend"].push_back(std::move(parts));
+      }
       step["maps"].push_back(std::move(map));
     }
     step["noise"] = json{{"db", v.noise.db}, {"seed", v.noise.seed}};
@@ -151,6 +156,11 @@ inline Verb read_verb(const StepReader& r, Sizes sizes) {
                                 .old_size = m.get<std::int64_t>("old_size"),
                                 .from = m.get<std::vector<std::int64_t>>("from"),
                                 .split = m.get<std::vector<double>>("split")});
+      if (m.has("blend"))
+        for (const auto& unit : m.get<std::vector<std::vector<std::pair<std::int64_t, double>>>>("blend")) {
+          auto& parts = v.maps.back().blend.emplace_back();
+          for (const auto& [i, weight] : unit) parts.push_back(Blend{.unit = i, .weight = weight});
+        }
       if (m.has("silent")) {
         v.maps.back().silent = m.get<std::vector<bool>>("silent");
         v.maps.back().silence = m.one_of<Silence>("silence", silence_names);

@@ -117,8 +117,9 @@ MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise
         throw plan_error("one remap names space " + detail::quote(m.space) + " twice");
     if (detail::any_silent(m) != detail::any_silent(remap.maps[0]))
       throw plan_error("one remap has silent units in one space and copies in another; make it two");
-    const auto claim =
-        detail::any_silent(m) ? detail::claims_of_silent(m, spec, schema_, noise) : detail::claims_of(m, spec, noise);
+    const auto claim = !m.blend.empty()        ? detail::claims_of_blend(m, schema_, noise)
+                       : detail::any_silent(m) ? detail::claims_of_silent(m, spec, schema_, noise)
+                                               : detail::claims_of(m, spec, noise);
     claims.function = i ? combine(claims.function, claim.function) : claim.function;
     claims.trajectory = i ? combine(claims.trajectory, claim.trajectory) : claim.trajectory;
     what += (i ? ", " : " ") + m.space + " " + detail::arrow(m.old_size, m.new_size());
