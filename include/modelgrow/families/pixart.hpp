@@ -13,7 +13,7 @@ inline constexpr std::string_view pixart = R"json({
  "config": {
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "num_layers": "transformer_blocks",
   "cross_attention_dim": "hidden", "caption_channels": "text_dim",
-  "in_channels": "in_channels", "out_channels": "out_channels", "patch_size": "patch"
+  "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"}, "patch_size": "patch"
  },
  "spaces": {
   "hidden": {
@@ -23,7 +23,8 @@ inline constexpr std::string_view pixart = R"json({
   },
   "heads": {"tied_to": "hidden"},
   "third": {"copies": "uniform", "because": "three of them are added to hidden", "tied_to": "hidden", "map": "interleaved"},
-  "ffn": {}
+  "ffn": {},
+  "in_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim", "third": "hidden/3",
@@ -37,7 +38,7 @@ inline constexpr std::string_view pixart = R"json({
  },
  "text_input": {"width": "text_dim"},
  "tensors": {
-  "pos_embed.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch, fixed patch",
+  "pos_embed.proj.{weight,bias}": "out hidden, in in_channels, fixed patch, fixed patch",
   "adaln_single.emb.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed 256",
   "adaln_single.emb.timestep_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
   "adaln_single.emb.{resolution_embedder,aspect_ratio_embedder}.linear_1.{weight,bias}": "out third, fixed 256; optional sizes",

@@ -58,7 +58,8 @@ class FileComparison {
       const auto it = units_.find(s.space.name);
       if (approximate || s.rules.copies != Copies::uniform || it == units_.end()) continue;
       std::vector<std::int64_t> n(std::size_t(s.space.size), 0);
-      for (auto i : it->second) ++n[std::size_t(i)];
+      for (auto i : it->second.ancestor)
+        if (!it->second.silent[std::size_t(i)]) ++n[std::size_t(i)];
       if (std::ranges::min(n) != std::ranges::max(n))
         fail("units of space '" + s.space.name + "' are copied " + std::to_string(std::ranges::min(n)) + " to " +
              std::to_string(std::ranges::max(n)) + " times, although " + s.rules.because);
@@ -78,12 +79,17 @@ class FileComparison {
            std::string(name(old.dtype)));
     std::vector<ComparedAxis> axes;
     for (std::size_t a = 0; a < now.info.axes.size(); ++a) {
-      ComparedAxis axis{.old = old_indices(now.info.axes[a].extent, before.info.axes[a].extent, units_),
-                        .old_size = before.info.axes[a].size()};
+      ComparedAxis axis{.units = axis_units(now.info, before.info, a, units_), .old_size = before.info.axes[a].size()};
       const bool consumer = now.info.axes[a].role == Role::in;
+      for (std::size_t i = 0; i < axis.units.scale.size(); ++i) {
+        double& x = axis.units.scale[i];
+        if (of != Of::weights) x = axis.units.silent[i] && of == Of::first_moment ? 0 : x == 0 ? 1 : 1 / x;
+        if (axis.units.part[i] && consumer == (of == Of::weights) && x != 0) x = NAN;  // not told by the old one
+      }
       const bool grew = axis.size() != axis.old_size;
       axis.summed = grew && (of == Of::weights ? consumer : !consumer || spread(now.info.axes[a]));
-      if (a == 0 && rows) axis.old = {axis.old.begin() + rows->begin, axis.old.begin() + rows->end};
+      auto& index = axis.units.ancestor;
+      if (a == 0 && rows) index = {index.begin() + rows->begin, index.begin() + rows->end};
       axes.push_back(std::move(axis));
     }
     const std::int64_t skipped = rows && t.shape[0] > 0 ? rows->begin * std::int64_t(t.span().size()) / t.shape[0] : 0;
@@ -123,7 +129,7 @@ class FileComparison {
     if (!weight) fail("tensor '" + t.name + "' is filled through a weight that the old file does not have");
     if (t.shape != now.shape())
       fail("tensor '" + t.name + "' has shape " + to_string(t.shape) + "; the plan promised " + to_string(now.shape()));
-    const auto rows = old_indices(now.info.axes[0].extent, before.info.axes[0].extent, units_);
+    const auto rows = axis_units(now.info, before.info, 0, units_);
     const auto found = check_filled(t, old, *weight, fills, rows);
     if (!found.wrong.empty()) fail("tensor '" + t.name + "' " + found.wrong);
     if (!found.finite) numbers(check, t, &old);

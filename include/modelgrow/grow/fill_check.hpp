@@ -87,9 +87,9 @@ inline FilledCheck check_filled_states(const TensorView& grown, const TensorView
 }
 
 /// Compares a filled tensor with what the maps make of the old one, element by element, up to the rounding of its type.
-/// `rows`: new row -> old row.
+/// `rows` are those of the grown tensor.
 inline FilledCheck check_filled(const TensorView& grown, const TensorView& old, const TensorView& weight,
-                                const std::vector<Filled>& fills, const std::vector<std::int64_t>& rows) {
+                                const std::vector<Filled>& fills, const AxisUnits& rows) {
   const Filling::Part part = fills[0].part;
   if (part == Filling::Part::states) return check_filled_states(grown, old, weight, fills);
   const bool bias = part == Filling::Part::bias;
@@ -102,9 +102,11 @@ inline FilledCheck check_filled(const TensorView& grown, const TensorView& old, 
   for (const double x : values)
     if (std::isfinite(x)) scale = std::max(scale, std::abs(x));
   std::mutex mutex;
-  parallel_for(std::int64_t(rows.size()), 16, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(std::int64_t(rows.ancestor.size()), 16, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const auto row = std::size_t(rows[std::size_t(i)]);
+      const auto ancestor = std::size_t(rows.ancestor[std::size_t(i)]), row = std::size_t(rows.old[ancestor]);
+      const double part = rows.scale[ancestor];
+      if (std::isnan(part)) continue;  // a blend, of which nothing is known
       std::vector<double> w(width);
       with_element(weight.dtype, [&]<class T>(T) {
         for (std::size_t k = 0; k < width; ++k) {
@@ -117,7 +119,7 @@ inline FilledCheck check_filled(const TensorView& grown, const TensorView& old, 
       std::vector<double> expected = through_maps(std::move(w), fills, constant);
       if (bias) expected = {before[row] + constant};
       for (std::size_t j = 0; j < columns; ++j) {
-        const double x = values[std::size_t(i) * columns + j], e = expected[j], difference = std::abs(x - e);
+        const double x = values[std::size_t(i) * columns + j], e = part * expected[j], difference = std::abs(x - e);
         const bool finite = std::isfinite(difference);
         if (finite && difference <= rounding.unit * std::abs(e) + rounding.smallest + 1e-10 * scale) continue;
         const std::lock_guard lock(mutex);

@@ -16,8 +16,9 @@ namespace detail {
 
 inline constexpr std::string_view init_names[] = {"zeros", "ones", "normal", "xavier_uniform"};
 inline constexpr std::string_view purpose_names[] = {"weight", "closes", "buffer", "scheduled"};
-inline constexpr std::string_view copies_names[] = {"any", "uniform", "spread", "never"};
+inline constexpr std::string_view copies_names[] = {"any", "uniform", "spread", "never", "channels", "positions"};
 inline constexpr std::string_view role_names[] = {"out", "in", "each", "fixed"};
+inline constexpr std::string_view silence_names[] = {"unwritten", "unread"};
 inline constexpr std::string_view allow_names[] = {"approximate", "conditions", "upstream"};
 
 /// Reads the fields of one step; every complaint is a format_error that names the step and the field.
@@ -79,6 +80,8 @@ inline json to_json_value(const ParamSpec& p) {
   const Stream& stream = p.info.stream;
   if (!stream.branch.empty()) j["branch"] = stream.branch;
   if (stream.inner) j["inner"] = true;
+  if (p.info.silencing.gain) j["gain"] = true;
+  if (!p.info.silencing.shifts.empty()) j["shifts"] = p.info.silencing.shifts;
   for (const auto& g : stream.gates) j["gates"].push_back(json{{"chunks", g.chunks}, {"branch", g.branch}});
   return j;
 }
@@ -92,6 +95,8 @@ inline ParamSpec read_parameter(const StepReader& r, const Sizes& sizes) {
   p.info.purpose = r.one_of<Purpose>("purpose", purpose_names);
   if (r.has("branch")) p.info.stream.branch = r.get<std::string>("branch");
   if (r.has("inner")) p.info.stream.inner = r.get<bool>("inner");
+  if (r.has("gain")) p.info.silencing.gain = r.get<bool>("gain");
+  if (r.has("shifts")) p.info.silencing.shifts = r.get<std::vector<std::int64_t>>("shifts");
   if (r.has("gates"))
     r.each("gates", [&](const StepReader& g) {
       p.info.stream.gates.push_back(
@@ -105,8 +110,16 @@ struct VerbWriter {
   json& step;
   void operator()(const Remap& v) const {
     step["verb"] = "remap";
-    for (const auto& m : v.maps)
-      step["maps"].push_back(json{{"space", m.space}, {"old_size", m.old_size}, {"from", m.from}, {"split", m.split}});
+    for (const auto& m : v.maps) {
+      json map{{"space", m.space}, {"old_size", m.old_size}, {"from", m.from}, {"split", m.split}};
+      if (!m.silent.empty()) map.update(json{{"silent", m.silent}, {"silence", silence_names[int(m.silence)]}});
+      for (const auto& unit : m.blend) {
+        auto parts = json::array();
+        for (const auto& p : unit) parts.push_back(json::array({p.unit, p.weight}));
+        map["blend"].push_back(std::move(parts));
+      }
+      step["maps"].push_back(std::move(map));
+    }
     step["noise"] = json{{"db", v.noise.db}, {"seed", v.noise.seed}};
   }
   void operator()(const Insert& v) const {
@@ -123,6 +136,7 @@ struct VerbWriter {
                                     {"because", s.rules.because},
                                     {"tied_to", s.rules.tied_to},
                                     {"exact_if", s.rules.exact_if},
+                                    {"rms_only", s.rules.rms_only},
                                     {"interleaved", s.rules.interleaved}});
     for (const auto& [name, size] : v.constants) step["constants"][name] = size;
     step["seed"] = v.seed;
@@ -182,6 +196,15 @@ inline Verb read_verb(const StepReader& r, Sizes sizes, const FindMap& find) {
                                 .old_size = m.get<std::int64_t>("old_size"),
                                 .from = m.get<std::vector<std::int64_t>>("from"),
                                 .split = m.get<std::vector<double>>("split")});
+      if (m.has("blend"))
+        for (const auto& unit : m.get<std::vector<std::vector<std::pair<std::int64_t, double>>>>("blend")) {
+          auto& parts = v.maps.back().blend.emplace_back();
+          for (const auto& [i, weight] : unit) parts.push_back(Blend{.unit = i, .weight = weight});
+        }
+      if (m.has("silent")) {
+        v.maps.back().silent = m.get<std::vector<bool>>("silent");
+        v.maps.back().silence = m.one_of<Silence>("silence", silence_names);
+      }
     });
     const StepReader noise(r.get<json>("noise"), "noise");
     v.noise = Noise{.db = noise.get<double>("db"), .seed = noise.get<std::uint64_t>("seed")};
@@ -201,6 +224,7 @@ inline Verb read_verb(const StepReader& r, Sizes sizes, const FindMap& find) {
                                         .because = s.get<std::string>("because"),
                                         .tied_to = s.get<std::string>("tied_to"),
                                         .exact_if = s.get<std::string>("exact_if"),
+                                        .rms_only = s.has("rms_only") && s.get<bool>("rms_only"),
                                         .interleaved = s.get<bool>("interleaved")}});
     });
     for (const auto& x : v.spaces) sizes[x.space.name] = x.space.size;

@@ -115,14 +115,19 @@ MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise
     for (std::size_t k = 0; k < i; ++k)
       if (remap.maps[k].space == m.space)
         throw plan_error("one remap names space " + detail::quote(m.space) + " twice");
-    const auto claim = detail::claims_of(m, spec, noise);
+    if (detail::any_silent(m) != detail::any_silent(remap.maps[0]))
+      throw plan_error("one remap has silent units in one space and copies in another; make it two");
+    const auto claim = !m.blend.empty()        ? detail::claims_of_blend(m, schema_, noise)
+                       : detail::any_silent(m) ? detail::claims_of_silent(m, spec, schema_, noise)
+                                               : detail::claims_of(m, spec, noise);
     claims.function = i ? combine(claims.function, claim.function) : claim.function;
     claims.trajectory = i ? combine(claims.trajectory, claim.trajectory) : claim.trajectory;
     what += (i ? ", " : " ") + m.space + " " + detail::arrow(m.old_size, m.new_size());
-    if (!spec.rules.exact_if.empty() && !allows(Allow::What::conditions) && !approximate_allowed())
+    const std::string condition =
+        claim.function.exactness == Exactness::exact_if ? claim.function.reason : spec.rules.exact_if;
+    if (!condition.empty() && !allows(Allow::What::conditions) && !approximate_allowed())
       throw plan_error((by_.empty() ? "" : by_ + ": ") + what + " keeps the function of the model only if " +
-                       spec.rules.exact_if +
-                       "; to grow all the same, and see to that, give accept_conditions before it");
+                       condition + "; to grow all the same, and see to that, give accept_conditions before it");
     for (const auto& p : schema_.parameters)
       for (const auto& a : p.info.axes)
         if (a.role == Role::fixed && a.extent.mentions(m.space))
@@ -146,6 +151,8 @@ MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise
     }
     for (auto& s : schema_.spaces)
       if (s.space.name == m.space) s.space.size = m.new_size();
+    for (auto& e : schema_.epsilons)
+      if (e.space == m.space && detail::any_silent(m)) e.value *= double(m.old_size) / double(m.new_size());
   }
 }
 
@@ -283,6 +290,7 @@ MODELGROW_INLINE Recipe Plan::recipe(std::size_t i) const {
            .gates = o.gated ? detail::gate_rows(p) : std::vector<Rows>{},
            .fresh = o.fresh,
            .purpose = p.info.purpose,
+           .silencing = p.info.silencing,
            .touches = {}};
   if (o.filling && o.filling->part != Filling::Part::bias) {
     r.source_axes[1].extent = o.filling->map->from;

@@ -46,6 +46,7 @@ struct Recipe {
   std::vector<Rows> gates = {};  // rows that are zero, of weights
   bool fresh = false;            // gradients and moments start at zero, its step counter too
   Purpose purpose = Purpose::weight;
+  Silencing silencing = {};
   std::vector<Touch> touches;
 
   /// Whether the tensor is zero, whatever its source holds.

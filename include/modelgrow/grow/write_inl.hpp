@@ -18,7 +18,8 @@ namespace modelgrow::inline v0 {
 
 namespace detail {
 
-/// Replaces and adds keys of a JSON object; all others stay, in their order. Throws format_error.
+/// Replaces and adds keys of a JSON object, or entries of its lists ("input_size.0"); all others stay, in their order.
+/// Throws format_error.
 MODELGROW_INLINE std::string patched_config(const std::string& text, const ConfigPatch& patch,
                                             const std::string& where) {
   auto config = parse_json(text, where);
@@ -26,8 +27,13 @@ MODELGROW_INLINE std::string patched_config(const std::string& text, const Confi
   bool changed = false;
   for (const auto& [key, value] : patch) {
     auto parsed = parse_json(value, "configuration key '" + key + "'");
-    if (config.contains(key) && config[key] == parsed) continue;
-    config[key] = std::move(parsed);
+    const auto dot = key.rfind('.');
+    const std::string list = key.substr(0, dot), entry = dot == key.npos ? "" : key.substr(dot + 1);
+    const bool in_list = !entry.empty() && all_digits(entry) && config.contains(list) && config[list].is_array() &&
+                         std::stoull(entry) < config[list].size();
+    auto& at = in_list ? config[list][std::stoull(entry)] : config[key];
+    if (at == parsed) continue;
+    at = std::move(parsed);
     changed = true;
   }
   return changed ? config.dump(2) + "\n" : text;
