@@ -47,7 +47,7 @@ std::string table() {
                 claim_of(s, InsertBlocks{.stack = name, .every = stack.rules.period});
     }
     for (const auto& space : s.spaces)
-      if (space.rules.copies != Copies::channels && space.rules.copies != Copies::positions)
+      if (by_copies(space.rules.copies) || space.rules.copies == Copies::never)
         wider += (wider.empty() ? "" : "<br>") + ("`" + space.space.name + "` ") +
                  claim_of(s, Net2Wider{.space = space.space.name, .times = 2});
     const std::string row = "| " + deeper + " | " + wider + " |\n";

@@ -35,6 +35,7 @@ enum class Copies {
   never,
   channels,   // of the data: none is a copy, new ones are silent
   positions,  // of a table: interpolated, not copied
+  in_heads,   // channels of a head: the softmax is scaled by their number, so only GrowHeadDim adds some
 };
 /// Whether copies of units are a way to grow a space at all.
 constexpr bool by_copies(Copies c) { return c == Copies::any || c == Copies::uniform || c == Copies::spread; }

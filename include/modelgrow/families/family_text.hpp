@@ -240,17 +240,18 @@ class FamilyReader {
       throw format_error(where + ": map '" + string(j, "map", where) + "'; expected interleaved or nothing");
     r.interleaved |= j.contains("map");
     if (j.contains("copies")) {
-      constexpr std::string_view words[] = {"any", "uniform", "spread", "never", "channels", "positions"};
+      constexpr std::string_view words[] = {"any", "uniform", "spread", "never", "channels", "positions", "in_heads"};
       const auto word = string(j, "copies", where);
       const auto it = std::find(std::begin(words), std::end(words), word);
       if (it == std::end(words))
         throw format_error(where + ": copies '" + word +
-                           "' is none of any, uniform, spread, never, channels, positions");
+                           "' is none of any, uniform, spread, never, channels, positions, in_heads");
       r.copies = Copies(it - std::begin(words));
     }
     if (r.copies == Copies::channels) r.because = "they are channels of the data; GrowChannels adds some";
     if (r.copies == Copies::positions)
       r.because = "they are positions of a table; InterpolatePositions has more of them";
+    if (r.copies == Copies::in_heads) r.because = "the softmax is scaled by their number; GrowHeadDim adds some";
     r.because = string_or(j, "because", r.because, where);
     r.tied_to = string_or(j, "tied_to", r.tied_to, where);
     r.exact_if = string_or(j, "exact_if", r.exact_if, where);

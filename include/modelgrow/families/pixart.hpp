@@ -24,6 +24,7 @@ inline constexpr std::string_view pixart = R"json({
   "heads": {"tied_to": "hidden"},
   "third": {"copies": "uniform", "because": "three of them are added to hidden", "tied_to": "hidden", "map": "interleaved"},
   "ffn": {},
+  "head_dim": {"copies": "in_heads"},
   "in_channels": {"copies": "channels"}
  },
  "stock": {
@@ -47,7 +48,8 @@ inline constexpr std::string_view pixart = R"json({
   "caption_projection.linear_1.{weight,bias}": "out hidden, fixed text_dim",
   "caption_projection.linear_2.{weight,bias}": "out hidden, in hidden",
   "transformer_blocks.{}.scale_shift_table": "fixed 6, each hidden",
-  "transformer_blocks.{}.{attn1,attn2}.{to_q,to_k,to_v}.{weight,bias}": "out heads*head_dim, in hidden",
+  "transformer_blocks.{}.{attn1,attn2}.to_q.{weight,bias}": "out heads*head_dim, in hidden; query",
+  "transformer_blocks.{}.{attn1,attn2}.{to_k,to_v}.{weight,bias}": "out heads*head_dim, in hidden",
   "transformer_blocks.{}.{attn1,attn2}.to_out.0.{weight,bias}": "out hidden, in heads*head_dim; closes",
   "transformer_blocks.{}.ff.net.0.proj.{weight,bias}": "out ffn, in hidden",
   "transformer_blocks.{}.ff.net.2.{weight,bias}": "out hidden, in ffn; closes",

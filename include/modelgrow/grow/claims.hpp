@@ -139,13 +139,14 @@ inline Claims claims_of_silent(const SpaceMap& m, const SpaceSpec& spec, const S
     claims.function.reason = "the new units of " + quote(m.space) + " are read by weights of zero, whatever they hold";
     return claims;
   }
-  if (!spec.rules.rms_only && spec.rules.copies != Copies::any && spec.rules.copies != Copies::channels) {
+  if (!spec.rules.rms_only && spec.rules.copies != Copies::any && spec.rules.copies != Copies::channels &&
+      !(spec.rules.copies == Copies::in_heads && m.silence == Silence::in_heads)) {
     claims.function = approximate("units of " + quote(m.space) + " that are zero are felt, because " +
                                   (spec.rules.because.empty() ? "a norm runs over them" : spec.rules.because));
     return claims;
   }
   for (const auto& g : schema.grafts)
-    if (spec.rules.rms_only && !g.tensors.empty())
+    if (spec.rules.rms_only && m.silence == Silence::unwritten && !g.tensors.empty())
       claims.function = approximate("the graft '" + g.name + "' takes the mean of all units of " + quote(m.space));
   const bool known =
       std::any_of(schema.epsilons.begin(), schema.epsilons.end(), [&](const Epsilon& e) { return e.space == m.space; });

@@ -22,6 +22,7 @@ struct Units {
   std::int64_t old_size = 0;
   std::vector<bool> part;  // by ancestor: silent, and beside a unit that has only a part of the weights of its ancestor
   double gain = 1;         // of an RMSNorm across the units, whose mean square the silent ones lower
+  double query = 1;        // of queries, where the units are inside of heads
 };
 using UnitsOf = std::map<std::string, Units, std::less<>>;
 
@@ -50,7 +51,11 @@ inline UnitsOf units_of(const Plan& plan) {
           u.part.push_back(u.part[std::size_t(like)] || std::count(u.ancestor.begin(), u.ancestor.end(), like) > 1);
           u.unread.push_back(m.silence == Silence::unread);
         }
-        if (!m.silent.empty()) u.gain *= std::sqrt(double(m.old_size) / double(m.from.size()));
+        if (!m.silent.empty()) {
+          const double eta = std::sqrt(double(m.old_size) / double(m.from.size()));
+          u.gain *= eta;
+          if (m.silence == Silence::in_heads) u.query *= 1 / eta;
+        }
         u.ancestor = std::move(next);
       }
   return units;
@@ -97,8 +102,13 @@ inline AxisUnits axis_units(const ParamInfo& grown, const ParamInfo& old, std::s
     }
     for (std::int64_t index = 0; index < ancestors; ++index) {
       std::int64_t rest = index, stride = 1, there = base;
-      bool silent = false, unread = false, part = false;
+      bool silent = false, unread = false, part = false, in_heads = false;
       double scale = 1;
+      const std::int64_t here = chunk + index / per_chunk;
+      const auto among = [&](const std::vector<std::int64_t>& chunks) {
+        return chunks.empty() || std::find(chunks.begin(), chunks.end(), here) != chunks.end();
+      };
+      const bool query = grown.silencing.query && a == 0 && role != Role::in && among(grown.silencing.queries);
       for (std::size_t f = now.size(); f-- > 0; stride *= before[f].size) {
         const auto* u = unit(now[f]);
         const std::int64_t n = u ? std::int64_t(u->old.size()) : now[f].size, digit = rest % n;
@@ -109,11 +119,16 @@ inline AxisUnits axis_units(const ParamInfo& grown, const ParamInfo& old, std::s
         if (u->blended[std::size_t(digit)]) scale = NAN;
         part |= u->part[std::size_t(digit)];
         unread |= u->unread[std::size_t(digit)];
-        if (grown.silencing.gain) scale *= u->gain;
+        in_heads |= u->query != 1;
+        if (query && u->query != 1)
+          scale *= grown.silencing.gain ? 1 : u->query;
+        else if (grown.silencing.gain)
+          scale *= u->gain;
       }
-      const std::int64_t here = chunk + index / per_chunk;
-      const bool added = a > 0 || shifts.empty() || std::find(shifts.begin(), shifts.end(), here) != shifts.end();
-      if (silent && !grown.silencing.gain && (unread ? role == Role::in : role != Role::in && added)) scale = 0;
+      const bool added = a > 0 || among(shifts);
+      if (silent && !grown.silencing.gain && !(query && in_heads) &&
+          (unread ? role == Role::in : role != Role::in && added))
+        scale = 0;
       all.old.push_back(there);
       all.scale.push_back(scale);
       all.silent.push_back(silent);

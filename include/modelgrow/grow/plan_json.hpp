@@ -16,9 +16,10 @@ namespace detail {
 
 inline constexpr std::string_view init_names[] = {"zeros", "ones", "normal", "xavier_uniform"};
 inline constexpr std::string_view purpose_names[] = {"weight", "closes", "buffer", "scheduled"};
-inline constexpr std::string_view copies_names[] = {"any", "uniform", "spread", "never", "channels", "positions"};
+inline constexpr std::string_view copies_names[] = {"any",      "uniform",   "spread",  "never",
+                                                    "channels", "positions", "in_heads"};
 inline constexpr std::string_view role_names[] = {"out", "in", "each", "fixed"};
-inline constexpr std::string_view silence_names[] = {"unwritten", "unread"};
+inline constexpr std::string_view silence_names[] = {"unwritten", "unread", "in_heads"};
 inline constexpr std::string_view allow_names[] = {"approximate", "conditions", "upstream"};
 
 /// Reads the fields of one step; every complaint is a format_error that names the step and the field.
@@ -81,6 +82,7 @@ inline json to_json_value(const ParamSpec& p) {
   if (!stream.branch.empty()) j["branch"] = stream.branch;
   if (stream.inner) j["inner"] = true;
   if (p.info.silencing.gain) j["gain"] = true;
+  if (p.info.silencing.query) j["query"] = p.info.silencing.queries;
   if (!p.info.silencing.shifts.empty()) j["shifts"] = p.info.silencing.shifts;
   for (const auto& g : stream.gates) j["gates"].push_back(json{{"chunks", g.chunks}, {"branch", g.branch}});
   return j;
@@ -96,6 +98,10 @@ inline ParamSpec read_parameter(const StepReader& r, const Sizes& sizes) {
   if (r.has("branch")) p.info.stream.branch = r.get<std::string>("branch");
   if (r.has("inner")) p.info.stream.inner = r.get<bool>("inner");
   if (r.has("gain")) p.info.silencing.gain = r.get<bool>("gain");
+  if (r.has("query")) {
+    p.info.silencing.query = true;
+    p.info.silencing.queries = r.get<std::vector<std::int64_t>>("query");
+  }
   if (r.has("shifts")) p.info.silencing.shifts = r.get<std::vector<std::int64_t>>("shifts");
   if (r.has("gates"))
     r.each("gates", [&](const StepReader& g) {

@@ -28,17 +28,21 @@ struct SilentScale {
 
 /// An RMSNorm across n units of which zeros make n' divides by sqrt(n/n') less: its gain makes up for it. Zeros are
 /// writers, or readers where the data are what writes; of a modulation only what it adds behind a norm, since a zero
-/// gate before a zero writer would never get a gradient.
+/// gate before a zero writer would never get a gradient. Inside of heads, n' channels make the softmax divide by
+/// sqrt(n'/n) more, for which queries make up, where they are scaled last.
 inline SilentScale silent_scale(const Silencing& marks, Role role, bool first_axis, std::int64_t chunk,
                                 const SpaceMap& m) {
-  if (marks.gain) {
-    const double eta = std::sqrt(double(m.old_size) / double(m.new_size()));
-    return {.old = eta, .silent = eta};
-  }
+  const double eta = std::sqrt(double(m.old_size) / double(m.new_size()));
+  const auto among = [&](const std::vector<std::int64_t>& chunks) {
+    return std::find(chunks.begin(), chunks.end(), chunk) != chunks.end();
+  };
+  const bool query = m.silence == Silence::in_heads && marks.query && role != Role::in && first_axis &&
+                     (marks.queries.empty() || among(marks.queries));
+  if (marks.gain && query) return {};
+  if (marks.gain) return {.old = eta, .silent = eta};
+  if (query) return {.old = 1 / eta, .silent = 1 / eta};
   if (m.silence == Silence::unread) return {.silent = role == Role::in ? 0.0 : 1.0};
-  const bool spared =
-      role == Role::in || (first_axis && !marks.shifts.empty() &&
-                           std::find(marks.shifts.begin(), marks.shifts.end(), chunk) == marks.shifts.end());
+  const bool spared = role == Role::in || (first_axis && !marks.shifts.empty() && !among(marks.shifts));
   return {.silent = spared ? 1.0 : 0.0};
 }
 
