@@ -113,7 +113,8 @@ TEST_CASE("Tiny models of every family grow on disk, in float and bf16", "[famil
         if (space.rules.copies == Copies::channels)
           law(GrowChannels{.space = space.space.name, .to = space.space.size + 3},
               Net2Wider{.space = "ffn", .to = 2 * s.space("ffn").space.size});
-        if (space.rules.copies == Copies::in_heads) law(GrowHeadDim{.to = space.space.size + 5});
+        if (space.rules.copies == Copies::in_heads)
+          for (const std::int64_t to : {space.space.size + 5, 2 * space.space.size}) law(GrowHeadDim{.to = to});
         if (space.rules.copies == Copies::positions)
           law(allow_approximate, InterpolatePositions{.space = space.space.name, .to = space.space.size + 3});
       }

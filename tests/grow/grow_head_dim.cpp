@@ -52,6 +52,88 @@ double change_of_plain(const Plan& p) {
   return tiny::distance(tiny::forward({.text = 3}, w), tiny::forward(tiny::config_of(p.schema()), grown(p, w)));
 }
 
+/// One attention as Wan's: norms of queries and keys across all heads, positions along three axes that turn pairs of
+/// channels, 2 * (n / 6) of n channels each for the second and third.
+struct Turned {
+  static constexpr std::size_t heads = 2, width = 5, tokens = 4;
+  Rotary::Pairs pairs = Rotary::Pairs::neighbours;
+  double eps = 1e-3;
+
+  Schema schema(std::int64_t channels) const {
+    const Space head{.name = "heads", .size = heads}, inside{.name = "head_dim", .size = channels};
+    Schema s;
+    s.family = "turned";
+    const auto put = [&](std::string name, Axes axes, const Silencing& marks = {}) {
+      s.parameters.push_back(ParamSpec{
+          .name = std::move(name), .dtype = DType::f64, .info = {.axes = std::move(axes), .silencing = marks}});
+    };
+    const Extent inner = Extent(head) * inside;
+    for (const char* name : {"q", "k", "v"}) {
+      put(name + std::string(".weight"), {out(inner), in(std::int64_t(width))});
+      put(name + std::string(".bias"), {each(inner)});
+    }
+    put("norm_q", {each(inner)}, {.gain = true, .query = true});
+    put("norm_k", {each(inner)}, {.gain = true});
+    put("out.weight", {out(std::int64_t(width)), in(inner)});
+    s.spaces = {
+        SpaceSpec{.space = head},
+        SpaceSpec{.space = inside,
+                  .rules = {.copies = Copies::in_heads,
+                            .rotary = {.pairs = pairs, .sections = {"head_dim - 4*(head_dim/6)", "2*(head_dim/6)"}},
+                            .rms_only = true}}};
+    return s;
+  }
+  void turn(double* x, std::size_t n, std::size_t token) const {
+    const std::size_t side = 2 * (n / 6), sections[] = {n - 2 * side, side, side};
+    std::size_t pair = 0;
+    for (std::size_t axis = 0; axis < 3; ++axis)
+      for (std::size_t i = 0; i < sections[axis] / 2; ++i, ++pair) {
+        const double angle =
+            double(token * (axis + 1) % 3 + 1) * std::pow(100.0, -2.0 * double(i) / double(sections[axis]));
+        double& a = x[pairs == Rotary::Pairs::neighbours ? 2 * pair : pair];
+        double& b = x[pairs == Rotary::Pairs::neighbours ? 2 * pair + 1 : pair + n / 2];
+        const double old = a;
+        a = old * std::cos(angle) - b * std::sin(angle);
+        b = b * std::cos(angle) + old * std::sin(angle);
+      }
+  }
+  std::vector<double> forward(const State<double>& w) const {
+    const std::size_t inner = w.at("norm_q").size(), n = inner / heads;
+    std::vector<std::vector<double>> q, k, v;
+    for (std::size_t t = 0; t < tokens; ++t)
+      for (auto [rows, name] : {std::pair{&q, "q"}, {&k, "k"}, {&v, "v"}}) {
+        auto& y = rows->emplace_back(w.at(name + std::string(".bias")));
+        for (std::size_t i = 0; i < inner; ++i)
+          for (std::size_t j = 0; j < width; ++j)
+            y[i] += w.at(name + std::string(".weight"))[i * width + j] * std::sin(double(1 + t + 3 * j));
+        if (rows == &v) continue;
+        double square = eps;
+        for (double x : y) square += x * x / double(inner);
+        for (std::size_t i = 0; i < inner; ++i) y[i] *= w.at(std::string("norm_") + name)[i] / std::sqrt(square);
+        for (std::size_t h = 0; h < heads; ++h) turn(y.data() + h * n, n, t);
+      }
+    std::vector<double> all;
+    for (std::size_t t = 0; t < tokens; ++t) {
+      std::vector<double> mixed(inner, 0.0), y(width, 0.0);
+      for (std::size_t h = 0; h < inner; h += n) {
+        std::vector<double> e;
+        double total = 0;
+        for (const auto& key : k) {
+          double dot = 0;
+          for (std::size_t c = h; c < h + n; ++c) dot += q[t][c] * key[c];
+          total += e.emplace_back(std::exp(dot / std::sqrt(double(n))));
+        }
+        for (std::size_t s = 0; s < tokens; ++s)
+          for (std::size_t c = h; c < h + n; ++c) mixed[c] += e[s] / total * v[s][c];
+      }
+      for (std::size_t i = 0; i < width; ++i)
+        for (std::size_t c = 0; c < inner; ++c) y[i] += w.at("out.weight")[i * inner + c] * mixed[c];
+      all.insert(all.end(), y.begin(), y.end());
+    }
+    return all;
+  }
+};
+
 }  // namespace
 
 TEST_CASE("MiniMax-H3 computes the same with wider heads", "[grow_head_dim]") {
@@ -104,6 +186,36 @@ TEST_CASE("Without norms of queries any width of a head is exact, fused or not",
   }
   CHECK(weight == 0);
   CHECK(gradient > 0);
+}
+
+TEST_CASE("Where positions turn channels, old ones go to their frequencies", "[grow_head_dim]") {
+  for (const auto pairs : {Rotary::Pairs::neighbours, Rotary::Pairs::halves})
+    for (const std::int64_t n : {12, 14, 18})
+      for (const std::int64_t times : {2, 3}) {
+        INFO(n << " x " << times);
+        const Turned small{.pairs = pairs};
+        const Schema s = small.schema(n);
+        const auto w = tiny::random_state(s);
+        const auto changed = [&](const Plan& p, double eps) {
+          return tiny::distance(small.forward(w), Turned{.pairs = pairs, .eps = eps}.forward(grown(p, w)));
+        };
+        const auto growth = [&] { return plan(s, accept_conditions, GrowHeadDim{.to = times * n}); };
+        if (n == 14 && times == 3) {  // 6 + 4 + 4 to 14 + 14 + 14
+          CHECK(says(message_of<plan_error>(growth), "14 -> 42", "the section 'head_dim - 4*(head_dim/6)'", "6 -> 14"));
+          continue;
+        }
+        const Plan p = growth();
+        CHECK(p.certificate().exactness == Exactness::exact_if);
+        CHECK(changed(p, small.eps / double(times)) <= 1e-12);
+        CHECK(changed(p, small.eps) > 1e-6);
+        CHECK(residual(p, w) == 0);
+        Schema still = s;
+        for (auto& x : still.spaces) x.rules.rotary = {};
+        CHECK(changed(plan(still, accept_conditions, GrowHeadDim{.to = times * n}), small.eps / double(times)) > 1e-3);
+      }
+  const Schema s = Turned{}.schema(12);
+  CHECK(says(message_of<plan_error>([&] { plan(s, accept_conditions, GrowHeadDim{.to = 18}); }), "12 -> 18",
+             "no multiple of 12, the nearest being 24"));
 }
 
 TEST_CASE("Heads that cannot grow inside are refused", "[grow_head_dim]") {

@@ -40,12 +40,21 @@ enum class Copies {
 /// Whether copies of units are a way to grow a space at all.
 constexpr bool by_copies(Copies c) { return c == Copies::any || c == Copies::uniform || c == Copies::spread; }
 
+/// How positions turn the channels of a head: neighbours in pairs, or the first half with the second; and which parts
+/// of it, as formulas of its size, have frequencies of their own.
+struct Rotary {
+  enum class Pairs { none, neighbours, halves } pairs = Pairs::none;
+  std::vector<std::string> sections = {};
+  bool operator==(const Rotary&) const = default;
+};
+
 /// What a family knows about one of its spaces beyond its size.
 struct SpaceRules {
   Copies copies = Copies::any;
   std::string because = {};   // the layer that asks for uniform copies, or why none are possible, for error messages
   std::string tied_to = {};   // a space that must grow by the same factor (config cannot express anything else)
   std::string exact_if = {};  // what must hold for growth of this space to be exact, when that is not in the weights
+  Rotary rotary = {};         // of channels of a head whose frequencies follow from their number
   bool rms_only = false;      // all norms across it are RMSNorms (none takes a mean) whose gains say that they are
   bool interleaved = false;   // copies stand beside their unit: vectors of this space are laid end to end
   bool operator==(const SpaceRules&) const = default;

@@ -191,9 +191,14 @@ class SchemaBuilder {
     if (form_[i] >= 0) return;
     for (const auto& axis : forms[0])
       for (const auto& name : axis.extent.names())
-        if (spaces_.contains(name) && !sizes_.contains(name))
+        if (spaces_.contains(name) && !sizes_.contains(name) && !of_data(name))
           throw format_error(where_ + ": the file of tensor '" + fit_.found[i].file->name +
                              "' is missing, and nothing else shows the size of '" + name + "'; fetch it");
+  }
+  /// Whether a space numbers channels of the data, which no other tensor than the one that holds them need show.
+  bool of_data(const std::string& name) const {
+    return std::any_of(text_.spaces.begin(), text_.spaces.end(),
+                       [&](const auto& s) { return s.name == name && s.rules.copies == Copies::channels; });
   }
   std::string source_of(const std::string& name) const {
     for (const auto& rule : text_.config)

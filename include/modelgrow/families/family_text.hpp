@@ -232,7 +232,17 @@ class FamilyReader {
     return n;
   }
   static SpaceRules rules(const json& j, SpaceRules r, const std::string& where) {
-    known_keys(j, {"copies", "because", "tied_to", "exact_if", "map", "norms", "when"}, where);
+    known_keys(j, {"copies", "because", "tied_to", "exact_if", "map", "norms", "rotary", "sections", "when"}, where);
+    if (j.contains("rotary")) {
+      const auto word = string(j, "rotary", where);
+      if (word != "neighbours" && word != "halves")
+        throw format_error(where + ": rotary '" + word + "' is none of neighbours, halves");
+      r.rotary.pairs = word == "halves" ? Rotary::Pairs::halves : Rotary::Pairs::neighbours;
+      if (j.contains("sections"))
+        for (const auto& s : j["sections"])
+          r.rotary.sections.push_back(
+              Expression::parse(s.is_string() ? s.get<std::string>() : text_of(s), where).text());
+    }
     if (j.contains("norms") && string(j, "norms", where) != "rms")
       throw format_error(where + ": norms '" + string(j, "norms", where) + "'; expected rms or nothing");
     r.rms_only |= j.contains("norms");

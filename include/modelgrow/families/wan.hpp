@@ -21,6 +21,10 @@ inline constexpr std::string_view wan = R"json({
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"copies": "uniform", "because": "the norms of queries and keys run over all heads", "tied_to": "hidden"},
   "ffn": {},
+  "head_dim": {
+   "copies": "in_heads", "norms": "rms", "rotary": "neighbours",
+   "sections": ["head_dim - 4*(head_dim/6)", "2*(head_dim/6)"]
+  },
   "in_channels": {"copies": "channels"},
   "out_channels": {"copies": "channels"}
  },
@@ -65,10 +69,11 @@ inline constexpr std::string_view wan = R"json({
   "fps_projection.net.2.{weight,bias}": "out 6*hidden, in hidden; optional fps",
   "blocks.{}.scale_shift_table": "fixed 1, fixed 6, each hidden",
   "blocks.{}.{attn1,attn2}.{to_q,to_k,to_v}.{weight,bias}": "out heads*head_dim, in hidden",
-  "blocks.{}.{attn1,attn2}.{norm_q,norm_k}.weight": "each heads*head_dim",
+  "blocks.{}.{attn1,attn2}.norm_q.weight": "each heads*head_dim; gain, query",
+  "blocks.{}.{attn1,attn2}.norm_k.weight": "each heads*head_dim; gain",
   "blocks.{}.{attn1,attn2}.to_out.0.{weight,bias}": "out hidden, in heads*head_dim; closes",
   "blocks.{}.attn2.{add_k_proj,add_v_proj}.{weight,bias}": "out heads*head_dim, in hidden; optional image",
-  "blocks.{}.attn2.norm_added_k.weight": "each heads*head_dim; optional image",
+  "blocks.{}.attn2.norm_added_k.weight": "each heads*head_dim; gain, optional image",
   "blocks.{}.norm2.{weight,bias}": "each hidden",
   "blocks.{}.ffn.net.0.proj.{weight,bias}": "out ffn, in hidden",
   "blocks.{}.ffn.net.2.{weight,bias}": "out hidden, in ffn; closes",
