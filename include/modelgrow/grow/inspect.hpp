@@ -36,10 +36,11 @@ struct Inspection {
 
 namespace detail {
 
-inline Possibility tried(const Schema& schema, OperatorCall call) {
+inline Possibility tried(const Schema& schema, OperatorCall call, bool approximate = false) {
   Possibility p{.call = std::move(call), .why = {}};
   try {
     Plan grown = plan(schema, accept_conditions);
+    if (approximate) grown.apply(allow_approximate);
     p.call.apply(grown);
     p.certificate = grown.certificate();
     p.why = grown.upstream_cannot();
@@ -60,8 +61,8 @@ inline OperatorCall example_of(const OperatorKind& graft) {
 
 }  // namespace detail
 
-/// Counts the elements of every stack and space, and tries a block more of each stack, twice each space, and the grafts
-/// (as known_grafts() of grafts/all.hpp).
+/// Counts the elements of every stack and space, and tries a block more of each stack, twice each space, the operators
+/// for channels, heads and positions, and the grafts (as known_grafts() of grafts/known.hpp).
 inline Inspection inspect(const Schema& schema, std::span<const OperatorKind> grafts = {}) {
   Inspection in{.family = schema.family,
                 .elements = schema.trained_elements(),
@@ -92,6 +93,14 @@ inline Inspection inspect(const Schema& schema, std::span<const OperatorKind> gr
   }
   for (const auto& s : schema.spaces)
     in.possible.push_back(detail::tried(schema, OperatorCall(Net2Wider{.space = s.space.name, .times = 2})));
+  for (const auto& [size, n] : schema.sizes()) {
+    if (size == "hidden") in.possible.push_back(detail::tried(schema, OperatorCall(ZeroChannels{.to = n + n / 4})));
+    if (size == "head_dim") in.possible.push_back(detail::tried(schema, OperatorCall(GrowHeadDim{.to = 2 * n})));
+    if (size == "in_channels")
+      in.possible.push_back(detail::tried(schema, OperatorCall(GrowChannels{.space = size, .to = 2 * n})));
+    if (size == "frames")
+      in.possible.push_back(detail::tried(schema, OperatorCall(InterpolatePositions{.to = 2 * n}), true));
+  }
   for (const auto& p : schema.ports)
     in.ports.push_back(p.name + (p.stack.empty() ? "" : ", in every block of " + p.stack));
   for (const auto& kind : grafts) in.possible.push_back(detail::tried(schema, detail::example_of(kind)));
