@@ -122,14 +122,14 @@ int run(const Settings& s) {
   const TextMap& map = found.map;
   std::cout << "R^2 " << map.r2_fitted << " on " << map.fitted << " pairs of tokens, " << held_out(map) << std::endl;
 
-  const mg::Plan plan = swap_plan(s.base, llm.states, s.seed);
+  const mg::Plan plan = swap_plan(s.base, llm.states, map.map, s.seed);
   found.certificate = mg::to_string(plan.certificate());
   std::cout << "\nThe plan (dry run)\n" << plan << std::endl;
   std::vector<Contestant> all{{.name = "before", .folder = s.base},
                               {.name = "aligned", .folder = s.out / "aligned"},
                               {.name = "not aligned", .folder = s.out / "unaligned"}};
-  write_swapped(plan, s.base, all[1].folder, &map.map);
-  write_swapped(plan, s.base, all[2].folder, nullptr);
+  write_pipeline(plan, s.base, all[1].folder);
+  write_pipeline(swap_plan(s.base, llm.states, {}, s.seed), s.base, all[2].folder);
 
   FlowTask task(data, std::uint64_t(s.training.batch), s.seed);
   task.first_text = text_source(llm.states);

@@ -7,7 +7,6 @@
 
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/expand.hpp>
-#include <modelgrow/text/align_text.hpp>
 #include <modelgrow/text/aligned_pairs.hpp>
 #include <modelgrow/text/byte_states.hpp>
 
@@ -40,22 +39,18 @@ TextMap fit_text_map(Model& model, const LanguageModel& llm, const ClipData& dat
   const auto judge = moments(model, llm, std::vector(fresh.begin(), fresh.end()));
   TextMap found{.map = fit.ridge(lambda), .fitted = fit.count(), .held_out = judge.count()};
   found.r2_fitted = fit.r_squared(found.map);
-  if (judge.count() > 0) found.r2_held_out = judge.r_squared(found.map);
+  if (judge.count() > 0) found.map.r_squared = found.r2_held_out = judge.r_squared(found.map);
   return found;
 }
 
-mg::Plan swap_plan(const std::filesystem::path& base, const mg::EmbeddingCache& states, std::uint64_t seed) {
+mg::Plan swap_plan(const std::filesystem::path& base, const mg::EmbeddingCache& states,
+                   std::optional<mg::AffineMap> map, std::uint64_t seed) {
   return mg::plan(mg::Checkpoint::open(base / "transformer"), mg::allow_approximate,
                   mg::SwapTextEncoder{.width = states.width(),
                                       .max_length = states.manifest().max_length,
                                       .prompt = mg::to_json(states.manifest()),
-                                      .seed = seed});
-}
-
-void write_swapped(const mg::Plan& plan, const std::filesystem::path& base, const std::filesystem::path& to,
-                   const mg::AffineMap* map) {
-  write_pipeline(plan, base, to);
-  if (map) mg::align_text(to / "transformer", mg::Checkpoint::open(base / "transformer"), *map);
+                                      .seed = seed,
+                                      .align = std::move(map)});
 }
 
 mg::OutputChange output_change(const FlowTask& task, Model& before, Model& after) {

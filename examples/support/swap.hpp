@@ -29,10 +29,9 @@ struct LanguageModel {
 /// Fits the map on captions and keywords of the training clips, and measures it on those of the others, if any differ.
 TextMap fit_text_map(Model& model, const LanguageModel& llm, const ClipData& data, double lambda);
 
-/// The growth, and its pipeline folder; with a map the new projector is aligned by it, else it is random.
-mg::Plan swap_plan(const std::filesystem::path& base, const mg::EmbeddingCache& states, std::uint64_t seed);
-void write_swapped(const mg::Plan& plan, const std::filesystem::path& base, const std::filesystem::path& to,
-                   const mg::AffineMap* map);
+/// The growth; with a map the old projector reads through it, else a random one does.
+mg::Plan swap_plan(const std::filesystem::path& base, const mg::EmbeddingCache& states,
+                   std::optional<mg::AffineMap> map, std::uint64_t seed);
 
 /// What the predictions of `after` have to do with those of `before` on the validation clips, at fixed noise.
 mg::OutputChange output_change(const FlowTask& task, Model& before, Model& after);

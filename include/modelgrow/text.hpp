@@ -3,7 +3,6 @@
 #pragma once
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/models/prompt_encoder.hpp>
-#include <modelgrow/text/align_text.hpp>
 #include <modelgrow/text/aligned_pairs.hpp>
 #include <modelgrow/text/bpe_gguf.hpp>
 #include <modelgrow/text/bpe_json.hpp>

@@ -7,8 +7,12 @@
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/families/family_text.hpp>
+#include <modelgrow/grow/operators/grow_channels.hpp>
+#include <modelgrow/grow/operators/grow_head_dim.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
+#include <modelgrow/grow/operators/interpolate_positions.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/operators/zero_channels.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/write.hpp>
 
@@ -66,6 +70,12 @@ TEST_CASE("Grown names and config.json of every release read back as promised", 
     for (const auto& group : stacks_of(s)) law(InsertBlocks{.stack = group, .every = 1}, "every block of " + group);
     for (const auto& space : s.spaces)
       law(Net2Wider{.space = space.space.name, .to = 2 * space.space.size}, space.space.name + " x 2");
+    law(ZeroChannels{.to = s.space("hidden").space.size + 2}, "two channels of zeros");
+    for (const auto& space : s.spaces) {
+      if (space.rules.copies == Copies::channels)
+        law(GrowChannels{.space = space.space.name, .to = space.space.size + 20}, "20 more of " + space.space.name);
+      if (space.rules.copies == Copies::in_heads) law(GrowHeadDim{.to = space.space.size + 8}, "wider heads");
+    }
     CHECK(grown > 0);
   }
 }
@@ -98,6 +108,15 @@ TEST_CASE("Tiny models of every family grow on disk, in float and bf16", "[famil
       };
       for (const auto& group : stacks_of(s)) law(InsertBlocks{.stack = group, .count = 2});
       for (const auto& space : s.spaces) law(Net2Wider{.space = space.space.name, .to = 2 * space.space.size});
+      law(ZeroChannels{.to = s.space("hidden").space.size + 14});
+      for (const auto& space : s.spaces) {
+        if (space.rules.copies == Copies::channels)
+          law(GrowChannels{.space = space.space.name, .to = space.space.size + 3},
+              Net2Wider{.space = "ffn", .to = 2 * s.space("ffn").space.size});
+        if (space.rules.copies == Copies::in_heads) law(GrowHeadDim{.to = space.space.size + 5});
+        if (space.rules.copies == Copies::positions)
+          law(allow_approximate, InterpolatePositions{.space = space.space.name, .to = space.space.size + 3});
+      }
       law(InsertBlocks{.stack = *stacks_of(s).begin(), .count = 1},
           Net2Wider{.space = "ffn", .to = 2 * s.space("ffn").space.size});
     }

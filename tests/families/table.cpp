@@ -47,8 +47,9 @@ std::string table() {
                 claim_of(s, InsertBlocks{.stack = name, .every = stack.rules.period});
     }
     for (const auto& space : s.spaces)
-      wider += (wider.empty() ? "" : "<br>") + ("`" + space.space.name + "` ") +
-               claim_of(s, Net2Wider{.space = space.space.name, .times = 2});
+      if (by_copies(space.rules.copies) || space.rules.copies == Copies::never)
+        wider += (wider.empty() ? "" : "<br>") + ("`" + space.space.name + "` ") +
+                 claim_of(s, Net2Wider{.space = space.space.name, .times = 2});
     const std::string row = "| " + deeper + " | " + wider + " |\n";
     if (!seen.insert(family.name() + row).second) continue;  // releases that differ in size only
     text += "| " + family.name() + " | " + r.name + " " + row;

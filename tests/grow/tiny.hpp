@@ -305,6 +305,21 @@ inline std::vector<double> forward_float(const Config& c, const State<double>& w
   return y;
 }
 
+/// What a loss says about the numbers that it was made of.
+inline State<double> gradients_of(const Var& loss, const State<Var>& vars) {
+  std::vector<double> g(Var::tape.size(), 0.0);
+  g[std::size_t(loss.id)] = 1;
+  for (std::size_t i = Var::tape.size(); i-- > 0;) {
+    const auto& node = Var::tape[i];
+    if (node.a >= 0) g[std::size_t(node.a)] += g[i] * node.da;
+    if (node.b >= 0) g[std::size_t(node.b)] += g[i] * node.db;
+  }
+  State<double> r;
+  for (const auto& [n, v] : vars)
+    for (const auto& x : v) r[n].push_back(g[std::size_t(x.id)]);
+  return r;
+}
+
 /// Gradients of a fixed scalar of the output, by reverse accumulation.
 inline State<double> gradient(const Config& c, const State<double>& w, int sample) {
   Var::tape.clear();
@@ -318,17 +333,7 @@ inline State<double> gradient(const Config& c, const State<double>& w, int sampl
       loss = loss + y * y * Var(0.5) + y * Var(std::sin(1.0 + k + sample));
       ++k;
     }
-  std::vector<double> g(Var::tape.size(), 0.0);
-  g[std::size_t(loss.id)] = 1;
-  for (std::size_t i = Var::tape.size(); i-- > 0;) {
-    const auto& node = Var::tape[i];
-    if (node.a >= 0) g[std::size_t(node.a)] += g[i] * node.da;
-    if (node.b >= 0) g[std::size_t(node.b)] += g[i] * node.db;
-  }
-  State<double> r;
-  for (const auto& [n, v] : vars)
-    for (const auto& x : v) r[n].push_back(g[std::size_t(x.id)]);
-  return r;
+  return gradients_of(loss, vars);
 }
 
 /// Random parameters, none of them zero.

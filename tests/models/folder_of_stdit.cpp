@@ -28,8 +28,8 @@ TEST_CASE("depth in config.json and blocks in the file have to agree") {
     return message_of<mg::format_error>([&] { mg::schema(mg::Checkpoint::open(scratch.path())); });
   };
   CHECK(refusal(3).empty());
-  CHECK(says(refusal(2), "config.json", "the depth of 'blocks' is 2", "the file has 3 blocks", "'blocks.2'"));
-  CHECK(says(refusal(4), "missing blocks.3."));
+  CHECK(says(refusal(2), "config.json", "'depth' is 2", "by the shapes of the file 'blocks' is 3"));
+  CHECK(says(refusal(4), "config.json", "'depth' is 4", "by the shapes of the file 'blocks' is 3"));
 }
 
 TEST_CASE("an STDiT that was saved with an adapter attached names the adapter") {

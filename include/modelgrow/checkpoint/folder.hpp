@@ -129,6 +129,7 @@ inline FolderFile classify(std::string name, bool directory = false) {
   } else if (f.name.starts_with("adapter_") || f.name.starts_with("pytorch_lora_weights")) {
     f.role = FileRole::adapter;
   } else if (detail::read_weights_name(f) && f.variant.empty()) {  // also in shards
+    if (f.stem == "plan.fill") f.role = FileRole::other;           // matrices of the plan.json beside it
     if (f.stem == "optimizer") f.role = FileRole::optimizer;
     if (f.stem == "ema") f.role = FileRole::average;
   }

@@ -68,7 +68,7 @@ inline std::filesystem::path weights_in(const std::filesystem::path& folder) {
   if (sets.size() == 1) return folder / sets[0];
   if (sets.size() > 1)
     no_weights(folder, "it has several sets of weights, " + readers +
-                           "; remove the old one, or name one of them as the weights");
+                           "; remove the old one, or name one (CheckpointOptions::weights, --weights)");
   std::vector<std::string> indices, singles;
   for (const auto& f : files)
     if (f.role == FileRole::weights || f.role == FileRole::variant ||
@@ -77,13 +77,13 @@ inline std::filesystem::path weights_in(const std::filesystem::path& folder) {
   for (const auto& f : files)
     if (f.index && f.role == FileRole::weights && find(f.stem + ".safetensors"))
       no_weights(folder, "it has '" + f.stem + ".safetensors' and '" + f.name +
-                             "', and loaders differ in which they read; remove the old one, or name one of them as "
-                             "the weights");
+                             "', and loaders differ in which they read; remove the old one, or name one "
+                             "(CheckpointOptions::weights, --weights)");
   const auto& found = indices.empty() ? singles : indices;
   if (found.size() == 1) return folder / found[0];
   no_weights(folder, found.empty() ? instead_of_weights(folder, files)
                                    : "it has several sets of weights, " + quoted_list(found) +
-                                         "; name one of them as the weights, or give its path");
+                                         "; name one (CheckpointOptions::weights, --weights), or give its path");
 }
 
 /// The named file of a folder, which it does not leave. Throws io_error.

@@ -85,23 +85,43 @@ inline Axis fixed(Extent e) { return Axis{.role = Role::fixed, .extent = std::mo
 
 Shape shape_of(const Axes& axes);
 
+/// Which side of a silent unit starts at zero: what writes it, or where nothing in the model does what reads it. Units
+/// inside of heads are unwritten, and queries make up for the scale of the softmax.
+enum class Silence { unwritten, unread, in_heads };
+
+/// A share of an old unit in a new one.
+struct Blend {
+  std::int64_t unit = 0;
+  double weight = 1;
+};
+
 /// How one space grows: new unit j is a copy of old unit from[j]; its consumers take split[j] of the old weight.
 /// The splits of all copies of one unit sum to 1, so every consumer computes the same sum as before. Consumers of a
 /// unit with split 0 start at zero and learn from there (their moments, too).
+/// Silent units are no copies: one side of them is zero (see Silence), so that the model does not feel them, and the
+/// other is as that of unit from[j].
+/// A blended unit is a weighted sum of old ones; from[j] is the nearest. No copies are exact then.
 struct SpaceMap {
   std::string space;
   std::int64_t old_size = 0;
   std::vector<std::int64_t> from;
-  std::vector<double> split;
+  std::vector<double> split;      // 1 of a silent unit
+  std::vector<bool> silent = {};  // by new unit; empty: none is
+  Silence silence = Silence::unwritten;
+  std::vector<std::vector<Blend>> blend = {};  // by new unit; empty: none is blended
   std::int64_t new_size() const { return std::int64_t(from.size()); }
 };
 
 /// How one axis grows: new index -> old index, with the factor of a weight and of its gradient.
 /// A consumer column is scaled by its split and keeps its gradient; a producer row is copied and sees the split of
 /// its consumers in its gradient (growth-maths, section 4: covariance).
+/// Where silent units come in, weights are scaled before anything divides them, by 0 where they start at zero.
 struct AxisMap {
   std::vector<std::int64_t> from;
   std::vector<double> weight, gradient;
+  std::vector<double> scale = {};              // empty: 1
+  std::vector<std::vector<Blend>> blend = {};  // by new index, of old ones; empty: from
+  std::vector<bool> fresh = {};                // belongs to a silent unit; empty: none does
 };
 
 /// Lifts the map of one space to an axis: a Kronecker product inside each chunk, chunks one after another.

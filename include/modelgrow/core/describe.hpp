@@ -33,7 +33,12 @@ enum class Copies {
   uniform,  // the same number of copies of each: a norm runs across the space
   spread,   // unit j becomes unit k*j, and what reads the units between starts at zero: a ladder of frequencies
   never,
+  channels,   // of the data: none is a copy, new ones are silent
+  positions,  // of a table: interpolated, not copied
+  in_heads,   // channels of a head: the softmax is scaled by their number, so only GrowHeadDim adds some
 };
+/// Whether copies of units are a way to grow a space at all.
+constexpr bool by_copies(Copies c) { return c == Copies::any || c == Copies::uniform || c == Copies::spread; }
 
 /// What a family knows about one of its spaces beyond its size.
 struct SpaceRules {
@@ -41,6 +46,7 @@ struct SpaceRules {
   std::string because = {};   // the layer that asks for uniform copies, or why none are possible, for error messages
   std::string tied_to = {};   // a space that must grow by the same factor (config cannot express anything else)
   std::string exact_if = {};  // what must hold for growth of this space to be exact, when that is not in the weights
+  bool rms_only = false;      // all norms across it are RMSNorms (none takes a mean) whose gains say that they are
   bool interleaved = false;   // copies stand beside their unit: vectors of this space are laid end to end
   bool operator==(const SpaceRules&) const = default;
 };

@@ -46,6 +46,7 @@ struct TextInput {
   };
   std::string width_name = {}, length_name = {};  // constants of the family that hold these sizes, where it has them
   std::vector<Axis> width, length;                // axes as long as a state is wide, and as a prompt has tokens
+  std::string because = {};                       // no other encoder can take the place of the first
   bool operator==(const TextInput&) const = default;
 };
 

@@ -53,12 +53,22 @@ struct Stream {
   bool operator==(const Stream&) const = default;
 };
 
+/// What silent units ask of a parameter where the roles of its axes do not say it.
+struct Silencing {
+  bool gain = false;                       // multiplies what an RMSNorm across this axis gives
+  std::vector<std::int64_t> shifts = {};   // of a modulation: chunks of the first axis that add to what a norm gives
+  bool query = false;                      // makes queries, or scales them behind a norm
+  std::vector<std::int64_t> queries = {};  // only these chunks of the first axis do; none: all of it
+  bool operator==(const Silencing&) const = default;
+};
+
 /// Axes, initialisation and purpose of one parameter.
 struct ParamInfo {
   Axes axes;
   Init init = Init::zeros();
   Purpose purpose = Purpose::weight;
   Stream stream = {};
+  Silencing silencing = {};
   bool operator==(const ParamInfo&) const = default;
 };
 

@@ -44,10 +44,11 @@ struct SpaceSpec {
 /// Keys of config.json with their new values as JSON text.
 using ConfigPatch = std::vector<std::pair<std::string, std::string>>;
 
-/// A key of config.json whose value is a formula of sizes: a whole number, or with a divisor a ratio.
+/// A key of config.json whose value is a formula of sizes: a whole number, or with a divisor a ratio. For a key that is
+/// null the class takes `otherwise`.
 struct ConfigRule {
   std::string key;
-  Expression value, divisor = {};
+  Expression value, divisor = {}, otherwise = {};
   bool operator==(const ConfigRule&) const = default;
 };
 /// A key of config.json that lists block numbers. `with`: the blocks of `stack` that have this tensor. Otherwise entry
@@ -65,6 +66,13 @@ struct StockRule {
   bool operator==(const StockRule&) const = default;
 };
 
+/// The epsilon of the norms across a space, as config.json has it.
+struct Epsilon {
+  std::string key, space;
+  double value = 0;
+  bool operator==(const Epsilon&) const = default;
+};
+
 /// Parameters, stacks and spaces of one model, where it takes layers, and how its configuration says so.
 struct Schema {
   std::string family;
@@ -74,6 +82,7 @@ struct Schema {
   Sizes constants = {};                   // sizes that never grow and that config.json or the class computes with
   std::vector<ConfigRule> config = {};    // keys of config.json that follow from sizes
   std::vector<BlockList> lists = {};      // keys of config.json that hold block numbers
+  std::vector<Epsilon> epsilons = {};     // keys of config.json that hold the epsilons of norms
   std::vector<StockRule> stock = {};      // what the upstream class insists on
   std::vector<std::string> remarks = {};  // what people should know who grow this family
   std::vector<PortSpec> ports = {};       // where grafts can go

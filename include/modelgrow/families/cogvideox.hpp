@@ -30,7 +30,8 @@ inline constexpr std::string_view cogvideox = R"json({
   "time_freq": {"copies": "spread", "because": "the sinusoid of the time is as wide as hidden", "tied_to": "hidden"},
   "time_embed": {"tied_to": "ofs_freq"},
   "ofs_freq": {"copies": "spread", "because": "the sinusoid of the offset is as wide as time_embed", "tied_to": "time_embed"},
-  "ffn": {}
+  "ffn": {},
+  "in_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim", "time_freq": "hidden", "ofs_freq": "time_embed",
@@ -42,8 +43,9 @@ inline constexpr std::string_view cogvideox = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {"stream": "time_embed"}
  },
+ "text_input": {"width": "text_dim"},
  "tensors": {
-  "patch_embed.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch, fixed patch | out hidden, fixed patch_in",
+  "patch_embed.proj.{weight,bias}": "out hidden, in in_channels, fixed patch, fixed patch | out hidden, fixed patch_in",
   "patch_embed.text_proj.{weight,bias}": "out hidden, fixed text_dim",
   "patch_embed.pos_embedding": "fixed 1, fixed tokens, each hidden; buffer, optional",
   "time_embedding.linear_1.{weight,bias}": "out time_embed, in time_freq",

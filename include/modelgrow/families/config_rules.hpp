@@ -34,6 +34,11 @@ class ConfigKeys {
     const json* there = walk(config_, key);
     return not_null(there ? there : walk(defaults_, key));
   }
+  /// Whether the key is there and null.
+  bool null(std::string_view key) const {
+    const json* there = walk(config_, key);
+    return there && there->is_null();
+  }
   /// Throws format_error unless it is a whole number; 28.0 is one.
   std::int64_t whole(const json& value, std::string_view key) const {
     if (value.is_number_integer()) return value.get<std::int64_t>();
@@ -120,7 +125,8 @@ inline void check(const std::vector<ConfigRule>& rules, const ConfigKeys& keys, 
   for (const auto& c : contradictions(rules, keys, sizes))
     throw format_error(keys.where() + ": '" + c.key + "' is " + c.stated + ", but by the shapes of the file '" +
                        c.size + "' is " + std::to_string(c.file) +
-                       "; the two belong to different models: mend config.json, or say that the file is right");
+                       "; the two belong to different models: mend config.json, or say that the file is right "
+                       "(Trust::file, --trust-file)");
 }
 
 }  // namespace detail
@@ -139,6 +145,10 @@ inline ConfigPatch changed_config(const Schema& before, const Schema& after) {
   for (const auto& rule : after.config) {
     const auto a = rule.value.value(old), b = rule.value.value(now);
     if (!b) continue;
+    if (!rule.otherwise.text().empty()) {
+      if (rule.otherwise.value(now) != b) patch.emplace_back(rule.key, std::to_string(*b));
+      continue;
+    }
     if (rule.divisor.text().empty()) {
       if (a != b) patch.emplace_back(rule.key, std::to_string(*b));
       continue;
@@ -153,6 +163,9 @@ inline ConfigPatch changed_config(const Schema& before, const Schema& after) {
     for (const auto& old_list : before.lists)
       if (old_list.key == list.key && old_list.blocks != list.blocks)
         patch.emplace_back(list.key, detail::json(list.blocks).dump());
+  for (const auto& e : after.epsilons)
+    for (const auto& old_e : before.epsilons)
+      if (old_e.key == e.key && old_e.value != e.value) patch.emplace_back(e.key, detail::json(e.value).dump());
   if (before.grafts != after.grafts)
     patch.emplace_back(detail::grafts_key, detail::grafts_to_json(after.grafts).dump());
   return patch;

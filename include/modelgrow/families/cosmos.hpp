@@ -35,6 +35,7 @@ inline constexpr std::string_view cosmos = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"because": "every block reads the states by itself, through layers without a bias"},
  "tensors": {
   "patch_embed.proj.weight": "out hidden, fixed patch_in",
   "time_embed.t_embedder.linear_1.weight": "out hidden, in time_freq",

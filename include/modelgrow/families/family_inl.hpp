@@ -90,8 +90,15 @@ class SchemaBuilder {
     }
     for (const auto& [name, size] : sizes_)
       if (!used.contains(name) && (!fit_.blocks.contains(name) || size == 0)) s.constants.emplace(name, size);
-    for (const auto& rule : text_.config)  // a key that is missing or null stays so, unless the class has a default
-      if (keys_.find(rule.key)) s.config.push_back(rule);
+    // A key that is missing or null stays so, unless the class has a default or what it takes for null no longer fits.
+    for (ConfigRule rule : text_.config) {
+      const bool has = keys_.find(rule.key);
+      if (has) rule.otherwise = {};
+      if (has || (keys_.null(rule.key) && !rule.otherwise.text().empty())) s.config.push_back(std::move(rule));
+    }
+    for (const auto& [key, space] : text_.epsilons)
+      if (const auto* value = configured_ && used.contains(space) ? keys_.find(key) : nullptr)
+        s.epsilons.push_back(Epsilon{.key = key, .space = space, .value = keys_.real(*value, key)});
     s.stock = text_.stock;
     s.remarks = text_.notes;
     for (std::size_t i = 0; i < fit_.found.size(); ++i)
@@ -208,12 +215,17 @@ class SchemaBuilder {
     p.info.init = closes_branch(t.purpose) || p.info.axes.size() < 2 ? Init::zeros() : Init::xavier();
     p.info.purpose = t.purpose;
     p.info.stream = t.stream;
+    p.info.silencing = t.silencing;
     return p;
   }
 
   /// The axes that are as long as a state of the text is wide, and as a stored caption has tokens.
   TextInput text_input() const {
-    TextInput text{.width_name = text_.text_width, .length_name = text_.text_length, .width = {}, .length = {}};
+    TextInput text{.width_name = text_.text_width,
+                   .length_name = text_.text_length,
+                   .width = {},
+                   .length = {},
+                   .because = text_.text_because};
     for (std::size_t i = 0; i < fit_.found.size(); ++i) {
       if (form_[i] < 0) continue;
       const auto& form = line(i).forms[std::size_t(form_[i])];

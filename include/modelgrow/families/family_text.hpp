@@ -42,6 +42,7 @@ struct FamilyText {
   std::vector<std::string> classes;
   std::vector<ConfigRule> config;
   std::vector<ListRule> lists;
+  std::vector<std::pair<std::string, std::string>> epsilons;  // config key, the space that its norms run across
   detail::json defaults = detail::json::object();
   Sizes constants;
   std::vector<Named<SpaceRules>> spaces;
@@ -49,6 +50,7 @@ struct FamilyText {
   std::vector<StockRule> stock;
   std::vector<PortSpec> ports;
   std::string text_width, text_length;  // constants: width of the text's states, tokens of a stored caption
+  std::string text_because;             // or why no other text encoder can be read
   bool open_sora_grafts = false;        // grafts are also found under the keys that came before "_modelgrow"
   detail::Renames native;               // from the names of `tensors` to native ones
   std::vector<std::string> ignore, notes;
@@ -88,9 +90,10 @@ class FamilyReader {
     for (const auto& [stack, rules] : object("stacks").items())
       family_.stacks.push_back(named<StackRules>(stack, rules, "stacks"));
     for (const auto& [port, rules] : object("ports").items()) family_.ports.push_back(port_of(port, rules));
-    known_keys(object("text_input"), {"width", "length"}, where_ + ": text_input");
+    known_keys(object("text_input"), {"width", "length", "because"}, where_ + ": text_input");
     family_.text_width = string_or(object("text_input"), "width", "", where_);
     family_.text_length = string_or(object("text_input"), "length", "", where_);
+    family_.text_because = string_or(object("text_input"), "because", "", where_);
     if (const auto legacy = string_or(json_, "legacy", "", where_); !legacy.empty()) {
       if (legacy != "open_sora_grafts")
         throw format_error(where_ + ": legacy '" + legacy + "'; expected open_sora_grafts");
@@ -173,7 +176,17 @@ class FamilyReader {
     for (const auto& [key, value] : object("config").items()) {
       const std::string where = where_ + ": config: '" + key + "'";
       if (value.is_object()) {
-        known_keys(value, {"blocks", "with", "hosts", "guests"}, where);
+        known_keys(value, {"blocks", "with", "hosts", "guests", "epsilon", "is", "else"}, where);
+        if (value.contains("is")) {
+          family_.config.push_back(ConfigRule{.key = key,
+                                              .value = Expression::parse(string(value, "is", where), where),
+                                              .otherwise = Expression::parse(string(value, "else", where), where)});
+          continue;
+        }
+        if (value.contains("epsilon")) {
+          family_.epsilons.emplace_back(key, string(value, "epsilon", where));
+          continue;
+        }
         const bool hosts = value.contains("hosts");
         family_.lists.push_back(FamilyText::ListRule{.key = key,
                                                      .stack = string(value, hosts ? "hosts" : "blocks", where),
@@ -219,18 +232,26 @@ class FamilyReader {
     return n;
   }
   static SpaceRules rules(const json& j, SpaceRules r, const std::string& where) {
-    known_keys(j, {"copies", "because", "tied_to", "exact_if", "map", "when"}, where);
+    known_keys(j, {"copies", "because", "tied_to", "exact_if", "map", "norms", "when"}, where);
+    if (j.contains("norms") && string(j, "norms", where) != "rms")
+      throw format_error(where + ": norms '" + string(j, "norms", where) + "'; expected rms or nothing");
+    r.rms_only |= j.contains("norms");
     if (j.contains("map") && string(j, "map", where) != "interleaved")
       throw format_error(where + ": map '" + string(j, "map", where) + "'; expected interleaved or nothing");
     r.interleaved |= j.contains("map");
     if (j.contains("copies")) {
-      constexpr std::string_view words[] = {"any", "uniform", "spread", "never"};
+      constexpr std::string_view words[] = {"any", "uniform", "spread", "never", "channels", "positions", "in_heads"};
       const auto word = string(j, "copies", where);
       const auto it = std::find(std::begin(words), std::end(words), word);
       if (it == std::end(words))
-        throw format_error(where + ": copies '" + word + "' is none of any, uniform, spread, never");
+        throw format_error(where + ": copies '" + word +
+                           "' is none of any, uniform, spread, never, channels, positions, in_heads");
       r.copies = Copies(it - std::begin(words));
     }
+    if (r.copies == Copies::channels) r.because = "they are channels of the data; GrowChannels adds some";
+    if (r.copies == Copies::positions)
+      r.because = "they are positions of a table; InterpolatePositions has more of them";
+    if (r.copies == Copies::in_heads) r.because = "the softmax is scaled by their number; GrowHeadDim adds some";
     r.because = string_or(j, "because", r.because, where);
     r.tied_to = string_or(j, "tied_to", r.tied_to, where);
     r.exact_if = string_or(j, "exact_if", r.exact_if, where);
@@ -302,6 +323,10 @@ class FamilyReader {
         if (!s.empty() &&
             std::none_of(family_.stacks.begin(), family_.stacks.end(), [&](const auto& x) { return x.name == s; }))
           throw format_error(where_ + ": config: '" + list.key + "' names the stack '" + s + "', which there is not");
+    for (const auto& [key, space] : family_.epsilons)
+      if (std::none_of(family_.spaces.begin(), family_.spaces.end(), [&](const auto& x) { return x.name == space; }))
+        throw format_error(where_ + ": config: '" + key + "' is the epsilon of '" + space +
+                           "', which is no space of this family");
     for (const auto& s : family_.spaces)
       if (!s.rules.tied_to.empty() && std::none_of(family_.spaces.begin(), family_.spaces.end(),
                                                    [&](const auto& x) { return x.name == s.rules.tied_to; }))

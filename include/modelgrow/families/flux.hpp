@@ -14,13 +14,15 @@ inline constexpr std::string_view flux = R"json({
   "num_attention_heads": "heads", "attention_head_dim": "head_dim",
   "num_layers": "transformer_blocks", "num_single_layers": "single_transformer_blocks",
   "joint_attention_dim": "text_dim", "pooled_projection_dim": "pooled_dim",
-  "in_channels": "in_channels", "out_channels": "out_channels", "patch_size": "patch"
+  "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"}, "patch_size": "patch"
  },
  "defaults": {"patch_size": 1},
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"tied_to": "hidden"},
-  "ffn": {}
+  "ffn": {},
+  "in_channels": {"copies": "channels"},
+  "out_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim",
@@ -35,8 +37,9 @@ inline constexpr std::string_view flux = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "tensors": {
-  "x_embedder.{weight,bias}": "out hidden, fixed in_channels",
+  "x_embedder.{weight,bias}": "out hidden, in in_channels",
   "context_embedder.{weight,bias}": "out hidden, fixed text_dim",
   "time_text_embed.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed 256",
   "time_text_embed.timestep_embedder.linear_2.{weight,bias}": "out hidden, in hidden",

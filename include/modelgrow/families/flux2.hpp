@@ -30,6 +30,7 @@ inline constexpr std::string_view flux2 = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "layouts": {
   "double_blocks.{}.img_attn.qkv.weight": "the published layout fuses queries, keys and values; convert it with diffusers first"
  },

@@ -15,14 +15,16 @@ inline constexpr std::string_view hunyuan_video = R"json({
   "num_layers": "transformer_blocks", "num_single_layers": "single_transformer_blocks",
   "num_refiner_layers": "context_embedder.token_refiner.refiner_blocks",
   "text_embed_dim": "text_dim", "pooled_projection_dim": "pooled_dim",
-  "in_channels": "in_channels", "out_channels": "out_channels", "patch_size": "patch", "patch_size_t": "patch_t"
+  "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"}, "patch_size": "patch", "patch_size_t": "patch_t"
  },
  "defaults": {"mlp_ratio": 4.0},
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"tied_to": "hidden"},
   "ffn": {},
-  "refiner_ffn": {}
+  "refiner_ffn": {},
+  "in_channels": {"copies": "channels"},
+  "out_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim",
@@ -38,8 +40,9 @@ inline constexpr std::string_view hunyuan_video = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "tensors": {
-  "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch, fixed patch",
+  "x_embedder.proj.{weight,bias}": "out hidden, in in_channels, fixed patch_t, fixed patch, fixed patch",
   "context_embedder.time_text_embed.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed 256",
   "context_embedder.time_text_embed.timestep_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
   "context_embedder.time_text_embed.text_embedder.linear_1.{weight,bias}": "out hidden, fixed text_dim",

@@ -20,7 +20,9 @@ inline constexpr std::string_view hunyuan_video15 = R"json({
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"tied_to": "hidden"},
   "ffn": {},
-  "refiner_ffn": {}
+  "refiner_ffn": {},
+  "in_channels": {"copies": "channels"},
+  "out_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim",
@@ -35,6 +37,7 @@ inline constexpr std::string_view hunyuan_video15 = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "layouts": {
   "double_blocks.{}.img_attn_q.weight": "the published layout has other modules and orders; convert it with diffusers first"
  },
@@ -42,7 +45,7 @@ inline constexpr std::string_view hunyuan_video15 = R"json({
   "the text side of the last block has no effect on the output and is untrained; a block behind it makes the text writers of the former last block live again"
  ],
  "tensors": {
-  "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch, fixed patch",
+  "x_embedder.proj.{weight,bias}": "out hidden, in in_channels, fixed patch_t, fixed patch, fixed patch",
   "image_embedder.norm_in.{weight,bias}": "fixed image_dim",
   "image_embedder.linear_1.{weight,bias}": "fixed image_dim, fixed image_dim",
   "image_embedder.linear_2.{weight,bias}": "out hidden, fixed image_dim",

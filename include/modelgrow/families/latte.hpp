@@ -13,7 +13,7 @@ inline constexpr std::string_view latte = R"json({
  "config": {
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "num_layers": "transformer_blocks",
   "cross_attention_dim": "hidden", "caption_channels": "text_dim",
-  "in_channels": "in_channels", "out_channels": "out_channels", "patch_size": "patch"
+  "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"}, "patch_size": "patch"
  },
  "spaces": {
   "hidden": {
@@ -21,7 +21,8 @@ inline constexpr std::string_view latte = R"json({
    "exact_if": "both position tables are the old ones, their channels copied as those of hidden (the class rebuilds them)"
   },
   "heads": {"tied_to": "hidden"},
-  "ffn": {}
+  "ffn": {},
+  "in_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim",
@@ -42,8 +43,9 @@ inline constexpr std::string_view latte = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "tensors": {
-  "pos_embed.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch, fixed patch",
+  "pos_embed.proj.{weight,bias}": "out hidden, in in_channels, fixed patch, fixed patch",
   "adaln_single.emb.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed 256",
   "adaln_single.emb.timestep_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
   "adaln_single.linear.{weight,bias}": "out 6*hidden, in hidden",

@@ -18,7 +18,8 @@ inline constexpr std::string_view latte_original = R"json({
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"tied_to": "hidden"},
-  "ffn": {}
+  "ffn": {},
+  "frames": {"copies": "positions"}
  },
  "stock": {"hidden": "heads*head_dim"},
  "stacks": {
@@ -28,9 +29,10 @@ inline constexpr std::string_view latte_original = R"json({
   }
  },
  "ports": {"temporal": {"stack": "blocks"}, "time": {}},
+ "text_input": {"because": "an activation runs over the states before any layer reads them"},
  "tensors": {
   "pos_embed": "fixed 1, fixed tokens, each hidden; buffer",
-  "temp_embed": "fixed 1, fixed frames, each hidden; buffer",
+  "temp_embed": "fixed 1, each frames, each hidden; buffer",
   "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch, fixed patch",
   "t_embedder.mlp.0.{weight,bias}": "out hidden, fixed 256",
   "t_embedder.mlp.2.{weight,bias}": "out hidden, in hidden",

@@ -24,7 +24,8 @@ inline constexpr std::string_view ltx2 = R"json({
    "because": "the class ties it to the audio heads, which cannot be copied; insert blocks"},
   "audio_heads": {"copies": "never", "tied_to": "audio_hidden",
    "because": "the rotary frequencies span all audio heads, and those of more heads lack the old ones; insert blocks"},
-  "ffn": {}, "audio_ffn": {}
+  "ffn": {}, "audio_ffn": {},
+  "in_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim", "audio_hidden": "audio_heads*audio_head_dim",
@@ -36,6 +37,7 @@ inline constexpr std::string_view ltx2 = R"json({
   "temporal": {"stack": "transformer_blocks"}, "time": {},
   "text": {"stack": "transformer_blocks"}
  },
+ "text_input": {"because": "the states pass through connectors that are no part of the transformer"},
  "renames": [
   ["audio_patchify_proj", "audio_proj_in"], ["patchify_proj", "proj_in"],
   ["av_ca_video_scale_shift_adaln_single", "av_cross_attn_video_scale_shift"],
@@ -53,7 +55,7 @@ inline constexpr std::string_view ltx2 = R"json({
  ],
  "tensors": {
   "scale_shift_table": "fixed 2, each hidden", "audio_scale_shift_table": "fixed 2, each audio_hidden",
-  "keyframes_abs_pos_embedding": "fixed 1, each hidden; optional", "proj_in.{weight,bias}": "out hidden, fixed in_channels",
+  "keyframes_abs_pos_embedding": "fixed 1, each hidden; optional", "proj_in.{weight,bias}": "out hidden, in in_channels",
   "audio_proj_in.{weight,bias}": "out audio_hidden, fixed audio_in_channels",
   "caption_projection.linear_1.{weight,bias}": "out hidden, fixed text_dim; optional captions",
   "caption_projection.linear_2.{weight,bias}": "out hidden, in hidden; optional captions",

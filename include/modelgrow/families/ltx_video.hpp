@@ -13,7 +13,7 @@ inline constexpr std::string_view ltx_video = R"json({
  "config": {
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "num_layers": "transformer_blocks",
   "cross_attention_dim": "hidden", "caption_channels": "text_dim",
-  "in_channels": "in_channels", "out_channels": "out_channels"
+  "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"}
  },
  "spaces": {
   "hidden": {
@@ -24,7 +24,9 @@ inline constexpr std::string_view ltx_video = R"json({
    "copies": "never", "tied_to": "hidden",
    "because": "the rotary frequencies span all heads, and those of more heads lack the old ones; widen ffn or insert blocks"
   },
-  "ffn": {}
+  "ffn": {},
+  "in_channels": {"copies": "channels"},
+  "out_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim",
@@ -36,13 +38,14 @@ inline constexpr std::string_view ltx_video = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "renames": [
   ["patchify_proj", "proj_in"],
   ["adaln_single", "time_embed"],
   ["{q_norm,k_norm}", "{norm_q,norm_k}"]
  ],
  "tensors": {
-  "proj_in.{weight,bias}": "out hidden, fixed in_channels",
+  "proj_in.{weight,bias}": "out hidden, in in_channels",
   "time_embed.emb.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed 256",
   "time_embed.emb.timestep_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
   "time_embed.linear.{weight,bias}": "out 6*hidden, in hidden",

@@ -13,14 +13,16 @@ inline constexpr std::string_view mochi = R"json({
  "config": {
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "num_layers": "transformer_blocks",
   "pooled_projection_dim": "text_hidden", "text_embed_dim": "text_dim", "time_embed_dim": "freq_dim",
-  "in_channels": "in_channels", "out_channels": "out_channels", "patch_size": "patch"
+  "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"}, "patch_size": "patch"
  },
  "spaces": {
   "hidden": {"copies": "uniform", "because": "RMSNorm runs over it", "tied_to": "heads"},
   "heads": {"tied_to": "hidden"},
   "text_hidden": {"copies": "uniform", "because": "RMSNorm runs over it"},
   "ffn": {},
-  "text_ffn": {}
+  "text_ffn": {},
+  "in_channels": {"copies": "channels"},
+  "out_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim",
@@ -35,12 +37,13 @@ inline constexpr std::string_view mochi = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"because": "its pooler is as wide as the states inside, so a layer of another width changes what it computes"},
  "notes": [
   "New blocks start with zero gates: a norm behind each branch would blow the first step of a zero projection up to full size."
  ],
  "tensors": {
   "pos_frequencies": "fixed 3, each heads, fixed head_dim/2",
-  "patch_embed.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch, fixed patch",
+  "patch_embed.proj.{weight,bias}": "out hidden, in in_channels, fixed patch, fixed patch",
   "time_embed.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed freq_dim",
   "time_embed.timestep_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
   "time_embed.pooler.to_kv.{weight,bias}": "fixed 2*text_dim, fixed text_dim",

@@ -13,7 +13,7 @@ inline constexpr std::string_view pixart = R"json({
  "config": {
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "num_layers": "transformer_blocks",
   "cross_attention_dim": "hidden", "caption_channels": "text_dim",
-  "in_channels": "in_channels", "out_channels": "out_channels", "patch_size": "patch"
+  "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"}, "patch_size": "patch"
  },
  "spaces": {
   "hidden": {
@@ -23,7 +23,9 @@ inline constexpr std::string_view pixart = R"json({
   },
   "heads": {"tied_to": "hidden"},
   "third": {"copies": "uniform", "because": "three of them are added to hidden", "tied_to": "hidden", "map": "interleaved"},
-  "ffn": {}
+  "ffn": {},
+  "head_dim": {"copies": "in_heads"},
+  "in_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim", "third": "hidden/3",
@@ -35,8 +37,9 @@ inline constexpr std::string_view pixart = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "tensors": {
-  "pos_embed.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch, fixed patch",
+  "pos_embed.proj.{weight,bias}": "out hidden, in in_channels, fixed patch, fixed patch",
   "adaln_single.emb.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed 256",
   "adaln_single.emb.timestep_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
   "adaln_single.emb.{resolution_embedder,aspect_ratio_embedder}.linear_1.{weight,bias}": "out third, fixed 256; optional sizes",
@@ -45,7 +48,8 @@ inline constexpr std::string_view pixart = R"json({
   "caption_projection.linear_1.{weight,bias}": "out hidden, fixed text_dim",
   "caption_projection.linear_2.{weight,bias}": "out hidden, in hidden",
   "transformer_blocks.{}.scale_shift_table": "fixed 6, each hidden",
-  "transformer_blocks.{}.{attn1,attn2}.{to_q,to_k,to_v}.{weight,bias}": "out heads*head_dim, in hidden",
+  "transformer_blocks.{}.{attn1,attn2}.to_q.{weight,bias}": "out heads*head_dim, in hidden; query",
+  "transformer_blocks.{}.{attn1,attn2}.{to_k,to_v}.{weight,bias}": "out heads*head_dim, in hidden",
   "transformer_blocks.{}.{attn1,attn2}.to_out.0.{weight,bias}": "out hidden, in heads*head_dim; closes",
   "transformer_blocks.{}.ff.net.0.proj.{weight,bias}": "out ffn, in hidden",
   "transformer_blocks.{}.ff.net.2.{weight,bias}": "out hidden, in ffn; closes",

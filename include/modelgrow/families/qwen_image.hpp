@@ -17,7 +17,9 @@ inline constexpr std::string_view qwen_image = R"json({
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"tied_to": "hidden"},
-  "ffn": {}
+  "ffn": {},
+  "in_channels": {"copies": "channels"},
+  "out_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim",
@@ -29,6 +31,7 @@ inline constexpr std::string_view qwen_image = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"because": "a norm runs over the states before any layer reads them"},
  "notes": [
   "the text side of the last block has no effect on the output and is untrained; a block behind it makes the text writers of the former last block live again"
  ],
@@ -37,7 +40,7 @@ inline constexpr std::string_view qwen_image = R"json({
   "time_text_embed.timestep_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
   "time_text_embed.addition_t_embedding.weight": "fixed 2, each hidden; optional",
   "txt_norm.weight": "fixed text_dim",
-  "img_in.{weight,bias}": "out hidden, fixed in_channels",
+  "img_in.{weight,bias}": "out hidden, in in_channels",
   "txt_in.{weight,bias}": "out hidden, fixed text_dim",
   "transformer_blocks.{}.{img_mod,txt_mod}.1.{weight,bias}": "out 6*hidden, in hidden",
   "transformer_blocks.{}.attn.{norm_q,norm_k,norm_added_q,norm_added_k}.weight": "fixed head_dim",

@@ -14,13 +14,15 @@ inline constexpr std::string_view sd3 = R"json({
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "num_layers": "transformer_blocks",
   "dual_attention_layers": {"blocks": "transformer_blocks", "with": "attn2.to_q.weight"},
   "caption_projection_dim": "hidden", "joint_attention_dim": "text_dim", "pooled_projection_dim": "pooled_dim",
-  "in_channels": "in_channels", "out_channels": "out_channels", "patch_size": "patch"
+  "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"}, "patch_size": "patch"
  },
  "defaults": {"dual_attention_layers": []},
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"tied_to": "hidden"},
-  "ffn": {}
+  "ffn": {},
+  "in_channels": {"copies": "channels"},
+  "out_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim",
@@ -32,10 +34,11 @@ inline constexpr std::string_view sd3 = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "text_input": {"because": "one layer reads the states of three encoders side by side"},
  "notes": ["Skip-layer guidance names blocks by index: shift its layers as the blocks moved."],
  "tensors": {
   "pos_embed.pos_embed": "fixed 1, fixed tokens, each hidden; buffer",
-  "pos_embed.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch, fixed patch",
+  "pos_embed.proj.{weight,bias}": "out hidden, in in_channels, fixed patch, fixed patch",
   "time_text_embed.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed 256",
   "time_text_embed.timestep_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
   "time_text_embed.text_embedder.linear_1.{weight,bias}": "out hidden, fixed pooled_dim",

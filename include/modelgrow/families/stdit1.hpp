@@ -19,7 +19,8 @@ inline constexpr std::string_view stdit1 = R"json({
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"copies": "uniform", "because": "heads * head_dim == hidden", "tied_to": "hidden"},
-  "ffn": {}
+  "ffn": {},
+  "frames": {"copies": "positions"}
  },
  "stock": {"hidden": "heads*head_dim"},
  "stacks": {
@@ -38,7 +39,7 @@ inline constexpr std::string_view stdit1 = R"json({
  "legacy": "open_sora_grafts",
  "tensors": {
   "pos_embed": "fixed 1, fixed tokens, each hidden; buffer",
-  "pos_embed_temporal": "fixed 1, fixed frames, each hidden; buffer",
+  "pos_embed_temporal": "fixed 1, each frames, each hidden; buffer",
   "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
   "t_embedder.mlp.0.{weight,bias}": "out hidden, fixed 256",
   "t_embedder.mlp.2.{weight,bias}": "out hidden, in hidden",

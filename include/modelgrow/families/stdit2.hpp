@@ -32,6 +32,7 @@ inline constexpr std::string_view stdit2 = R"json({
   "text": {"stack": "blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim", "length": "text_tokens"},
  "tensors": {
   "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
   "{t_embedder,fl_embedder,fps_embedder}.mlp.0.{weight,bias}": "out hidden, fixed 256",

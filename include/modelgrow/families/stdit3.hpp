@@ -34,6 +34,7 @@ inline constexpr std::string_view stdit3 = R"json({
   "text": {"stack": "spatial_blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim", "length": "text_tokens"},
  "tensors": {
   "rope.freqs": "fixed head_dim/2",
   "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch_h, fixed patch_w",

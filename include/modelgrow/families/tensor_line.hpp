@@ -24,6 +24,7 @@ struct TensorLine {
   std::vector<Form> forms;
   Purpose purpose = Purpose::weight;
   Stream stream = {};
+  Silencing silencing = {};
   bool optional = false;
   std::string group = {};  // of optional tensors that are there together or not at all
   Blocks blocks = Blocks::every;

@@ -59,6 +59,13 @@ MODELGROW_INLINE void read_mark(const std::string& mark, TensorLine& t, const st
     if (words.size() > 2) bad("'inner' or 'inner BRANCH'");
     t.stream.inner = true;
     if (words.size() == 2) t.stream.branch = words[1];
+  } else if (word == "gain" && words.size() == 1) {
+    t.silencing.gain = true;
+  } else if (word == "query" && std::all_of(words.begin() + 1, words.end(), all_digits)) {
+    t.silencing.query = true;
+    for (std::size_t i = 1; i < words.size(); ++i) t.silencing.queries.push_back(std::stoll(words[i]));
+  } else if (word == "shifts" && words.size() > 1 && std::all_of(words.begin() + 1, words.end(), all_digits)) {
+    for (std::size_t i = 1; i < words.size(); ++i) t.silencing.shifts.push_back(std::stoll(words[i]));
   } else if (word == "of" && words.size() == 2) {
     t.stream.branch = words[1];
   } else if (word == "buffer" && words.size() == 1) {
@@ -75,7 +82,8 @@ MODELGROW_INLINE void read_mark(const std::string& mark, TensorLine& t, const st
   } else if (word == "only_first" && words.size() == 1) {
     t.blocks = TensorLine::Blocks::only_first;
   } else {
-    bad("closes, inner, of BRANCH, buffer, scheduled, optional, not_last, only_last or only_first");
+    bad("closes, inner, of BRANCH, gain, query, shifts 0 3, buffer, scheduled, optional, not_last, only_last or "
+        "only_first");
   }
 }
 
@@ -120,6 +128,13 @@ MODELGROW_INLINE std::string line_of(const ParamInfo& info) {
   if (info.purpose == Purpose::scheduled) mark("scheduled");
   if (s.inner) mark("inner");
   if (!s.branch.empty()) mark("of " + s.branch);
+  if (info.silencing.gain) mark("gain");
+  std::string shifts;
+  for (auto c : info.silencing.shifts) shifts += " " + std::to_string(c);
+  if (!shifts.empty()) mark("shifts" + shifts);
+  std::string queries = "query";
+  for (auto c : info.silencing.queries) queries += " " + std::to_string(c);
+  if (info.silencing.query) mark(queries);
   return text + marks;
 }
 

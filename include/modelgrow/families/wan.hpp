@@ -20,7 +20,9 @@ inline constexpr std::string_view wan = R"json({
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"copies": "uniform", "because": "the norms of queries and keys run over all heads", "tied_to": "hidden"},
-  "ffn": {}
+  "ffn": {},
+  "in_channels": {"copies": "channels"},
+  "out_channels": {"copies": "channels"}
  },
  "stock": {"hidden": "heads*head_dim"},
  "stacks": {"blocks": {"stream": "hidden"}},
@@ -47,7 +49,7 @@ inline constexpr std::string_view wan = R"json({
   ["{ffn,fps_projection}.{0,2}", "{ffn,fps_projection}.net.{0.proj,2}"]
  ],
  "tensors": {
-  "patch_embedding.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
+  "patch_embedding.{weight,bias}": "out hidden, in in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
   "condition_embedder.time_embedder.linear_1.{weight,bias}": "out hidden, fixed freq_dim",
   "condition_embedder.time_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
   "condition_embedder.time_proj.{weight,bias}": "out 6*hidden, in hidden",

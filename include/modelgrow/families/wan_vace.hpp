@@ -23,7 +23,10 @@ inline constexpr std::string_view wan_vace = R"json({
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"copies": "uniform", "because": "the norms of queries and keys run over all heads", "tied_to": "hidden"},
-  "ffn": {}
+  "ffn": {},
+  "in_channels": {"copies": "channels"},
+  "vace_in_channels": {"copies": "channels"},
+  "out_channels": {"copies": "channels"}
  },
  "stock": {"hidden": "heads*head_dim"},
  "stacks": {
@@ -41,6 +44,7 @@ inline constexpr std::string_view wan_vace = R"json({
   "text": {"stack": "blocks"},
   "time": {}
  },
+ "text_input": {"width": "text_dim"},
  "notes": ["A conditioning scale given as a list has one number for each of vace_blocks: insert one for each new block."],
  "renames": [
   ["time_embedding.{0,2}", "condition_embedder.time_embedder.linear_{1,2}"],
@@ -60,8 +64,8 @@ inline constexpr std::string_view wan_vace = R"json({
   ["ffn.{0,2}", "ffn.net.{0.proj,2}"]
  ],
  "tensors": {
-  "patch_embedding.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
-  "vace_patch_embedding.{weight,bias}": "out hidden, fixed vace_in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
+  "patch_embedding.{weight,bias}": "out hidden, in in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
+  "vace_patch_embedding.{weight,bias}": "out hidden, in vace_in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
   "condition_embedder.time_embedder.linear_1.{weight,bias}": "out hidden, fixed freq_dim",
   "condition_embedder.time_embedder.linear_2.{weight,bias}": "out hidden, in hidden",
   "condition_embedder.time_proj.{weight,bias}": "out 6*hidden, in hidden",

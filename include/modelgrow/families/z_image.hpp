@@ -34,6 +34,7 @@ inline constexpr std::string_view z_image = R"json({
   "text": {"stack": "layers"},
   "time": {"stream": "adaln_dim"}
  },
+ "text_input": {"because": "a norm runs over the states before any layer reads them"},
  "notes": [
   "branches end in a norm of their own: its gain closes a new block, since behind a projection that is nearly zero the norm makes the smallest step large"
  ],

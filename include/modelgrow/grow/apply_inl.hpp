@@ -7,6 +7,7 @@
 
 #include <modelgrow/core/parallel.hpp>
 #include <modelgrow/grow/apply.hpp>
+#include <modelgrow/grow/fill.hpp>
 #include <modelgrow/grow/kernel.hpp>
 
 namespace modelgrow::inline v0 {
@@ -20,7 +21,10 @@ void stream_recipe(const Recipe& r, const Output& o, const TileSink& write) {
   const std::int64_t n = numel(r.shape), tile = std::int64_t(tile_bytes / sizeof(T));
   const Kernel kernel(r, o.of);
   const Fresh fresh(r.init, shape_of(r.source_axes), r.seed, r.init_key);
-  const Source<T> source{.data = o.source ? o.source->data : nullptr, .fresh = &fresh};
+  std::vector<std::byte> made;
+  if (r.filling && o.of == Of::weights) made = filled<T>(*r.filling, shape_of(r.source_axes), *o.source, *o.weight);
+  const std::byte* stored = o.source ? o.source->data : nullptr;
+  const Source<T> source{.data = made.empty() ? stored : made.data(), .fresh = &fresh};
   std::vector<T> buffer(std::size_t(std::min(n, tile)));
   const std::int64_t row = r.shape.rank() > 0 && r.shape[0] > 0 ? n / r.shape[0] : 1;
   const auto close = [&](std::int64_t first, std::int64_t last, T* values) {  // rows that are gates

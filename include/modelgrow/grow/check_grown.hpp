@@ -2,11 +2,11 @@
 // The proofs once more, for a grown folder that lies somewhere: its plan.json is replayed on the source, and every file
 // is read back and compared.
 #pragma once
-#include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/detail/json.hpp>
 #include <modelgrow/grow/checkpoint_set.hpp>
 #include <modelgrow/grow/completeness.hpp>
 #include <modelgrow/grow/file_check.hpp>
-#include <modelgrow/grow/plan_json.hpp>
+#include <modelgrow/grow/plan_file.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/grow/write_part.hpp>
@@ -49,8 +49,7 @@ inline Checkpoint open_source(const SourceOf& source, const std::filesystem::pat
 /// Replays plan.json of `grown` on its source and compares. Throws check_error that names the first difference,
 /// plan_error where the plan does not fit the source, io_error where there is no plan.json.
 inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source, Schema schema_of_source) {
-  const auto text = detail::read_file(grown.path() / "plan.json");
-  const Plan plan = plan_from_json(text, std::move(schema_of_source));
+  const Plan plan = read_plan(grown.path() / "plan.json", std::move(schema_of_source));
   GrownCheck found{.certificate = plan.certificate(), .trajectory = plan.trajectory()};
   found.read_back = read_back(plan, grown);
   const auto before = parts_of(source), after = parts_of(grown);

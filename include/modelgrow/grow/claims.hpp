@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <modelgrow/grow/blocks.hpp>
+#include <modelgrow/grow/silent.hpp>
 #include <modelgrow/grow/verbs.hpp>
 
 namespace modelgrow::inline v0::detail {
@@ -61,7 +62,7 @@ inline Claims claims_of(const SpaceMap& m, const SpaceSpec& spec, const Noise& n
     return all;
   };
   const auto beside = [&](std::int64_t j) { return m.from[std::size_t(j)] == j / times; };
-  if (spec.rules.copies == Copies::never)
+  if (!by_copies(spec.rules.copies))
     return Claims{.function = approximate(spec.rules.because), .trajectory = approximate(spec.rules.because)};
   if (spec.rules.copies == Copies::spread) {
     const std::string why = "unit j of " + quote(m.space) + " has to become unit " + std::to_string(times) +
@@ -113,6 +114,77 @@ inline Claims claims_of(const SpaceMap& m, const SpaceSpec& spec, const Noise& n
     claims.trajectory = claims.function;
   }
   return claims;
+}
+
+/// The claims about growing one space by silent units; throws plan_error for a map that is none.
+inline Claims claims_of_silent(const SpaceMap& m, const SpaceSpec& spec, const Schema& schema, const Noise& noise) {
+  const auto bad = [&](const std::string& what) { throw plan_error("remap of space " + quote(m.space) + ": " + what); };
+  if (m.split.size() != m.from.size() || m.silent.size() != m.from.size())
+    bad("there are " + std::to_string(m.from.size()) + " units, " + std::to_string(m.split.size()) + " splits and " +
+        std::to_string(m.silent.size()) + " flags of silence");
+  if (noise.on()) bad("silent units share no weights, so there is nothing to add noise to; leave it out");
+  std::vector<std::int64_t> kept(std::size_t(m.old_size), 0);
+  for (std::size_t j = 0; j < m.from.size(); ++j) {
+    if (m.from[j] < 0 || m.from[j] >= m.old_size)
+      bad("unit " + std::to_string(j) + " is as unit " + std::to_string(m.from[j]) + " of " +
+          std::to_string(m.old_size));
+    if (m.split[j] != 1) bad("unit " + std::to_string(j) + " has a split; beside silent units each is whole");
+    if (!m.silent[j]) ++kept[std::size_t(m.from[j])];
+  }
+  for (std::size_t i = 0; i < kept.size(); ++i)
+    if (kept[i] != 1) bad("unit " + std::to_string(i) + " is there " + std::to_string(kept[i]) + " times; expected 1");
+  Claims claims{.function = {.reason = "the new units of " + quote(m.space) + " start silent"},
+                .trajectory = approximate("the new units of " + quote(m.space) + " learn from the first step")};
+  if (m.silence == Silence::unread) {
+    claims.function.reason = "the new units of " + quote(m.space) + " are read by weights of zero, whatever they hold";
+    return claims;
+  }
+  if (!spec.rules.rms_only && spec.rules.copies != Copies::any && spec.rules.copies != Copies::channels &&
+      !(spec.rules.copies == Copies::in_heads && m.silence == Silence::in_heads)) {
+    claims.function = approximate("units of " + quote(m.space) + " that are zero are felt, because " +
+                                  (spec.rules.because.empty() ? "a norm runs over them" : spec.rules.because));
+    return claims;
+  }
+  for (const auto& g : schema.grafts)
+    if (spec.rules.rms_only && m.silence == Silence::unwritten && !g.tensors.empty())
+      claims.function = approximate("the graft '" + g.name + "' takes the mean of all units of " + quote(m.space));
+  const bool known =
+      std::any_of(schema.epsilons.begin(), schema.epsilons.end(), [&](const Epsilon& e) { return e.space == m.space; });
+  if (claims.function.exactness == Exactness::exact && spec.rules.rms_only && !known)
+    claims.function =
+        Certificate{.exactness = Exactness::exact_if,
+                    .reason = "the epsilon of the norms over " + quote(m.space) + " becomes " +
+                              std::to_string(m.old_size) + "/" + std::to_string(m.new_size()) + " of what it was"};
+  return claims;
+}
+
+/// The claims about growing one space by interpolation; throws plan_error for a map that is none.
+inline Claims claims_of_blend(const SpaceMap& m, const Schema& schema, const Noise& noise) {
+  const auto bad = [&](const std::string& what) { throw plan_error("remap of space " + quote(m.space) + ": " + what); };
+  if (m.from.size() != m.blend.size() || m.from.size() != m.split.size())
+    bad("there are " + std::to_string(m.from.size()) + " units, " + std::to_string(m.split.size()) + " splits and " +
+        std::to_string(m.blend.size()) + " blends");
+  if (noise.on() || any_silent(m)) bad("interpolated units are neither noisy nor silent");
+  for (std::size_t j = 0; j < m.from.size(); ++j) {
+    double sum = 0;
+    auto units = m.blend[j];
+    units.push_back(Blend{.unit = m.from[j], .weight = 0});
+    for (const auto& p : units) {
+      if (p.unit < 0 || p.unit >= m.old_size)
+        bad("unit " + std::to_string(j) + " blends unit " + std::to_string(p.unit) + " of " +
+            std::to_string(m.old_size));
+      sum += p.weight;
+    }
+    if (!(std::abs(sum - 1) <= 1e-9) || m.split[j] != 1)
+      bad("the parts of unit " + std::to_string(j) + " add up to " + std::to_string(sum) + "; expected 1");
+  }
+  for (const auto& p : schema.parameters)
+    for (const auto& a : p.info.axes)
+      if (a.extent.mentions(m.space) && (a.role == Role::in || !(a.extent == Extent(schema.space(m.space).space))))
+        bad("axis " + to_string(a.extent) + " of " + quote(p.name) +
+            " is no row of a table, which could be interpolated");
+  const std::string why = "the positions of " + quote(m.space) + " are interpolated";
+  return Claims{.function = approximate(why), .trajectory = approximate(why)};
 }
 
 /// A parameter that only shifts its branch, so that its zero start blocks nothing.

@@ -2,6 +2,7 @@
 // Which old tensor and which old units belong to each new one, replayed from the verbs alone. The file check uses this
 // and nothing that made the tensors, so that both would have to be wrong in the same way.
 #pragma once
+#include <cmath>
 #include <map>
 #include <set>
 #include <string>
@@ -12,47 +13,145 @@
 
 namespace modelgrow::inline v0::detail {
 
-/// New unit -> old unit, for every space that grew.
-using UnitsOf = std::map<std::string, std::vector<std::int64_t>, std::less<>>;
+/// The units of a space that grew, each of one ancestor: an old unit, or one that was silent or blended at some step.
+struct Units {
+  std::vector<std::int64_t> ancestor;  // by new unit
+  std::vector<std::int64_t> old;       // by ancestor: itself, or the old unit that a silent one stands beside
+  std::vector<bool> silent, blended;   // by ancestor
+  std::vector<bool> unread;            // by ancestor: silent, and it is what reads it that starts at zero
+  std::int64_t old_size = 0;
+  std::vector<bool> part;  // by ancestor: silent, and beside a unit that has only a part of the weights of its ancestor
+  double gain = 1;         // of an RMSNorm across the units, whose mean square the silent ones lower
+  double query = 1;        // of queries, where the units are inside of heads
+};
+using UnitsOf = std::map<std::string, Units, std::less<>>;
 
 inline UnitsOf units_of(const Plan& plan) {
   UnitsOf units;
   for (const auto& step : plan.steps())
     if (const auto* v = std::get_if<Remap>(&step.verb))
       for (const auto& m : v->maps) {
-        auto& known = units[m.space];
-        std::vector<std::int64_t> next = m.from;
-        if (!known.empty())
-          for (auto& i : next) i = known[std::size_t(i)];
-        known = std::move(next);
+        auto& u = units[m.space];
+        if (u.old_size == 0) {
+          u.old_size = m.old_size;
+          u.unread.assign(std::size_t(m.old_size), false);
+          u.part = u.silent = u.blended = u.unread;
+          for (std::int64_t i = 0; i < m.old_size; ++i) u.ancestor.push_back(i), u.old.push_back(i);
+        }
+        std::vector<std::int64_t> next;
+        for (std::size_t j = 0; j < m.from.size(); ++j) {
+          const std::int64_t like = u.ancestor[std::size_t(m.from[j])];
+          const bool silent = !m.silent.empty() && m.silent[j];
+          const bool blended = !m.blend.empty() && m.blend[j].size() != 1;
+          next.push_back(silent || blended ? std::int64_t(u.old.size()) : like);
+          if (!silent && !blended) continue;
+          u.silent.push_back(silent || u.silent[std::size_t(like)]);
+          u.blended.push_back(blended || u.blended[std::size_t(like)]);
+          u.old.push_back(u.old[std::size_t(like)]);
+          u.part.push_back(u.part[std::size_t(like)] || std::count(u.ancestor.begin(), u.ancestor.end(), like) > 1);
+          u.unread.push_back(m.silence == Silence::unread);
+        }
+        if (!m.silent.empty()) {
+          const double eta = std::sqrt(double(m.old_size) / double(m.from.size()));
+          u.gain *= eta;
+          if (m.silence == Silence::in_heads) u.query *= 1 / eta;
+        }
+        u.ancestor = std::move(next);
       }
   return units;
 }
 
-/// New index -> old index of one axis: digit by digit, factor by factor, term by term.
-inline std::vector<std::int64_t> old_indices(const Extent& grown, const Extent& old, const UnitsOf& units) {
-  std::vector<std::int64_t> all;
-  std::int64_t base = 0;
-  for (std::size_t t = 0; t < grown.terms().size(); ++t) {
-    const auto &now = grown.terms()[t], &before = old.terms()[t];
+/// New index -> ancestor of one axis, and what is known about each ancestor.
+struct AxisUnits {
+  std::vector<std::int64_t> ancestor;  // by new index
+  std::vector<std::int64_t> old;       // by ancestor: its old index
+  std::vector<double> scale;           // by ancestor: of the weight; 0 where it starts at zero, NaN: not known
+  std::vector<bool> silent, part;      // by ancestor, as of Units; of a blended one nothing is known
+};
+
+/// Digit by digit, factor by factor, term by term.
+inline AxisUnits axis_units(const ParamInfo& grown, const ParamInfo& old, std::size_t a, const UnitsOf& units) {
+  AxisUnits all;
+  std::int64_t base = 0, chunk = 0;
+  const auto unit = [&](const Space& s) {
+    const auto it = units.find(s.name);
+    return it == units.end() ? nullptr : &it->second;
+  };
+  const auto& shifts = grown.silencing.shifts;
+  const Role role = grown.axes[a].role;
+  for (std::size_t t = 0; t < grown.axes[a].extent.terms().size(); ++t) {
+    const auto &now = grown.axes[a].extent.terms()[t], &before = old.axes[a].extent.terms()[t];
+    const auto first = std::int64_t(all.old.size());
+    std::int64_t ancestors = 1, per_chunk = 1, chunks = 1;
+    for (const auto& f : now) {
+      const auto* u = unit(f);
+      const std::int64_t n = u ? std::int64_t(u->old.size()) : f.size;
+      ancestors *= n;
+      (f.name.empty() && per_chunk == 1 ? chunks : per_chunk) *= n;
+    }
+    if (per_chunk == 1) per_chunk = chunks, chunks = 1;  // a number is one chunk
     for (std::int64_t index = 0; index < Extent::size_of(now); ++index) {
-      std::int64_t rest = index, stride = 1, there = base;
-      for (std::size_t f = now.size(); f-- > 0; rest /= now[f].size, stride *= before[f].size) {
+      std::int64_t rest = index, stride = 1, there = first;
+      for (std::size_t f = now.size(); f-- > 0; rest /= now[f].size) {
+        const auto* u = unit(now[f]);
         const std::int64_t digit = rest % now[f].size;
-        const auto it = units.find(now[f].name);
-        there += stride * (it == units.end() ? digit : it->second[std::size_t(digit)]);
+        there += stride * (u ? u->ancestor[std::size_t(digit)] : digit);
+        stride *= u ? std::int64_t(u->old.size()) : now[f].size;
       }
-      all.push_back(there);
+      all.ancestor.push_back(there);
+    }
+    for (std::int64_t index = 0; index < ancestors; ++index) {
+      std::int64_t rest = index, stride = 1, there = base;
+      bool silent = false, unread = false, part = false, in_heads = false;
+      double scale = 1;
+      const std::int64_t here = chunk + index / per_chunk;
+      const auto among = [&](const std::vector<std::int64_t>& chunks) {
+        return chunks.empty() || std::find(chunks.begin(), chunks.end(), here) != chunks.end();
+      };
+      const bool query = grown.silencing.query && a == 0 && role != Role::in && among(grown.silencing.queries);
+      for (std::size_t f = now.size(); f-- > 0; stride *= before[f].size) {
+        const auto* u = unit(now[f]);
+        const std::int64_t n = u ? std::int64_t(u->old.size()) : now[f].size, digit = rest % n;
+        rest /= n;
+        there += stride * (u ? u->old[std::size_t(digit)] : digit);
+        if (!u) continue;
+        silent |= u->silent[std::size_t(digit)];
+        if (u->blended[std::size_t(digit)]) scale = NAN;
+        part |= u->part[std::size_t(digit)];
+        unread |= u->unread[std::size_t(digit)];
+        in_heads |= u->query != 1;
+        if (query && u->query != 1)
+          scale *= grown.silencing.gain ? 1 : u->query;
+        else if (grown.silencing.gain)
+          scale *= u->gain;
+      }
+      const bool added = a > 0 || among(shifts);
+      if (silent && !grown.silencing.gain && !(query && in_heads) &&
+          (unread ? role == Role::in : role != Role::in && added))
+        scale = 0;
+      all.old.push_back(there);
+      all.scale.push_back(scale);
+      all.silent.push_back(silent);
+      all.part.push_back(part);
     }
     base += Extent::size_of(before);
+    chunk += chunks;
   }
   return all;
 }
 
+/// A fill that a tensor went through, and the source of the weight that reads there.
+struct Filled {
+  const Fill* fill = nullptr;
+  Filling::Part part = Filling::Part::weight;
+  std::string weight;
+};
+
 /// Where a tensor comes from.
 struct Ancestor {
-  std::string source;  // empty: added
-  bool fresh = false;  // part of an inserted block, or added
+  std::string source;              // empty: added
+  bool fresh = false;              // part of an inserted block, or added
+  std::vector<Filled> fills = {};  // in order
 };
 
 /// What block 0 of a stack alone has.
@@ -84,12 +183,22 @@ inline std::map<std::string, Ancestor> ancestors(const Plan& plan, const std::ve
                               std::find(alone.begin(), alone.end(), b->rest) == alone.end();
           if (copied && (a.source.empty() || known.contains(a.source)))
             next[in_block(stack, insert->at + b->block - insert->like, b->rest)] =
-                Ancestor{.source = a.source, .fresh = true};
+                Ancestor{.source = a.source, .fresh = true, .fills = a.fills};
         }
         now = std::move(next);
       }
     } else if (const auto* add = std::get_if<Add>(&step.verb)) {
       for (const auto& p : add->parameters) now[p.name] = Ancestor{.source = {}, .fresh = true};
+    } else if (const auto* fill = std::get_if<Fill>(&step.verb)) {
+      for (const auto& reader : fill->readers) {
+        const auto note = [&](const std::string& name, Filling::Part part) {
+          if (!name.empty())
+            now[name].fills.push_back(Filled{.fill = fill, .part = part, .weight = now[reader.weight].source});
+        };
+        note(reader.weight, Filling::Part::weight);
+        note(reader.bias, Filling::Part::bias);
+        note(reader.states, Filling::Part::states);
+      }
     } else if (const auto* rename = std::get_if<Rename>(&step.verb)) {
       auto node = now.extract(rename->from);
       if (!node.empty()) now[rename->to] = node.mapped();

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include <modelgrow/grow/file_check.hpp>
+#include <modelgrow/grow/fill_check.hpp>
 #include <modelgrow/grow/residual.hpp>
 
 namespace modelgrow::inline v0 {
@@ -57,7 +58,8 @@ class FileComparison {
       const auto it = units_.find(s.space.name);
       if (approximate || s.rules.copies != Copies::uniform || it == units_.end()) continue;
       std::vector<std::int64_t> n(std::size_t(s.space.size), 0);
-      for (auto i : it->second) ++n[std::size_t(i)];
+      for (auto i : it->second.ancestor)
+        if (!it->second.silent[std::size_t(i)]) ++n[std::size_t(i)];
       if (std::ranges::min(n) != std::ranges::max(n))
         fail("units of space '" + s.space.name + "' are copied " + std::to_string(std::ranges::min(n)) + " to " +
              std::to_string(std::ranges::max(n)) + " times, although " + s.rules.because);
@@ -77,12 +79,17 @@ class FileComparison {
            std::string(name(old.dtype)));
     std::vector<ComparedAxis> axes;
     for (std::size_t a = 0; a < now.info.axes.size(); ++a) {
-      ComparedAxis axis{.old = old_indices(now.info.axes[a].extent, before.info.axes[a].extent, units_),
-                        .old_size = before.info.axes[a].size()};
+      ComparedAxis axis{.units = axis_units(now.info, before.info, a, units_), .old_size = before.info.axes[a].size()};
       const bool consumer = now.info.axes[a].role == Role::in;
+      for (std::size_t i = 0; i < axis.units.scale.size(); ++i) {
+        double& x = axis.units.scale[i];
+        if (of != Of::weights) x = axis.units.silent[i] && of == Of::first_moment ? 0 : x == 0 ? 1 : 1 / x;
+        if (axis.units.part[i] && consumer == (of == Of::weights) && x != 0) x = NAN;  // not told by the old one
+      }
       const bool grew = axis.size() != axis.old_size;
       axis.summed = grew && (of == Of::weights ? consumer : !consumer || spread(now.info.axes[a]));
-      if (a == 0 && rows) axis.old = {axis.old.begin() + rows->begin, axis.old.begin() + rows->end};
+      auto& index = axis.units.ancestor;
+      if (a == 0 && rows) index = {index.begin() + rows->begin, index.begin() + rows->end};
       axes.push_back(std::move(axis));
     }
     const std::int64_t skipped = rows && t.shape[0] > 0 ? rows->begin * std::int64_t(t.span().size()) / t.shape[0] : 0;
@@ -115,6 +122,18 @@ class FileComparison {
     }
     numbers(check, t, old);
     record(check, t.name, "gates zero, else W' E_in = E_out W", most);
+  }
+  /// `weight` is what reads through the fills.
+  void filled(FileCheck& check, const TensorView& t, const TensorView& old, const TensorView* weight,
+              const std::vector<Filled>& fills, const ParamSpec& now, const ParamSpec& before) const {
+    if (!weight) fail("tensor '" + t.name + "' is filled through a weight that the old file does not have");
+    if (t.shape != now.shape())
+      fail("tensor '" + t.name + "' has shape " + to_string(t.shape) + "; the plan promised " + to_string(now.shape()));
+    const auto rows = axis_units(now.info, before.info, 0, units_);
+    const auto found = check_filled(t, old, *weight, fills, rows);
+    if (!found.wrong.empty()) fail("tensor '" + t.name + "' " + found.wrong);
+    if (!found.finite) numbers(check, t, &old);
+    record(check, t.name, found.rule, found.residual);
   }
   std::map<std::string, Ancestor> ancestors() const {
     std::vector<std::string> names;
@@ -156,6 +175,10 @@ MODELGROW_INLINE FileCheck check_weights(const Plan& plan, const TensorSet& old,
                     plan.source().find(ancestor.source));
     } else if (closer && (!ancestor.source.empty() || now->info.init.kind == Init::Kind::zeros)) {
       compare.zero(check, t, "it closes a new branch, which would change the function");
+    } else if (const ParamSpec* before = plan.source().find(ancestor.source);
+               now && before && !ancestor.fills.empty()) {
+      compare.filled(check, t, *old.find(ancestor.source), old.find(ancestor.fills[0].weight), ancestor.fills, *now,
+                     *before);
     } else if (ancestor.source.empty()) {
       if (t.shape != now->shape())
         compare.fail("tensor '" + name + "' has shape " + to_string(t.shape) + "; the plan promised " +
@@ -165,8 +188,7 @@ MODELGROW_INLINE FileCheck check_weights(const Plan& plan, const TensorSet& old,
                      "' is zero, as is what closes its branch: no gradient would reach either");
       compare.numbers(check, t);
       compare.record(check, name, "new", 0);
-    } else if (const ParamSpec* before = plan.source().find(ancestor.source);
-               now && before && is_arithmetic_float(t.dtype)) {
+    } else if (now && before && is_arithmetic_float(t.dtype)) {
       const TensorView& source = *old.find(ancestor.source);
       compare.record(check, t, source, "W' E_in = E_out W", compare.residual(t, source, *now, *before, Of::weights));
     } else {
@@ -202,10 +224,14 @@ MODELGROW_INLINE FileCheck check_optimizer(const Plan& plan, const TensorSet& ol
       if (!t || (kind == OptimizerKind::master && !source)) continue;
       const bool master = kind == OptimizerKind::master;
       const bool closer = now && closes_branch(now->info.purpose);
-      if (ancestor.fresh && (!master || closer)) {
+      const bool filled = !ancestor.fills.empty();
+      if ((filled && !master) || (ancestor.fresh && (!master || closer))) {
         compare.zero(check, *t, "its parameter is new");
       } else if (kind == OptimizerKind::step) {
         compare.same_bytes(check, *t, *source);
+      } else if (filled && source && now && before) {
+        compare.filled(check, *t, *source, old.find(optimizer_name(kind, ancestor.fills[0].weight)), ancestor.fills,
+                       *now, *before);
       } else if (source && now && before && is_arithmetic_float(t->dtype)) {
         const Of of = master ? Of::weights : kind == OptimizerKind::m ? Of::first_moment : Of::second_moment;
         const detail::Residual residual = compare.residual(*t, *source, *now, *before, of);

@@ -115,7 +115,7 @@ inline std::ostream& operator<<(std::ostream& os, const Inspection& in) {
   for (const auto& g : in.recorded) os << "  given " << g.name << " " << g.options << "\n";
   os << "possible growth\n";
   for (const auto& p : in.possible) {
-    os << "  " << p.call.name() << " " << p.call.text() << ": ";
+    os << "  " << p.call.name() << (p.call.text().empty() ? "" : " " + p.call.text()) << ": ";
     if (p.refused)
       os << "refused (" << p.why << ")\n";
     else

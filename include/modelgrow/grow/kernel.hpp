@@ -144,19 +144,60 @@ class Kernel {
   void add_layers(std::size_t axis, const std::vector<Stage>& stages, const Recipe& recipe);
   void finish_split(AxisKernel& axis, std::int64_t old_size, const std::vector<double>& largest);
   Share noisy(const std::vector<std::int64_t>& index, std::int64_t q) const;
+  /// Where the parts of a blended element lie in the source, from that of the nearest; none: it is not blended.
+  std::vector<Blend> parts(const std::vector<std::int64_t>& index) const {
+    std::vector<Blend> all;
+    for (std::size_t a = 0; a < axes_.size(); ++a) {
+      const auto& map = axes_[a].map;
+      if (map.blend.empty()) continue;
+      const auto j = std::size_t(index[a]);
+      std::vector<Blend> next;
+      if (all.empty()) all.push_back(Blend{});
+      for (const auto& before : all)
+        for (const auto& p : map.blend[j])
+          next.push_back(Blend{.unit = before.unit + axes_[a].stride * (p.unit - map.from[j]),
+                               .weight = before.weight * p.weight});
+      all = std::move(next);
+    }
+    return all;
+  }
 
   template <Element T>
   void emit(const Source<T>& read, const std::vector<std::int64_t>& index, std::int64_t q, std::int64_t source,
             std::int64_t n, T* out) const {
+    const auto blend = parts(index);
+    const auto value = [&](std::int64_t i) {
+      if (blend.empty()) return read(i);
+      double sum = 0;
+      for (const auto& p : blend) sum += p.weight * read(i + p.unit);
+      return sum;
+    };
+    double scale = 1;
+    bool fresh = false;
+    for (std::size_t a = 0; a < axes_.size(); ++a)
+      if (!axes_[a].map.scale.empty()) {
+        scale *= axes_[a].map.scale[std::size_t(index[a])];
+        fresh = fresh || axes_[a].map.fresh[std::size_t(index[a])];
+      }
     if (of_ != Of::weights) {
-      double factor = 1;
+      double factor = scale == 0 ? 1 : 1 / scale;
       for (std::size_t a = 0; a < axes_.size(); ++a)
         if (!axes_[a].map.from.empty()) factor *= axes_[a].map.gradient[std::size_t(index[a])];
+      // What belongs to silent units has no first moment, and the second one of the unit that it stands beside: with
+      // none, its first steps would be too large for a counter that goes on.
+      if (fresh && of_ != Of::second_moment) factor = 0;
       if (of_ == Of::second_moment) factor *= factor;
-      if (factor == 1) return read.copy(source, n, out);
-      for (std::int64_t k = 0; k < n; ++k) out[k] = element_cast<T>(read(source + k) * factor);
+      if (factor == 1 && blend.empty()) return read.copy(source, n, out);
+      for (std::int64_t k = 0; k < n; ++k) out[k] = element_cast<T>(value(source + k) * factor);
       return;
     }
+    if (scale == 0) {
+      std::fill(out, out + n, T(0));
+      return;
+    }
+    const auto weight = [&](std::int64_t i) {
+      return scale == 1 && blend.empty() ? read(i) : element_cast<double>(element_cast<T>(value(i) * scale));
+    };
     double factor = 1, smallest = 1;
     Share share;
     int finer = 0;
@@ -168,15 +209,15 @@ class Kernel {
       finer += axes_[a].finer[j];
       if (!noisy_) share = nest(share, axes_[a].share[j]);
     }
-    if (smallest == 1) return read.copy(source, n, out);
+    if (smallest == 1 && scale == 1 && blend.empty()) return read.copy(source, n, out);
     if (smallest > 0) {
       if (noisy_) share = noisy(index, q);  // of copies that have none
       for (std::int64_t k = 0; k < n; ++k)
-        out[k] = element_cast<T>(scaled_or_part<T>(read(source + k), factor, smallest, share, finer));
+        out[k] = element_cast<T>(scaled_or_part<T>(weight(source + k), factor, smallest, share, finer));
       return;
     }
     for (std::int64_t k = 0; k < n; ++k)
-      out[k] = element_cast<T>(part_of<T>(read(source + k), noisy_ ? noisy(index, q + k) : share, finer));
+      out[k] = element_cast<T>(part_of<T>(weight(source + k), noisy_ ? noisy(index, q + k) : share, finer));
   }
 
   Of of_;
@@ -214,7 +255,7 @@ inline void Kernel::add_layers(std::size_t a, const std::vector<Stage>& stages, 
   std::vector<double> largest(size, 1.0);
   for (std::size_t s = 0; s < stages.size(); ++s) {
     const AxisMap& map = stages[s].axes[a];
-    if (map.from.empty()) continue;
+    if (map.from.empty() || !map.fresh.empty()) continue;  // silent units share nothing
     const std::vector<Stage> later(stages.begin() + std::ptrdiff_t(s) + 1, stages.end());
     const auto unit_of = [&](std::size_t b, std::int64_t n) {
       const auto m = total_map(later, b);

@@ -58,6 +58,16 @@ inline double geometric_mean(const std::vector<double>& v) {
   return v.empty() ? 1.0 : v[0];
 }
 
+/// The scale of an index; 1 where it starts at zero, since its gradient is as that of what it stands beside.
+inline double scale_of(const AxisMap& map, std::size_t i) {
+  return map.scale.empty() || map.scale[i] == 0 ? 1.0 : map.scale[i];
+}
+inline double mean_scale(const AxisMap& map) {
+  std::vector<double> all;
+  for (std::size_t i = 0; i < map.scale.size(); ++i) all.push_back(scale_of(map, i));
+  return geometric_mean(all);
+}
+
 }  // namespace detail
 
 /// The multipliers of a grown parameter. Factors that the two vectors cannot express (uneven splits of a consumer axis
@@ -79,10 +89,11 @@ inline Multipliers grow_multipliers(const Recipe& recipe, const Multipliers& old
   if (columns) grown.lr = detail::column_factors(maps, before, recipe.shape, old.lr);
   const AxisMap& rows = maps[0];
   if (!rows.from.empty()) {
-    for (double& x : grown.lr) x *= detail::geometric_mean(rows.weight);
+    for (double& x : grown.lr) x *= detail::geometric_mean(rows.weight) * detail::mean_scale(rows);
     grown.eps.clear();
     for (std::size_t i = 0; i < rows.from.size(); ++i)
-      grown.eps.push_back(rows.gradient[i] * (old.eps.size() == 1 ? old.eps[0] : old.eps[std::size_t(rows.from[i])]));
+      grown.eps.push_back(rows.gradient[i] / detail::scale_of(rows, i) *
+                          (old.eps.size() == 1 ? old.eps[0] : old.eps[std::size_t(rows.from[i])]));
   }
   for (double& x : grown.eps) x *= rest_eps;
   return Multipliers{.lr = detail::shortest(std::move(grown.lr)), .eps = detail::shortest(std::move(grown.eps))};

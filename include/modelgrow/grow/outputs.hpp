@@ -20,6 +20,7 @@ struct Output {
   std::int64_t parameter = -1;  // in the plan's schema; -1: the schema does not know the tensor
   Of of = Of::weights;
   const TensorView* source = nullptr;
+  const TensorView* weight = nullptr;  // what a filled tensor is read by
   std::vector<std::byte> values;
 };
 

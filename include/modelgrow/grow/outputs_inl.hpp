@@ -12,12 +12,24 @@ namespace modelgrow::inline v0 {
 namespace detail {
 
 MODELGROW_INLINE void check_source(const TensorSet& set, const TensorView& t, const Recipe& r) {
-  if (const Shape expected = shape_of(r.source_axes); t.shape != expected)
+  if (const Shape expected = r.stored(); t.shape != expected)
     throw format_error(set.where() + ": tensor '" + t.name + "' has shape " + to_string(t.shape) +
                        "; the plan expects " + to_string(expected) + ": it was made for another model");
-  if (!is_arithmetic_float(t.dtype) && !r.touches.empty())
+  if (!is_arithmetic_float(t.dtype) && (!r.touches.empty() || r.filling))
     throw format_error(set.where() + ": tensor '" + t.name + "' has type " + std::string(name(t.dtype)) +
                        " and one of its axes grows; only F64, F32, F16 and BF16 can grow: convert the tensor first");
+}
+
+/// The weight that a filled tensor is read by, among tensors with names as `named` makes them. Throws format_error.
+template <class Named>
+const TensorView* weight_of(const TensorSet& set, const Recipe& r, Named&& named) {
+  if (!r.filling) return nullptr;
+  const auto name = named(r.filling->weight);
+  const auto* t = set.find(name);
+  if (!t)
+    throw format_error(set.where() + ": there is no tensor '" + name + "', through which '" + r.name +
+                       "' is filled; keep both or neither");
+  return t;
 }
 
 class Collector {
@@ -78,6 +90,7 @@ MODELGROW_INLINE std::vector<Output> weight_outputs(const Plan& plan, const Tens
     if (o.source) {
       detail::check_source(set, *o.source, r);
       o.target.dtype = o.source->dtype;
+      o.weight = detail::weight_of(set, r, [](const std::string& name) { return name; });
     } else if (!r.source.empty()) {
       if (absent == Absent::leave_out) continue;
       std::vector<std::string_view> names;
@@ -119,6 +132,7 @@ MODELGROW_INLINE std::vector<Output> optimizer_outputs(const Plan& plan, const T
   for (std::size_t i = 0; i < plan.schema().parameters.size(); ++i) {
     const Recipe r = plan.recipe(i);
     const bool added = r.source.empty();
+    const TensorView* weight = nullptr;
     if (!is_trained(r.purpose) || (added && !any_moment)) continue;
     const auto emit = [&](Kind kind, Output::Kind how, const TensorView* t, DType dtype, const Shape& shape,
                           std::vector<std::byte> values = {}) {
@@ -128,12 +142,15 @@ MODELGROW_INLINE std::vector<Output> optimizer_outputs(const Plan& plan, const T
                       .parameter = std::int64_t(i),
                       .of = of,
                       .source = t,
+                      .weight = kind == Kind::master ? weight : nullptr,
                       .values = std::move(values)});
     };
     bool has_state = false;
     for (auto kind : {Kind::m, Kind::v, Kind::master}) {
       const auto* t = added ? nullptr : set.find(optimizer_name(kind, r.source));
       if (t) detail::check_source(set, *t, r);
+      if (t && kind == Kind::master)
+        weight = detail::weight_of(set, r, [](const std::string& name) { return optimizer_name(Kind::master, name); });
       if (t)
         emit(kind, Output::Kind::recipe, t, t->dtype, r.shape);
       else if (added && kind != Kind::master)
@@ -143,8 +160,9 @@ MODELGROW_INLINE std::vector<Output> optimizer_outputs(const Plan& plan, const T
     if (!has_state) continue;
     if (const auto* step = added ? any_step : set.find(optimizer_name(Kind::step, r.source)))
       emit(Kind::step, r.fresh ? Output::Kind::zeros : Output::Kind::copied, step, step->dtype, step->shape);
-    const auto grown =
-        grow_multipliers(r, added ? Multipliers{} : read_multipliers(set, r.source, shape_of(r.source_axes)));
+    auto multipliers = added ? Multipliers{} : read_multipliers(set, r.source, r.stored());
+    if (r.filling && multipliers.lr.size() > 1) multipliers.lr = {1.0};  // of columns that are no more
+    const auto grown = grow_multipliers(r, multipliers);
     for (auto kind : {Kind::lr, Kind::eps})
       if (const auto& v = kind == Kind::lr ? grown.lr : grown.eps; v != std::vector<double>{1.0}) {
         const auto bytes = std::as_bytes(std::span(v));

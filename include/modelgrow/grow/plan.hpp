@@ -51,6 +51,8 @@ class Plan {
   void add(std::vector<ParamSpec> parameters, std::vector<SpaceSpec> spaces = {}, std::uint64_t seed = 0) {
     say(Add{.parameters = std::move(parameters), .spaces = std::move(spaces), .seed = seed});
   }
+  /// What reads states reads other ones through a map.
+  void fill(const Fill& verb);
   void rename(std::string_view from, std::string_view to);
   void drop(std::string_view name, std::string_view because = {});
   /// Parameter `name`, which may be new, takes its values from `to`.
@@ -109,10 +111,12 @@ class Plan {
     std::int64_t added = -1;
     std::vector<std::pair<std::int64_t, std::string>> touches;  // steps that remapped it, and its name then
     bool closed = false, gated = false, fresh = false;
+    std::optional<Filling> filling = {};
   };
 
   void add_all(const Add& verb);
   void check_marks() const;  // throws plan_error
+  std::size_t check_filled(const std::string& name, const Fill& verb) const;
   void insert_one(const std::string& stack, std::int64_t at, std::int64_t like);
   void move_lists(const std::string& stack, std::int64_t at, std::int64_t like);
   std::int64_t index_of(std::string_view name) const;  // throws plan_error with the nearest names
@@ -178,6 +182,7 @@ inline Names names_of(const Schema& schema) {
 }  // namespace modelgrow::inline v0
 
 #if !defined(MODELGROW_COMPILED)
+#include <modelgrow/grow/plan_fill_inl.hpp>
 #include <modelgrow/grow/plan_insert_inl.hpp>
 #include <modelgrow/grow/plan_verbs_inl.hpp>
 #endif

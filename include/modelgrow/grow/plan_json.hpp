@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: MIT
 // A plan as JSON, one step a line: written beside what it grew, and replayed on averages, later checkpoints, elsewhere.
 #pragma once
+#include <functional>
+
 #include <modelgrow/detail/json.hpp>
 #include <modelgrow/families/graft_records.hpp>
 #include <modelgrow/grow/plan.hpp>
 
 namespace modelgrow::inline v0 {
 
+/// Finds the matrices that a fill names by their checksum and widths; whoever throws says where they were looked for.
+using FindMap = std::function<AffineMap(const std::string& checksum, std::int64_t from, std::int64_t to)>;
+
 namespace detail {
 
 inline constexpr std::string_view init_names[] = {"zeros", "ones", "normal", "xavier_uniform"};
 inline constexpr std::string_view purpose_names[] = {"weight", "closes", "buffer", "scheduled"};
-inline constexpr std::string_view copies_names[] = {"any", "uniform", "spread", "never"};
+inline constexpr std::string_view copies_names[] = {"any",      "uniform",   "spread",  "never",
+                                                    "channels", "positions", "in_heads"};
 inline constexpr std::string_view role_names[] = {"out", "in", "each", "fixed"};
+inline constexpr std::string_view silence_names[] = {"unwritten", "unread", "in_heads"};
 inline constexpr std::string_view allow_names[] = {"approximate", "conditions", "upstream"};
 
 /// Reads the fields of one step; every complaint is a format_error that names the step and the field.
@@ -74,6 +81,9 @@ inline json to_json_value(const ParamSpec& p) {
   const Stream& stream = p.info.stream;
   if (!stream.branch.empty()) j["branch"] = stream.branch;
   if (stream.inner) j["inner"] = true;
+  if (p.info.silencing.gain) j["gain"] = true;
+  if (p.info.silencing.query) j["query"] = p.info.silencing.queries;
+  if (!p.info.silencing.shifts.empty()) j["shifts"] = p.info.silencing.shifts;
   for (const auto& g : stream.gates) j["gates"].push_back(json{{"chunks", g.chunks}, {"branch", g.branch}});
   return j;
 }
@@ -87,6 +97,12 @@ inline ParamSpec read_parameter(const StepReader& r, const Sizes& sizes) {
   p.info.purpose = r.one_of<Purpose>("purpose", purpose_names);
   if (r.has("branch")) p.info.stream.branch = r.get<std::string>("branch");
   if (r.has("inner")) p.info.stream.inner = r.get<bool>("inner");
+  if (r.has("gain")) p.info.silencing.gain = r.get<bool>("gain");
+  if (r.has("query")) {
+    p.info.silencing.query = true;
+    p.info.silencing.queries = r.get<std::vector<std::int64_t>>("query");
+  }
+  if (r.has("shifts")) p.info.silencing.shifts = r.get<std::vector<std::int64_t>>("shifts");
   if (r.has("gates"))
     r.each("gates", [&](const StepReader& g) {
       p.info.stream.gates.push_back(
@@ -100,8 +116,16 @@ struct VerbWriter {
   json& step;
   void operator()(const Remap& v) const {
     step["verb"] = "remap";
-    for (const auto& m : v.maps)
-      step["maps"].push_back(json{{"space", m.space}, {"old_size", m.old_size}, {"from", m.from}, {"split", m.split}});
+    for (const auto& m : v.maps) {
+      json map{{"space", m.space}, {"old_size", m.old_size}, {"from", m.from}, {"split", m.split}};
+      if (!m.silent.empty()) map.update(json{{"silent", m.silent}, {"silence", silence_names[int(m.silence)]}});
+      for (const auto& unit : m.blend) {
+        auto parts = json::array();
+        for (const auto& p : unit) parts.push_back(json::array({p.unit, p.weight}));
+        map["blend"].push_back(std::move(parts));
+      }
+      step["maps"].push_back(std::move(map));
+    }
     step["noise"] = json{{"db", v.noise.db}, {"seed", v.noise.seed}};
   }
   void operator()(const Insert& v) const {
@@ -118,9 +142,20 @@ struct VerbWriter {
                                     {"because", s.rules.because},
                                     {"tied_to", s.rules.tied_to},
                                     {"exact_if", s.rules.exact_if},
+                                    {"rms_only", s.rules.rms_only},
                                     {"interleaved", s.rules.interleaved}});
     for (const auto& [name, size] : v.constants) step["constants"][name] = size;
     step["seed"] = v.seed;
+    if (v.graft) step["graft"] = graft_to_json(*v.graft);
+  }
+  void operator()(const Fill& v) const {
+    step["verb"] = "fill";
+    for (const auto& r : v.readers)
+      step["readers"].push_back(json{{"weight", r.weight}, {"bias", r.bias}, {"states", r.states}});
+    step["map"] = json{{"checksum", checksum(*v.map)}, {"from", v.map->from}, {"to", v.map->to}};
+    if (v.map->r_squared) step["map"]["r_squared"] = *v.map->r_squared;
+    step["length"] = v.length;
+    for (const auto& [name, size] : v.constants) step["constants"][name] = size;
     if (v.graft) step["graft"] = graft_to_json(*v.graft);
   }
   void operator()(const Rename& v) const { step.update(json{{"verb", "rename"}, {"from", v.from}, {"to", v.to}}); }
@@ -133,7 +168,32 @@ struct VerbWriter {
   }
 };
 
-inline Verb read_verb(const StepReader& r, Sizes sizes) {
+inline Sizes read_constants(const StepReader& r) {
+  Sizes sizes;
+  if (r.has("constants"))
+    for (const auto& [name, size] : r.get<std::map<std::string, std::int64_t>>("constants")) sizes[name] = size;
+  return sizes;
+}
+
+inline Fill read_fill(const StepReader& r, const FindMap& find) {
+  Fill v{.readers = {}, .map = {}, .length = r.get<std::int64_t>("length"), .constants = read_constants(r)};
+  r.each("readers", [&](const StepReader& x) {
+    v.readers.push_back(Fill::Reader{.weight = x.get<std::string>("weight"),
+                                     .bias = x.get<std::string>("bias"),
+                                     .states = x.get<std::string>("states")});
+  });
+  const StepReader m(r.get<json>("map"), "plan: the map of a fill");
+  const auto sum = m.get<std::string>("checksum");
+  if (!find)
+    m.fail("has its matrices, " + sum + ", in a file beside plan.json; read both with read_plan(path, schema)");
+  AffineMap map = find(sum, m.get<std::int64_t>("from"), m.get<std::int64_t>("to"));
+  if (m.has("r_squared")) map.r_squared = m.get<double>("r_squared");
+  v.map = std::make_shared<const AffineMap>(std::move(map));
+  if (r.has("graft")) v.graft = graft_from_json(r.get<json>("graft"), "plan: the graft of a step");
+  return v;
+}
+
+inline Verb read_verb(const StepReader& r, Sizes sizes, const FindMap& find) {
   const auto verb = r.get<std::string>("verb");
   if (verb == "remap") {
     Remap v;
@@ -142,6 +202,15 @@ inline Verb read_verb(const StepReader& r, Sizes sizes) {
                                 .old_size = m.get<std::int64_t>("old_size"),
                                 .from = m.get<std::vector<std::int64_t>>("from"),
                                 .split = m.get<std::vector<double>>("split")});
+      if (m.has("blend"))
+        for (const auto& unit : m.get<std::vector<std::vector<std::pair<std::int64_t, double>>>>("blend")) {
+          auto& parts = v.maps.back().blend.emplace_back();
+          for (const auto& [i, weight] : unit) parts.push_back(Blend{.unit = i, .weight = weight});
+        }
+      if (m.has("silent")) {
+        v.maps.back().silent = m.get<std::vector<bool>>("silent");
+        v.maps.back().silence = m.one_of<Silence>("silence", silence_names);
+      }
     });
     const StepReader noise(r.get<json>("noise"), "noise");
     v.noise = Noise{.db = noise.get<double>("db"), .seed = noise.get<std::uint64_t>("seed")};
@@ -153,9 +222,7 @@ inline Verb read_verb(const StepReader& r, Sizes sizes) {
                   .like = r.get<std::int64_t>("like"),
                   .run = r.get<std::int64_t>("run")};
   if (verb == "add") {
-    Add v{.parameters = {}, .spaces = {}, .seed = r.get<std::uint64_t>("seed")};
-    if (r.has("constants"))
-      for (const auto& [name, size] : r.get<std::map<std::string, std::int64_t>>("constants")) v.constants[name] = size;
+    Add v{.parameters = {}, .spaces = {}, .constants = read_constants(r), .seed = r.get<std::uint64_t>("seed")};
     r.each("spaces", [&](const StepReader& s) {
       v.spaces.push_back(
           SpaceSpec{.space = Space{.name = s.get<std::string>("space"), .size = s.get<std::int64_t>("size")},
@@ -163,6 +230,7 @@ inline Verb read_verb(const StepReader& r, Sizes sizes) {
                                         .because = s.get<std::string>("because"),
                                         .tied_to = s.get<std::string>("tied_to"),
                                         .exact_if = s.get<std::string>("exact_if"),
+                                        .rms_only = s.has("rms_only") && s.get<bool>("rms_only"),
                                         .interleaved = s.get<bool>("interleaved")}});
     });
     for (const auto& x : v.spaces) sizes[x.space.name] = x.space.size;
@@ -170,6 +238,7 @@ inline Verb read_verb(const StepReader& r, Sizes sizes) {
     r.each("parameters", [&](const StepReader& p) { v.parameters.push_back(read_parameter(p, sizes)); });
     return v;
   }
+  if (verb == "fill") return read_fill(r, find);
   if (verb == "rename") return Rename{.from = r.get<std::string>("from"), .to = r.get<std::string>("to")};
   if (verb == "drop") return Drop{.name = r.get<std::string>("name"), .because = r.get<std::string>("because")};
   if (verb == "tie") return Tie{.name = r.get<std::string>("name"), .to = r.get<std::string>("to")};
@@ -179,7 +248,8 @@ inline Verb read_verb(const StepReader& r, Sizes sizes) {
 
 }  // namespace detail
 
-/// The steps of a plan with everything that replaying them needs, seeds included; and what they are for and claim.
+/// The steps of a plan with everything that replaying them needs, seeds included, but the matrices of fills; and what
+/// they are for and claim.
 inline std::string to_json(const Plan& plan) {
   using detail::json;
   json head{{"modelgrow_plan", 2}, {"family", plan.source().family}};
@@ -201,8 +271,9 @@ inline std::string to_json(const Plan& plan) {
   return text + "\n]}\n";
 }
 
-/// Replays a plan on a schema. Throws format_error for text that is no plan, plan_error for steps that do not fit.
-inline Plan plan_from_json(std::string_view text, Schema source) {
+/// Replays a plan on a schema; `find` gives the matrices of its fills (grow/plan_file.hpp). Throws format_error for
+/// text that is no plan, plan_error for steps that do not fit.
+inline Plan plan_from_json(std::string_view text, Schema source, const FindMap& find = {}) {
   const auto object = detail::parse_json(text, "plan");
   const detail::StepReader head(object, "plan:");
   if (object.contains("modelgrow_plan") && object["modelgrow_plan"] == 1)
@@ -221,7 +292,7 @@ inline Plan plan_from_json(std::string_view text, Schema source) {
     }
     Sizes sizes;
     for (const auto& s : plan.schema().spaces) sizes[s.space.name] = s.space.size;
-    plan.say(detail::read_verb(r, std::move(sizes)));
+    plan.say(detail::read_verb(r, std::move(sizes), find));
   });
   return plan;
 }

@@ -78,7 +78,7 @@ inline std::vector<PrintRow> rows_of(const Plan& plan) {
         if (const auto from = block_name(r.source, s.name); from && row.what.starts_with("copy of "))
           row.what = (r.fresh ? "copy of another block" : "moved") + row.what.substr(8 + r.source.size());
       }
-    const Shape old = r.source.empty() ? r.shape : shape_of(r.source_axes);
+    const Shape old = r.source.empty() ? r.shape : r.stored();
     row.what = (old == r.shape ? to_string(r.shape) : to_string(old) + " -> " + to_string(r.shape)) + "  " + row.what;
     const auto [it, fresh] = index.emplace(row.stack + "|" + row.rest + "|" + row.what, rows.size());
     if (fresh)

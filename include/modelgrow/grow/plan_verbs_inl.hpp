@@ -115,14 +115,19 @@ MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise
     for (std::size_t k = 0; k < i; ++k)
       if (remap.maps[k].space == m.space)
         throw plan_error("one remap names space " + detail::quote(m.space) + " twice");
-    const auto claim = detail::claims_of(m, spec, noise);
+    if (detail::any_silent(m) != detail::any_silent(remap.maps[0]))
+      throw plan_error("one remap has silent units in one space and copies in another; make it two");
+    const auto claim = !m.blend.empty()        ? detail::claims_of_blend(m, schema_, noise)
+                       : detail::any_silent(m) ? detail::claims_of_silent(m, spec, schema_, noise)
+                                               : detail::claims_of(m, spec, noise);
     claims.function = i ? combine(claims.function, claim.function) : claim.function;
     claims.trajectory = i ? combine(claims.trajectory, claim.trajectory) : claim.trajectory;
     what += (i ? ", " : " ") + m.space + " " + detail::arrow(m.old_size, m.new_size());
-    if (!spec.rules.exact_if.empty() && !allows(Allow::What::conditions) && !approximate_allowed())
+    const std::string condition =
+        claim.function.exactness == Exactness::exact_if ? claim.function.reason : spec.rules.exact_if;
+    if (!condition.empty() && !allows(Allow::What::conditions) && !approximate_allowed())
       throw plan_error((by_.empty() ? "" : by_ + ": ") + what + " keeps the function of the model only if " +
-                       spec.rules.exact_if +
-                       "; to grow all the same, and see to that, give accept_conditions before it");
+                       condition + "; to grow all the same, and see to that, give accept_conditions before it");
     for (const auto& p : schema_.parameters)
       for (const auto& a : p.info.axes)
         if (a.role == Role::fixed && a.extent.mentions(m.space))
@@ -146,6 +151,8 @@ MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise
     }
     for (auto& s : schema_.spaces)
       if (s.space.name == m.space) s.space.size = m.new_size();
+    for (auto& e : schema_.epsilons)
+      if (e.space == m.space && detail::any_silent(m)) e.value *= double(m.old_size) / double(m.new_size());
   }
 }
 
@@ -256,6 +263,7 @@ MODELGROW_INLINE void Plan::say(const Verb& verb) {
       p.insert(v.stacks[0], v.at, v.like, v.run);
     }
     void operator()(const Add& v) const { p.add_all(v); }
+    void operator()(const Fill& v) const { p.fill(v); }
     void operator()(const Rename& v) const { p.rename(v.from, v.to); }
     void operator()(const Drop& v) const { p.drop(v.name, v.because); }
     void operator()(const Tie& v) const { p.tie(v.name, v.to); }
@@ -274,6 +282,7 @@ MODELGROW_INLINE Recipe Plan::recipe(std::size_t i) const {
            .shape = p.shape(),
            .source = add ? "" : first.name,
            .source_axes = first.info.axes,
+           .filling = o.filling,
            .init = first.info.init,
            .seed = add ? add->seed : 0,
            .init_key = first.name,
@@ -281,7 +290,12 @@ MODELGROW_INLINE Recipe Plan::recipe(std::size_t i) const {
            .gates = o.gated ? detail::gate_rows(p) : std::vector<Rows>{},
            .fresh = o.fresh,
            .purpose = p.info.purpose,
+           .silencing = p.info.silencing,
            .touches = {}};
+  if (o.filling && o.filling->part != Filling::Part::bias) {
+    r.source_axes[1].extent = o.filling->map->from;
+    if (o.filling->part == Filling::Part::states) r.source_axes[0].extent = p.info.axes[0].extent;
+  }
   for (const auto& [step, key] : o.touches)
     r.touches.push_back(Touch{.remap = &std::get<Remap>(steps_[std::size_t(step)].verb), .key = key});
   return r;
@@ -321,9 +335,10 @@ MODELGROW_INLINE std::string Plan::upstream_cannot() const {
 MODELGROW_INLINE std::vector<std::string> Plan::notes() const {
   std::vector<std::string> all = schema_.remarks;
   for (const auto& g : schema_.grafts)
-    all.push_back("'" + g.name +
-                  "' is recorded in config.json under '_modelgrow': train and run with a model that has "
-                  "the layer, since classes that do not know it leave its tensors out");
+    if (!g.tensors.empty())  // a layer
+      all.push_back("'" + g.name +
+                    "' is recorded in config.json under '_modelgrow': train and run with a model that has "
+                    "the layer, since classes that do not know it leave its tensors out");
   bool inserted = false, first = false;
   for (const auto& step : steps_)
     if (const auto* v = std::get_if<Insert>(&step.verb)) inserted = true, first |= v->at == 0;

@@ -39,6 +39,9 @@ inline std::string difference(const Schema& promised, const Schema& read) {
     for (const auto& r : read.lists)
       if (r.key == list.key && r.blocks != list.blocks)
         return "'" + list.key + "' lists other blocks than the plan promised";
+  for (const auto& e : promised.epsilons)
+    if (std::find(read.epsilons.begin(), read.epsilons.end(), e) == read.epsilons.end())
+      return "'" + e.key + "' is not " + detail::json(e.value).dump() + ", which the plan promised";
   std::map<std::string_view, const ParamSpec*> by_name;
   for (const auto& p : read.parameters) by_name.emplace(p.name, &p);
   std::size_t found = 0;

@@ -22,26 +22,41 @@ struct Touch {
   std::string key;  // name of the tensor then; keys its noise, so that copies of a block made later share it
 };
 
+/// What a fill makes of a source, before anything else is done to it (grow/fill.hpp). Fixed axes change only, so that
+/// fills and remaps do not get in each other's way.
+struct Filling {
+  enum class Part { weight, bias, states } part = Part::weight;
+  std::string weight;  // name of the source of the weight that reads
+  std::shared_ptr<const AffineMap> map;
+  Shape stored;  // of the source
+};
+
 /// How one tensor of the grown model is made. Valid as long as the plan it came from.
 struct Recipe {
   std::string name;
   DType dtype = DType::f32;  // of a fresh tensor; others keep the type they have in the file
   Shape shape;
   std::string source;  // empty: initialised
-  Axes source_axes;    // before the first touch
-  Init init;           // of an initialised tensor
+  Axes source_axes;    // before the first touch, filled
+  std::optional<Filling> filling = {};
+  Init init;  // of an initialised tensor
   std::uint64_t seed = 0;
   std::string init_key;          // with `seed`, keys its random numbers
   bool closed = false;           // all zero
   std::vector<Rows> gates = {};  // rows that are zero, of weights
   bool fresh = false;            // gradients and moments start at zero, its step counter too
   Purpose purpose = Purpose::weight;
+  Silencing silencing = {};
   std::vector<Touch> touches;
 
   /// Whether the tensor is zero, whatever its source holds.
   bool zeros(Of of) const;
   /// Whether the bytes of the source are the bytes of the target.
-  bool copies_bytes(Of of) const { return !source.empty() && touches.empty() && !zeros(of) && gates.empty(); }
+  bool copies_bytes(Of of) const {
+    return !source.empty() && touches.empty() && !zeros(of) && gates.empty() && !filling;
+  }
+  /// The shape of the source.
+  Shape stored() const { return filling ? filling->stored : shape_of(source_axes); }
 };
 
 /// One remap as a tensor sees it.

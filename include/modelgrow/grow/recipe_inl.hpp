@@ -5,6 +5,7 @@
 
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/grow/recipe.hpp>
+#include <modelgrow/grow/silent.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -32,6 +33,28 @@ MODELGROW_INLINE AxisMap compose(const AxisMap& a, const AxisMap& b) {
     r.weight[j] *= a.weight[i];
     r.gradient[j] *= a.gradient[i];
   }
+  if (b.blend.empty() && !a.blend.empty()) {
+    for (const auto i : b.from) r.blend.push_back(a.blend[std::size_t(i)]);
+  } else {
+    for (auto& parts : r.blend) {
+      std::vector<Blend> whole;
+      for (const auto& p : parts) {
+        const auto i = std::size_t(p.unit);
+        for (const auto& q : a.blend.empty() ? std::vector{Blend{.unit = a.from[i]}} : a.blend[i])
+          whole.push_back(Blend{.unit = q.unit, .weight = p.weight * q.weight});
+      }
+      parts = std::move(whole);
+    }
+  }
+  if (!a.scale.empty()) {
+    r.scale.resize(r.from.size(), 1.0);
+    r.fresh.resize(r.from.size(), false);
+    for (std::size_t j = 0; j < r.from.size(); ++j) {
+      const auto i = std::size_t(b.from[j]);
+      r.scale[j] *= a.scale[i];
+      r.fresh[j] = r.fresh[j] || a.fresh[i];
+    }
+  }
   return r;
 }
 
@@ -50,8 +73,12 @@ MODELGROW_INLINE std::vector<Stage> stages_of(const Recipe& recipe) {
     for (const auto& map : touch.remap->maps)
       for (std::size_t a = 0; a < axes.size(); ++a) {
         if (!axes[a].extent.mentions(map.space)) continue;
-        stage.axes[a] = compose(stage.axes[a], lift(axes[a], map));
+        AxisMap lifted = lift(axes[a], map);
+        const Axis before = axes[a];
         resize_space(axes[a], map.space, map.new_size());
+        lifted.blend = map.blend;  // of an axis that is this space alone
+        if (any_silent(map)) silence(lifted, recipe.silencing, before, axes[a], a == 0, map);
+        stage.axes[a] = compose(stage.axes[a], lifted);
       }
   }
   return stages;
@@ -72,15 +99,25 @@ MODELGROW_INLINE std::string to_string(const Recipe& r) {
     constexpr std::string_view kinds[] = {"zeros", "ones", "normal", "xavier"};
     text = kinds[static_cast<int>(r.init.kind)];
   }
+  if (r.filling) {
+    constexpr std::string_view parts[] = {"W A", "b + W c", "nearest states"};
+    text +=
+        "; filled: " + std::string(parts[static_cast<int>(r.filling->part)]) + " of map " + checksum(*r.filling->map);
+  }
   for (const auto& touch : r.touches)
     for (const auto& map : touch.remap->maps) {
       std::string verbs;
       bool split = false;
+      const bool silent = detail::any_silent(map), blended = !map.blend.empty();
       for (std::size_t a = 0; a < r.source_axes.size(); ++a)
         if (r.source_axes[a].extent.mentions(map.space)) {
           const bool in_axis = r.source_axes[a].role == Role::in;
           split |= in_axis;
-          verbs += std::string(in_axis ? " split" : " copy") + " axis " + std::to_string(a);
+          verbs += std::string(silent    ? " silent units on"
+                               : blended ? " interpolate"
+                               : in_axis ? " split"
+                                         : " copy") +
+                   " axis " + std::to_string(a);
         }
       if (!verbs.empty())
         text += "; " + map.space + ":" + verbs + (split && touch.remap->noise.on() ? " with noise" : "");

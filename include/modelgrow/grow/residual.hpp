@@ -16,33 +16,39 @@ namespace modelgrow::inline v0::detail {
 
 /// One axis of a comparison.
 struct ComparedAxis {
-  std::vector<std::int64_t> old;  // new index -> old index
+  AxisUnits units;
   std::int64_t old_size = 1;
   bool summed = false;
-  std::int64_t size() const { return std::int64_t(old.size()); }
+  std::int64_t size() const { return std::int64_t(units.ancestor.size()); }
 };
 
-/// A run of axes as one: for each new index, its slot and the slot's place in the old tensor. Summed axes have one slot
-/// for each old index, others one for each new index.
+/// A run of axes as one: for each new index, its slot; for each slot, its place in the old tensor and what becomes of
+/// the number there. Summed axes have one slot for each ancestor, others one for each new index.
 struct ComparedRun {
   std::vector<std::int64_t> slot{0}, place{0};
+  std::vector<double> scale{1.0};
   ComparedRun(const std::vector<ComparedAxis>& axes, std::size_t begin, std::size_t end, std::int64_t stride) {
     for (std::size_t a = begin; a < end; ++a) stride /= axes[a].old_size;  // of the axis before the run, to the last
     std::vector<std::int64_t> strides(end - begin);
     for (std::size_t a = end; a-- > begin; stride *= axes[a].old_size) strides[a - begin] = stride;
     for (std::size_t a = begin; a < end; ++a) {
       const auto& axis = axes[a];
-      const std::int64_t slots = axis.summed ? axis.old_size : axis.size();
-      std::vector<std::int64_t> next_slot, next_place(place.size() * std::size_t(slots));
+      const auto& units = axis.units;
+      const std::int64_t slots = axis.summed ? std::int64_t(units.old.size()) : axis.size();
+      std::vector<std::int64_t> next_slot, next_place;
+      std::vector<double> next_scale;
       for (auto s : slot)
         for (std::int64_t j = 0; j < axis.size(); ++j)
-          next_slot.push_back(s * slots + (axis.summed ? axis.old[std::size_t(j)] : j));
+          next_slot.push_back(s * slots + (axis.summed ? units.ancestor[std::size_t(j)] : j));
       for (std::size_t s = 0; s < place.size(); ++s)
-        for (std::int64_t j = 0; j < slots; ++j)
-          next_place[s * std::size_t(slots) + std::size_t(j)] =
-              place[s] + strides[a - begin] * (axis.summed ? j : axis.old[std::size_t(j)]);
+        for (std::int64_t j = 0; j < slots; ++j) {
+          const auto ancestor = std::size_t(axis.summed ? j : units.ancestor[std::size_t(j)]);
+          next_place.push_back(place[s] + strides[a - begin] * units.old[ancestor]);
+          next_scale.push_back(scale[s] * units.scale[ancestor]);
+        }
       slot = std::move(next_slot);
       place = std::move(next_place);
+      scale = std::move(next_scale);
     }
   }
 };
@@ -68,16 +74,24 @@ struct ElementsAs {
   static void gather(const std::byte* data, const std::int64_t* place, std::int64_t n, double* to) {
     for (std::int64_t q = 0; q < n; ++q) to[q] = read(data, place[q]);
   }
+  /// A scaled number as the type holds it; nothing is left of one whose scale is 0.
+  static double scaled(double x, double scale) {
+    return scale == 1 ? x : scale == 0 ? 0 : element_cast<double>(element_cast<T>(x * scale));
+  }
 };
 /// The same, chosen at run time.
 struct ComparedElements {
   std::size_t size;                                                // of one, in bytes
   void (*add)(const std::byte* data, std::int64_t n, double* to);  // n elements in a row
   void (*gather)(const std::byte* data, const std::int64_t* place, std::int64_t n, double* to);
+  double (*scaled)(double x, double scale);
 };
 template <Element T, Of of>
 ComparedElements elements_as() {
-  return {.size = sizeof(T), .add = &ElementsAs<T, of>::add, .gather = &ElementsAs<T, of>::gather};
+  return {.size = sizeof(T),
+          .add = &ElementsAs<T, of>::add,
+          .gather = &ElementsAs<T, of>::gather,
+          .scaled = &ElementsAs<T, of>::scaled};
 }
 
 /// Compares the new elements, summed, with the old ones.
@@ -120,7 +134,11 @@ inline Residual residual_of(const ComparedElements& elements, const std::byte* g
         const std::int64_t base = outer.place[std::size_t(o)] + middle.place[std::size_t(s)];
         elements.gather(old + elements.size * std::size_t(base), inner.place.data() + q0, n, expected.data());
         for (std::int64_t q = 0; q < n; ++q) {
-          const double x = expected[std::size_t(q)], difference = std::abs(x - total[q]);
+          const double scale =
+              outer.scale[std::size_t(o)] * middle.scale[std::size_t(s)] * inner.scale[std::size_t(q0 + q)];
+          if (std::isnan(scale)) continue;
+          const double x = elements.scaled(expected[std::size_t(q)], scale);
+          const double difference = std::abs(x - total[q]);
           if (std::isfinite(difference)) {
             mine.scale = std::max(mine.scale, std::abs(x));
             mine.most = std::max(mine.most, difference);

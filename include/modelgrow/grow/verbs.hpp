@@ -2,11 +2,13 @@
 // The verbs of a plan as data: everything growth does is a list of these, whoever asked for it.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include <modelgrow/core/affine_map.hpp>
 #include <modelgrow/core/schema.hpp>
 #include <modelgrow/grow/certificate.hpp>
 
@@ -40,6 +42,20 @@ struct Add {
   std::uint64_t seed = 0;
   std::optional<GraftRecord> graft = {};
 };
+/// Makes what reads states read other ones, x, through the map y = A x + c: a weight W [.., y] becomes W A, its bias b
+/// becomes b + W c, and states that the model stores become those of least norm that W A reads as nearly as can be as W
+/// read the old ones. Weights, averages and float weights of optimizers are each filled from their own W.
+struct Fill {
+  struct Reader {
+    std::string weight;
+    std::string bias = {}, states = {};  // empty: there are none
+  };
+  std::vector<Reader> readers;
+  std::shared_ptr<const AffineMap> map;
+  std::int64_t length = 0;  // of stored states; a longer one repeats the last, as Open-Sora does
+  Sizes constants = {};     // of the family that change
+  std::optional<GraftRecord> graft = {};
+};
 /// Changes the name of one parameter.
 struct Rename {
   std::string from, to;
@@ -62,7 +78,7 @@ struct Allow {
   } what = What::approximate;
 };
 
-using Verb = std::variant<Remap, Insert, Add, Rename, Drop, Tie, Allow>;
+using Verb = std::variant<Remap, Insert, Add, Fill, Rename, Drop, Tie, Allow>;
 
 /// One verb, the operator that said it, and what is claimed about it.
 struct Step {

@@ -8,6 +8,7 @@
 #include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/left_behind.hpp>
+#include <modelgrow/grow/plan_file.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/write.hpp>
@@ -17,7 +18,8 @@ namespace modelgrow::inline v0 {
 
 namespace detail {
 
-/// Replaces and adds keys of a JSON object; all others stay, in their order. Throws format_error.
+/// Replaces and adds keys of a JSON object, or entries of its lists ("input_size.0"); all others stay, in their order.
+/// Throws format_error.
 MODELGROW_INLINE std::string patched_config(const std::string& text, const ConfigPatch& patch,
                                             const std::string& where) {
   auto config = parse_json(text, where);
@@ -25,8 +27,13 @@ MODELGROW_INLINE std::string patched_config(const std::string& text, const Confi
   bool changed = false;
   for (const auto& [key, value] : patch) {
     auto parsed = parse_json(value, "configuration key '" + key + "'");
-    if (config.contains(key) && config[key] == parsed) continue;
-    config[key] = std::move(parsed);
+    const auto dot = key.rfind('.');
+    const std::string list = key.substr(0, dot), entry = dot == key.npos ? "" : key.substr(dot + 1);
+    const bool in_list = !entry.empty() && all_digits(entry) && config.contains(list) && config[list].is_array() &&
+                         std::stoull(entry) < config[list].size();
+    auto& at = in_list ? config[list][std::stoull(entry)] : config[key];
+    if (at == parsed) continue;
+    at = std::move(parsed);
     changed = true;
   }
   return changed ? config.dump(2) + "\n" : text;
@@ -167,8 +174,7 @@ MODELGROW_INLINE Report Plan::write(const Checkpoint& in, const std::filesystem:
     report.optimizer_moved |= part.kind == Part::Kind::optimizer;
   }
   for (auto& note : left_behind(in, parts)) report.notes.push_back(std::move(note));
-  detail::write_file(out.path() / "plan.json", plan_text);
-  report.files.emplace_back("plan.json");
+  for (const auto& file : write_plan(*this, out.path() / "plan.json")) report.files.push_back(file.filename().string());
   report.seconds.write = lap();
 
   try {

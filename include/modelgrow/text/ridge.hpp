@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Ridge regression from one kind of state to another: closed form, one pass over the pairs, in double.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <modelgrow/backend/cpu/least_squares.hpp>
+#include <modelgrow/core/affine_map.hpp>
 #include <modelgrow/core/error.hpp>
 
 namespace modelgrow::inline v0 {
-
-/// y = weight x + bias with weight [to, from].
-struct AffineMap {
-  std::int64_t from = 0, to = 0;
-  std::vector<double> weight, bias;
-};
 
 /// Means and centred second moments of pairs (x, y): all that a fit and its R^2 need, whatever the number of pairs.
 class PairMoments {
@@ -66,7 +62,7 @@ class PairMoments {
   /// The map that minimises |y - (W x + b)|^2 + lambda s |W|^2 over all pairs, where s is the mean diagonal element
   /// of the centred X^T X, so that lambda has no unit. Throws format_error for fewer than two pairs, lambda below zero,
   /// states x that do not vary, and states that are linearly dependent (within rounding) when lambda does not separate
-  /// them.
+  /// them. The map knows its R^2 on these pairs; say that of others (`map.r_squared = held_out.r_squared(map)`).
   AffineMap ridge(double lambda) const {
     if (!(lambda >= 0 && std::isfinite(lambda)))
       throw format_error("ridge: lambda is " + std::to_string(lambda) + "; expected a number from 0");
@@ -92,6 +88,7 @@ class PairMoments {
         map.weight[std::size_t(j * from_ + i)] = v;
         map.bias[std::size_t(j)] -= v * mean_x_[std::size_t(i)];
       }
+    if (std::any_of(yy_.begin(), yy_.end(), [](double v) { return v > 0; })) map.r_squared = r_squared(map);
     return map;
   }
 

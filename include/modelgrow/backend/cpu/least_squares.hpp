@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Dense least squares in double: products of tall matrices, symmetric positive systems, solutions of least norm.
+// Dense least squares in double: products of tall matrices, symmetric positive systems.
 #pragma once
 #include <Eigen/Cholesky>
-#include <Eigen/QR>
 
 #include <modelgrow/backend/cpu/gemm.hpp>
 
@@ -25,18 +24,6 @@ inline bool solve_positive(std::int64_t n, const double* a, std::int64_t m, doub
   Eigen::Map<Dense> x(b, n, m);
   x = factor.solve(x).eval();
   return true;
-}
-
-/// x[m, k]: of the solutions of min |a x - b| for a[n, m], b[n, k] the smallest. Directions in which `a` is below
-/// `threshold` of its largest pivot count as zero.
-inline std::vector<double> least_norm(std::int64_t n, std::int64_t m, const double* a, std::int64_t k, const double* b,
-                                      double threshold) {
-  Eigen::CompleteOrthogonalDecomposition<Dense> factor;
-  factor.setThreshold(threshold);
-  factor.compute(Eigen::Map<const Dense>(a, n, m));
-  std::vector<double> x(std::size_t(m * k));
-  Eigen::Map<Dense>(x.data(), m, k) = factor.solve(Eigen::Map<const Dense>(b, n, k));
-  return x;
 }
 
 }  // namespace cpu

@@ -24,7 +24,7 @@ MODELGROW_INLINE void Net2Wider::apply(Plan& plan) const {
   for (const auto& member : group) {
     const auto& s = plan.schema().space(member);
     const bool uniform = s.rules.copies != Copies::any;
-    if (s.rules.copies == Copies::never && !plan.approximate_allowed())
+    if (!by_copies(s.rules.copies) && !plan.approximate_allowed())
       throw plan_error("Net2Wider: space '" + space + "' cannot grow and keep the function" +
                        (member == space ? "" : ": '" + member + "', which is tied to it, would have to grow along") +
                        ": " + s.rules.because);

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// More channels of the data: whatever new inputs hold, old outputs are as before, new ones are zero; both learn; Wan's
+// text-to-video model takes the channels of image-to-video.
+#include <modelgrow/families/all.hpp>
+#include <modelgrow/families/config_rules.hpp>
+#include <modelgrow/grow/operators/grow_channels.hpp>
+#include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/plan_json.hpp>
+
+#include "tests/support/catch.hpp"
+#include "tests/support/message.hpp"
+#include "tests/support/releases.hpp"
+#include "tiny.hpp"
+
+using namespace modelgrow;
+using namespace modelgrow::testing;
+
+namespace {
+
+/// A patch embedding and a head: y [patch * out] = H gelu(E x + b) + c, with the channels of a patch innermost.
+Schema toy(std::int64_t in_channels = 3, std::int64_t out_channels = 2) {
+  const Space inputs{.name = "in_channels", .size = in_channels}, outputs{.name = "out_channels", .size = out_channels},
+      hidden{.name = "hidden", .size = 4};
+  Schema s;
+  s.family = "toy";
+  const auto put = [&](std::string name, Axes axes) {
+    s.parameters.push_back(ParamSpec{.name = std::move(name), .dtype = DType::f64, .info = {.axes = std::move(axes)}});
+  };
+  put("embed.weight", {out(hidden), in(inputs), fixed(2)});
+  put("embed.bias", {each(hidden)});
+  put("head.weight", {out(Extent(2) * outputs), in(hidden)});
+  put("head.bias", {each(Extent(2) * outputs)});
+  s.spaces = {SpaceSpec{.space = inputs, .rules = {.copies = Copies::channels}},
+              SpaceSpec{.space = outputs, .rules = {.copies = Copies::channels}}, SpaceSpec{.space = hidden}};
+  return s;
+}
+
+template <class S>
+std::vector<S> forward(const tiny::State<S>& w, const std::vector<S>& x) {
+  std::vector<S> h = w.at("embed.bias"), y = w.at("head.bias");
+  for (std::size_t i = 0; i < h.size(); ++i) {
+    for (std::size_t j = 0; j < x.size(); ++j) h[i] = h[i] + w.at("embed.weight")[i * x.size() + j] * x[j];
+    h[i] = tiny::Model<S>::act(h[i]);
+  }
+  for (std::size_t i = 0; i < y.size(); ++i)
+    for (std::size_t j = 0; j < h.size(); ++j) y[i] = y[i] + w.at("head.weight")[i * h.size() + j] * h[j];
+  return y;
+}
+std::vector<double> inputs(std::size_t channels, double salt) {
+  std::vector<double> x;
+  for (std::size_t i = 0; i < 2 * channels; ++i) x.push_back(std::sin(1.0 + double(i) + (i < 6 ? 0 : salt)));
+  return x;
+}
+
+}  // namespace
+
+TEST_CASE("Whatever new channels hold, the old outputs are as before", "[grow_channels]") {
+  const Schema s = toy();
+  const auto w = tiny::random_state(s);
+  const auto old = forward<double>(w, inputs(3, 0));
+  const Plan p = plan(s, GrowChannels{.to = 7}, GrowChannels{.space = "out_channels", .to = 5},
+                      Net2Wider{.space = "hidden", .to = 9});
+  CHECK(p.certificate().exactness == Exactness::exact);
+  CHECK(p.trajectory().exactness == Exactness::approximate);
+  CHECK(to_json(plan_from_json(to_json(p), s)) == to_json(p));
+  const auto g = tiny::from_dict(grow_weights(p, tiny::to_dict<double>(s, w)));
+  for (const double salt : {0.0, 17.0}) {
+    const auto now = forward<double>(g, inputs(7, salt));
+    REQUIRE(now.size() == 10);
+    for (std::size_t patch = 0; patch < 2; ++patch)
+      for (std::size_t c = 0; c < 5; ++c)
+        CHECK_THAT(now[patch * 5 + c], WithinAbs(c < 2 ? old[patch * 2 + c] : 0.0, 1e-14));
+  }
+  // Both ends have gradients at once.
+  tiny::Var::tape.clear();
+  tiny::State<tiny::Var> vars;
+  for (const auto& [n, v] : g)
+    for (double x : v) vars[n].push_back(tiny::Var::make(x, tiny::Var(), 0));
+  std::vector<tiny::Var> x;
+  for (double v : inputs(7, 0)) x.emplace_back(v);
+  tiny::Var loss(0);
+  for (const auto& y : forward<tiny::Var>(vars, x)) loss = loss + y * y * tiny::Var(0.5) + y;
+  const auto d = tiny::gradients_of(loss, vars);
+  CHECK(d.at("embed.weight")[6] != 0);
+  CHECK(d.at("head.weight")[2 * 9] != 0);
+}
+
+TEST_CASE("Wan takes the channels of an image beside its latents", "[grow_channels]") {
+  for (const auto& r : releases("wan")) {
+    if (r.name.find("Wan2.1-T2V-14B") == r.name.npos) continue;
+    const Names names(r.tensors, r.name);
+    const Schema s = family_of(names, r.config, r.name).schema(names, r.config, r.name);
+    const Plan p = plan(s, GrowChannels{.to = 36});
+    CHECK(p.certificate().exactness == Exactness::exact);
+    CHECK(says(p.certificate().reason, "'in_channels' are read by weights of zero"));
+    CHECK(p.upstream_cannot().empty());
+    CHECK(p.schema().find("patch_embedding.weight")->shape() == Shape{5120, 36, 1, 2, 2});
+    CHECK(changed_config(s, p.schema()) == ConfigPatch{{"in_channels", "36"}});
+    return;
+  }
+  FAIL("no release of Wan 2.1 T2V");
+}
+
+TEST_CASE("A null in config.json is spelled out where the class would take another number", "[grow_channels]") {
+  for (const auto& r : releases("flux")) {
+    const Names names(r.tensors, r.name);
+    const Schema s = family_of(names, r.config, r.name).schema(names, r.config, r.name);
+    const auto old = std::to_string(s.space("out_channels").space.size);
+    const Plan p = plan(s, GrowChannels{.to = 2 * s.space("in_channels").space.size});
+    const auto patch = changed_config(s, p.schema());
+    CHECK(std::find(patch.begin(), patch.end(), std::pair{std::string("out_channels"), old}) != patch.end());
+    const Plan both = plan(s, GrowChannels{.to = 128}, GrowChannels{.space = "out_channels", .to = 128});
+    CHECK(changed_config(s, both.schema()) == ConfigPatch{{"in_channels", "128"}});
+  }
+}
+
+TEST_CASE("What is no channel of the data is refused", "[grow_channels]") {
+  const Schema s = toy();
+  const auto refusal = [](const Schema& from, const auto&... ops) {
+    return message_of<plan_error>([&] { plan(from, ops...); });
+  };
+  CHECK(says(refusal(s, GrowChannels{.to = 3}), "'in_channels' has 3 channels; 3 would add none"));
+  CHECK(says(refusal(s, GrowChannels{.space = "hidden", .to = 8}), "no space of channels of the data",
+             "there are 'in_channels', 'out_channels'"));
+  CHECK(says(refusal(tiny::schema(tiny::Config{}), GrowChannels{.to = 8}), "does not say where its channels are"));
+  Schema data = s;
+  for (auto& x : data.spaces) x.rules.because = "they are channels of the data; GrowChannels adds some";
+  CHECK(says(refusal(data, Net2Wider{.space = "in_channels", .to = 6}), "cannot grow and keep the function",
+             "GrowChannels adds some"));
+}
