@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // modelgrow inspect: what a checkpoint is, and how it may grow.
-#include <modelgrow/grafts/all.hpp>
+#include <modelgrow/grafts/known.hpp>
 #include <modelgrow/grow/inspect.hpp>
 
 #include <iostream>

@@ -61,7 +61,7 @@ inline OperatorCall example_of(const OperatorKind& graft) {
 }  // namespace detail
 
 /// Counts the elements of every stack and space, and tries a block more of each stack, twice each space, and the grafts
-/// (as known_grafts() of grafts/all.hpp).
+/// (as known_grafts() of grafts/known.hpp).
 inline Inspection inspect(const Schema& schema, std::span<const OperatorKind> grafts = {}) {
   Inspection in{.family = schema.family,
                 .elements = schema.trained_elements(),
