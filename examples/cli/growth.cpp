@@ -5,7 +5,6 @@
 #include <map>
 
 #include <modelgrow/detail/atomic_file.hpp>
-#include <modelgrow/grafts/all.hpp>
 #include <modelgrow/grafts/known.hpp>
 
 namespace tool {
