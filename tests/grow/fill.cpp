@@ -271,7 +271,8 @@ TEST_CASE("a fill is approximate, and says how good its map is; what does not fi
   const auto map = random_map(7);
   const Plan p = filled_plan(fill_of(map));
   CHECK(p.certificate().exactness == Exactness::approximate);
-  CHECK(says(p.certificate().reason, "width 7", "width 5", checksum(*map), "R^2 0.875"));
+  CHECK(says(p.certificate().reason, "other states", "through the map " + checksum(*map), "R^2 0.875"));
+  CHECK(says(p.steps().back().what, "fill", "states of width 5", "those of width 7"));
   CHECK(says(to_string(p), "filled: W A of map " + checksum(*map), "filled: b + W c", "nearest states"));
   CHECK(says(to_string(p), "[12, 5] -> [12, 7]"));
 

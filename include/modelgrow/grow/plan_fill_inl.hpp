@@ -120,10 +120,10 @@ MODELGROW_INLINE void Plan::fill(const Fill& verb) {
     std::erase_if(next.grafts, [&](const GraftRecord& g) { return g.name == verb.graft->name; });
     next.grafts.push_back(*verb.graft);
   }
-  std::string what = "states of width " + std::to_string(map.from) + " are read as those of width " +
-                     std::to_string(map.to) + " were, " + detail::through(map);
-  auto function = detail::approximate(what);
-  push(verb, "fill: " + what, std::move(function),
+  push(verb,
+       "fill what reads states of width " + std::to_string(map.to) + " so that it reads those of width " +
+           std::to_string(map.from),
+       detail::approximate("other states are read, " + detail::through(map)),
        detail::approximate("what is filled starts with zero moments and its own step 0"));
   schema_ = std::move(next);
   origins_ = std::move(origins);
