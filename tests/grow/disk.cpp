@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Growth of a whole directory: everything grows together, streams in small tiles, is reproducible, and is all or
 // nothing whatever happens.
+#include <mutex>
 #include <sstream>
 
 #include <signal.h>
@@ -9,6 +10,7 @@
 
 #include <modelgrow/core/rng.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/grow/apply.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/outputs.hpp>
@@ -250,9 +252,11 @@ TEST_CASE("tensors stream in tiles, and tiles do not matter") {
   const TensorSet set(views, "test");
   const auto outputs = weight_outputs(p, set);
   std::size_t largest = 0, pieces = 0;
-  for (const auto& o : outputs)
-    modelgrow::detail::stream(p, o,
-                              [&](std::span<const std::byte> b) { largest = std::max(largest, b.size()), ++pieces; });
+  std::mutex one_at_a_time;
+  apply(p, set, outputs, [&](std::size_t, std::span<const std::byte> b) {
+    const std::lock_guard lock(one_at_a_time);
+    largest = std::max(largest, b.size()), ++pieces;
+  });
   CHECK(largest <= tile_bytes);
   CHECK(pieces > 20);
 

@@ -8,6 +8,7 @@
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/plan_print.hpp>
+#include <modelgrow/grow/residual.hpp>
 #include <modelgrow/grow/write.hpp>
 
 #include "disk.hpp"

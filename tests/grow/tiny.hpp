@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <modelgrow/core/rng.hpp>
+#include <modelgrow/grow/kernel.hpp>
 #include <modelgrow/grow/plan.hpp>
 #include <modelgrow/grow/state.hpp>
 #include <string>
