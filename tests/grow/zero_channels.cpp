@@ -62,7 +62,8 @@ TEST_CASE("Channels that start at zero keep the function at any size", "[zero_ch
   // Each part of the rule is needed.
   Schema forgotten = plans[1].schema();
   for (std::size_t i = 0; i < forgotten.epsilons.size(); ++i) {
-    CHECK_THAT(forgotten.epsilons[i].value * 44 / 30, WithinAbs(s.epsilons[i].value, 1e-20));
+    const double follows = s.epsilons[i].space == "hidden" ? 44.0 / 30 : 1;
+    CHECK_THAT(forgotten.epsilons[i].value * follows, WithinAbs(s.epsilons[i].value, 1e-20));
     forgotten.epsilons[i].value = s.epsilons[i].value;
   }
   CHECK(change(plans[1], w, forgotten) > 1e-9);
