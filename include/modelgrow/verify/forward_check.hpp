@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <ostream>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include <modelgrow/autograd/tape.hpp>
 #include <modelgrow/grow/plan.hpp>
+#include <modelgrow/grow/silent.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -77,24 +79,32 @@ inline std::map<std::string, BlockOrigin> block_origins(const Plan& plan) {
   return origins;
 }
 
-/// For channels of the grown model, the old channel they copy; empty when the width did not change.
+/// For channels of the grown model, the old channel they copy, or -1 for one that nothing writes yet; empty when the
+/// width did not change.
 inline std::vector<std::int64_t> channel_map(const Plan& plan, std::int64_t old_size, std::int64_t new_size) {
   if (old_size == new_size) return {};
   for (const auto& spec : plan.source().spaces) {
     const auto& space = spec.space;
     if (old_size % space.size != 0) continue;
     Axis axis = each(old_size / space.size * Extent(space));
-    AxisMap total;
+    std::vector<std::int64_t> total(static_cast<std::size_t>(old_size));
+    std::iota(total.begin(), total.end(), std::int64_t{0});
     for (const auto& step : plan.steps()) {
       const auto* remap = std::get_if<Remap>(&step.verb);
       if (!remap) continue;
       for (const auto& map : remap->maps) {
         if (map.space != space.name) continue;
-        total = compose(total, lift(axis, map));
+        AxisMap now = lift(axis, map);
+        const Axis before = axis;
         resize_space(axis, map.space, map.new_size());
+        if (any_silent(map)) silence(now, Silencing{}, before, axis, true, map);
+        std::vector<std::int64_t> next;
+        for (std::size_t j = 0; j < now.from.size(); ++j)
+          next.push_back(!now.fresh.empty() && now.fresh[j] ? -1 : total[std::size_t(now.from[j])]);
+        total = std::move(next);
       }
     }
-    if (std::int64_t(total.from.size()) == new_size) return total.from;
+    if (std::int64_t(total.size()) == new_size) return total;
   }
   throw check_error("forward check: an activation grew from " + std::to_string(old_size) + " to " +
                     std::to_string(new_size) + " channels, which no space of the plan explains");
@@ -113,7 +123,8 @@ ActivationDifference difference(const Plan& plan, std::string name, const Tensor
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t j = 0; j < c_grown; ++j) {
       const double a = double(grown.data()[r * c_grown + j]);
-      const double b = double(old.data()[r * c + (from.empty() ? j : from[std::size_t(j)])]);
+      const std::int64_t i = from.empty() ? j : from[std::size_t(j)];
+      const double b = i < 0 ? 0 : double(old.data()[r * c + i]);
       largest = std::max(largest, std::abs(b));
       d.max_abs = std::isfinite(a) ? std::max(d.max_abs, std::abs(a - b)) : INFINITY;
     }
