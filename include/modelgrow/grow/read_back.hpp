@@ -6,6 +6,7 @@
 #include <string>
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
+#include <modelgrow/detail/json.hpp>
 #include <modelgrow/grow/plan.hpp>
 
 namespace modelgrow::inline v0 {
