@@ -212,8 +212,10 @@ TEST_CASE("flags and a recipe say the same") {
   const auto flags = tool("plan " + base + " --json --insert-blocks at=1+3 --net2wider space=ffn,times=2");
   const auto recipe = tool("plan " + base + " --json --recipe " + (scratch / "recipe.json").string());
   CHECK(flags.code == 0);
-  CHECK(flags.output == recipe.output);
-  CHECK(detail::parse_json(flags.output, "plan")["certificate"].get<std::string>().starts_with("EXACT"));
+  auto one = detail::parse_json(flags.output, "plan"), other = detail::parse_json(recipe.output, "plan");
+  for (auto* j : {&one, &other}) CHECK(j->erase("free_bytes") == 1);  // others write to this disk, too
+  CHECK(one == other);
+  CHECK(one["certificate"].get<std::string>().starts_with("EXACT"));
 }
 
 TEST_CASE("mistakes get their exit code and the nearest word") {
