@@ -2,7 +2,7 @@
 // What tests of growth and training include beside precompiled.hpp: declarations of modelgrow::compiled.
 #pragma once
 #include <modelgrow/expand.hpp>
-#include <modelgrow/instances/laws.hpp>
 #include <modelgrow/nn.hpp>
 #include <modelgrow/train.hpp>
+#include <tests/support/laws.hpp>
 #include <tests/support/precompiled.hpp>
