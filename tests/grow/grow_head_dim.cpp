@@ -13,18 +13,14 @@
 #include "tests/support/message.hpp"
 
 using namespace modelgrow;
+using minimax::change;
+using minimax::grown;
 using modelgrow::testing::message_of;
 using modelgrow::testing::says;
 using tiny::State;
 
 namespace {
 
-State<double> grown(const Plan& p, const State<double>& w) {
-  return tiny::from_dict(grow_weights(p, tiny::to_dict<double>(p.source(), w)));
-}
-double change(const Plan& p, const State<double>& w, const Schema& as) {
-  return tiny::distance(minimax::forward(p.source(), w), minimax::forward(as, grown(p, w)));
-}
 double residual(const Plan& p, const State<double>& w) {
   const auto old = tiny::to_dict<double>(p.source(), w);
   const auto now = grow_weights(p, old);

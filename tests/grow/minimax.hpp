@@ -197,4 +197,12 @@ inline State<double> gradient(const Schema& s, const State<double>& w) {
   return tiny::gradients_of(loss, vars);
 }
 
+inline State<double> grown(const Plan& p, const State<double>& w) {
+  return tiny::from_dict(grow_weights(p, tiny::to_dict<double>(p.source(), w)));
+}
+/// How far the output moves, where the grown model runs as `as` describes it.
+inline double change(const Plan& p, const State<double>& w, const Schema& as) {
+  return tiny::distance(forward(p.source(), w), forward(as, grown(p, w)));
+}
+
 }  // namespace minimax

@@ -14,18 +14,14 @@
 #include "tests/support/message.hpp"
 
 using namespace modelgrow;
+using minimax::change;
+using minimax::grown;
 using modelgrow::testing::message_of;
 using modelgrow::testing::says;
 using tiny::State;
 
 namespace {
 
-State<double> grown(const Plan& p, const State<double>& w) {
-  return tiny::from_dict(grow_weights(p, tiny::to_dict<double>(p.source(), w)));
-}
-double change(const Plan& p, const State<double>& w, const Schema& as) {
-  return tiny::distance(minimax::forward(p.source(), w), minimax::forward(as, grown(p, w)));
-}
 /// What the file check says of a state; changed(state) first.
 template <class F>
 std::string complaint(const Plan& p, const State<double>& w, F&& changed) {
