@@ -93,6 +93,14 @@ TEST_CASE("a plan lists blocks as ranges and steps") {
   CHECK(says(text(6, {.at = {1, 2}}), "blocks.{1,3}" + rest, "blocks.{2,4-7}" + rest));
 }
 
+TEST_CASE("a size that no model comes near is refused before anything is made of it") {
+  const auto s = tiny::schema(tiny::Config{});
+  const std::int64_t slip = 99'999'999'999;
+  CHECK(says(message_of<plan_error>([&] { plan(s, Net2Wider{.space = "ffn", .to = slip}); }), "'ffn' of 99999999999",
+             "at most 16777216"));
+  CHECK(says(message_of<plan_error>([&] { plan(s, InsertBlocks{.count = slip}); }), "a count of 99999999999"));
+}
+
 TEST_CASE("a plan says what it will do") {
   const auto s = tiny::schema(tiny::Config{});
   const auto text =

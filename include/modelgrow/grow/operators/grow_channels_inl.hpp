@@ -2,6 +2,7 @@
 // The definitions of grow_channels.hpp.
 #pragma once
 #include <modelgrow/core/linkage.hpp>
+#include <modelgrow/grow/operators/feasible.hpp>
 #include <modelgrow/grow/operators/grow_channels.hpp>
 #include <modelgrow/grow/silent.hpp>
 
@@ -21,6 +22,7 @@ MODELGROW_INLINE void GrowChannels::apply(Plan& plan) const {
         "GrowChannels: '" + space + "' of family '" + now.family + "' is no space of channels of the data" +
         (channels.empty() ? "; the family does not say where its channels are" : "; there are " + channels));
   const std::int64_t from = spec->space.size;
+  detail::require_feasible("GrowChannels", "a space '" + space + "'", to);
   if (to <= from)
     throw plan_error("GrowChannels: '" + space + "' has " + std::to_string(from) + " channels; " + std::to_string(to) +
                      " would add none");

@@ -3,6 +3,7 @@
 #pragma once
 #include <modelgrow/core/expression.hpp>
 #include <modelgrow/core/linkage.hpp>
+#include <modelgrow/grow/operators/feasible.hpp>
 #include <modelgrow/grow/operators/grow_head_dim.hpp>
 #include <modelgrow/grow/silent.hpp>
 
@@ -17,6 +18,7 @@ MODELGROW_INLINE void GrowHeadDim::apply(Plan& plan) const {
                      "' cannot grow inside: it does not mark '" + space +
                      "' as in_heads, as where positions turn channels by frequencies that follow from their number");
   const std::int64_t from = spec->space.size;
+  detail::require_feasible("GrowHeadDim", "a space '" + space + "'", to);
   if (to <= from)
     throw plan_error("GrowHeadDim: '" + space + "' has " + std::to_string(from) + " channels; " + std::to_string(to) +
                      " would add none");

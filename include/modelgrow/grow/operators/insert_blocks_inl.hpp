@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <modelgrow/core/linkage.hpp>
+#include <modelgrow/grow/operators/feasible.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 
 namespace modelgrow::inline v0 {
@@ -52,6 +53,7 @@ MODELGROW_INLINE std::vector<std::int64_t> InsertBlocks::positions_in(const Stac
   if (every < 0 || every > spec.count)
     throw plan_error("InsertBlocks: .every = " + std::to_string(every) + "; stack '" + spec.name + "' has " +
                      std::to_string(spec.count) + " blocks, so expected 1 to " + std::to_string(spec.count));
+  detail::require_feasible("InsertBlocks", "a count", count);
   if (count < 0) throw plan_error("InsertBlocks: .count = " + std::to_string(count) + "; expected at least 1");
   for (auto i : at)
     if (i < 0 || i > spec.count)

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include <modelgrow/core/linkage.hpp>
+#include <modelgrow/grow/operators/feasible.hpp>
 #include <modelgrow/grow/operators/interpolate_positions.hpp>
 
 namespace modelgrow::inline v0 {
@@ -23,6 +24,7 @@ MODELGROW_INLINE void InterpolatePositions::apply(Plan& plan) const {
                      "' numbers no positions of a stored table" +
                      (tables.empty() ? "; the family has no such table" : "; there are " + tables));
   const std::int64_t from = spec->space.size;
+  detail::require_feasible("InterpolatePositions", "a space '" + space + "'", to);
   if (to < 1 || to == from)
     throw plan_error("InterpolatePositions: '" + space + "' has " + std::to_string(from) + " positions; " +
                      std::to_string(to) + " is no other number of them");

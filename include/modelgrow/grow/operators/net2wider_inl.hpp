@@ -8,6 +8,7 @@
 
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/core/rng.hpp>
+#include <modelgrow/grow/operators/feasible.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 
 namespace modelgrow::inline v0 {
@@ -15,6 +16,7 @@ namespace modelgrow::inline v0 {
 MODELGROW_INLINE void Net2Wider::apply(Plan& plan) const {
   const auto& spec = plan.schema().space(space);
   const std::int64_t from = spec.space.size, to = wanted(from);
+  detail::require_feasible("Net2Wider", "a space '" + space + "'", to);
   if (to <= from)
     throw plan_error("Net2Wider: space '" + space + "' has " + std::to_string(from) + " units; " + std::to_string(to) +
                      " would not widen it");

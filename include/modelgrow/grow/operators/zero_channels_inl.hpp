@@ -2,6 +2,7 @@
 // The definitions of zero_channels.hpp.
 #pragma once
 #include <modelgrow/core/linkage.hpp>
+#include <modelgrow/grow/operators/feasible.hpp>
 #include <modelgrow/grow/operators/zero_channels.hpp>
 #include <modelgrow/grow/silent.hpp>
 
@@ -10,6 +11,7 @@ namespace modelgrow::inline v0 {
 MODELGROW_INLINE void ZeroChannels::apply(Plan& plan) const {
   const SpaceSpec& spec = plan.schema().space(space);
   const std::int64_t from = spec.space.size;
+  detail::require_feasible("ZeroChannels", "a space '" + space + "'", to);
   if (to <= from)
     throw plan_error("ZeroChannels: space '" + space + "' has " + std::to_string(from) + " channels; " +
                      std::to_string(to) + " would not widen it");
