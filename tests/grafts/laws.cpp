@@ -134,7 +134,10 @@ TEST_CASE("What no graft can be is refused, and the message says why", "[grafts]
   CHECK(says(refusal(Conv{{.kernel = 4}}), "TemporalConv", "kernel 4", "use 3 or 5"));
   CHECK(says(refusal(Text{}), "CrossText", "width 0", "expected"));
   CHECK(says(refusal(Graft<grafts::TemporalAttention>{{.frames = 0}}), "frames is 0"));
+  CHECK(says(refusal(Graft<grafts::TemporalAttention>{{.frames = 99'999'999'999}}), "position",
+             "an axis of 99999999999"));
   CHECK(says(refusal(Graft<grafts::Refiner>{{.depth = 0}}), "depth 0"));
+  CHECK(says(refusal(Graft<grafts::Refiner>{{.depth = 99'999'999'999}}), "Refiner", "99999999999 blocks", "1024"));
   CHECK(says(refusal(Graft<grafts::PooledText>{}), "width 0"));
   CHECK(says(refusal(Conv{}, Conv{}), "already"));
   CHECK(says(refusal(Text{{.width = 6}}, Graft<grafts::GatedText>{{.width = 6}}), "already"));

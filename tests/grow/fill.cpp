@@ -5,6 +5,7 @@
 #include <modelgrow/core/rng.hpp>
 #include <modelgrow/grow/check_grown.hpp>
 #include <modelgrow/grow/fill.hpp>
+#include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/plan_print.hpp>
@@ -316,6 +317,8 @@ TEST_CASE("the matrices lie beside the plan; a file that is missing, damaged or 
   const Plan p = filled_plan(fill_of(random_map(7)));
   const auto path = scratch / "plan.json", matrices = scratch / "plan.fill.safetensors";
   CHECK(write_plan(p, path) == std::vector<std::filesystem::path>{path, matrices});
+  const auto room = modelgrow::detail::bytes_of_maps(p), size = std::filesystem::file_size(matrices);
+  CHECK((room < size && size < room + 1024));
   const Plan again = read_plan(path, s);
   CHECK(to_json(again) == to_json(p));
   CHECK(grow_weights(again, state<double>()) == grow_weights(p, state<double>()));

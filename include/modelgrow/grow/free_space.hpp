@@ -1,15 +1,31 @@
 // SPDX-License-Identifier: MIT
 // How much a growth will write, and whether the disk has room for it.
 #pragma once
+#include <set>
+
 #include <modelgrow/grow/plan_print.hpp>
 #include <modelgrow/grow/write_part.hpp>
 
 namespace modelgrow::inline v0 {
 
-/// Bytes of all tensors that growing `in` writes: weights, variants, averages, optimizer state. Of an incomplete
-/// download, of the weights alone. Throws format_error where the plan does not fit.
-inline std::uint64_t output_bytes(const Plan& plan, const Checkpoint& in) {
+namespace detail {
+
+/// Bytes of the matrices that a plan keeps in a file beside it.
+inline std::uint64_t bytes_of_maps(const Plan& plan) {
+  std::set<const AffineMap*> maps;
+  for (const auto& step : plan.steps())
+    if (const auto* fill = std::get_if<Fill>(&step.verb)) maps.insert(fill->map.get());
   std::uint64_t n = 0;
+  for (const auto* m : maps) n += sizeof(double) * (m->weight.size() + m->bias.size());
+  return n;
+}
+
+}  // namespace detail
+
+/// Bytes of all tensors that growing `in` writes: weights, variants, averages, optimizer state, matrices of the plan.
+/// Of an incomplete download, without averages and optimizer state. Throws format_error where the plan does not fit.
+inline std::uint64_t output_bytes(const Plan& plan, const Checkpoint& in) {
+  std::uint64_t n = detail::bytes_of_maps(plan);
   if (!in.missing_files().empty()) {
     for (const auto& p : plan.schema().parameters) n += byte_size(p.dtype, p.shape()).value_or(0);
     return n;

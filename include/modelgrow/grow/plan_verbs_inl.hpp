@@ -3,6 +3,7 @@
 #pragma once
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/grow/claims.hpp>
+#include <modelgrow/grow/operators/feasible.hpp>
 #include <modelgrow/grow/plan.hpp>
 
 namespace modelgrow::inline v0 {
@@ -173,13 +174,15 @@ MODELGROW_INLINE void Plan::add_all(const Add& verb) {
     if (!is_arithmetic_float(p.dtype))
       throw plan_error("the new parameter " + detail::quote(p.name) + " has type " + std::string(name(p.dtype)) +
                        "; expected F64, F32, F16 or BF16");
-    for (const auto& a : p.info.axes)
+    for (const auto& a : p.info.axes) {
+      detail::require_feasible("the new parameter " + detail::quote(p.name), "an axis", a.extent.size());
       for (const auto& t : a.extent.terms())
         for (const auto& f : t)
           if (!f.name.empty() && next.space(f.name).space.size != f.size)
             throw plan_error("the new parameter " + detail::quote(p.name) + " has " + std::to_string(f.size) +
                              " units of space " + detail::quote(f.name) + "; it has " +
                              std::to_string(next.space(f.name).space.size));
+    }
   }
   auto claims = detail::claims_of(parameters, schema_.stacks);
   claims.trajectory.reason = "new parameters start with zero moments and their own step 0";

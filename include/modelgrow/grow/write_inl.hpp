@@ -136,7 +136,7 @@ MODELGROW_INLINE Report Plan::write(const Checkpoint& in, const std::filesystem:
   const auto parts = parts_of(in);
   detail::check_complete(*this, parts);
   std::vector<std::vector<Output>> outputs;
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = detail::bytes_of_maps(*this);
   for (const auto& part : parts) bytes += detail::bytes_of(outputs.emplace_back(detail::outputs_of(*this, part)));
   Report report = detail::report_of(*this, in, outputs[0]);
   report.notes = notes();

@@ -31,6 +31,22 @@ struct StditConfig {
 
   bool operator==(const StditConfig&) const = default;
 
+  /// The keys of config.json.
+  static void describe(auto& self, auto& v) {
+    v("input_size", self.input_size, "frames, height, width of the latent clip");
+    v("in_channels", self.in_channels, "channels of the latent clip");
+    v("patch_size", self.patch_size, "frames, height, width of a patch");
+    v("hidden_size", self.hidden_size, "width of the residual stream");
+    v("depth", self.depth, "blocks");
+    v("num_heads", self.num_heads, "heads of each attention");
+    v("mlp_ratio", self.mlp_ratio, "width of the MLPs over hidden_size");
+    v("pred_sigma", self.pred_sigma, "twice the output channels");
+    v("caption_channels", self.caption_channels, "width of the states of the text encoder");
+    v("model_max_length", self.model_max_length, "tokens of a caption at most");
+    v("space_scale", self.space_scale, "divides positions in a frame");
+    v("time_scale", self.time_scale, "divides positions in time");
+  }
+
   std::int64_t ffn() const { return std::int64_t(double(hidden_size) * mlp_ratio); }
   Patch patch() const { return {.t = patch_size[0], .h = patch_size[1], .w = patch_size[2]}; }
   std::int64_t head_dim() const { return hidden_size / num_heads; }

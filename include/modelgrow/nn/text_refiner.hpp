@@ -51,9 +51,15 @@ struct TextRefiner {
   Linear<T, D> first, second;
   std::vector<TextRefinerBlock<T, D>> blocks;
 
+  static constexpr std::int64_t most_blocks = 1024;  // more than any model has: a slip in a number
+
   TextRefiner() = default;
+  /// Throws shape_error for more than most_blocks.
   TextRefiner(const Extent& hidden, const Space& heads, std::int64_t head_dim, const Extent& ffn, std::int64_t depth)
       : first(hidden, hidden), second(hidden, hidden) {
+    if (depth > most_blocks)
+      throw shape_error("a refiner of " + std::to_string(depth) + " blocks; expected at most " +
+                        std::to_string(most_blocks));
     for (std::int64_t i = 0; i < depth; ++i) blocks.emplace_back(hidden, heads, head_dim, ffn);
   }
 
