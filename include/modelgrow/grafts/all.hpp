@@ -11,6 +11,7 @@
 #include <modelgrow/grafts/refiner.hpp>
 #include <modelgrow/grafts/temporal_attention.hpp>
 #include <modelgrow/grafts/temporal_conv.hpp>
+#include <modelgrow/grafts/text_bias.hpp>
 
 namespace modelgrow::inline v0 {
 
