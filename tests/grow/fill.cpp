@@ -9,8 +9,10 @@
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/plan_print.hpp>
+#include <modelgrow/grow/read_plan.hpp>
 #include <modelgrow/grow/residual.hpp>
 #include <modelgrow/grow/write.hpp>
+#include <modelgrow/grow/write_plan.hpp>
 
 #include "disk.hpp"
 #include "tests/support/catch.hpp"

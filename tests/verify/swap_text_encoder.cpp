@@ -10,8 +10,8 @@
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/swap_text_encoder.hpp>
-#include <modelgrow/grow/plan_file.hpp>
 #include <modelgrow/grow/plan_json.hpp>
+#include <modelgrow/grow/read_plan.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/models/stdit.hpp>
 #include <modelgrow/models/stdit_config.hpp>

@@ -6,7 +6,7 @@
 
 #include <modelgrow/checkpoint/safetensors.hpp>
 #include <modelgrow/core/linkage.hpp>
-#include <modelgrow/detail/json.hpp>
+#include <modelgrow/detail/json_members.hpp>
 #include <modelgrow/detail/mmap.hpp>
 #include <modelgrow/detail/utf8.hpp>
 
@@ -70,10 +70,10 @@ class SafetensorsParser {
   [[noreturn]] void bad_header(const std::string& what) const { fail("InvalidHeaderDeserialization", what); }
 
   std::vector<std::uint64_t> numbers(const json& entry, const std::string& name, const char* key) const {
-    const auto it = entry.find(key);
-    if (it == entry.end() || !it->is_array()) bad_header("tensor '" + name + "' has no list '" + key + "'");
+    const auto* list = member(entry, key);
+    if (!list || !list->is_array()) bad_header("tensor '" + name + "' has no list '" + key + "'");
     std::vector<std::uint64_t> values;
-    for (const auto& v : *it) {
+    for (const auto& v : *list) {
       if (!v.is_number_unsigned())
         bad_header("tensor '" + name + "' has " + v.dump() + " in '" + key + "'; expected integers from 0 to 2^64 - 1");
       values.push_back(v.get<std::uint64_t>());
@@ -93,8 +93,8 @@ class SafetensorsParser {
         }
         continue;
       }
-      const auto dtype = entry.find("dtype");
-      if (dtype == entry.end() || !dtype->is_string()) bad_header("tensor '" + name + "' has no text 'dtype'");
+      const auto* dtype = member(entry, "dtype");
+      if (!dtype || !dtype->is_string()) bad_header("tensor '" + name + "' has no text 'dtype'");
       const auto type = parse_dtype(dtype->get_ref<const std::string&>());
       if (!type) bad_header("tensor '" + name + "' has the unknown dtype " + dtype->dump());
       auto dims = numbers(entry, name, "shape");

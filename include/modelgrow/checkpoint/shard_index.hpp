@@ -8,7 +8,7 @@
 
 #include <modelgrow/checkpoint/safetensors.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
-#include <modelgrow/detail/json.hpp>
+#include <modelgrow/detail/json_members.hpp>
 
 namespace modelgrow::inline v0::detail {
 
@@ -18,9 +18,9 @@ class ShardIndex {
   /// Throws io_error and format_error.
   explicit ShardIndex(const std::filesystem::path& path) : path_(path) {
     const auto index = parse_json(read_file(path_), path_.string());
-    if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
+    if (!index.is_object() || !has(index, "weight_map") || !index["weight_map"].is_object())
       bad("an index needs an object 'weight_map' from tensor to file");
-    if (!index.contains("metadata") || !index["metadata"].is_object()) bad("an index needs an object 'metadata'");
+    if (!has(index, "metadata") || !index["metadata"].is_object()) bad("an index needs an object 'metadata'");
     for (const auto& [name, file] : index["weight_map"].items()) {
       if (!file.is_string()) bad("the file of tensor '" + name + "' is " + file.dump() + "; expected a name");
       const auto& text = file.get_ref<const std::string&>();

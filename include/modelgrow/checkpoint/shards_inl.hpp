@@ -7,7 +7,7 @@
 #include <modelgrow/checkpoint/folder.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
 #include <modelgrow/core/linkage.hpp>
-#include <modelgrow/detail/json.hpp>
+#include <modelgrow/detail/json_members.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -72,7 +72,8 @@ MODELGROW_INLINE std::filesystem::path CheckpointWriter::shard_path(std::size_t 
 
 MODELGROW_INLINE std::string CheckpointWriter::index_text() const {
   const std::map<std::string, std::size_t> by_name(shard_of_.begin(), shard_of_.end());
-  detail::json index{{"metadata", {{"total_size", total_bytes_}}}, {"weight_map", detail::json::object()}};
+  auto index = detail::object_of(
+      {{"metadata", detail::object_of({{"total_size", total_bytes_}})}, {"weight_map", detail::json::object()}});
   auto& files = index["weight_map"].get_ref<detail::json::object_t&>();
   for (const auto& [name, shard] : by_name) files.emplace_back(name, shards_[shard].path().filename().string());
   return index.dump(2) + "\n";

@@ -4,7 +4,7 @@
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/core/names.hpp>
-#include <modelgrow/detail/json.hpp>
+#include <modelgrow/detail/json_members.hpp>
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/families/cogvideox.hpp>
 #include <modelgrow/families/cosmos.hpp>
@@ -54,9 +54,8 @@ namespace detail {
 inline std::string class_name(std::string_view config) {
   if (config.empty()) return {};
   const auto j = parse_json(config, "config.json");
-  return j.is_object() && j.contains("_class_name") && j["_class_name"].is_string()
-             ? j["_class_name"].get<std::string>()
-             : "";
+  return j.is_object() && has(j, "_class_name") && j["_class_name"].is_string() ? j["_class_name"].get<std::string>()
+                                                                                : "";
 }
 
 }  // namespace detail

@@ -56,8 +56,7 @@ class ConfigKeys {
     const auto* value = find(condition["config"].get<std::string>());
     const json null;
     const json& is = value ? *value : null;
-    return condition.contains("not") ? is != condition["not"]
-                                     : is == (condition.contains("is") ? condition["is"] : json(true));
+    return has(condition, "not") ? is != condition["not"] : is == (has(condition, "is") ? condition["is"] : json(true));
   }
 
  private:

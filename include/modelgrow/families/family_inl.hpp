@@ -8,7 +8,7 @@
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
-#include <modelgrow/detail/json.hpp>
+#include <modelgrow/detail/json_members.hpp>
 #include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/families/family.hpp>
 #include <modelgrow/families/fit.hpp>
@@ -114,15 +114,15 @@ class SchemaBuilder {
   template <class Rules>
   Rules chosen(const FamilyText::Named<Rules>& n) const {
     for (const auto& w : n.when)
-      if (w.condition.contains("config") ? keys_.holds(w.condition) : present(w.condition)) return w.rules;
+      if (has(w.condition, "config") ? keys_.holds(w.condition) : present(w.condition)) return w.rules;
     return n.rules;
   }
   bool present(const json& condition) const {
-    const bool has = condition.contains("has");
-    const auto pattern = condition[has ? "has" : "lacks"].get<std::string>();
+    const bool wanted = has(condition, "has");
+    const auto pattern = condition[wanted ? "has" : "lacks"].get<std::string>();
     const bool there = std::any_of(fit_.found.begin(), fit_.found.end(),
                                    [&](const auto& f) { return text_.tensors[f.tensor].pattern == pattern; });
-    return there == has;
+    return there == wanted;
   }
   void solve(Trust trust) {
     sizes_ = text_.constants;
@@ -308,9 +308,9 @@ MODELGROW_INLINE bool Family::claims(std::string_view config) const {
   };
   if (!j.is_object()) return false;
   for (const char* key : {"_class_name", "model_type"})
-    if (j.contains(key) && is(j[key])) return true;
-  return j.contains("architectures") && j["architectures"].is_array() &&
-         std::any_of(j["architectures"].begin(), j["architectures"].end(), is);
+    if (const auto* says = detail::member(j, key); says && is(*says)) return true;
+  const auto* architectures = detail::member(j, "architectures");
+  return architectures && architectures->is_array() && std::any_of(architectures->begin(), architectures->end(), is);
 }
 
 MODELGROW_INLINE detail::Fit Family::fit(const Names& file) const {

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <modelgrow/core/schema.hpp>
-#include <modelgrow/detail/json.hpp>
+#include <modelgrow/detail/json_members.hpp>
 #include <modelgrow/families/pattern.hpp>
 #include <modelgrow/families/tensor_line.hpp>
 
@@ -105,7 +105,7 @@ class FamilyReader {
         family_.layouts.emplace_back(one, advice.get<std::string>());
     }
     read_stock();
-    if (json_.contains("renames"))
+    if (has(json_, "renames"))
       for (const auto& pair : json_["renames"]) {
         if (!pair.is_array() || pair.size() != 2 || !pair[0].is_string() || !pair[1].is_string())
           throw format_error(where_ + ": renames: expected pairs [native, here]; found " + text_of(pair));
@@ -177,17 +177,17 @@ class FamilyReader {
       const std::string where = where_ + ": config: '" + key + "'";
       if (value.is_object()) {
         known_keys(value, {"blocks", "with", "hosts", "guests", "epsilon", "is", "else"}, where);
-        if (value.contains("is")) {
+        if (has(value, "is")) {
           family_.config.push_back(ConfigRule{.key = key,
                                               .value = Expression::parse(string(value, "is", where), where),
                                               .otherwise = Expression::parse(string(value, "else", where), where)});
           continue;
         }
-        if (value.contains("epsilon")) {
+        if (has(value, "epsilon")) {
           family_.epsilons.emplace_back(key, string(value, "epsilon", where));
           continue;
         }
-        const bool hosts = value.contains("hosts");
+        const bool hosts = has(value, "hosts");
         family_.lists.push_back(FamilyText::ListRule{.key = key,
                                                      .stack = string(value, hosts ? "hosts" : "blocks", where),
                                                      .with = hosts ? "" : string(value, "with", where),
@@ -221,9 +221,9 @@ class FamilyReader {
   FamilyText::Named<Rules> named(const std::string& name, const json& j, const std::string& part) const {
     const std::string where = where_ + ": " + part + ": '" + name + "'";
     FamilyText::Named<Rules> n{.name = name, .rules = rules(j, Rules{}, where)};
-    if (j.contains("when"))
+    if (has(j, "when"))
       for (const auto& w : j["when"]) {
-        if (!w.is_object() || !w.contains("if")) throw format_error(where + ": 'when' needs an 'if'");
+        if (!w.is_object() || !has(w, "if")) throw format_error(where + ": 'when' needs an 'if'");
         known_keys(w["if"], {"config", "is", "not", "has", "lacks"}, where + ": if");
         json rest = w;
         rest.erase("if");
@@ -233,23 +233,23 @@ class FamilyReader {
   }
   static SpaceRules rules(const json& j, SpaceRules r, const std::string& where) {
     known_keys(j, {"copies", "because", "tied_to", "exact_if", "map", "norms", "rotary", "sections", "when"}, where);
-    if (j.contains("rotary")) {
+    if (has(j, "rotary")) {
       const auto word = string(j, "rotary", where);
       if (word != "neighbours" && word != "halves")
         throw format_error(where + ": rotary '" + word + "' is none of neighbours, halves");
       r.rotary.pairs = word == "halves" ? Rotary::Pairs::halves : Rotary::Pairs::neighbours;
-      if (j.contains("sections"))
+      if (has(j, "sections"))
         for (const auto& s : j["sections"])
           r.rotary.sections.push_back(
               Expression::parse(s.is_string() ? s.get<std::string>() : text_of(s), where).text());
     }
-    if (j.contains("norms") && string(j, "norms", where) != "rms")
+    if (has(j, "norms") && string(j, "norms", where) != "rms")
       throw format_error(where + ": norms '" + string(j, "norms", where) + "'; expected rms or nothing");
-    r.rms_only |= j.contains("norms");
-    if (j.contains("map") && string(j, "map", where) != "interleaved")
+    r.rms_only |= has(j, "norms");
+    if (has(j, "map") && string(j, "map", where) != "interleaved")
       throw format_error(where + ": map '" + string(j, "map", where) + "'; expected interleaved or nothing");
-    r.interleaved |= j.contains("map");
-    if (j.contains("copies")) {
+    r.interleaved |= has(j, "map");
+    if (has(j, "copies")) {
       constexpr std::string_view words[] = {"any", "uniform", "spread", "never", "channels", "positions", "in_heads"};
       const auto word = string(j, "copies", where);
       const auto it = std::find(std::begin(words), std::end(words), word);
@@ -272,16 +272,16 @@ class FamilyReader {
     known_keys(j,
                {"stream", "paired_with", "last_is_special", "first_insertion", "because", "insert", "period", "when"},
                where);
-    if (j.contains("period")) r.period = number(j["period"], where);
-    if (j.contains("stream")) {
+    if (has(j, "period")) r.period = number(j["period"], where);
+    if (has(j, "stream")) {
       r.streams.clear();
       for (const auto& s : strings(j, "stream")) r.streams.push_back(Expression::parse(s, where).text());
     }
-    if (j.contains("first_insertion")) r.first_insertion = number(j["first_insertion"], where);
+    if (has(j, "first_insertion")) r.first_insertion = number(j["first_insertion"], where);
     r.paired_with = string_or(j, "paired_with", r.paired_with, where);
     r.last_is_special = string_or(j, "last_is_special", r.last_is_special, where);
     const std::string because = string_or(j, "because", "", where);
-    if (!j.contains("insert")) {
+    if (!has(j, "insert")) {
       if (!because.empty()) r.because = because;
     } else if (const auto word = string(j, "insert", where); word == "approximate" || word == "never") {
       if (because.empty()) throw format_error(where + ": 'insert' needs a 'because'");

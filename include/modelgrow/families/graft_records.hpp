@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <modelgrow/core/graft.hpp>
-#include <modelgrow/detail/json.hpp>
+#include <modelgrow/detail/json_members.hpp>
 
 namespace modelgrow::inline v0::detail {
 
@@ -16,29 +16,28 @@ inline constexpr const char* grafts_key = "_modelgrow";
 inline json graft_to_json(const GraftRecord& g) {
   json tensors = json::object();
   for (const auto& [pattern, line] : g.tensors) tensors[pattern] = line;
-  return json{{"graft", g.name}, {"options", parse_json(g.options, g.name)}, {"tensors", std::move(tensors)}};
+  return object_of({{"graft", g.name}, {"options", parse_json(g.options, g.name)}, {"tensors", std::move(tensors)}});
 }
 
 /// The value of the key.
 inline json grafts_to_json(const std::vector<GraftRecord>& grafts) {
   json list = json::array();
   for (const auto& g : grafts) list.push_back(graft_to_json(g));
-  return json{{"grafts", std::move(list)}};
+  return object_of({{"grafts", std::move(list)}});
 }
 
 /// Reads one record. Throws format_error that names what is missing.
 inline GraftRecord graft_from_json(const json& j, const std::string& where) {
-  if (!j.is_object() || !j.contains("graft") || !j["graft"].is_string() || !j.contains("tensors") ||
-      !j["tensors"].is_object())
+  const json *name = member(j, "graft"), *options = member(j, "options"), *tensors = member(j, "tensors");
+  if (!name || !name->is_string() || !tensors || !tensors->is_object())
     throw format_error(where + " is " + j.dump().substr(0, 80) +
                        "; expected an object with 'graft', 'options', 'tensors'");
-  GraftRecord g{.name = j["graft"].get<std::string>(), .options = "{}", .tensors = {}};
-  if (j.contains("options")) {
-    if (!j["options"].is_object())
-      throw format_error(where + ": 'options' is " + j["options"].dump() + "; expected an object");
-    g.options = j["options"].dump();
+  GraftRecord g{.name = name->get<std::string>(), .options = "{}", .tensors = {}};
+  if (options) {
+    if (!options->is_object()) throw format_error(where + ": 'options' is " + options->dump() + "; expected an object");
+    g.options = options->dump();
   }
-  for (const auto& [pattern, line] : j["tensors"].items()) {
+  for (const auto& [pattern, line] : tensors->items()) {
     if (!line.is_string())
       throw format_error(where + ": tensor '" + pattern + "' is " + line.dump() + "; expected its axes as text");
     g.tensors.emplace_back(pattern, line.get<std::string>());
@@ -49,13 +48,14 @@ inline GraftRecord graft_from_json(const json& j, const std::string& where) {
 /// The grafts that a configuration records. Throws format_error.
 inline std::vector<GraftRecord> grafts_in(const json& config, const std::string& where) {
   std::vector<GraftRecord> grafts;
-  if (!config.is_object() || !config.contains(grafts_key) || config[grafts_key].is_null()) return grafts;
-  const json& own = config[grafts_key];
-  if (!own.is_object() || (own.contains("grafts") && !own["grafts"].is_array()))
-    throw format_error(where + ": '" + grafts_key + "' is " + own.dump().substr(0, 80) +
+  const json* own = member(config, grafts_key);
+  if (!own || own->is_null()) return grafts;
+  const json* list = member(*own, "grafts");
+  if (!own->is_object() || (list && !list->is_array()))
+    throw format_error(where + ": '" + grafts_key + "' is " + own->dump().substr(0, 80) +
                        "; expected {\"grafts\": [..]}");
-  if (own.contains("grafts"))
-    for (const auto& g : own["grafts"])
+  if (list)
+    for (const auto& g : *list)
       grafts.push_back(
           graft_from_json(g, where + ": '" + grafts_key + "', graft " + std::to_string(grafts.size() + 1)));
   for (std::size_t i = 0; i < grafts.size(); ++i)

@@ -21,27 +21,28 @@ class LegacyGrafts {
     if (const json& conv = at(config_, "temporal_conv"); conv.is_object()) temporal_conv(conv);
     if (const json& text = at(config_, "second_text"); text.is_object()) second_text(text);
     if (const auto depth = number(config_, "text_refiner", 0); depth > 0) {
-      add("Refiner", json{{"depth", depth}});
+      add("Refiner", object_of({{"depth", depth}}));
       refiner("y_refiner", depth, "y_refiner");
     }
     if (const auto width = number(config_, "pooled_channels", 0); width > 0) {
-      add("PooledText", with_prompt(json{{"width", width}}));
+      add("PooledText", with_prompt(object_of({{"width", width}})));
       line("y_pooler.y_embedding", "fixed 1, fixed " + std::to_string(width) + "; buffer");
       line("y_pooler.norm.weight", "each " + std::to_string(width));
       line("y_pooler.norm.bias", "each " + std::to_string(width));
       line("y_pooler.proj.{weight,bias}", "out hidden, in " + std::to_string(width) + "; closes");
     }
     if (const json& prompt = at(config_, "prompt"); prompt.is_object())
-      add("SwapTextEncoder", json{{"width", number(config_, "caption_channels", 4096)},
-                                  {"max_length", number(config_, "model_max_length", 120)},
-                                  {"prompt", prompt.dump()}});
+      add("SwapTextEncoder", object_of({{"width", number(config_, "caption_channels", 4096)},
+                                        {"max_length", number(config_, "model_max_length", 120)},
+                                        {"prompt", prompt.dump()}}));
     return std::move(all_);
   }
 
  private:
   static const json& at(const json& j, const char* key) {
     static const json none;
-    return j.contains(key) ? j[key] : none;
+    const json* there = member(j, key);
+    return there ? *there : none;
   }
   std::int64_t number(const json& j, const char* key, std::int64_t otherwise) const {
     const json& v = at(j, key);
@@ -54,7 +55,7 @@ class LegacyGrafts {
     const json& v = at(j, key);
     if (v.is_null()) return words[0];
     for (const auto& w : words)
-      if (v == w) return w;
+      if (v.is_string() && v.get_ref<const std::string&>() == w) return w;
     throw format_error(where_ + ": '" + key + "' is " + v.dump() + "; expected one of " + join(words, ' '));
   }
   void add(const std::string& graft, const json& options) {
@@ -71,7 +72,7 @@ class LegacyGrafts {
     if (kind == "none") return;
     const auto kernel = number(conv, "kernel", 3);
     add("TemporalConv",
-        json{{"kind", kind}, {"kernel", kernel}, {"padding", word(conv, "padding", {"causal", "centred"})}});
+        object_of({{"kind", kind}, {"kernel", kernel}, {"padding", word(conv, "padding", {"causal", "centred"})}}));
     line("blocks.{}.conv_temp.weight",
          (kind == "dense" ? "out hidden, in hidden, fixed " : "each hidden, fixed 1, fixed ") + std::to_string(kernel) +
              "; closes");
@@ -87,7 +88,7 @@ class LegacyGrafts {
         : entry == "gated" ? "GatedText"
         : own              ? "CrossText"
                            : "DecoupledText",
-        with_prompt(json{{"width", width}, {"max_length", length}, {"refiner", depth}}));
+        with_prompt(object_of({{"width", width}, {"max_length", length}, {"refiner", depth}})));
     const std::string branch = joint ? "joint_text" : "cross_attn_2", w = std::to_string(width);
     line("y_embedder_2.y_embedding", "fixed " + std::to_string(length) + ", fixed " + w + "; buffer");
     line("y_embedder_2.y_proj.fc1.{weight,bias}", "out hidden, in " + w + "; of " + branch);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Definitions of text_records.hpp.
 #pragma once
-#include <modelgrow/detail/json.hpp>
+#include <modelgrow/detail/json_members.hpp>
 #include <modelgrow/families/text_records.hpp>
 
 namespace modelgrow::inline v0 {
@@ -19,7 +19,7 @@ MODELGROW_INLINE std::string canonical_prompt(const std::string& text, const std
 
 MODELGROW_INLINE std::string prompt_of(const GraftRecord& g) {
   const auto options = parse_json(g.options, g.name);
-  return options.contains("prompt") && options["prompt"].is_string() ? options["prompt"].get<std::string>() : "";
+  return has(options, "prompt") && options["prompt"].is_string() ? options["prompt"].get<std::string>() : "";
 }
 
 }  // namespace detail
@@ -28,7 +28,7 @@ MODELGROW_INLINE std::optional<SecondText> second_text(const std::vector<GraftRe
   std::optional<SecondText> found;
   for (const auto& g : grafts) {
     const auto options = detail::parse_json(g.options, g.name);
-    if (g.name == "SwapTextEncoder" || !options.contains("width")) continue;
+    if (g.name == "SwapTextEncoder" || !detail::has(options, "width")) continue;
     if (!options["width"].is_number_integer())
       throw format_error("the record of '" + g.name + "': 'width' is " + options["width"].dump() +
                          "; expected a whole number");

@@ -6,8 +6,8 @@
 #include <modelgrow/grow/checkpoint_set.hpp>
 #include <modelgrow/grow/completeness.hpp>
 #include <modelgrow/grow/file_check.hpp>
-#include <modelgrow/grow/plan_file.hpp>
 #include <modelgrow/grow/read_back.hpp>
+#include <modelgrow/grow/read_plan.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/grow/write_part.hpp>
 

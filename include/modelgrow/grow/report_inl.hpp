@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 
 #include <modelgrow/core/linkage.hpp>
-#include <modelgrow/detail/json.hpp>
+#include <modelgrow/detail/json_members.hpp>
 #include <modelgrow/grow/report.hpp>
 
 namespace modelgrow::inline v0 {
@@ -51,32 +51,33 @@ MODELGROW_INLINE std::ostream& operator<<(std::ostream& os, const Report& r) {
 }
 
 MODELGROW_INLINE std::string to_json(const Report& r) {
-  using detail::json;
-  json j{{"family", r.family},
-         {"certificate", to_string(r.certificate)},
-         {"trajectory", trajectory_text(r)},
-         {"parameters", {{"base", r.parameters_before}, {"grown", r.parameters_after}}},
-         {"bytes", {{"base", r.bytes_before}, {"grown", r.bytes_after}}},
-         {"file_check", {{"max_residual", r.max_residual}, {"worst", r.worst}, {"tensors", r.checked}}},
-         {"read_back", r.read_back},
-         {"upstream", r.upstream_cannot.empty() ? "loads" : "cannot, because " + r.upstream_cannot},
-         {"seconds", {{"plan", r.seconds.plan}, {"write", r.seconds.write}, {"check", r.seconds.check}}},
-         {"peak_rss_mb", double(r.peak_rss_bytes) / 1e6},
-         {"files", r.files},
-         {"grown_along", r.grown_along},
-         {"not_finite", r.not_finite},
-         {"passed_through", r.passed_through},
-         {"notes", r.notes},
-         {"tensors", json::array()}};
+  using detail::object_of;
+  auto j = object_of(
+      {{"family", r.family},
+       {"certificate", to_string(r.certificate)},
+       {"trajectory", trajectory_text(r)},
+       {"parameters", object_of({{"base", r.parameters_before}, {"grown", r.parameters_after}})},
+       {"bytes", object_of({{"base", r.bytes_before}, {"grown", r.bytes_after}})},
+       {"file_check", object_of({{"max_residual", r.max_residual}, {"worst", r.worst}, {"tensors", r.checked}})},
+       {"read_back", r.read_back},
+       {"upstream", r.upstream_cannot.empty() ? "loads" : "cannot, because " + r.upstream_cannot},
+       {"seconds", object_of({{"plan", r.seconds.plan}, {"write", r.seconds.write}, {"check", r.seconds.check}})},
+       {"peak_rss_mb", double(r.peak_rss_bytes) / 1e6},
+       {"files", r.files},
+       {"grown_along", r.grown_along},
+       {"not_finite", r.not_finite},
+       {"passed_through", r.passed_through},
+       {"notes", r.notes},
+       {"tensors", detail::json::array()}});
   const auto list = [](const Shape& s) { return std::vector<std::int64_t>(s.begin(), s.end()); };
   for (const auto& t : r.tensors)
-    j["tensors"].push_back({{"name", t.name},
-                            {"before", list(t.before)},
-                            {"after", list(t.after)},
-                            {"recipe", t.recipe},
-                            {"bytes", t.bytes},
-                            {"rule", t.rule},
-                            {"residual", t.residual}});
+    j["tensors"].push_back(object_of({{"name", t.name},
+                                      {"before", list(t.before)},
+                                      {"after", list(t.after)},
+                                      {"recipe", t.recipe},
+                                      {"bytes", t.bytes},
+                                      {"rule", t.rule},
+                                      {"residual", t.residual}}));
   return j.dump(2) + "\n";
 }
 

@@ -5,14 +5,15 @@
 
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/atomic_directory.hpp>
+#include <modelgrow/detail/json_members.hpp>
 #include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/left_behind.hpp>
-#include <modelgrow/grow/plan_file.hpp>
-#include <modelgrow/grow/plan_json.hpp>
+#include <modelgrow/grow/plan_to_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/grow/write_part.hpp>
+#include <modelgrow/grow/write_plan.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -154,11 +155,11 @@ MODELGROW_INLINE Report Plan::write(const Checkpoint& in, const std::filesystem:
     if (own_folder) std::filesystem::create_directory(folder);
     Metadata metadata = part.in.metadata();
     if (weights)
-      metadata["modelgrow"] = detail::json{{"source", in.path().string()},
-                                           {"weights", in.weights_path().filename().string()},
-                                           {"source_schema_hash", detail::hash_of(in)},
-                                           {"plan_hash", hash_name(plan_text)},
-                                           {"certificate", to_string(certificate())}}
+      metadata["modelgrow"] = detail::object_of({{"source", in.path().string()},
+                                                 {"weights", in.weights_path().filename().string()},
+                                                 {"source_schema_hash", detail::hash_of(in)},
+                                                 {"plan_hash", hash_name(plan_text)},
+                                                 {"certificate", to_string(certificate())}})
                                   .dump();
     if ((weights || own_folder) && (!part.in.config().empty() || schema_.grafts != source_.grafts)) {
       const std::string config = detail::grown_config(*this, part.in, report.notes);

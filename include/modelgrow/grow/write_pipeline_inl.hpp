@@ -8,7 +8,7 @@
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/atomic_directory.hpp>
 #include <modelgrow/detail/carry.hpp>
-#include <modelgrow/detail/json.hpp>
+#include <modelgrow/detail/json_members.hpp>
 #include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/write_pipeline.hpp>
 
@@ -89,9 +89,9 @@ MODELGROW_INLINE std::ostream& operator<<(std::ostream& os, const PipelineReport
 
 MODELGROW_INLINE std::string to_json(const PipelineReport& r) {
   using detail::json;
-  json j{{"components", json::object()}, {"carried_over", json::object()}, {"notes", r.notes}};
+  json j = detail::object_of({{"components", json::object()}, {"carried_over", json::object()}, {"notes", r.notes}});
   for (const auto& [name, report] : r.grown) j["components"][name] = detail::parse_json(to_json(report), name);
-  for (const auto& c : r.carried) j["carried_over"][c.name] = {{"shared", c.shared}, {"copied", c.copied}};
+  for (const auto& c : r.carried) detail::put(j["carried_over"][c.name], {{"shared", c.shared}, {"copied", c.copied}});
   return j.dump(2) + "\n";
 }
 
