@@ -16,7 +16,9 @@ inline constexpr const char* grafts_key = "_modelgrow";
 inline json graft_to_json(const GraftRecord& g) {
   json tensors = json::object();
   for (const auto& [pattern, line] : g.tensors) tensors[pattern] = line;
-  return json{{"graft", g.name}, {"options", parse_json(g.options, g.name)}, {"tensors", std::move(tensors)}};
+  json j{{"graft", g.name}, {"options", parse_json(g.options, g.name)}, {"tensors", std::move(tensors)}};
+  if (!g.replaces.empty()) j["replaces"] = g.replaces;
+  return j;
 }
 
 /// The value of the key.
@@ -43,6 +45,11 @@ inline GraftRecord graft_from_json(const json& j, const std::string& where) {
       throw format_error(where + ": tensor '" + pattern + "' is " + line.dump() + "; expected its axes as text");
     g.tensors.emplace_back(pattern, line.get<std::string>());
   }
+  if (j.contains("replaces"))
+    for (const auto& line : j["replaces"]) {
+      if (!line.is_string()) throw format_error(where + ": 'replaces' holds " + line.dump() + "; expected names");
+      g.replaces.push_back(line.get<std::string>());
+    }
   return g;
 }
 

@@ -163,6 +163,10 @@ struct VerbWriter {
     step.update(json{{"verb", "drop"}, {"name", v.name}, {"because", v.because}});
   }
   void operator()(const Tie& v) const { step.update(json{{"verb", "tie"}, {"name", v.name}, {"to", v.to}}); }
+  void operator()(const Upcycle& v) const {
+    step.update(json{{"verb", "upcycle"}, {"experts", v.experts}, {"seed", v.seed}, {"graft", graft_to_json(v.graft)}});
+    for (const auto& p : v.routers) step["routers"].push_back(to_json_value(p));
+  }
   void operator()(const Allow& v) const {
     step.update(json{{"verb", "allow"}, {"what", allow_names[static_cast<int>(v.what)]}});
   }
@@ -242,6 +246,14 @@ inline Verb read_verb(const StepReader& r, Sizes sizes, const FindMap& find) {
   if (verb == "rename") return Rename{.from = r.get<std::string>("from"), .to = r.get<std::string>("to")};
   if (verb == "drop") return Drop{.name = r.get<std::string>("name"), .because = r.get<std::string>("because")};
   if (verb == "tie") return Tie{.name = r.get<std::string>("name"), .to = r.get<std::string>("to")};
+  if (verb == "upcycle") {
+    Upcycle v{.routers = {},
+              .experts = r.get<std::int64_t>("experts"),
+              .seed = r.get<std::uint64_t>("seed"),
+              .graft = graft_from_json(r.get<json>("graft"), "plan: the graft of a step")};
+    r.each("routers", [&](const StepReader& p) { v.routers.push_back(read_parameter(p, sizes)); });
+    return v;
+  }
   if (verb == "allow") return Allow{.what = r.one_of<Allow::What>("what", allow_names)};
   r.fail("has the unknown verb '" + verb + "'");
 }
