@@ -131,8 +131,8 @@ MODELGROW_INLINE void MixtureOfExperts::put_lines(GraftRecord& record, const Sta
   for (std::int64_t e = 0; e < experts; ++e) numbers += (e ? "," : "{") + std::to_string(e);
   std::vector<std::string> gone;
   for (const auto& layer : layers) {
-    const auto at = block_name(layer.first + ".", of.name);
-    const std::string module(at->rest.substr(0, at->rest.size() - 1));
+    const auto at = block_name(layer.second[0]->name, of.name);
+    const std::string module = detail::first_part(at->rest);
     for (const auto* p : layer.second) {
       const std::string rest = p->name.substr(layer.first.size() + 1), whole = begin + module + "." + rest;
       put(module + ".experts." + numbers + "}." + rest, at->block, p->info);
