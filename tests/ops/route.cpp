@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include <modelgrow/ops/also_minimise.hpp>
+#include <modelgrow/ops/linear.hpp>
 #include <modelgrow/ops/mix_experts.hpp>
 #include <modelgrow/ops/mse.hpp>
 
@@ -68,7 +69,7 @@ TEST_CASE("equal experts give what one gives, whatever the router") {
 }
 
 TEST_CASE("the load balancing loss is that of Switch Transformer") {
-  const auto logits = random_tensor({6, 3}, 5);
+  const auto logits = random_tensor({6, 3}, 6);
   const auto loss = [](auto& tape, const auto& v) { return balance_loss(tape, v[0], route(tape, v[0], 2)); };
   double f[3] = {}, p[3] = {};
   for (int r = 0; r < 6; ++r) {
@@ -76,6 +77,7 @@ TEST_CASE("the load balancing loss is that of Switch Transformer") {
     double sum = 0;
     for (int e = 0; e < 3; ++e) sum += std::exp(l[e]);
     const double* least = std::min_element(l, l + 3);
+    for (int e = 0; e < 3; ++e) REQUIRE((l + e == least || l[e] - *least > 0.01));  // no choice changes nearby
     for (int e = 0; e < 3; ++e) p[e] += std::exp(l[e]) / sum / 6, f[e] += (l + e != least) / 12.0;
   }
   CHECK_THAT(evaluate({logits}, loss).data()[0], WithinAbs(3 * (f[0] * p[0] + f[1] * p[1] + f[2] * p[2]), 1e-14));

@@ -16,6 +16,7 @@
 
 #include "tests/models/stdit_support.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/gradient_check.hpp"
 #include "tests/support/message.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -208,6 +209,22 @@ TEST_CASE("the balancing loss evens experts out, with activations kept or recomp
   INFO(before << " of 400, then " << most_wanted(model, shifted));
   CHECK(most_wanted(model, shifted) < 130);
   CHECK(before > 200);
+}
+
+TEST_CASE("gradients of a mixture agree with finite differences where no choice changes", "[mixture]") {
+  const mg::Space hidden{.name = "hidden", .size = 6}, ffn{.name = "ffn", .size = 5};
+  mg::SparseMlp<double, Cpu> mixture(4, 2, hidden, ffn, hidden);
+  randomise(mixture, 1, 0.7);
+  const auto x = random_tensor<double>({3, 4, 6}, 2), target = random_tensor<double>({3, 4, 6}, 3);
+  mg::Tape<double, Cpu> tape(mg::Tape<double, Cpu>::Mode::infer);
+  const auto logits = mg::linear(tape, tape.constant(x), tape.use(mixture.router));
+  for (int r = 0; r < 12; ++r) {
+    std::vector<double> row(logits.data() + 4 * r, logits.data() + 4 * r + 4);
+    std::sort(row.begin(), row.end());
+    REQUIRE(row[2] - row[1] > 0.05);
+  }
+  mg::testing::check_parameter_gradients(
+      mixture, [&](mg::Tape<double, Cpu>& tape) { return mg::mse(tape, mixture(tape, tape.constant(x)), target); });
 }
 
 TEST_CASE("a mixture costs what its active experts cost", "[mixture]") {

@@ -327,18 +327,11 @@ MODELGROW_INLINE Family Family::grafted(std::string_view config, const std::stri
   if (grafts.empty()) return *this;
   auto data = std::make_shared<Data>(*data_);
   for (const auto& g : grafts) {
-    for (const auto& gone : g.replaces) {
-      bool known = false;
+    for (const auto& gone : g.replaces)
       for (const auto& layout : data->layouts)
         if (const auto it = layout.tensor.find(detail::with_stack_of(layout, data->text, gone));
-            it != layout.tensor.end()) {
+            it != layout.tensor.end())
           data->text.tensors[it->second].blocks = FamilyText::Blocks::none;
-          known = true;
-        }
-      if (!known)
-        throw format_error(where + ": graft '" + g.name + "' replaces '" + gone + "', which family '" + name() +
-                           "' does not have");
-    }
     for (const auto& [pattern, line] : g.tensors)
       for (auto& one :
            detail::read_lines(pattern, line, where + ": graft '" + g.name + "', tensor '" + pattern + "'")) {

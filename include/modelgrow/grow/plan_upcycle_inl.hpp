@@ -14,7 +14,7 @@ MODELGROW_INLINE void Plan::upcycle(const Upcycle& verb) {
   const auto bad = [&](const std::string& what) { throw plan_error("cannot make a mixture of experts: " + what); };
   if (verb.routers.empty()) bad("no layer was named");
   if (verb.experts < 2) bad(std::to_string(verb.experts) + " experts; expected at least 2");
-  std::map<std::string, std::vector<std::size_t>> layers;  // their tensors
+  std::map<std::string, std::size_t> routers;  // of each layer
   for (const auto& router : verb.routers) {
     const std::string layer = layer_of(router.name);
     check_added(router, schema_);
@@ -23,13 +23,14 @@ MODELGROW_INLINE void Plan::upcycle(const Upcycle& verb) {
     if (!linear || router.info.init.kind == Init::Kind::zeros)
       bad("the router of '" + layer + "' has to be random and to have the axes 'fixed " + std::to_string(verb.experts) +
           "' and 'in': from zero it would send every token to the first experts for ever");
-    if (!layers.emplace(layer, std::vector<std::size_t>{}).second) bad("'" + layer + "' is named twice");
+    if (!routers.emplace(layer, routers.size()).second) bad("'" + layer + "' is named twice");
   }
+  std::vector<std::vector<std::size_t>> tensors(routers.size());  // of each layer
   for (std::size_t i = 0; i < schema_.parameters.size(); ++i)
-    for (auto& [layer, tensors] : layers)
-      if (schema_.parameters[i].name.starts_with(layer + ".")) tensors.push_back(i);
-  for (const auto& [layer, tensors] : layers)
-    if (tensors.empty()) bad("there is no layer '" + layer + "'");
+    for (const auto& [layer, r] : routers)
+      if (schema_.parameters[i].name.starts_with(layer + ".")) tensors[r].push_back(i);
+  for (const auto& [layer, r] : routers)
+    if (tensors[r].empty()) bad("there is no layer '" + layer + "'");
 
   Schema next = schema_;
   next.parameters.clear();
@@ -38,28 +39,26 @@ MODELGROW_INLINE void Plan::upcycle(const Upcycle& verb) {
     next.parameters.push_back(std::move(p));
     origins.push_back(std::move(o));
   };
-  std::vector<bool> done(schema_.parameters.size(), false);
-  for (std::size_t i = 0; i < schema_.parameters.size(); ++i) {
-    if (done[i]) continue;
-    std::size_t r = 0;
-    while (r < verb.routers.size() && !schema_.parameters[i].name.starts_with(layer_of(verb.routers[r].name) + "."))
-      ++r;
-    if (r == verb.routers.size()) {
-      put(schema_.parameters[i], origins_[i]);
-      continue;
-    }
-    const std::string layer = layer_of(verb.routers[r].name);
+  const auto put_mixture = [&](const std::string& layer, std::size_t r) {
     for (std::int64_t e = 0; e < verb.experts; ++e)
-      for (const auto t : layers[layer]) {
-        ParamSpec p = schema_.parameters[t];
+      for (const auto i : tensors[r]) {
+        ParamSpec p = schema_.parameters[i];
         p.name = in_expert(layer, e, p.name);
-        Origin o = origins_[t];
+        Origin o = origins_[i];
         o.share /= double(verb.experts);
         put(std::move(p), std::move(o));
-        done[t] = true;
       }
     put(verb.routers[r],
         Origin{.step = std::int64_t(steps_.size()), .added = std::int64_t(r), .touches = {}, .fresh = true});
+  };
+  for (std::size_t i = 0; i < schema_.parameters.size(); ++i) {
+    bool mixed = false;
+    for (const auto& [layer, r] : routers) {
+      if (!schema_.parameters[i].name.starts_with(layer + ".")) continue;
+      mixed = true;
+      if (i == tensors[r][0]) put_mixture(layer, r);
+    }
+    if (!mixed) put(schema_.parameters[i], origins_[i]);
   }
   record(next, verb.graft);
   const std::string n = std::to_string(verb.experts);
