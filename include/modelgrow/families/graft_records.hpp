@@ -2,6 +2,7 @@
 // Grafts in config.json: {"_modelgrow": {"grafts": [{"graft": "TemporalConv", "options": {..}, "tensors": {..}}]}}. No
 // family knows the key; diffusers keeps it over load and save, and says nothing about keys that begin with '_'.
 #pragma once
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -45,11 +46,11 @@ inline GraftRecord graft_from_json(const json& j, const std::string& where) {
       throw format_error(where + ": tensor '" + pattern + "' is " + line.dump() + "; expected its axes as text");
     g.tensors.emplace_back(pattern, line.get<std::string>());
   }
-  if (j.contains("replaces"))
-    for (const auto& line : j["replaces"]) {
-      if (!line.is_string()) throw format_error(where + ": 'replaces' holds " + line.dump() + "; expected names");
-      g.replaces.push_back(line.get<std::string>());
-    }
+  if (!j.contains("replaces")) return g;
+  const json& gone = j["replaces"];
+  if (!gone.is_array() || !std::all_of(gone.begin(), gone.end(), [](const json& name) { return name.is_string(); }))
+    throw format_error(where + ": 'replaces' is " + gone.dump().substr(0, 80) + "; expected a list of names");
+  g.replaces = gone.get<std::vector<std::string>>();
   return g;
 }
 

@@ -355,7 +355,8 @@ MODELGROW_INLINE std::vector<std::string> Plan::notes() const {
     if (!g.tensors.empty())  // a layer
       all.push_back("'" + g.name +
                     "' is recorded in config.json under '_modelgrow': train and run with a model that has "
-                    "the layer, since classes that do not know it leave its tensors out");
+                    "the layer, since classes that do not know it " +
+                    (g.replaces.empty() ? "leave its tensors out" : "lack what it took the place of"));
   bool inserted = false, first = false;
   for (const auto& step : steps_)
     if (const auto* v = std::get_if<Insert>(&step.verb)) inserted = true, first |= v->at == 0;
