@@ -4,6 +4,7 @@
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/families/consumers.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
+#include <modelgrow/grow/operators/mixture_of_experts.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 
 #include "tests/support/catch.hpp"
@@ -113,6 +114,12 @@ TEST_CASE("Programs are told apart by what they make of grafted tensors", "[fami
                                   return s;
                                 }()),
              "the tensors of grafts: not tried"));
+}
+
+TEST_CASE("No program runs a mixture of experts in place of the layers that it has", "[families]") {
+  for (const char* program : {"diffusers", "ComfyUI"})
+    CHECK(says(Model("wan").does(program, MixtureOfExperts{.experts = 4}), "cannot run it", "no 'MixtureOfExperts'",
+               "'blocks.{}.ffn.net.0.proj.weight'"));
 }
 
 TEST_CASE("Sizes that a program computes itself are told where the model has others", "[families]") {

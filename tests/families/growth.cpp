@@ -11,6 +11,7 @@
 #include <modelgrow/grow/operators/grow_head_dim.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/interpolate_positions.hpp>
+#include <modelgrow/grow/operators/mixture_of_experts.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/operators/zero_channels.hpp>
 #include <modelgrow/grow/read_back.hpp>
@@ -71,6 +72,8 @@ TEST_CASE("Grown names and config.json of every release read back as promised", 
     for (const auto& space : s.spaces)
       law(Net2Wider{.space = space.space.name, .to = 2 * space.space.size}, space.space.name + " x 2");
     law(ZeroChannels{.to = s.space("hidden").space.size + 2}, "two channels of zeros");
+    for (const auto& stack : s.stacks)
+      law(MixtureOfExperts{.experts = 8, .stack = stack.name}, "8 experts in " + stack.name);
     for (const auto& space : s.spaces) {
       if (space.rules.copies == Copies::channels)
         law(GrowChannels{.space = space.space.name, .to = space.space.size + 20}, "20 more of " + space.space.name);
@@ -82,7 +85,7 @@ TEST_CASE("Grown names and config.json of every release read back as promised", 
 
 TEST_CASE("Tiny models of every family grow on disk, in float and bf16", "[families]") {
   const TemporaryDirectory scratch;
-  std::set<std::string> seen;
+  std::set<std::string> seen, mixed;
   for (const auto& r : releases()) {
     if (!r.tiny()) continue;
     seen.insert(r.family);
@@ -105,6 +108,7 @@ TEST_CASE("Tiny models of every family grow on disk, in float and bf16", "[famil
         CHECK(report.read_back);
         CHECK(report.max_residual == 0);
         CHECK(report.checked >= s.parameters.size());
+        if (!p->schema().grafts.empty()) mixed.insert(r.family);
       };
       for (const auto& group : stacks_of(s)) law(InsertBlocks{.stack = group, .count = 2});
       for (const auto& space : s.spaces) law(Net2Wider{.space = space.space.name, .to = 2 * space.space.size});
@@ -118,9 +122,16 @@ TEST_CASE("Tiny models of every family grow on disk, in float and bf16", "[famil
         if (space.rules.copies == Copies::positions)
           law(allow_approximate, InterpolatePositions{.space = space.space.name, .to = space.space.size + 3});
       }
+      for (const auto& stack : s.stacks) {
+        const MixtureOfExperts experts{.experts = 3, .stack = stack.name};
+        law(experts);
+        law(experts, InsertBlocks{.stack = *stacks_of(s).begin(), .count = 1},
+            Net2Wider{.space = "ffn", .to = s.space("ffn").space.size + 3, .noise_db = 20});
+      }
       law(InsertBlocks{.stack = *stacks_of(s).begin(), .count = 1},
           Net2Wider{.space = "ffn", .to = 2 * s.space("ffn").space.size});
     }
   }
   CHECK(seen.size() == known_families().size());
+  CHECK(mixed == seen);
 }

@@ -5,6 +5,7 @@
 #include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/families/wan.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
+#include <modelgrow/grow/operators/mixture_of_experts.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/read_back.hpp>
 
@@ -77,6 +78,25 @@ TEST_CASE("Native names of Wan are read, grown and kept", "[families]") {
   const std::string grown =
       R"({"model_type": "t2v", "dim": 48, "ffn_dim": 60, "num_heads": 4, "num_layers": 4, "in_dim": 4, "out_dim": 4})";
   CHECK(difference(p.schema(), s.reader(names_of(p.schema()), grown, "grown")) == "");
+}
+
+TEST_CASE("Mixtures of experts keep native names and read back", "[families]") {
+  const Names names = native_wan();
+  const Schema s = family_of(names, native_config, "native").schema(names, native_config, "native");
+  const Plan p = plan(s, MixtureOfExperts{.experts = 3}, InsertBlocks{.every = 1});
+  CHECK(p.schema().find("blocks.3.ffn.experts.2.0.weight")->shape() == Shape{40, 24});
+  const std::string grown = detail::patched_config(native_config, changed_config(s, p.schema()), "native");
+  const Names after = names_of(p.schema());
+  const Schema read = family_of(after, grown, "grown").schema(after, grown, "grown");
+  CHECK(difference(p.schema(), read) == "");
+  CHECK(plan(read, Net2Wider{.space = "ffn", .to = 60}).certificate().exactness == Exactness::exact);
+  // A dense layer beside its experts, or none of both, is no such model.
+  auto both = p.schema(), neither = p.schema();
+  both.parameters.push_back(*s.find("blocks.0.ffn.0.weight"));
+  std::erase_if(neither.parameters, [](const auto& t) { return t.name == "blocks.1.ffn.experts.2.0.weight"; });
+  for (const auto& [wrong, name] :
+       {std::pair{both, "blocks.0.ffn.0.weight"}, {neither, "blocks.1.ffn.experts.2.0.weight"}})
+    CHECK(says(message_of<format_error>([&] { s.reader(names_of(wrong), grown, "grown"); }), name));
 }
 
 TEST_CASE("What stands in the way is named, not the names that are missing", "[families]") {

@@ -4,7 +4,9 @@
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/families/family_text.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
+#include <modelgrow/grow/operators/mixture_of_experts.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/operators/zero_channels.hpp>
 #include <modelgrow/grow/read_back.hpp>
 
 #include "tests/support/catch.hpp"
@@ -178,6 +180,35 @@ TEST_CASE("Block numbers in config.json move with their blocks", "[soundness]") 
   CHECK(says(refusal(vace, InsertBlocks{.stack = "vace_blocks", .at = {0}}), "position 0"));
   CHECK(plan(vace, InsertBlocks{.stack = "vace_blocks", .at = {1}}).schema().find("vace_blocks.1.proj_in.weight") ==
         nullptr);
+}
+
+TEST_CASE("Feed-forward layers that share a matrix stay, others become mixtures", "[soundness]") {
+  const Schema flux = schema_of(tiny("flux"));
+  CHECK(says(refusal(flux, MixtureOfExperts{.experts = 4}), "'single_transformer_blocks.0.proj_mlp'",
+             "name in .stack one whose layers can be copied: transformer_blocks"));
+  CHECK(says(refusal(flux, MixtureOfExperts{.experts = 4, .stack = "single_transformer_blocks"}), "read by another"));
+  const Plan two = plan(flux, MixtureOfExperts{.experts = 4, .stack = "transformer_blocks"});
+  CHECK(two.schema().find("transformer_blocks.0.ff_context.router.weight"));
+  CHECK(says(two.upstream_cannot(), "the class has no 'MixtureOfExperts'"));
+
+  const Schema ltx = schema_of(tiny("ltx2"));
+  const Plan sound = plan(ltx, MixtureOfExperts{.experts = 4}, MixtureOfExperts{.experts = 4, .space = "audio_ffn"});
+  CHECK(sound.schema().grafts.size() == 1);
+  CHECK(sound.schema().find("transformer_blocks.0.audio_ff.experts.3.net.2.weight"));
+
+  const Plan sd3 = plan(schema_of(tiny("sd3")), MixtureOfExperts{.experts = 2});
+  std::map<std::string, std::string> lines(sd3.schema().grafts[0].tensors.begin(),
+                                           sd3.schema().grafts[0].tensors.end());
+  CHECK(lines.at("transformer_blocks.{}.ff.router.weight") == "fixed 2, in hidden");
+  CHECK(lines.at("transformer_blocks.{}.ff_context.router.weight") == "fixed 2, in hidden; not_last");
+  CHECK(lines.at("transformer_blocks.{}.ff_context.experts.{0,1}.net.2.weight") ==
+        "out hidden, in ffn; closes, not_last");
+
+  // No norm comes with it, so the stream grows as before.
+  const Schema minimax = schema_of(tiny("minimax_h3"));
+  const ZeroChannels wider{.to = minimax.space("hidden").space.size + 2};
+  CHECK(plan(minimax, accept_conditions, MixtureOfExperts{.experts = 4}, wider).certificate() ==
+        plan(minimax, accept_conditions, wider).certificate());
 }
 
 TEST_CASE("Index 0 is kept when asked for, with a note", "[soundness]") {

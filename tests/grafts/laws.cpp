@@ -162,6 +162,10 @@ TEST_CASE("Records that cannot be meant are refused", "[grafts]") {
       message_of<format_error>([] { second_text({{.name = "X", .options = R"({"width": "w"})", .tensors = {}}}); }),
       "'X'", "\"w\""));
   CHECK(says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X", "options": 1, "tensors": {}}]}})"), "'options'"));
+  for (const char* wrong : {"3", "[3]", R"({"a":"b"})"})
+    CHECK(says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X", "tensors": {}, "replaces": )" + std::string(wrong) +
+                       "}]}}"),
+               "'replaces'", wrong));
   CHECK(
       says(refusal(R"({"_modelgrow": {"grafts": [{"graft": "X", "tensors": {"a": "inn hidden"}}]}})"), "'inn hidden'"));
 }

@@ -18,6 +18,7 @@ using namespace modelgrow;
 struct Config {
   std::int64_t hidden = 6, heads = 2, head_dim = 2, ffn = 5, depth = 2, text = 0;  // text > 0: second cross-attention
   bool conv = false;
+  std::size_t active = 2;  // experts that see a token, where the perceptrons are mixtures
 };
 inline constexpr std::int64_t tokens = 4, channels = 3, words = 2;
 
@@ -127,6 +128,11 @@ struct AddCross {
 /// Parameters as numbers of type S (double, float, or Var for gradients).
 template <class S>
 using State = std::map<std::string, std::vector<S>, std::less<>>;
+
+template <class S>
+double number_of(const S& x) {
+  return double(x);
+}
 
 template <class S>
 struct Model {
@@ -258,11 +264,37 @@ struct Model {
       const Rows crossed = attention(cq, ck, cv);
       for (std::size_t i = 0; i < x.size(); ++i) add(x[i], linear(b + "cross.proj", crossed[i]));
     }
-    for (auto& row : x) {
-      auto h = linear(b + "mlp.fc1", modulate(norm(row), mod(3), mod(4)));
-      for (auto& u : h) u = act(u);
-      add(row, times(linear(b + "mlp.fc2", h), mod(5)));
+    for (auto& row : x) add(row, times(feed_forward(b + "mlp", modulate(norm(row), mod(3), mod(4))), mod(5)));
+  }
+
+  std::vector<S> perceptron(const std::string& n, const std::vector<S>& x) const {
+    auto h = linear(n + ".fc1", x);
+    for (auto& u : h) u = act(u);
+    return linear(n + ".fc2", h);
+  }
+  /// A perceptron, or where there is a router, `active` of the experts, by the softmax over their logits.
+  std::vector<S> feed_forward(const std::string& n, const std::vector<S>& x) const {
+    using std::exp;
+    const auto router = w.find(n + ".router.weight");
+    if (router == w.end()) return perceptron(n, x);
+    std::vector<std::pair<S, std::string>> experts;
+    for (std::size_t e = 0; e * x.size() < router->second.size(); ++e) {
+      S logit = S(0);
+      for (std::size_t j = 0; j < x.size(); ++j) logit = logit + router->second[e * x.size() + j] * x[j];
+      experts.emplace_back(logit, n + ".experts." + std::to_string(e));
     }
+    std::stable_sort(experts.begin(), experts.end(),
+                     [](const auto& a, const auto& b) { return number_of(a.first) > number_of(b.first); });
+    experts.resize(c.active);
+    const S most = experts[0].first;
+    S total = S(0);
+    for (auto& [logit, name] : experts) logit = exp(logit - most), total = total + logit;
+    std::vector<S> y(x.size(), S(0));
+    for (const auto& [weight, name] : experts) {
+      const auto part = perceptron(name, x);
+      for (std::size_t i = 0; i < y.size(); ++i) y[i] = y[i] + weight / total * part[i];
+    }
+    return y;
   }
 };
 
@@ -286,6 +318,7 @@ struct Var {
   friend Var operator-(const Var& a, const Var& b) { return make(a.v - b.v, a, 1, b, -1); }
   friend Var operator*(const Var& a, const Var& b) { return make(a.v * b.v, a, b.v, b, a.v); }
   friend Var operator/(const Var& a, const Var& b) { return make(a.v / b.v, a, 1 / b.v, b, -a.v / (b.v * b.v)); }
+  friend double number_of(const Var& a) { return a.v; }
   friend Var exp(const Var& a) { return make(std::exp(a.v), a, std::exp(a.v)); }
   friend Var sqrt(const Var& a) { return make(std::sqrt(a.v), a, 0.5 / std::sqrt(a.v)); }
   friend Var tanh(const Var& a) { return make(std::tanh(a.v), a, 1 - std::tanh(a.v) * std::tanh(a.v)); }

@@ -81,14 +81,15 @@ TEST_CASE("gradients of the whole model agree with finite differences") {
   const TextOptions text{.width = 6, .max_length = 5}, refined{.width = 6, .max_length = 5, .refiner = 1};
   const Graft<TemporalConv> dense{}, depthwise{{.kind = mg::ConvKind::depthwise}};
   const auto base = tiny_config();
-  const int graft = GENERATE(0, 1, 2, 3, 4);
+  const int graft = GENERATE(0, 1, 2, 3, 4, 5);
   const auto config =
       graft == 0   ? base
       : graft == 1 ? with_grafts(base, depthwise, Graft<TemporalAttention>{{.frames = 4}}, Graft<CrossText>{text},
                                  Graft<Refiner>{{.depth = 1}}, Graft<PooledText>{{.width = 6}})
       : graft == 2 ? with_grafts(base, dense, Graft<GatedText>{refined})
       : graft == 3 ? with_grafts(base, dense, Graft<DecoupledText>{refined})
-                   : with_grafts(base, dense, Graft<JointText>{refined});
+      : graft == 4 ? with_grafts(base, dense, Graft<JointText>{refined})
+                   : with_grafts(base, mg::MixtureOfExperts{.experts = 3, .active = 3});  // no choice, which jumps
   mg::Stdit<double, Cpu> model(config);
   model.activations = GENERATE(mg::Activations::keep, mg::Activations::recompute);
   randomise(model, 3, 0.12);
@@ -163,20 +164,22 @@ TEST_CASE("inputs that do not fit are refused with both shapes") {
 }
 
 TEST_CASE("a configuration survives JSON and refuses nonsense") {
-  const mg::StditConfig config{
-      .input_size = {4, 8, 10},
-      .in_channels = 3,
-      .patch_size = {2, 4, 5},
-      .hidden_size = 24,
-      .depth = 2,
-      .num_heads = 2,
-      .mlp_ratio = 2.5,
-      .pred_sigma = false,
-      .caption_channels = 10,
-      .model_max_length = 7,
-      .space_scale = 0.5,
-      .time_scale = 0.25,
-      .grafts = {{.name = "TemporalConv", .options = R"({"kernel":5})", .tensors = {{"a", "fixed 1; closes"}}}}};
+  const mg::StditConfig config{.input_size = {4, 8, 10},
+                               .in_channels = 3,
+                               .patch_size = {2, 4, 5},
+                               .hidden_size = 24,
+                               .depth = 2,
+                               .num_heads = 2,
+                               .mlp_ratio = 2.5,
+                               .pred_sigma = false,
+                               .caption_channels = 10,
+                               .model_max_length = 7,
+                               .space_scale = 0.5,
+                               .time_scale = 0.25,
+                               .grafts = {{.name = "TemporalConv",
+                                           .options = R"({"kernel":5})",
+                                           .tensors = {{"a", "fixed 1; closes"}},
+                                           .replaces = {"b"}}}};
   const mg::StditConfig standard;
   // Names every field: a new one does not compile until it is here, and is seen only off its default.
   const auto differ = [](const auto&... pairs) { return ((pairs.first != pairs.second) && ...); };

@@ -5,6 +5,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -83,6 +84,10 @@ class Tape {
   /// write to target() for each such input.
   template <class F>
   V record(Tensor<T, D> value, std::initializer_list<V> inputs, F backward) {
+    return record(std::move(value), std::span<const V>(inputs.begin(), inputs.size()), std::move(backward));
+  }
+  template <class F>
+  V record(Tensor<T, D> value, std::span<const V> inputs, F backward) {
     bool wanted = false;
     for (const V& v : inputs) wanted = wanted || (v.defined() && v.wants_gradient());
     V out = make(std::move(value), wanted && records());

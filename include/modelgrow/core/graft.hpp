@@ -34,6 +34,7 @@ struct GraftRecord {
   std::string name;            // of the graft: "TemporalConv"
   std::string options = "{}";  // JSON object
   std::vector<std::pair<std::string, std::string>> tensors;
+  std::vector<std::string> replaces = {};  // lines of the family whose place they took ("blocks.{}.mlp.fc1.weight")
   bool operator==(const GraftRecord&) const = default;
 };
 

@@ -209,6 +209,9 @@ inline std::vector<Consumption> consumptions(const Family& family, const Names& 
     if (does.empty())
       if (const auto why = detail::broken(upstream ? schema.stock : detail::equations(c.computes), sizes); !why.empty())
         does = (upstream ? "cannot load it: " : "takes it for another model: ") + why;
+    for (const auto& g : schema.grafts)
+      if (does.empty() && !g.replaces.empty())
+        does = "cannot run it: it has no '" + g.name + "', which took the place of '" + g.replaces[0] + "'";
     if (does.empty()) does = std::string(c.loads) + detail::of_grafts(c, schema);
     all.push_back({.consumer = &c, .does = does + (c.ran ? "" : " (by its source, not run)")});
   }

@@ -326,13 +326,19 @@ MODELGROW_INLINE Family Family::grafted(std::string_view config, const std::stri
   auto grafts = detail::grafts_of(config, where, text().open_sora_grafts);
   if (grafts.empty()) return *this;
   auto data = std::make_shared<Data>(*data_);
-  for (const auto& g : grafts)
+  for (const auto& g : grafts) {
+    for (const auto& gone : g.replaces)
+      for (const auto& layout : data->layouts)
+        if (const auto it = layout.tensor.find(detail::with_stack_of(layout, data->text, gone));
+            it != layout.tensor.end())
+          data->text.tensors[it->second].blocks = FamilyText::Blocks::none;
     for (const auto& [pattern, line] : g.tensors)
       for (auto& one :
            detail::read_lines(pattern, line, where + ": graft '" + g.name + "', tensor '" + pattern + "'")) {
         data->text.tensors.push_back(std::move(one));
         for (auto& layout : data->layouts) detail::add_line(layout, data->text);
       }
+  }
   data->grafts = std::move(grafts);
   Family with = *this;
   with.data_ = std::move(data);

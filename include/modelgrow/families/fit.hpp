@@ -50,12 +50,17 @@ inline Layout layout_of(const FamilyText& text, const Renames& rename, std::stri
   return layout;
 }
 
-/// A line that was added behind the others: its stack has the name of the layout, its own names are the same in each.
-inline void add_line(Layout& layout, const FamilyText& text) {
-  std::string pattern = text.tensors.back().pattern;
+/// A pattern whose stack has the name of the text, with that of the layout; its own names stay.
+inline std::string with_stack_of(const Layout& layout, const FamilyText& text, std::string pattern) {
   for (std::size_t s = 0; s < text.stacks.size(); ++s)
     if (pattern.starts_with(text.stacks[s].name + ".{}."))
-      pattern.replace(0, text.stacks[s].name.size(), layout.stacks[s]);
+      return pattern.replace(0, text.stacks[s].name.size(), layout.stacks[s]);
+  return pattern;
+}
+
+/// A line that was added behind the others: its own names are the same in each layout.
+inline void add_line(Layout& layout, const FamilyText& text) {
+  std::string pattern = with_stack_of(layout, text, text.tensors.back().pattern);
   layout.tensor.emplace(pattern, layout.patterns.size());
   layout.patterns.push_back(std::move(pattern));
 }
@@ -87,6 +92,8 @@ inline bool stands_in(FamilyText::Blocks where, std::int64_t block, std::int64_t
       return block + 1 == count;
     case FamilyText::Blocks::only_first:
       return block == 0;
+    case FamilyText::Blocks::none:
+      return false;
   }
   return false;
 }

@@ -2,6 +2,7 @@
 // Grafts in config.json: {"_modelgrow": {"grafts": [{"graft": "TemporalConv", "options": {..}, "tensors": {..}}]}}. No
 // family knows the key; diffusers keeps it over load and save, and says nothing about keys that begin with '_'.
 #pragma once
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,9 @@ inline constexpr const char* grafts_key = "_modelgrow";
 inline json graft_to_json(const GraftRecord& g) {
   json tensors = json::object();
   for (const auto& [pattern, line] : g.tensors) tensors[pattern] = line;
-  return object_of({{"graft", g.name}, {"options", parse_json(g.options, g.name)}, {"tensors", std::move(tensors)}});
+  json j = object_of({{"graft", g.name}, {"options", parse_json(g.options, g.name)}, {"tensors", std::move(tensors)}});
+  if (!g.replaces.empty()) j["replaces"] = g.replaces;
+  return j;
 }
 
 /// The value of the key.
@@ -42,6 +45,11 @@ inline GraftRecord graft_from_json(const json& j, const std::string& where) {
       throw format_error(where + ": tensor '" + pattern + "' is " + line.dump() + "; expected its axes as text");
     g.tensors.emplace_back(pattern, line.get<std::string>());
   }
+  if (!j.contains("replaces")) return g;
+  const json& gone = j["replaces"];
+  if (!gone.is_array() || !std::all_of(gone.begin(), gone.end(), [](const json& name) { return name.is_string(); }))
+    throw format_error(where + ": 'replaces' is " + gone.dump().substr(0, 80) + "; expected a list of names");
+  g.replaces = gone.get<std::vector<std::string>>();
   return g;
 }
 

@@ -18,8 +18,8 @@ struct TensorLine {
     Role role = Role::fixed;
     Expression extent = {};
   };
-  using Form = std::vector<Axis>;  // the axes of a tensor in one of its shapes
-  enum class Blocks { every, not_last, only_last, only_first };
+  using Form = std::vector<Axis>;                                      // the axes of a tensor in one of its shapes
+  enum class Blocks { every, not_last, only_last, only_first, none };  // none: a graft took its place
   std::string pattern;
   std::vector<Form> forms;
   Purpose purpose = Purpose::weight;

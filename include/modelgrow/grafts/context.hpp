@@ -13,6 +13,7 @@ struct GraftContext {
   Var<T, D> time = {};             // [B,C], the time embedding
   Var<T, D> tokens = {};           // [B,L,C], the text as it enters the blocks
   Tensor<T, D> token_weight = {};  // [1], of these tokens in one softmax with others; undefined: they are not there
+  double balance = 0;              // weight of the loss that balances the experts of mixtures
 };
 
 namespace detail {

@@ -34,6 +34,18 @@ inline std::string in_block(std::string_view stack, std::int64_t block, std::str
   return std::string(stack) + "." + std::to_string(block) + "." + std::string(rest);
 }
 
+/// "blocks.0.mlp" of "blocks.0.mlp.router.weight"; throws plan_error for a name of no router.
+inline std::string layer_of(std::string_view router) {
+  constexpr std::string_view end = ".router.weight";
+  if (!router.ends_with(end) || router.size() == end.size())
+    throw plan_error("'" + std::string(router) + "' is no name of a router; expected '<layer>.router.weight'");
+  return std::string(router.substr(0, router.size() - end.size()));
+}
+/// "blocks.0.mlp.experts.3.fc1.weight" of "blocks.0.mlp.fc1.weight", a tensor of layer "blocks.0.mlp".
+inline std::string in_expert(const std::string& layer, std::int64_t expert, std::string_view name) {
+  return in_block(layer + ".experts", expert, name.substr(layer.size() + 1));
+}
+
 /// A range of rows: of the first axis of a tensor.
 struct Rows {
   std::int64_t begin = 0, end = 0;

@@ -146,7 +146,7 @@ inline Claims claims_of_silent(const SpaceMap& m, const SpaceSpec& spec, const S
     return claims;
   }
   for (const auto& g : schema.grafts)
-    if (spec.rules.rms_only && m.silence == Silence::unwritten && !g.tensors.empty())
+    if (spec.rules.rms_only && m.silence == Silence::unwritten && !g.tensors.empty() && g.replaces.empty())
       claims.function = approximate("the graft '" + g.name + "' takes the mean of all units of " + quote(m.space));
   const bool known =
       std::any_of(schema.epsilons.begin(), schema.epsilons.end(), [&](const Epsilon& e) { return e.space == m.space; });

@@ -152,6 +152,7 @@ struct Ancestor {
   std::string source;              // empty: added
   bool fresh = false;              // part of an inserted block, or added
   std::vector<Filled> fills = {};  // in order
+  double share = 1;                // of the gradient
 };
 
 /// What block 0 of a stack alone has.
@@ -183,7 +184,7 @@ inline std::map<std::string, Ancestor> ancestors(const Plan& plan, const std::ve
                               std::find(alone.begin(), alone.end(), b->rest) == alone.end();
           if (copied && (a.source.empty() || known.contains(a.source)))
             next[in_block(stack, insert->at + b->block - insert->like, b->rest)] =
-                Ancestor{.source = a.source, .fresh = true, .fills = a.fills};
+                Ancestor{.source = a.source, .fresh = true, .fills = a.fills, .share = a.share};
         }
         now = std::move(next);
       }
@@ -198,6 +199,21 @@ inline std::map<std::string, Ancestor> ancestors(const Plan& plan, const std::ve
         note(reader.weight, Filling::Part::weight);
         note(reader.bias, Filling::Part::bias);
         note(reader.states, Filling::Part::states);
+      }
+    } else if (const auto* mix = std::get_if<Upcycle>(&step.verb)) {
+      for (const auto& router : mix->routers) {
+        const std::string layer = layer_of(router.name) + ".";
+        std::map<std::string, Ancestor> experts;
+        for (auto& [n, a] : now) {
+          if (!n.starts_with(layer) || !(a.source.empty() || known.contains(a.source))) continue;
+          a.share /= double(mix->experts);
+          experts.emplace(n, a);
+        }
+        for (const auto& [n, a] : experts) {
+          now.erase(n);
+          for (std::int64_t e = 0; e < mix->experts; ++e) now[in_expert(layer_of(router.name), e, n)] = a;
+        }
+        now[router.name] = Ancestor{.source = {}, .fresh = true};
       }
     } else if (const auto* rename = std::get_if<Rename>(&step.verb)) {
       auto node = now.extract(rename->from);

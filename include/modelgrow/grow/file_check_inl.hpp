@@ -66,9 +66,9 @@ class FileComparison {
     }
   }
   /// Sums over consumer axes (weights) or producer axes (moments) and compares with the ancestor.
-  /// `rows`: of these rows of the new tensor only.
+  /// `rows`: of these rows of the new tensor only. `share`: of the old gradient, that an expert has.
   Residual residual(const TensorView& t, const TensorView& old, const ParamSpec& now, const ParamSpec& before, Of of,
-                    std::optional<Rows> rows = {}) const {
+                    std::optional<Rows> rows = {}, double share = 1) const {
     if (t.shape != now.shape())
       fail("tensor '" + t.name + "' has shape " + to_string(t.shape) + "; the plan promised " + to_string(now.shape()));
     if (old.shape != before.shape())
@@ -85,6 +85,7 @@ class FileComparison {
         double& x = axis.units.scale[i];
         if (of != Of::weights) x = axis.units.silent[i] && of == Of::first_moment ? 0 : x == 0 ? 1 : 1 / x;
         if (axis.units.part[i] && consumer == (of == Of::weights) && x != 0) x = NAN;  // not told by the old one
+        if (a == 0 && of != Of::weights) x *= share;
       }
       const bool grew = axis.size() != axis.old_size;
       axis.summed = grew && (of == Of::weights ? consumer : !consumer || spread(now.info.axes[a]));
@@ -234,7 +235,7 @@ MODELGROW_INLINE FileCheck check_optimizer(const Plan& plan, const TensorSet& ol
                        *now, *before);
       } else if (source && now && before && is_arithmetic_float(t->dtype)) {
         const Of of = master ? Of::weights : kind == OptimizerKind::m ? Of::first_moment : Of::second_moment;
-        const detail::Residual residual = compare.residual(*t, *source, *now, *before, of);
+        const detail::Residual residual = compare.residual(*t, *source, *now, *before, of, {}, ancestor.share);
         const double r = residual.relative();
         compare.record(check, *t, *source, master ? "W' E_in = E_out W" : "sum of copies", residual);
         const double rounding = t->dtype == DType::f64 ? 1e-14 : t->dtype == DType::f32 ? 1e-6 : 0.05;

@@ -94,6 +94,7 @@ inline Inspection inspect(const Schema& schema, std::span<const OperatorKind> gr
   for (const auto& s : schema.spaces)
     in.possible.push_back(detail::tried(schema, OperatorCall(Net2Wider{.space = s.space.name, .times = 2})));
   for (const auto& [size, n] : schema.sizes()) {
+    if (size == "ffn") in.possible.push_back(detail::tried(schema, OperatorCall(MixtureOfExperts{.experts = 8})));
     if (size == "hidden") in.possible.push_back(detail::tried(schema, OperatorCall(ZeroChannels{.to = n + n / 4})));
     if (size == "head_dim") in.possible.push_back(detail::tried(schema, OperatorCall(GrowHeadDim{.to = 2 * n})));
     if (size == "in_channels")

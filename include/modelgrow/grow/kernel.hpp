@@ -180,7 +180,7 @@ class Kernel {
         fresh = fresh || axes_[a].map.fresh[std::size_t(index[a])];
       }
     if (of_ != Of::weights) {
-      double factor = scale == 0 ? 1 : 1 / scale;
+      double factor = scale == 0 ? share_ : share_ / scale;
       for (std::size_t a = 0; a < axes_.size(); ++a)
         if (!axes_[a].map.from.empty()) factor *= axes_[a].map.gradient[std::size_t(index[a])];
       // What belongs to silent units has no first moment, and the second one of the unit that it stands beside: with
@@ -221,12 +221,13 @@ class Kernel {
   }
 
   Of of_;
+  double share_;                  // of the gradient
   std::vector<AxisKernel> axes_;  // without untouched trailing axes, which are
   std::int64_t inner_ = 1;        // contiguous in source and target
   bool noisy_ = false;
 };
 
-inline Kernel::Kernel(const Recipe& recipe, Of of) : of_(of) {
+inline Kernel::Kernel(const Recipe& recipe, Of of) : of_(of), share_(recipe.share) {
   const auto stages = stages_of(recipe);
   const Shape before = shape_of(recipe.source_axes);
   axes_.resize(std::size_t(std::max(1, recipe.shape.rank())));

@@ -80,7 +80,7 @@ inline Multipliers grow_multipliers(const Recipe& recipe, const Multipliers& old
   Multipliers grown = old;
   if (maps.empty()) return grown;
   bool columns = false;
-  double rest_eps = 1;
+  double rest_eps = recipe.share;
   for (std::size_t a = 1; a < maps.size(); ++a)
     if (!maps[a].from.empty()) {
       columns = true;

@@ -53,6 +53,8 @@ class Plan {
   }
   /// What reads states reads other ones through a map.
   void fill(const Fill& verb);
+  /// Layers become mixtures of experts.
+  void upcycle(const Upcycle& verb);
   void rename(std::string_view from, std::string_view to);
   void drop(std::string_view name, std::string_view because = {});
   /// Parameter `name`, which may be new, takes its values from `to`.
@@ -112,6 +114,7 @@ class Plan {
     std::vector<std::pair<std::int64_t, std::string>> touches;  // steps that remapped it, and its name then
     bool closed = false, gated = false, fresh = false;
     std::optional<Filling> filling = {};
+    double share = 1;  // of the gradient
   };
 
   void add_all(const Add& verb);
@@ -121,6 +124,8 @@ class Plan {
   void move_lists(const std::string& stack, std::int64_t at, std::int64_t like);
   std::int64_t index_of(std::string_view name) const;  // throws plan_error with the nearest names
   void check_new(std::string_view name) const;
+  void check_added(const ParamSpec& p, const Schema& next) const;
+  static void record(Schema& schema, const GraftRecord& graft);
   void check_tied(const Remap& remap) const;
   void push(Verb verb, std::string what, Certificate function, Certificate trajectory);
 
@@ -184,5 +189,6 @@ inline Names names_of(const Schema& schema) {
 #if !defined(MODELGROW_COMPILED)
 #include <modelgrow/grow/plan_fill_inl.hpp>
 #include <modelgrow/grow/plan_insert_inl.hpp>
+#include <modelgrow/grow/plan_upcycle_inl.hpp>
 #include <modelgrow/grow/plan_verbs_inl.hpp>
 #endif

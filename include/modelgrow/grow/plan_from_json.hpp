@@ -160,6 +160,14 @@ inline Verb read_verb(const StepReader& r, Sizes sizes, const FindMap& find) {
   if (verb == "rename") return Rename{.from = r.get<std::string>("from"), .to = r.get<std::string>("to")};
   if (verb == "drop") return Drop{.name = r.get<std::string>("name"), .because = r.get<std::string>("because")};
   if (verb == "tie") return Tie{.name = r.get<std::string>("name"), .to = r.get<std::string>("to")};
+  if (verb == "upcycle") {
+    Upcycle v{.routers = {},
+              .experts = r.get<std::int64_t>("experts"),
+              .seed = r.get<std::uint64_t>("seed"),
+              .graft = graft_from_json(r.get<json>("graft"), "plan: the graft of a step")};
+    r.each("routers", [&](const StepReader& p) { v.routers.push_back(read_parameter(p, sizes)); });
+    return v;
+  }
   if (verb == "allow") return Allow{.what = r.one_of<Allow::What>("what", allow_names)};
   r.fail("has the unknown verb '" + verb + "'");
 }

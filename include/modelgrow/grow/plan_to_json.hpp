@@ -90,6 +90,10 @@ struct VerbWriter {
   void operator()(const Rename& v) const { put(step, {{"verb", "rename"}, {"from", v.from}, {"to", v.to}}); }
   void operator()(const Drop& v) const { put(step, {{"verb", "drop"}, {"name", v.name}, {"because", v.because}}); }
   void operator()(const Tie& v) const { put(step, {{"verb", "tie"}, {"name", v.name}, {"to", v.to}}); }
+  void operator()(const Upcycle& v) const {
+    put(step, {{"verb", "upcycle"}, {"experts", v.experts}, {"seed", v.seed}, {"graft", graft_to_json(v.graft)}});
+    for (const auto& p : v.routers) step["routers"].push_back(to_json_value(p));
+  }
   void operator()(const Allow& v) const {
     put(step, {{"verb", "allow"}, {"what", allow_names[static_cast<int>(v.what)]}});
   }

@@ -157,6 +157,27 @@ MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise
   }
 }
 
+MODELGROW_INLINE void Plan::check_added(const ParamSpec& p, const Schema& next) const {
+  check_new(p.name);
+  if (!is_arithmetic_float(p.dtype))
+    throw plan_error("the new parameter " + detail::quote(p.name) + " has type " + std::string(name(p.dtype)) +
+                     "; expected F64, F32, F16 or BF16");
+  for (const auto& a : p.info.axes) {
+    detail::require_feasible("the new parameter " + detail::quote(p.name), "an axis", a.extent.size());
+    for (const auto& t : a.extent.terms())
+      for (const auto& f : t)
+        if (!f.name.empty() && next.space(f.name).space.size != f.size)
+          throw plan_error("the new parameter " + detail::quote(p.name) + " has " + std::to_string(f.size) +
+                           " units of space " + detail::quote(f.name) + "; it has " +
+                           std::to_string(next.space(f.name).space.size));
+  }
+}
+
+MODELGROW_INLINE void Plan::record(Schema& schema, const GraftRecord& graft) {
+  std::erase_if(schema.grafts, [&](const GraftRecord& g) { return g.name == graft.name; });
+  schema.grafts.push_back(graft);
+}
+
 MODELGROW_INLINE void Plan::add_all(const Add& verb) {
   const auto& [parameters, spaces, constants, seed, graft] = verb;
   if (parameters.empty()) throw plan_error("nothing was given to add");
@@ -169,28 +190,13 @@ MODELGROW_INLINE void Plan::add_all(const Add& verb) {
   }
   std::set<std::string_view> seen;
   for (const auto& p : parameters) {
-    check_new(p.name);
+    check_added(p, next);
     if (!seen.insert(p.name).second) throw plan_error("the new parameter " + detail::quote(p.name) + " is given twice");
-    if (!is_arithmetic_float(p.dtype))
-      throw plan_error("the new parameter " + detail::quote(p.name) + " has type " + std::string(name(p.dtype)) +
-                       "; expected F64, F32, F16 or BF16");
-    for (const auto& a : p.info.axes) {
-      detail::require_feasible("the new parameter " + detail::quote(p.name), "an axis", a.extent.size());
-      for (const auto& t : a.extent.terms())
-        for (const auto& f : t)
-          if (!f.name.empty() && next.space(f.name).space.size != f.size)
-            throw plan_error("the new parameter " + detail::quote(p.name) + " has " + std::to_string(f.size) +
-                             " units of space " + detail::quote(f.name) + "; it has " +
-                             std::to_string(next.space(f.name).space.size));
-    }
   }
   auto claims = detail::claims_of(parameters, schema_.stacks);
   claims.trajectory.reason = "new parameters start with zero moments and their own step 0";
   for (const auto& [name, size] : constants) next.constants[name] = size;
-  if (graft) {
-    std::erase_if(next.grafts, [&](const GraftRecord& g) { return g.name == graft->name; });
-    next.grafts.push_back(*graft);
-  }
+  if (graft) record(next, *graft);
   push(verb,
        "add " + (parameters.size() == 1
                      ? parameters[0].name
@@ -271,6 +277,7 @@ MODELGROW_INLINE void Plan::say(const Verb& verb) {
     void operator()(const Drop& v) const { p.drop(v.name, v.because); }
     void operator()(const Tie& v) const { p.tie(v.name, v.to); }
     void operator()(const Allow& v) const { p.allow(v.what); }
+    void operator()(const Upcycle& v) const { p.upcycle(v); }
   };
   std::visit(Sayer{*this}, verb);
 }
@@ -278,23 +285,30 @@ MODELGROW_INLINE void Plan::say(const Verb& verb) {
 MODELGROW_INLINE Recipe Plan::recipe(std::size_t i) const {
   const ParamSpec& p = schema_.parameters[i];
   const Origin& o = origins_[i];
-  const Add* add = o.step < 0 ? nullptr : &std::get<Add>(steps_[std::size_t(o.step)].verb);
-  const ParamSpec& first = add ? add->parameters[std::size_t(o.added)] : source_.parameters[std::size_t(o.source)];
+  const Verb* by = o.step < 0 ? nullptr : &steps_[std::size_t(o.step)].verb;
+  const auto* add = by ? std::get_if<Add>(by) : nullptr;
+  const auto* mix = by ? std::get_if<Upcycle>(by) : nullptr;
+  const ParamSpec& first = add   ? add->parameters[std::size_t(o.added)]
+                           : mix ? mix->routers[std::size_t(o.added)]
+                                 : source_.parameters[std::size_t(o.source)];
   Recipe r{.name = p.name,
            .dtype = p.dtype,
            .shape = p.shape(),
-           .source = add ? "" : first.name,
+           .source = by ? "" : first.name,
            .source_axes = first.info.axes,
            .filling = o.filling,
            .init = first.info.init,
-           .seed = add ? add->seed : 0,
+           .seed = add   ? add->seed
+                   : mix ? mix->seed
+                         : 0,
            .init_key = first.name,
            .closed = o.closed,
            .gates = o.gated ? detail::gate_rows(p) : std::vector<Rows>{},
            .fresh = o.fresh,
            .purpose = p.info.purpose,
            .silencing = p.info.silencing,
-           .touches = {}};
+           .touches = {},
+           .share = o.share};
   if (o.filling && o.filling->part != Filling::Part::bias) {
     r.source_axes[1].extent = o.filling->map->from;
     if (o.filling->part == Filling::Part::states) r.source_axes[0].extent = p.info.axes[0].extent;
@@ -332,6 +346,9 @@ MODELGROW_INLINE std::string Plan::upstream_cannot() const {
     return rule.because + " (" + rule.name + " would be " + std::to_string(now->second) + " where it computes " + size +
            (space && *expected > now->second ? "; grow '" + rule.name + "' to " + size + " along with it)" : ")");
   }
+  for (const auto& g : schema_.grafts)
+    if (!g.replaces.empty() && std::find(source_.grafts.begin(), source_.grafts.end(), g) == source_.grafts.end())
+      return "the class has no '" + g.name + "', which takes the place of '" + g.replaces[0] + "'";
   return {};
 }
 
@@ -341,7 +358,8 @@ MODELGROW_INLINE std::vector<std::string> Plan::notes() const {
     if (!g.tensors.empty())  // a layer
       all.push_back("'" + g.name +
                     "' is recorded in config.json under '_modelgrow': train and run with a model that has "
-                    "the layer, since classes that do not know it leave its tensors out");
+                    "the layer, since classes that do not know it " +
+                    (g.replaces.empty() ? "leave its tensors out" : "lack what it took the place of"));
   bool inserted = false, first = false;
   for (const auto& step : steps_)
     if (const auto* v = std::get_if<Insert>(&step.verb)) inserted = true, first |= v->at == 0;

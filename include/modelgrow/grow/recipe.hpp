@@ -48,12 +48,14 @@ struct Recipe {
   Purpose purpose = Purpose::weight;
   Silencing silencing = {};
   std::vector<Touch> touches;
+  double share = 1;  // of the gradient that its source had: of an expert
 
   /// Whether the tensor is zero, whatever its source holds.
   bool zeros(Of of) const;
   /// Whether the bytes of the source are the bytes of the target.
   bool copies_bytes(Of of) const {
-    return !source.empty() && touches.empty() && !zeros(of) && gates.empty() && !filling;
+    return !source.empty() && touches.empty() && !zeros(of) && gates.empty() && !filling &&
+           (share == 1 || of == Of::weights);
   }
   /// The shape of the source.
   Shape stored() const { return filling ? filling->stored : shape_of(source_axes); }

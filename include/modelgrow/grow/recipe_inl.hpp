@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The definitions of recipe.hpp.
 #pragma once
+#include <cmath>
 #include <numeric>
 
 #include <modelgrow/core/linkage.hpp>
@@ -122,6 +123,7 @@ MODELGROW_INLINE std::string to_string(const Recipe& r) {
       if (!verbs.empty())
         text += "; " + map.space + ":" + verbs + (split && touch.remap->noise.on() ? " with noise" : "");
     }
+  if (r.share != 1) text += "; one of " + std::to_string(std::llround(1 / r.share)) + " experts";
   if (!r.gates.empty()) text += "; gates are zero";
   return text;
 }

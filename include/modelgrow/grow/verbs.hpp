@@ -56,6 +56,14 @@ struct Fill {
   Sizes constants = {};     // of the family that change
   std::optional<GraftRecord> graft = {};
 };
+/// Makes layers mixtures of experts: each tensor of "<layer>" becomes `experts` copies that go their own ways,
+/// "<layer>.experts.<e>.<rest>", and "<layer>.router.weight" is new.
+struct Upcycle {
+  std::vector<ParamSpec> routers;  // one for each layer
+  std::int64_t experts = 0;
+  std::uint64_t seed = 0;
+  GraftRecord graft = {};  // what is recorded, in place of an older record of that name
+};
 /// Changes the name of one parameter.
 struct Rename {
   std::string from, to;
@@ -78,7 +86,7 @@ struct Allow {
   } what = What::approximate;
 };
 
-using Verb = std::variant<Remap, Insert, Add, Fill, Rename, Drop, Tie, Allow>;
+using Verb = std::variant<Remap, Insert, Add, Fill, Rename, Drop, Tie, Allow, Upcycle>;
 
 /// One verb, the operator that said it, and what is claimed about it.
 struct Step {

@@ -57,6 +57,8 @@ struct Stdit {
   std::vector<StditBlock<T, D>> blocks;
   StditFinalLayer<T, D> final_layer;
   Activations activations = Activations::keep;
+  double balance =
+      0;  // weight of the load balancing loss of mixtures of experts, divided by the micro-batches of a step
 
   /// Uninitialised weights (see initialise() and load()); position tables are filled. Throws shape_error.
   explicit Stdit(const Config& c);
@@ -74,6 +76,7 @@ struct Stdit {
   friend Stdit rebuild(const Stdit& old, const Schema& s) {
     Stdit grown(resized(old.config, s));
     grown.activations = old.activations;
+    grown.balance = old.balance;
     return grown;
   }
 
@@ -142,7 +145,7 @@ Var<T, D> Stdit<T, D>::forward(Tape<T, D>& tape, const Var<T, D>& x, const Tenso
   Var<T, D> h = x_embedder(tape, x);
   h = add_table(tape, h, reshape(tape, tape.use(pos_embed), {config.num_spatial(), width}), Along::space);
   tape.observe({}, "x_embedder", h);
-  GraftContext<T, D> context{.text = text_2, .time = t_embedder(tape, t)};
+  GraftContext<T, D> context{.text = text_2, .time = t_embedder(tape, t), .balance = balance};
   context.time = time(tape, context.time, context);
   const Var<T, D> t0 = t_block(tape, silu(tape, context.time));
   tape.observe({}, "t_block", t0);

@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include <modelgrow/grafts/all.hpp>
+#include <modelgrow/grafts/feed_forward.hpp>
 #include <modelgrow/models/stdit_config.hpp>
-#include <modelgrow/nn/mlp.hpp>
 #include <modelgrow/nn/self_attention.hpp>
 #include <modelgrow/ops/add_table.hpp>
 #include <modelgrow/ops/gate_residual.hpp>
@@ -45,7 +45,7 @@ struct StditBlock {
   Parameter<T, D> scale_shift_table;
   SelfAttention<T, D> attn, attn_temp;
   CrossAttention<T, D> cross_attn;
-  Mlp<T, D> mlp;
+  FeedForward<T, D> mlp;
   AnyGraftsAt<T, D> temporal, text;
 
   StditBlock(const StditConfig& c, const StditSpaces& s)
@@ -54,7 +54,7 @@ struct StditBlock {
         attn(s.hidden, s.heads, s.head_dim),
         attn_temp(s.hidden, s.heads, s.head_dim, Init::zeros()),
         cross_attn(s.hidden, s.heads, s.head_dim),
-        mlp(s.hidden, s.ffn, s.hidden, Init::xavier(), Writes::residual),
+        mlp(s.hidden, s.ffn, c.grafts),
         temporal(s.port("temporal"), c.grafts),
         text(s.port("text"), c.grafts) {}
 
@@ -85,7 +85,7 @@ struct StditBlock {
     x = add(tape, x, text.around(tape, cross_attn, x, y.tokens, y.lengths, context));
     tape.observe(scope, "cross_attn", x);
     x = text(tape, x, context, scope);
-    x = gate_residual(tape, x, mlp(tape, norm_modulate(tape, x, m, perceptron)), m, mlp_gate);
+    x = gate_residual(tape, x, mlp(tape, norm_modulate(tape, x, m, perceptron), context.balance), m, mlp_gate);
     tape.observe(scope, "mlp", x);
     return x;
   }

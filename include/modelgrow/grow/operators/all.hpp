@@ -6,6 +6,7 @@
 #include <modelgrow/grow/operators/grow_head_dim.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/interpolate_positions.hpp>
+#include <modelgrow/grow/operators/mixture_of_experts.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/operators/swap_text_encoder.hpp>
 #include <modelgrow/grow/operators/zero_channels.hpp>
@@ -18,8 +19,9 @@ inline const std::vector<OperatorKind>& known_operators() {
       kind_of_operator<InsertBlocks>(),         kind_of_operator<Net2Wider>(),
       kind_of_operator<SwapTextEncoder>(),      kind_of_operator<ZeroChannels>(),
       kind_of_operator<GrowChannels>(),         kind_of_operator<GrowHeadDim>(),
-      kind_of_operator<InterpolatePositions>(), kind_of_operator<AllowApproximate>(),
-      kind_of_operator<AcceptConditions>(),     kind_of_operator<AcceptUpstream>()};
+      kind_of_operator<InterpolatePositions>(), kind_of_operator<MixtureOfExperts>(),
+      kind_of_operator<AllowApproximate>(),     kind_of_operator<AcceptConditions>(),
+      kind_of_operator<AcceptUpstream>()};
   return all;
 }
 
