@@ -55,6 +55,8 @@ TEST_CASE("Channels that start at zero keep the function at any size", "[zero_ch
     CHECK(to_json(again) == text);
     CHECK(grown(again, w) == grown(p, w));
   }
+  CHECK(says(to_string(plans[1]), "choose the clipping threshold anew"));
+  CHECK_FALSE(says(to_string(plans[1]), "copies of a unit"));  // there are none
   // Each part of the rule is needed.
   Schema forgotten = plans[1].schema();
   for (std::size_t i = 0; i < forgotten.epsilons.size(); ++i) {
