@@ -71,6 +71,17 @@ TEST_CASE("Channels that start at zero keep the function at any size", "[zero_ch
   CHECK(change(naive, w, naive.schema()) > 1e-2);
 }
 
+TEST_CASE("Where scaled gains do not fit the type of the file, the certificate says so", "[zero_channels]") {
+  Schema half = minimax::schema();
+  for (auto& p : half.parameters) p.dtype = DType::bf16;
+  const auto reason = [](const Schema& s, std::int64_t to) {
+    return plan(s, ZeroChannels{.to = to}).certificate().reason;
+  };
+  CHECK(says(reason(half, 44), "start silent, and the weights that make up for them are rounded to BF16"));
+  CHECK_FALSE(says(reason(half, 120), "rounded"));  // the root of four is a power of two
+  CHECK_FALSE(says(reason(minimax::schema(), 44), "rounded"));
+}
+
 TEST_CASE("New channels learn from the first step, old ones as before", "[zero_channels]") {
   const Schema s = minimax::schema();
   const auto w = tiny::random_state(s);

@@ -8,7 +8,8 @@ A growth that the certificate calls EXACT, with a class that loads it, must leav
 largest one; a map between the states of two text encoders that is without an error, likewise. Where the certificate says
 that the class cannot load the result, the result must indeed not load or not compute the same. Where family or class are
 known to be able (`exact` and `unloadable` in families.py), the certificate must say so. What needs a permission must be
-refused without it. Exit status 0 when all of that holds, 1 when not, 2 when the check itself cannot run."""
+refused without it. Of an original that is stored in bf16, what the certificate calls rounded, or approximate, may cost as
+much as bf16 costs the original. Exit status 0 when all of that holds, 1 when not, 2 when the check itself cannot run."""
 
 import argparse
 import json
@@ -25,12 +26,13 @@ import torch
 
 import families  # noqa: F401  fills FAMILIES
 from growths import GROWTHS, SIZES
-from subject import Subject, distance, load, size, tensors
+from subject import Subject, distance, grafted, load, size
 from table import line, table
 from tiny import FAMILIES, Absent, build, idle, outputs
 
 TOLERANCE = 1e-5
 REFUSED = 3  # the tool's exit status
+AS_SAID = "as said"
 
 
 class Broken(Exception):
@@ -84,56 +86,61 @@ class Trial:
         self.tool, self.subject, self.row, self.growth = tool, subject, row, GROWTHS[name]
         self.grown = subject.folder.parent / name.replace(" ", "-")
 
-    def refused(self, *words):
-        return self.tool.run(*words).returncode == REFUSED
+    def run(self, words):
+        row, permits = self.row, self.growth.permits
+        planned = self.plan(permits, words)
+        if planned.returncode == REFUSED and not permits:
+            planned, permits = self.plan_on_condition(planned, words)
+        if planned.returncode == REFUSED:
+            row.certificate, row.verdict = "refused", one_line(planned.stderr)
+            return
+        plan = json.loads(planned.stdout)
+        row.certificate, row.upstream = one_line(plan["certificate"]), one_line(plan["upstream"])
+        loads, exact = row.upstream == "loads", row.certificate.startswith("EXACT")
+        if not exact and not permits:
+            return row.wrong("GROWN without a question, although not EXACT")
+        if exact and not self.growth.kept:
+            return row.wrong("EXACT, although it computes something else")
+        for permit in (*permits, *(() if loads else ("--accept-upstream",))):
+            if self.grow([p for p in permits if p != permit], words).returncode != REFUSED:
+                return row.wrong(f"GROWN without {permit}")
+        self.grow(permits if loads else (*permits, "--accept-upstream"), words)
+        if not loads:
+            self.impossible()
+        elif row.certificate.startswith("EXACT-IF"):
+            self.runs("loads and runs, its condition accepted")
+        elif self.growth.kept:
+            self.keeps()
+        else:
+            self.runs("loads and runs")
+
+    def plan(self, permits, words):
+        return self.tool.run("plan", self.subject.folder, *permits, *words, "--json")
+
+    def plan_on_condition(self, refusal, words):
+        """A plan that needs its condition accepted, or the refusal."""
+        permits = ("--accept-conditions",)
+        planned = self.plan(permits, words)
+        conditional = planned.returncode != REFUSED and json.loads(planned.stdout)["certificate"].startswith("EXACT-IF")
+        return (planned, permits) if conditional else (refusal, ())
+
+    def grow(self, permits, words):
+        return self.tool.run("grow", self.subject.folder, self.grown, *permits, *words, "--json")
 
     def told_of_diffusers(self):
         """What `check` says that diffusers does with the grown folder."""
         consumers = json.loads(self.tool.run("check", self.grown, "--json").stdout)["consumers"]
         return next((c["does"] for c in consumers if c["name"] == "diffusers"), "nothing")
 
-    def run(self, words):
-        row, source = self.row, self.subject.folder
-        planned, permits = self.tool.run("plan", source, *self.growth.permits, *words, "--json"), self.growth.permits
-        if planned.returncode == REFUSED and not permits:
-            refusal, permits = planned, ("--accept-conditions",)
-            planned = self.tool.run("plan", source, *permits, *words, "--json")
-            if planned.returncode == REFUSED or not json.loads(planned.stdout)["certificate"].startswith("EXACT-IF"):
-                planned = refusal
-        elif permits and not self.refused("plan", source, *words):
-            return row.wrong("GROWN without a question, although not EXACT")
-        if planned.returncode == REFUSED:
-            row.certificate, row.verdict = "refused", one_line(planned.stderr)
-            return
-        plan = json.loads(planned.stdout)
-        row.certificate, row.upstream = one_line(plan["certificate"]), one_line(plan["upstream"])
-        if permits and not self.refused("grow", source, self.grown, *words):
-            return row.wrong("GROWN without a question, although not EXACT")
-        self.write_and_judge(permits, words)
-
-    def write_and_judge(self, permits, words):
-        row, source = self.row, self.subject.folder
-        loads, exact = row.upstream == "loads", row.certificate.split(" (")[0] == "EXACT"
-        if not loads:
-            if not self.refused("grow", source, self.grown, *permits, *words):
-                return row.wrong("GROWN without a question, although the class cannot load it")
-            permits = (*permits, "--accept-upstream")
-        self.tool.run("grow", source, self.grown, *permits, *words, "--json")
-        if not loads:
-            self.impossible()
-        elif self.growth.kept and row.certificate.startswith("EXACT-IF"):
-            self.runs("loads and runs, its condition accepted")
-        elif self.growth.kept and (exact or permits):
-            self.keeps()
-        elif not self.growth.kept and not exact:
-            self.runs("loads and runs")
-        else:
-            row.wrong("GROWN without a question, although not EXACT" if self.growth.kept else "EXACT, although it is not")
-
     def output(self, dtype=torch.float32, left_out=frozenset()):
         model = load(self.subject.family, self.grown, dtype, left_out)
         feed = lambda inputs: self.growth.feed(self.subject.family, inputs)  # noqa: E731
         return model, outputs(model, self.subject.family.inputs(dtype, feed))
+
+    def tolerance(self):
+        """New numbers that a file in bf16 cannot hold may cost what bf16 costs the original, where the certificate says so."""
+        said = "rounded" in self.row.certificate or not self.row.certificate.startswith("EXACT")
+        return self.subject.rounding if said and self.subject.stored == torch.bfloat16 else TOLERANCE
 
     def distance(self, before, after):
         return distance(self.growth.expect(self.subject.family, before), after)
@@ -141,7 +148,7 @@ class Trial:
     def keeps(self):
         """The certificate, or the map, says that the outputs stay."""
         row, subject = self.row, self.subject
-        left_out = frozenset(tensors(self.grown) - tensors(subject.folder)) if self.growth.left_out else frozenset()
+        left_out = grafted(self.grown) if self.growth.left_out else frozenset()
         try:
             model, now = self.output(left_out=left_out)
         except Exception as e:  # whatever the class raises is the finding
@@ -149,7 +156,7 @@ class Trial:
         row.difference = self.distance(subject.outputs, now)
         if not left_out and size(model) <= size(subject.model):
             return row.wrong("NOT GROWN: no more parameters than before")
-        if row.difference > TOLERANCE:
+        if row.difference > self.tolerance():
             return row.wrong("DIFFERS")
         row.verdict = "equal"
         if left_out:
@@ -179,9 +186,9 @@ class Trial:
         try:
             row.difference = self.distance(self.subject.outputs, self.output()[1])
         except Exception as e:
-            row.verdict = f"does not load, as said: {one_line(str(e))[:160]}"
+            row.verdict = f"does not load, {AS_SAID}: {one_line(str(e))[:160]}"
             return
-        row.verdict = "loads and differs, as said"
+        row.verdict = f"loads and differs, {AS_SAID}"
         if row.difference <= TOLERANCE:
             row.wrong("LOADS AND IS EQUAL, although the certificate says it cannot")
 
@@ -198,10 +205,9 @@ def check_growth(tool, subject, name, growth):
             row.wrong(f"TOOL FAILED: {e}")
     else:
         row.certificate = "refused"
-    if growth in family.exact and row.verdict != "equal" and row.good:
-        row.wrong(f"SHOULD BE EXACT: {row.verdict}")
-    if growth in family.unloadable and not row.verdict.endswith("as said") and "as said: " not in row.verdict and row.good:
-        row.wrong(f"SHOULD BE EXACT, though the class cannot load it: {row.verdict}")
+    known = "equal" if growth in family.exact else AS_SAID if growth in family.unloadable else ""
+    if known not in row.verdict and row.good:
+        row.wrong(f"SHOULD BE POSSIBLE: {row.verdict}")
     return None if growth not in SIZES and row.certificate == "refused" and row.good else row
 
 
@@ -222,7 +228,7 @@ def check_family(tool, name, growths, folder, stored, say):
         return [Row(name, family.class_name, "", "", verdict=f"IDLE PARAMETERS: {', '.join(unused[:3])}", good=False)]
     model.zero_grad()
     model.to(stored).save_pretrained(folder / "original")
-    subject, rows = Subject(family, folder / "original"), []
+    subject, rows = Subject(family, folder / "original", stored), []
     for growth in growths:
         if row := check_growth(tool, subject, name, growth):
             rows.append(row)

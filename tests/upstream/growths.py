@@ -153,6 +153,28 @@ def graft(name, **options):
     return Growth(lambda family, folder: words(name, **options), left_out=True)
 
 
+def together(*names):
+    """One growth of all of these that the family is known to have."""
+
+    def parts(family):
+        return [GROWTHS[name] for name in names if name in family.exact]
+
+    def all_words(family, folder):
+        return [word for part in parts(family) for word in part.words(family, folder)]
+
+    def feed(family, inputs):
+        for part in parts(family):
+            inputs = part.feed(family, inputs)
+        return inputs
+
+    def expect(family, outputs):
+        for part in parts(family):
+            outputs = part.expect(family, outputs)
+        return outputs
+
+    return Growth(all_words, feed, expect, left_out=any(GROWTHS[name].left_out for name in names))
+
+
 OTHERS = {  # a family that has no such operator gets no row, unless it is known to have it
     "in channels": more_inputs("in_channels", "hidden_states"),
     "control channels": more_inputs("vace_in_channels", "control_hidden_states"),
@@ -168,3 +190,6 @@ OTHERS = {  # a family that has no such operator gets no row, unless it is known
     "pooled text": graft("pooled-text", width=17),
 }
 GROWTHS = {**SIZES, **OTHERS}
+OTHERS["together"] = GROWTHS["together"] = together(
+    "zero channels", "head dim", "depth", "width", "in channels", "control channels", "out channels", "temporal conv"
+)

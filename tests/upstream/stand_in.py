@@ -7,6 +7,7 @@ What can be wrong with it:
   sure      it refuses
   possible  it says that upstream cannot load what it can
   question  it needs no permission where it should
+  doubt     what it grows is not exact, by its own word
   writer    one output projection of a new block is not zeroed
   reader    new channels of the input are read
   rows      new channels of the output are copies
@@ -75,7 +76,9 @@ def swap_text_encoder(config, tensors, options, fault):
 def temporal_conv(config, tensors, options, fault):
     stack, writers = STACKS[config["_class_name"]]
     touched = f"{stack}.0.{writers[0]}.weight"
-    return config, {**tensors, f"{stack}.0.conv_temp.weight": torch.zeros(3), touched: tensors[touched] * (1 + (fault == "graft"))}
+    new = {f"{stack}.0.conv_temp.weight": torch.zeros(3), touched: tensors[touched] * (2 if fault == "graft" else 1)}
+    record = {"grafts": [{"graft": "TemporalConv", "tensors": {f"{stack}.{{}}.conv_temp.weight": "out 3"}}]}
+    return {**config, "_modelgrow": record}, {**tensors, **new}
 
 
 OPERATORS = {
@@ -104,7 +107,7 @@ class StandIn:
             options = dict(pair.split("=", 1) for pair in rest[rest.index(operator) + 1].split(","))
             self.write(folder, Path(rest[0]), OPERATORS[operator], options)
         upstream = "cannot, because it was told so" if fault == "possible" else "loads"
-        return answer({"certificate": "APPROXIMATE (a map)" if approximate else "EXACT (it was told so)", "upstream": upstream})
+        return answer({"certificate": "APPROXIMATE" if approximate or fault == "doubt" else "EXACT (it was told so)", "upstream": upstream})
 
     def write(self, folder, out, operator, options):
         config, tensors = json.loads((folder / "config.json").read_text()), load_file(folder / FILE)

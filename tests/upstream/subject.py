@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A model as a user would load it, what it computes in float32 and bf16, and how far two sets of outputs are apart."""
 
+import json
+import re
 from functools import cached_property
 from pathlib import Path
 
@@ -10,13 +12,16 @@ from safetensors import safe_open
 from tiny import outputs
 
 
-def tensors(folder):
-    """Names in the files of a folder."""
+def grafted(folder):
+    """Names in the files of a folder that config.json records as those of grafts: "blocks.{}.conv_temp.weight"."""
+    record = json.loads((Path(folder) / "config.json").read_text()).get("_modelgrow", {})
+    patterns = [name for graft in record.get("grafts", ()) for name in graft["tensors"]]
+    rules = [re.compile(re.escape(p).replace(re.escape("{}"), r"\d+")) for p in patterns]
     names = set()
     for path in Path(folder).glob("*.safetensors"):
         with safe_open(path, "pt") as file:
-            names.update(file.keys())
-    return names
+            names.update(name for name in file.keys() if any(rule.fullmatch(name) for rule in rules))
+    return frozenset(names)
 
 
 def load(family, folder, dtype=torch.float32, left_out=frozenset()):
@@ -45,10 +50,10 @@ def size(model):
 
 
 class Subject:
-    """The original: its folder, the loaded model, and what it computes."""
+    """The original: its folder, the type of its numbers there, the loaded model, and what it computes."""
 
-    def __init__(self, family, folder):
-        self.family, self.folder, self.model = family, folder, load(family, folder)
+    def __init__(self, family, folder, stored):
+        self.family, self.folder, self.stored, self.model = family, folder, stored, load(family, folder)
         self.outputs = outputs(self.model, family.inputs())
 
     @cached_property

@@ -18,6 +18,7 @@ WHAT = {
     "temporal conv": "a graft at the port for time (`--temporal-conv`); the class leaves it out, and it is closed",
     "cross text": "a graft at the port for text (`--cross-text`), likewise",
     "pooled text": "a graft beside the time embedding (`--pooled-text`), likewise",
+    "together": "all of depth, width, heads, channels and a graft that leaves the family as it is, in one plan",
 }
 
 
@@ -85,6 +86,15 @@ def brief(row):
     return row.verdict if not row.good else happened(row)
 
 
+def reasons(rows):
+    """Why the class cannot load what it cannot, once for families that share it."""
+    why = {}
+    for row in rows:
+        if row.upstream.startswith("cannot"):
+            why.setdefault((row.growth, claim(row), row.upstream.split(" (")[0]), []).append(row.family)
+    return [f"* *{growth}* of {', '.join(families)}: {said}; upstream {cannot}" for (growth, said, cannot), families in why.items()]
+
+
 def table(rows, versions, tolerance):
     first, second = [r for r in rows if r.growth in SIZES], [r for r in rows if r.growth in OTHERS]
     rest = [r for r in rows if r not in first and r not in second]
@@ -105,11 +115,14 @@ def table(rows, versions, tolerance):
         "",
         "## Channels, heads, text encoders, grafts",
         "",
-        "A number is the difference of a growth that loads and is equal; an empty cell, that the family has no such growth.",
+        "A number is the difference of a growth that loads and is equal; an empty cell: the family has no such growth, which",
+        "`modelgrow plan` says with the reason.",
         "",
         *(f"* *{growth}*: {WHAT[growth]}" for growth in tried),
         "",
         *others(second),
+        "",
+        *reasons(second),
         "",
         *([f"No class here has tensors for {', '.join(nobody)}.", ""] if nobody else []),
         "## Depth and width",

@@ -48,14 +48,14 @@ def family(
     class_name, exact, more=(), unloadable=(), deepens=("every=1",), widens=("hidden", "ffn"), channels=1, constant=True, precise=PRECISE
 ):
     def register(make):
-        known = (*exact, *more, *GRAFTS)
+        known = (*exact, *more, *ALWAYS)
         FAMILIES[make.__name__] = Family(make, class_name, known, unloadable, deepens, widens, channels, constant, precise)
         return make
 
     return register
 
 
-GRAFTS = ("temporal conv", "cross text", "pooled text")  # every family has the ports
+ALWAYS = ("temporal conv", "cross text", "pooled text", "together")  # every family has the ports
 
 
 def cast(value, dtype):

@@ -4,6 +4,7 @@
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/grow/claims.hpp>
 #include <modelgrow/grow/plan.hpp>
+#include <modelgrow/grow/rounding.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -117,17 +118,19 @@ MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise
         throw plan_error("one remap names space " + detail::quote(m.space) + " twice");
     if (detail::any_silent(m) != detail::any_silent(remap.maps[0]))
       throw plan_error("one remap has silent units in one space and copies in another; make it two");
-    const auto claim = !m.blend.empty()        ? detail::claims_of_blend(m, schema_, noise)
-                       : detail::any_silent(m) ? detail::claims_of_silent(m, spec, schema_, noise)
-                                               : detail::claims_of(m, spec, noise);
-    claims.function = i ? combine(claims.function, claim.function) : claim.function;
-    claims.trajectory = i ? combine(claims.trajectory, claim.trajectory) : claim.trajectory;
+    auto claim = !m.blend.empty()        ? detail::claims_of_blend(m, schema_, noise)
+                 : detail::any_silent(m) ? detail::claims_of_silent(m, spec, schema_, noise)
+                                         : detail::claims_of(m, spec, noise);
     what += (i ? ", " : " ") + m.space + " " + detail::arrow(m.old_size, m.new_size());
     const std::string condition =
         claim.function.exactness == Exactness::exact_if ? claim.function.reason : spec.rules.exact_if;
     if (!condition.empty() && !allows(Allow::What::conditions) && !approximate_allowed())
       throw plan_error((by_.empty() ? "" : by_ + ": ") + what + " keeps the function of the model only if " +
                        condition + "; to grow all the same, and see to that, give accept_conditions before it");
+    if (const auto type = detail::any_silent(m) ? detail::rounded_to(m, schema_) : std::string(); !type.empty())
+      claim.function.reason += ", and the weights that make up for them are rounded to " + type;
+    claims.function = i ? combine(claims.function, claim.function) : claim.function;
+    claims.trajectory = i ? combine(claims.trajectory, claim.trajectory) : claim.trajectory;
     for (const auto& p : schema_.parameters)
       for (const auto& a : p.info.axes)
         if (a.role == Role::fixed && a.extent.mentions(m.space))
