@@ -101,7 +101,7 @@ def table(rows, versions, tolerance):
     equal, bad = sum(r.verdict == "equal" for r in rows), sum(not r.good for r in rows)
     fate = "for the others the certificate had said why not" if not bad else f"{bad} are wrong"
     tried = [growth for growth in OTHERS if any(r.growth == growth for r in second)]
-    nobody = [f"*{growth}*" for growth in OTHERS if growth not in tried]
+    nobody = [f"No family here takes *{growth}*: {WHAT[growth]}." for growth in OTHERS if growth not in tried]
     text = [
         "# Grown models in upstream's own classes",
         "",
@@ -124,7 +124,8 @@ def table(rows, versions, tolerance):
         "",
         *reasons(second),
         "",
-        *([f"No class here has tensors for {', '.join(nobody)}.", ""] if nobody else []),
+        *nobody,
+        "",
         "## Depth and width",
         "",
         "* *depth*: a closed block behind each block of every stack (`--insert-blocks every=1`); *ffn*, *hidden*: twice as wide",

@@ -327,10 +327,11 @@ MODELGROW_INLINE std::string Plan::upstream_cannot() const {
     if (now == after.end() || then == before.end() || !expected || now->second == *expected) continue;
     if (rule.value.value(before) != then->second) continue;  // the model was not the stock one before
     const std::string size = std::to_string(*expected);
-    const bool space = std::any_of(schema_.spaces.begin(), schema_.spaces.end(),
-                                   [&](const auto& s) { return s.space.name == rule.name; });
+    const bool alone = std::any_of(schema_.spaces.begin(), schema_.spaces.end(), [&](const auto& s) {
+      return s.space.name == rule.name && s.rules.tied_to.empty();  // what is tied to it would grow what it computes
+    });
     return rule.because + " (" + rule.name + " would be " + std::to_string(now->second) + " where it computes " + size +
-           (space && *expected > now->second ? "; grow '" + rule.name + "' to " + size + " along with it)" : ")");
+           (alone && *expected > now->second ? "; grow '" + rule.name + "' to " + size + " along with it)" : ")");
   }
   return {};
 }
