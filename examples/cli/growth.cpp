@@ -54,7 +54,10 @@ Growth::Growth(CLI::App& command) : command_(command) {
     CLI::Option* option = kind.fields.empty() ? command.add_flag(flag) : command.add_option(flag);
     option->description(help);
     if (!kind.fields.empty())
-      option->type_name("KEY=VALUE,..")->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+      option->type_name("KEY=VALUE,..")
+          ->expected(0, 1)
+          ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+          ->allow_extra_args(false);
     flags_.push_back(Flag{.option = option->group(group_of(kind)), .kind = &kind});
   }
   command.add_option("--recipe", recipe_, "operators from a file instead: [{\"InsertBlocks\": {\"every\": 1}}, ..]")

@@ -34,6 +34,13 @@ TEST_CASE("inspect tells where layers can go, and which a model was given") {
   CHECK(j.at("ports").size() >= 2);
 }
 
+TEST_CASE("an operator without options leaves the next word alone") {
+  CHECK(says(tool("plan " + base + " --temporal-conv --insert-blocks at=1").output, "TemporalConv: add",
+             "InsertBlocks: insert block 1"));
+  CHECK(says(tool("plan --temporal-conv " + base).output, "TemporalConv: add"));
+  CHECK(detail::parse_json(tool("plan " + base + " --temporal-conv --json").output, "plan").contains("certificate"));
+}
+
 TEST_CASE("the tool plans, grows, checks and compares") {
   const Scratch scratch;
   const std::string out = (scratch / "out").string(), how = " --insert-blocks at=1+3 --net2wider space=ffn,times=2";

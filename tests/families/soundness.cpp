@@ -3,6 +3,7 @@
 // whose upstream class computes something else.
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/families/family_text.hpp>
+#include <modelgrow/grow/operators/grow_head_dim.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/mixture_of_experts.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
@@ -157,6 +158,10 @@ TEST_CASE("A plan knows what the upstream class cannot load", "[soundness]") {
   const Plan both = plan(s, Net2Wider{.space = "ffn", .to = 2 * s.space("ffn").space.size},
                          Net2Wider{.space = "hidden", .to = 2 * s.space("hidden").space.size});
   CHECK(both.upstream_cannot().empty());  // four times the width again
+  const Schema pixart = schema_of(tiny("pixart"));
+  const auto heads = plan(pixart, GrowHeadDim{.to = 2 * pixart.space("head_dim").space.size}).upstream_cannot();
+  CHECK(says(heads, "hidden would be", "heads*head_dim"));
+  CHECK_FALSE(says(heads, "along with it"));  // more heads would grow with it, and the width that it computes
 }
 
 TEST_CASE("Block numbers in config.json move with their blocks", "[soundness]") {

@@ -55,6 +55,8 @@ TEST_CASE("Channels that start at zero keep the function at any size", "[zero_ch
     CHECK(to_json(again) == text);
     CHECK(grown(again, w) == grown(p, w));
   }
+  CHECK(says(to_string(plans[1]), "choose the clipping threshold anew"));
+  CHECK_FALSE(says(to_string(plans[1]), "copies of a unit"));  // there are none
   // Each part of the rule is needed.
   Schema forgotten = plans[1].schema();
   for (std::size_t i = 0; i < forgotten.epsilons.size(); ++i) {
@@ -67,6 +69,17 @@ TEST_CASE("Channels that start at zero keep the function at any size", "[zero_ch
   for (auto& p : unmarked.parameters) p.info.silencing.gain = false;
   const Plan naive = plan(unmarked, ZeroChannels{.to = 44});
   CHECK(change(naive, w, naive.schema()) > 1e-2);
+}
+
+TEST_CASE("Where scaled gains do not fit the type of the file, the certificate says so", "[zero_channels]") {
+  Schema half = minimax::schema();
+  for (auto& p : half.parameters) p.dtype = DType::bf16;
+  const auto reason = [](const Schema& s, std::int64_t to) {
+    return plan(s, ZeroChannels{.to = to}).certificate().reason;
+  };
+  CHECK(says(reason(half, 44), "start silent, and the weights that make up for them are rounded to BF16"));
+  CHECK_FALSE(says(reason(half, 120), "rounded"));  // the root of four is a power of two
+  CHECK_FALSE(says(reason(minimax::schema(), 44), "rounded"));
 }
 
 TEST_CASE("New channels learn from the first step, old ones as before", "[zero_channels]") {

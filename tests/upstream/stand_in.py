@@ -1,17 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""Stands in for the tool in the self-test of check_upstream.py: insertion of blocks for two classes, right or wrong as asked.
+"""Stands in for the tool in the self-test of check_upstream.py: a few growths of two classes, right or wrong as asked.
 
-  stand_in.py --fault=none|writer|config|growth|possible|sure plan IN OPERATORS --json
-  stand_in.py --fault=... grow IN OUT OPERATORS --json
-
-writer: one output projection is not zeroed; config: the number of blocks stays; growth: nothing happens; possible: says that
-upstream cannot load what it can; sure: refuses."""
+What can be wrong with it:
+  growth    nothing happens
+  config    the configuration stays
+  sure      it refuses
+  possible  it says that upstream cannot load what it can
+  question  it needs no permission where it should
+  doubt     what it grows is not exact, by its own word
+  writer    one output projection of a new block is not zeroed
+  reader    new channels of the input are read
+  rows      new channels of the output are copies
+  order     they lie where the class does not look for them
+  constant  a map between text encoders is taken without its constant
+  graft     a graft touches a tensor of the model
+  silence   nothing says that a graft is left out"""
 
 import json
 import re
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import torch
 from safetensors.torch import load_file, save_file
 
 FILE = "diffusion_pytorch_model.safetensors"
@@ -19,9 +29,12 @@ STACKS = {  # class -> its stack, the layers that write to the residual stream
     "WanTransformer3DModel": ("blocks", ["attn1.to_out.0", "attn2.to_out.0", "ffn.net.2"]),
     "QwenImageTransformer2DModel": ("transformer_blocks", ["attn.to_out.0", "attn.to_add_out", "img_mlp.net.2", "txt_mlp.net.2"]),
 }
+READERS = {"WanTransformer3DModel": "patch_embedding.weight", "QwenImageTransformer2DModel": "img_in.weight"}
+CHANNELS_LAST = {"WanTransformer3DModel": True, "QwenImageTransformer2DModel": False}  # in a patch of the output
+TEXT = "condition_embedder.text_embedder.linear_1"
 
 
-def insert_blocks(config, tensors, fault):
+def insert_blocks(config, tensors, options, fault):
     """A copy with zeroed writers behind every block."""
     stack, writers = STACKS[config["_class_name"]]
     zeroed = writers[1:] if fault == "writer" else writers
@@ -35,26 +48,76 @@ def insert_blocks(config, tensors, fault):
         closed = any(rest in (f"{w}.weight", f"{w}.bias") for w in zeroed)
         grown[f"{stack}.{2 * block}.{rest}"] = tensor
         grown[f"{stack}.{2 * block + 1}.{rest}"] = tensor * 0 if closed else tensor.clone()
-    blocks = config["num_layers"]
-    return {**config, "num_layers": blocks if fault == "config" else 2 * blocks}, grown
+    return {**config, "num_layers": 2 * config["num_layers"]}, grown
 
 
-def main():
-    fault, verb, folder, *rest = sys.argv[1].removeprefix("--fault="), sys.argv[2], Path(sys.argv[3]), *sys.argv[4:]
-    if "--net2wider" in rest or fault == "sure":
-        print("refused: the stand-in only inserts blocks", file=sys.stderr)
-        return 3
-    if verb == "grow":
-        out = Path(rest[0])
+def grow_channels(config, tensors, options, fault):
+    space, to = options["space"], int(options["to"])
+    more, name = to - config[space], READERS[config["_class_name"]]
+    if space == "in_channels":
+        new = tensors[name][:, :more] * (fault == "reader")
+        return {**config, space: to}, {**tensors, name: torch.cat([tensors[name], new], 1)}
+    last = CHANNELS_LAST[config["_class_name"]] ^ (fault == "order")
+    grown = dict(tensors)
+    for name in ("proj_out.weight", "proj_out.bias"):
+        old = tensors[name].unflatten(0, (-1, config[space]) if last else (config[space], -1))
+        axis = 1 if last else 0
+        grown[name] = torch.cat([old, old.narrow(axis, 0, more) * (fault == "rows")], axis).flatten(0, 1)
+    return {**config, space: to}, grown
+
+
+def swap_text_encoder(config, tensors, options, fault):
+    new, weight, bias = load_file(options["map"]), tensors[f"{TEXT}.weight"].double(), tensors[f"{TEXT}.bias"].double()
+    constant = weight @ new["bias"] * (fault != "constant")
+    filled = {f"{TEXT}.weight": (weight @ new["weight"]).float(), f"{TEXT}.bias": (bias + constant).float()}
+    return {**config, "text_dim": new["weight"].shape[1]}, {**tensors, **filled}
+
+
+def temporal_conv(config, tensors, options, fault):
+    stack, writers = STACKS[config["_class_name"]]
+    touched = f"{stack}.0.{writers[0]}.weight"
+    new = {f"{stack}.0.conv_temp.weight": torch.zeros(3), touched: tensors[touched] * (2 if fault == "graft" else 1)}
+    record = {"grafts": [{"graft": "TemporalConv", "tensors": {f"{stack}.{{}}.conv_temp.weight": "out 3"}}]}
+    return {**config, "_modelgrow": record}, {**tensors, **new}
+
+
+OPERATORS = {
+    "--insert-blocks": insert_blocks, "--grow-channels": grow_channels, "--swap-text-encoder": swap_text_encoder,
+    "--temporal-conv": temporal_conv,
+}  # fmt: skip
+
+
+class StandIn:
+    """As check_upstream.Tool, with a fault."""
+
+    def __init__(self, fault):
+        self.fault = fault
+
+    def run(self, verb, folder, *rest):
+        fault = self.fault
+        if verb == "check":
+            told = "loads it" + ("" if fault == "silence" else "; the tensors of grafts: leaves them out")
+            return answer({"consumers": [{"name": "diffusers", "does": told}]})
+        operator = next(word for word in rest if word in OPERATORS)
+        approximate = operator == "--swap-text-encoder"
+        permit = "--allow-approximate" if approximate else "--accept-upstream" if fault == "possible" and verb == "grow" else None
+        if fault == "sure" or permit and permit not in rest and fault != "question":
+            return SimpleNamespace(returncode=3, stdout="", stderr="refused: the stand-in does not do that")
+        if verb == "grow":
+            options = dict(pair.split("=", 1) for pair in rest[rest.index(operator) + 1].split(","))
+            self.write(folder, Path(rest[0]), OPERATORS[operator], options)
+        upstream = "cannot, because it was told so" if fault == "possible" else "loads"
+        return answer({"certificate": "APPROXIMATE" if approximate or fault == "doubt" else "EXACT (it was told so)", "upstream": upstream})
+
+    def write(self, folder, out, operator, options):
         config, tensors = json.loads((folder / "config.json").read_text()), load_file(folder / FILE)
-        if fault != "growth":
-            config, tensors = insert_blocks(config, tensors, fault)
+        if self.fault != "growth":
+            new, tensors = operator(config, tensors, options, self.fault)
+            config = config if self.fault == "config" else new
         out.mkdir(parents=True)
         (out / "config.json").write_text(json.dumps(config))
-        save_file(tensors, out / FILE, metadata={"format": "pt"})
-    upstream = "cannot, because it was told so" if fault == "possible" else "loads"
-    print(json.dumps({"certificate": "EXACT (blocks are closed)", "upstream": upstream}))
-    return 0
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, out / FILE, metadata={"format": "pt"})
 
 
-sys.exit(main())
+def answer(told):
+    return SimpleNamespace(returncode=0, stdout=json.dumps(told), stderr="")

@@ -74,7 +74,7 @@ inline constexpr std::string_view hunyuan_video = R"json({
   "single_transformer_blocks.{}.proj_mlp.{weight,bias}": "out ffn, in hidden",
   "single_transformer_blocks.{}.proj_out.{weight,bias}": "out hidden, in heads*head_dim + ffn; closes",
   "norm_out.linear.{weight,bias}": "out 2*hidden, in hidden",
-  "proj_out.{weight,bias}": "out patch_t*patch*patch*out_channels, in hidden"
+  "proj_out.{weight,bias}": "out out_channels*patch_t*patch*patch, in hidden"
  }
 })json";
 

@@ -78,7 +78,7 @@ inline constexpr std::string_view hunyuan_video15 = R"json({
   "transformer_blocks.{}.{ff,ff_context}.net.0.proj.{weight,bias}": "out ffn, in hidden",
   "transformer_blocks.{}.{ff,ff_context}.net.2.{weight,bias}": "out hidden, in ffn; closes",
   "norm_out.linear.{weight,bias}": "out 2*hidden, in hidden",
-  "proj_out.{weight,bias}": "out patch_t*patch*patch*out_channels, in hidden"
+  "proj_out.{weight,bias}": "out out_channels*patch_t*patch*patch, in hidden"
  }
 })json";
 

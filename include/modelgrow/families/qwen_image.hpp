@@ -50,7 +50,7 @@ inline constexpr std::string_view qwen_image = R"json({
   "transformer_blocks.{}.{img_mlp,txt_mlp}.net.0.proj.{weight,bias}": "out ffn, in hidden",
   "transformer_blocks.{}.{img_mlp,txt_mlp}.net.2.{weight,bias}": "out hidden, in ffn; closes",
   "norm_out.linear.{weight,bias}": "out 2*hidden, in hidden",
-  "proj_out.{weight,bias}": "out patch*patch*out_channels, in hidden"
+  "proj_out.{weight,bias}": "out out_channels*patch*patch, in hidden"
  }
 })json";
 

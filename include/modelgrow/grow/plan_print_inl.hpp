@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The definitions of plan_print.hpp.
 #pragma once
+#include <algorithm>
 #include <sstream>
 
 #include <modelgrow/checkpoint/safetensors.hpp>
@@ -89,6 +90,9 @@ inline std::vector<PrintRow> rows_of(const Plan& plan) {
   return rows;
 }
 
+/// Its new units are copies, not silent or blended.
+inline bool is_of_copies(const SpaceMap& m) { return !any_silent(m) && m.blend.empty(); }
+
 }  // namespace detail
 
 MODELGROW_INLINE std::ostream& operator<<(std::ostream& os, const Plan& plan) {
@@ -108,7 +112,7 @@ MODELGROW_INLINE std::ostream& operator<<(std::ostream& os, const Plan& plan) {
     os << "\n    function   " << to_string(function) << "\n    trajectory " << to_string(trajectory) << "\n";
     if (const auto* remap = std::get_if<Remap>(&s.verb)) {
       os << "    note       the norm of the whole gradient changes, so choose the clipping threshold anew\n";
-      if (!remap->noise.on())
+      if (!remap->noise.on() && std::any_of(remap->maps.begin(), remap->maps.end(), detail::is_of_copies))
         os << "    note       copies of a unit with equal splits stay equal in training; noise_db = 20 lets them "
               "part\n";
     }

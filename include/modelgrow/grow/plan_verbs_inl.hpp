@@ -5,6 +5,7 @@
 #include <modelgrow/grow/claims.hpp>
 #include <modelgrow/grow/operators/feasible.hpp>
 #include <modelgrow/grow/plan.hpp>
+#include <modelgrow/grow/rounding.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -118,17 +119,19 @@ MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise
         throw plan_error("one remap names space " + detail::quote(m.space) + " twice");
     if (detail::any_silent(m) != detail::any_silent(remap.maps[0]))
       throw plan_error("one remap has silent units in one space and copies in another; make it two");
-    const auto claim = !m.blend.empty()        ? detail::claims_of_blend(m, schema_, noise)
-                       : detail::any_silent(m) ? detail::claims_of_silent(m, spec, schema_, noise)
-                                               : detail::claims_of(m, spec, noise);
-    claims.function = i ? combine(claims.function, claim.function) : claim.function;
-    claims.trajectory = i ? combine(claims.trajectory, claim.trajectory) : claim.trajectory;
+    auto claim = !m.blend.empty()        ? detail::claims_of_blend(m, schema_, noise)
+                 : detail::any_silent(m) ? detail::claims_of_silent(m, spec, schema_, noise)
+                                         : detail::claims_of(m, spec, noise);
     what += (i ? ", " : " ") + m.space + " " + detail::arrow(m.old_size, m.new_size());
     const std::string condition =
         claim.function.exactness == Exactness::exact_if ? claim.function.reason : spec.rules.exact_if;
     if (!condition.empty() && !allows(Allow::What::conditions) && !approximate_allowed())
       throw plan_error((by_.empty() ? "" : by_ + ": ") + what + " keeps the function of the model only if " +
                        condition + "; to grow all the same, and see to that, give accept_conditions before it");
+    if (const auto type = detail::any_silent(m) ? detail::rounded_to(m, schema_) : std::string(); !type.empty())
+      claim.function.reason += ", and the weights that make up for them are rounded to " + type;
+    claims.function = i ? combine(claims.function, claim.function) : claim.function;
+    claims.trajectory = i ? combine(claims.trajectory, claim.trajectory) : claim.trajectory;
     for (const auto& p : schema_.parameters)
       for (const auto& a : p.info.axes)
         if (a.role == Role::fixed && a.extent.mentions(m.space))
@@ -341,10 +344,11 @@ MODELGROW_INLINE std::string Plan::upstream_cannot() const {
     if (now == after.end() || then == before.end() || !expected || now->second == *expected) continue;
     if (rule.value.value(before) != then->second) continue;  // the model was not the stock one before
     const std::string size = std::to_string(*expected);
-    const bool space = std::any_of(schema_.spaces.begin(), schema_.spaces.end(),
-                                   [&](const auto& s) { return s.space.name == rule.name; });
+    const bool alone = std::any_of(schema_.spaces.begin(), schema_.spaces.end(), [&](const auto& s) {
+      return s.space.name == rule.name && s.rules.tied_to.empty();  // what is tied to it would grow what it computes
+    });
     return rule.because + " (" + rule.name + " would be " + std::to_string(now->second) + " where it computes " + size +
-           (space && *expected > now->second ? "; grow '" + rule.name + "' to " + size + " along with it)" : ")");
+           (alone && *expected > now->second ? "; grow '" + rule.name + "' to " + size + " along with it)" : ")");
   }
   for (const auto& g : schema_.grafts)
     if (!g.replaces.empty() && std::find(source_.grafts.begin(), source_.grafts.end(), g) == source_.grafts.end())

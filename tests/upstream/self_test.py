@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""check_upstream.py against a stand-in for the tool: one that is right, and ones that are wrong in ways that must be caught."""
+
+import sys
+import tempfile
+
+import diffusers
+
+from check_upstream import check
+from stand_in import StandIn
+from table import line
+
+CASES = {  # growth -> fault of the stand-in -> how the check must call it
+    "depth": {
+        "none": "equal", "writer": "DIFFERS", "config": "DOES NOT LOAD", "growth": "NOT GROWN", "possible": "LOADS AND IS EQUAL",
+        "sure": "SHOULD BE POSSIBLE", "doubt": "GROWN without a question",
+    },
+    "in channels": {"none": "equal", "reader": "DIFFERS", "config": "DOES NOT LOAD", "sure": "SHOULD BE POSSIBLE"},
+    "out channels": {"none": "equal", "rows": "DIFFERS", "order": "DIFFERS", "growth": "NOT GROWN"},
+    "text map": {"none": "equal", "constant": "DIFFERS", "question": "GROWN without --allow-approximate"},
+    "temporal conv": {"none": "equal", "graft": "DIFFERS", "growth": "NOT GROWN", "config": "DOES NOT LOAD", "silence": "LEFT OUT"},
+}  # fmt: skip
+
+
+def main():
+    diffusers.logging.set_verbosity_error()
+    failed = 0
+    for growth, faults in CASES.items():
+        names = ("wan",) if growth == "text map" else ("wan", "qwen_image")  # the other class cannot
+        for fault, expected in faults.items():
+            with tempfile.TemporaryDirectory() as folder:
+                rows = check(StandIn(fault), names, (growth,), folder, say=lambda _: None)
+            right = all(r.verdict.startswith(expected) and r.good == (fault == "none") for r in rows)
+            if len(rows) != len(names) or not right:
+                failed = 1
+                print(f"self-test: {growth}: with fault {fault!r} expected {expected}, found", *map(line, rows), sep="\n", file=sys.stderr)
+    print("self-test:", "FAILED" if failed else "the check tells right from wrong")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
