@@ -2,116 +2,12 @@
 // Computes any range of elements of a grown tensor from its source, whatever was computed before: each element depends
 // on its own index only, so tensors stream in tiles of any size on any number of threads.
 #pragma once
-#include <cstring>
 #include <vector>
 
-#include <modelgrow/core/dtype.hpp>
-#include <modelgrow/grow/recipe.hpp>
-#include <modelgrow/grow/symmetry.hpp>
+#include <modelgrow/grow/axis_kernel.hpp>
+#include <modelgrow/grow/source.hpp>
 
 namespace modelgrow::inline v0::detail {
-
-/// Elements of a tensor that only its initialisation knows.
-class Fresh {
- public:
-  Fresh(const Init& init, const Shape& shape, std::uint64_t seed, std::string_view key)
-      : kind_(init.kind), scale_(init.scale), rng_(seed, hash_name(key)) {
-    if (kind_ != Init::Kind::xavier_uniform) return;
-    const std::int64_t rows = shape.rank() > 0 ? shape[0] : 1, columns = shape.rank() > 1 ? shape[1] : 1;
-    const std::int64_t field = rows * columns > 0 ? numel(shape) / (rows * columns) : 1;
-    scale_ *= std::sqrt(6.0 / double((rows + columns) * field));
-  }
-  double operator()(std::int64_t i) const {
-    const auto n = std::uint64_t(i);
-    switch (kind_) {
-      case Init::Kind::zeros:
-        return 0;
-      case Init::Kind::constant:
-        return scale_;
-      case Init::Kind::normal:
-        return scale_ * rng_.normal(n);
-      case Init::Kind::xavier_uniform:
-        return scale_ * (2 * rng_.uniform(n) - 1);
-    }
-    return 0;
-  }
-
- private:
-  Init::Kind kind_;
-  double scale_;
-  Rng rng_;
-};
-
-/// Element i of a tensor in a file, whose bytes need not be aligned.
-template <Element T>
-double stored(const std::byte* data, std::int64_t i) {
-  T x;
-  std::memcpy(&x, data + sizeof(T) * std::size_t(i), sizeof(T));
-  return element_cast<double>(x);
-}
-
-/// Elements of the tensor before growth: stored ones, or without data fresh ones.
-template <Element T>
-struct Source {
-  const std::byte* data = nullptr;
-  const Fresh* fresh = nullptr;
-  double operator()(std::int64_t i) const {
-    return data ? stored<T>(data, i) : element_cast<double>(element_cast<T>((*fresh)(i)));
-  }
-  void copy(std::int64_t i, std::int64_t n, T* out) const {
-    if (data)
-      std::memcpy(out, data + sizeof(T) * std::size_t(i), sizeof(T) * std::size_t(n));
-    else
-      for (std::int64_t k = 0; k < n; ++k) out[k] = element_cast<T>((*fresh)(i + k));
-  }
-};
-
-/// The copies of each old index of an axis, in order of the new index.
-struct Groups {
-  std::vector<std::int64_t> begin;  // of each old index, in `split`
-  std::vector<double> split;
-  std::vector<std::int64_t> member;  // of each new index, within its group
-  Groups(const AxisMap& map, std::int64_t old_size) : begin(std::size_t(old_size) + 1, 0) {
-    for (auto i : map.from) ++begin[std::size_t(i) + 1];
-    for (std::size_t i = 1; i < begin.size(); ++i) begin[i] += begin[i - 1];
-    std::vector<std::int64_t> used(std::size_t(old_size), 0);
-    split.resize(map.from.size());
-    for (std::size_t j = 0; j < map.from.size(); ++j) {
-      const auto i = std::size_t(map.from[j]);
-      member.push_back(used[i]++);
-      split[std::size_t(begin[i] + member.back())] = map.weight[j];
-    }
-  }
-  std::span<const double> splits(std::int64_t i) const {
-    return std::span(split).subspan(std::size_t(begin[std::size_t(i)]),
-                                    std::size_t(begin[std::size_t(i) + 1] - begin[std::size_t(i)]));
-  }
-};
-
-/// One remap of one consumer axis: which share of the weight before it each index takes.
-struct Layer {
-  std::vector<Share> share;        // by target index, without noise
-  std::vector<std::int64_t> unit;  // by target index: the index after this stage
-  std::vector<std::int64_t> old;   // by index after this stage: the index before it
-  Groups groups;
-  std::vector<double> range;                      // of the noise, by old index
-  std::vector<std::vector<std::int64_t>> number;  // what each axis adds to the number of a weight, by target index
-  Rng rng;
-};
-
-/// One axis of the target with all stages composed.
-struct AxisKernel {
-  std::int64_t size = 1, stride = 1;  // stride in the source
-  AxisMap map;                        // empty `from`: untouched
-  bool split = false;                 // a consumer axis that grew
-  bool noisy = false;
-  std::vector<Layer> layers;
-  std::vector<Share> share;      // all layers, without noise
-  std::vector<double> smallest;  // smallest split among the copies; 0 when not all are powers of two
-  std::vector<int> finer;        // no copy takes more than 2^-finer of a weight
-
-  std::int64_t offset(std::int64_t j) const { return stride * (map.from.empty() ? j : map.from[std::size_t(j)]); }
-};
 
 class Kernel {
  public:
@@ -120,139 +16,252 @@ class Kernel {
   /// Elements [begin, end) of the target. Thread-safe.
   template <Element T>
   void run(const Source<T>& read, std::int64_t begin, std::int64_t end, T* out) const {
-    std::vector<std::int64_t> index(axes_.size());
-    std::int64_t rest = begin / inner_, q = begin % inner_;
-    for (std::size_t a = axes_.size(); a-- > 0; rest /= axes_[a].size) index[a] = rest % axes_[a].size;
-    const AxisKernel& last = axes_.back();
-    for (std::int64_t e = begin; e < end;) {
-      std::int64_t base = 0;
-      for (std::size_t a = 0; a + 1 < axes_.size(); ++a) base += axes_[a].offset(index[a]);
-      for (auto& j = index.back(); j < last.size && e < end; ++j, q = 0) {
-        const std::int64_t n = std::min(inner_ - q, end - e);
-        emit<T>(read, index, q, base + last.offset(j) + q, n, out);
-        out += n;
-        e += n;
-      }
-      for (std::size_t a = axes_.size(); a-- > 0 && index[a] == axes_[a].size;) {
-        index[a] = 0;
-        if (a > 0) ++index[a - 1];
-      }
+    Row row;
+    row.index.resize(axes_.size());
+    std::int64_t rest = begin / row_, j = begin % row_;
+    for (std::size_t a = axes_.size(); a-- > 0; rest /= axes_[a].size) row.index[a] = rest % axes_[a].size;
+    for (std::int64_t e = begin; e < end; j = 0) {
+      enter(row);
+      const std::int64_t n = std::min(row_ - j, end - e);
+      if (copies_)
+        copy(read, row, j, n, out);
+      else
+        for (std::int64_t k = 0; k < n; k += run_length) make(read, row, j + k, std::min(run_length, n - k), out + k);
+      out += n;
+      e += n;
+      for (std::size_t a = axes_.size(); a-- > 0 && ++row.index[a] == axes_[a].size;) row.index[a] = 0;
     }
   }
 
  private:
+  /// What all elements of a row share: the axes before the last.
+  struct Row {
+    std::vector<std::int64_t> index;
+    std::int64_t base = 0;
+    double scale = 1, factor = 1, smallest = 1;
+    std::int64_t finer = 0;
+    bool fresh = false;
+    Share share = {};
+    std::vector<Blend> blend = {};
+    std::vector<double> lo, hi, inner_lo, inner_hi, ends;  // with noise: the shares of its elements, and workspace
+  };
+
   void add_layers(std::size_t axis, const std::vector<Stage>& stages, const Recipe& recipe);
-  void finish_split(AxisKernel& axis, std::int64_t old_size, const std::vector<double>& largest);
-  Share noisy(const std::vector<std::int64_t>& index, std::int64_t q) const;
-  /// Where the parts of a blended element lie in the source, from that of the nearest; none: it is not blended.
-  std::vector<Blend> parts(const std::vector<std::int64_t>& index) const {
-    std::vector<Blend> all;
-    for (std::size_t a = 0; a < axes_.size(); ++a) {
-      const auto& map = axes_[a].map;
-      if (map.blend.empty()) continue;
-      const auto j = std::size_t(index[a]);
-      std::vector<Blend> next;
-      if (all.empty()) all.push_back(Blend{});
-      for (const auto& before : all)
-        for (const auto& p : map.blend[j])
-          next.push_back(Blend{.unit = before.unit + axes_[a].stride * (p.unit - map.from[j]),
-                               .weight = before.weight * p.weight});
-      all = std::move(next);
-    }
+  void make_last(std::int64_t inner);
+  std::vector<std::vector<Layer>*> layers_of_all() {
+    std::vector<std::vector<Layer>*> all{&last_.layers};
+    for (auto& axis : axes_) all.push_back(&axis.layers);
     return all;
+  }
+  void enter(Row& row) const;
+  void draw_shares(Row& row) const;
+  static void put(Row& row, std::size_t j, const Share& share) {
+    row.inner_lo[j] = share.lo;
+    row.inner_hi[j] = share.hi;
+  }
+  /// What the axes before the last add to the numbers of the weights of a row.
+  std::int64_t first_number(const Layer& layer, const Row& row) const {
+    std::int64_t number = 0;
+    for (std::size_t a = 0; a < axes_.size(); ++a) number += layer.number[a][std::size_t(row.index[a])];
+    return number;
+  }
+
+  /// What an index of the last axis takes, where it takes anything but what is there.
+  double of_last(const std::vector<double>& values, std::int64_t j) const {
+    return values.empty() ? 1.0 : values[std::size_t(j)];
   }
 
   template <Element T>
-  void emit(const Source<T>& read, const std::vector<std::int64_t>& index, std::int64_t q, std::int64_t source,
-            std::int64_t n, T* out) const {
-    const auto blend = parts(index);
-    const auto value = [&](std::int64_t i) {
-      if (blend.empty()) return read(i);
-      double sum = 0;
-      for (const auto& p : blend) sum += p.weight * read(i + p.unit);
-      return sum;
-    };
-    double scale = 1;
-    bool fresh = false;
-    for (std::size_t a = 0; a < axes_.size(); ++a)
-      if (!axes_[a].map.scale.empty()) {
-        scale *= axes_[a].map.scale[std::size_t(index[a])];
-        fresh = fresh || axes_[a].map.fresh[std::size_t(index[a])];
+  void copy(const Source<T>& read, const Row& row, std::int64_t j, std::int64_t n, T* out) const {
+    for_stretches(j, n, [&](std::int64_t from, std::int64_t length) {
+      read.copy(row.base + from, length, out);
+      out += length;
+    });
+  }
+
+  /// Calls f(old index, n) for the stretches of indices [j, j + n) of the last axis.
+  template <class F>
+  void for_stretches(std::int64_t j, std::int64_t n, F&& f) const {
+    if (last_.map.from.empty()) return f(j, n);
+    auto s = std::upper_bound(stretches_.begin(), stretches_.end(), j,
+                              [](std::int64_t at, const Stretch& x) { return at < x.at; }) -
+             1;
+    for (const std::int64_t end = j + n; j < end; ++s) {
+      const std::int64_t length = std::min(s->at + s->n, end) - j;
+      f(s->from + (j - s->at), length);
+      j += length;
+    }
+  }
+
+  template <Element T>
+  void load(const Source<T>& read, const Row& row, std::int64_t j, std::int64_t n, double* x) const {
+    if (blended_) {
+      for (std::int64_t k = 0; k < n; ++k) x[k] = blend(read, row, j + k);
+    } else if (read.data && scattered_) {
+      Elements<T>::gather(read.data + sizeof(T) * std::size_t(row.base), last_.map.from.data() + j, n, x);
+    } else {
+      for_stretches(j, n, [&](std::int64_t from, std::int64_t length) {
+        read.load(row.base + from, length, x);
+        x += length;
+      });
+    }
+  }
+
+  /// A weighted sum of elements, of weights as their type holds it.
+  template <Element T>
+  double blend(const Source<T>& read, const Row& row, std::int64_t j) const {
+    const std::int64_t from = row.base + last_.offset(j);
+    double sum = 0;
+    const auto add = [&](const Blend& outer) {
+      if (last_.map.blend.empty()) {
+        sum += outer.weight * read(from + outer.unit);
+      } else {
+        for (const auto& p : last_.map.blend[std::size_t(j)])
+          sum += outer.weight * p.weight * read(from + outer.unit + p.unit - last_.map.from[std::size_t(j)]);
       }
-    if (of_ != Of::weights) {
-      double factor = scale == 0 ? share_ : share_ / scale;
-      for (std::size_t a = 0; a < axes_.size(); ++a)
-        if (!axes_[a].map.from.empty()) factor *= axes_[a].map.gradient[std::size_t(index[a])];
-      // What belongs to silent units has no first moment, and the second one of the unit that it stands beside: with
-      // none, its first steps would be too large for a counter that goes on.
-      if (fresh && of_ != Of::second_moment) factor = 0;
-      if (of_ == Of::second_moment) factor *= factor;
-      if (factor == 1 && blend.empty()) return read.copy(source, n, out);
-      for (std::int64_t k = 0; k < n; ++k) out[k] = element_cast<T>(value(source + k) * factor);
-      return;
-    }
-    if (scale == 0) {
-      std::fill(out, out + n, T(0));
-      return;
-    }
-    const auto weight = [&](std::int64_t i) {
-      return scale == 1 && blend.empty() ? read(i) : element_cast<double>(element_cast<T>(value(i) * scale));
     };
-    double factor = 1, smallest = 1;
-    Share share;
-    int finer = 0;
-    for (std::size_t a = 0; a < axes_.size(); ++a) {
-      if (!axes_[a].split) continue;
-      const auto j = std::size_t(index[a]);
-      factor *= axes_[a].map.weight[j];
-      smallest *= axes_[a].smallest[j];
-      finer += axes_[a].finer[j];
-      if (!noisy_) share = nest(share, axes_[a].share[j]);
+    if (row.blend.empty())
+      add(Blend{});
+    else
+      for (const auto& outer : row.blend) add(outer);
+    return of_ == Of::weights ? element_cast<double>(element_cast<T>(sum)) : sum;
+  }
+
+  /// Elements [j, j + n) of a row, n <= run_length.
+  template <Element T>
+  void make(const Source<T>& read, const Row& row, std::int64_t j, std::int64_t n, T* out) const {
+    RunOf<double> x, factor;
+    load(read, row, j, n, x.data());
+    if (of_ != Of::weights) {
+      for (std::int64_t k = 0; k < n; ++k) factor[std::size_t(k)] = moment_factor(row, j + k);
+      return Elements<T>::multiply(x.data(), factor.data(), n, out);
     }
-    if (smallest == 1 && scale == 1 && blend.empty()) return read.copy(source, n, out);
-    if (smallest > 0) {
-      if (noisy_) share = noisy(index, q);  // of copies that have none
-      for (std::int64_t k = 0; k < n; ++k)
-        out[k] = element_cast<T>(scaled_or_part<T>(weight(source + k), factor, smallest, share, finer));
-      return;
+    if (scaled_) {
+      for (std::int64_t k = 0; k < n; ++k) factor[std::size_t(k)] = of_last(last_.map.scale, j + k);
+      Elements<T>::rescale(x.data(), factor.data(), row.scale, n);
+    }
+    if (!split_) return Elements<T>::store(x.data(), n, out);
+    RunOf<double> smallest;
+    bool even = true;
+    for (std::int64_t k = 0; k < n; ++k) {
+      const auto i = std::size_t(k);
+      factor[i] = row.factor * (last_.split ? last_.map.weight[std::size_t(j + k)] : 1.0);
+      smallest[i] = row.smallest * of_last(last_.smallest, j + k);
+      even &= smallest[i] > 0;
+    }
+    if (even && Elements<T>::all_divide(x.data(), smallest.data(), n))
+      return Elements<T>::multiply(x.data(), factor.data(), n, out);
+    RunOf<double> lo, hi;
+    RunOf<std::int64_t> finer;
+    if (noisy_) {
+      std::copy_n(row.lo.begin() + j, n, lo.begin());
+      std::copy_n(row.hi.begin() + j, n, hi.begin());
+    } else {
+      std::fill_n(lo.begin(), n, row.share.lo);
+      std::fill_n(hi.begin(), n, row.share.hi);
+      if (last_.split) nest(lo.data(), hi.data(), last_.lo.data() + j, last_.hi.data() + j, n);
     }
     for (std::int64_t k = 0; k < n; ++k)
-      out[k] = element_cast<T>(part_of<T>(weight(source + k), noisy_ ? noisy(index, q + k) : share, finer));
+      finer[std::size_t(k)] = row.finer + (last_.split ? last_.finer[std::size_t(j + k)] : 0);
+    Elements<T>::divide(x.data(), factor.data(), smallest.data(), lo.data(), hi.data(), finer.data(), n, out);
+  }
+
+  /// Of gradients and moments. What belongs to silent units has no first moment, and the second one of the unit that it
+  /// stands beside: with none, its first steps would be too large for a counter that goes on.
+  double moment_factor(const Row& row, std::int64_t j) const {
+    const double scale = row.scale * of_last(last_.map.scale, j);
+    double factor = (scale == 0 ? share_ : share_ / scale) * row.factor * of_last(last_.map.gradient, j);
+    const bool fresh = row.fresh || (last_.scaled() && last_.map.fresh[std::size_t(j)]);
+    if (fresh && of_ != Of::second_moment) factor = 0;
+    return of_ == Of::second_moment ? factor * factor : factor;
   }
 
   Of of_;
   double share_;                  // of the gradient
-  std::vector<AxisKernel> axes_;  // without untouched trailing axes, which are
-  std::int64_t inner_ = 1;        // contiguous in source and target
-  bool noisy_ = false;
+  std::vector<AxisKernel> axes_;  // all but the last
+  AxisKernel last_;               // contiguous in source and target; untouched, or with a value for every index
+  std::int64_t row_ = 1;          // its size
+  std::vector<LastNoise> noise_;  // of its layers
+  std::vector<Stretch> stretches_;
+  bool scattered_ = false;  // its stretches are short
+  bool copies_, scaled_ = false, split_ = false, blended_ = false, noisy_ = false;
 };
 
-inline Kernel::Kernel(const Recipe& recipe, Of of) : of_(of), share_(recipe.share) {
+inline Kernel::Kernel(const Recipe& recipe, Of of)
+    : of_(of), share_(recipe.share), copies_(of == Of::weights || recipe.share == 1) {
   const auto stages = stages_of(recipe);
   const Shape before = shape_of(recipe.source_axes);
-  axes_.resize(std::size_t(std::max(1, recipe.shape.rank())));
-  std::int64_t stride = 1;
+  axes_.resize(std::size_t(recipe.shape.rank()));
+  std::int64_t stride = 1, inner = 1;
   for (int a = recipe.shape.rank(); a-- > 0; stride *= before[a]) {
     auto& axis = axes_[std::size_t(a)];
     axis.size = recipe.shape[a];
     axis.stride = stride;
     axis.map = total_map(stages, std::size_t(a));
-    axis.split = recipe.source_axes[std::size_t(a)].role == Role::in && !axis.map.from.empty();
+    axis.split = of == Of::weights && recipe.source_axes[std::size_t(a)].role == Role::in && !axis.map.from.empty();
   }
-  while (axes_.size() > 1 && axes_.back().map.from.empty()) {
-    inner_ *= axes_.back().size;
-    axes_.pop_back();
-  }
-  if (of != Of::weights) return;
+  for (; !axes_.empty() && axes_.back().map.from.empty(); axes_.pop_back()) inner *= axes_.back().size;
   for (std::size_t a = 0; a < axes_.size(); ++a)
     if (axes_[a].split) add_layers(a, stages, recipe);
-  for (auto& axis : axes_) noisy_ |= axis.noisy;
+  for (const auto& axis : axes_) {
+    const auto is_one = [](double x) { return x == 1; };
+    const auto& factors = of == Of::weights ? axis.smallest : axis.map.gradient;
+    copies_ &= std::all_of(factors.begin(), factors.end(), is_one) && !axis.scaled() && axis.map.blend.empty();
+    scaled_ |= axis.scaled();
+    blended_ |= !axis.map.blend.empty();
+    split_ |= axis.split;
+    noisy_ |= axis.noisy();
+  }
+  make_last(inner);
+}
+
+/// The last touched axis together with the contiguous elements behind each of its indices where these are few, else
+/// these elements alone.
+inline void Kernel::make_last(std::int64_t inner) {
+  constexpr std::int64_t few = run_length / 4, most = std::int64_t{1} << 16;
+  const bool together =
+      !axes_.empty() &&
+      (inner == 1 || (inner < few && axes_.back().size * inner <= most && axes_.back().map.blend.empty()));
+  if (!together) {
+    last_.size = row_ = inner;
+    return;
+  }
+  last_ = std::move(axes_.back());
+  axes_.pop_back();
+  last_.size *= inner;
+  last_.stride = 1;
+  row_ = last_.size;
+  auto& map = last_.map;
+  for (auto* values : {&map.weight, &map.gradient, &map.scale, &last_.lo, &last_.hi, &last_.smallest})
+    repeat_each(*values, inner);
+  repeat_each(last_.finer, inner);
+  const auto spread = [&](std::vector<std::int64_t>& indices, std::int64_t times) {
+    std::vector<std::int64_t> all;
+    for (const auto i : indices)
+      for (std::int64_t q = 0; q < inner; ++q) all.push_back(i * times + q);
+    indices = std::move(all);
+  };
+  spread(map.from, inner);
+  std::vector<bool> fresh;
+  for (const bool f : map.fresh) fresh.insert(fresh.end(), std::size_t(inner), f);
+  map.fresh = std::move(fresh);
+  for (auto& layer : last_.layers) {
+    for (auto* values : {&layer.lo, &layer.hi, &layer.range}) repeat_each(*values, inner);
+    for (auto* values : {&layer.old, &layer.member}) repeat_each(*values, inner);
+  }
+  for (auto* layers : layers_of_all())
+    for (auto& layer : *layers)
+      if (layer.noisy()) spread(layer.number.back(), 1);
+  for (const auto& layer : last_.layers) noise_.push_back(noise_of(layer));
+  stretches_ = stretches_of(map.from);
+  scattered_ = std::int64_t(stretches_.size()) * 8 > row_;
 }
 
 inline void Kernel::add_layers(std::size_t a, const std::vector<Stage>& stages, const Recipe& recipe) {
   AxisKernel& axis = axes_[a];
   const auto size = std::size_t(axis.size);
-  axis.share.resize(size);
+  axis.lo.assign(size, 0.0);
+  axis.hi.assign(size, 1.0);
   std::vector<double> largest(size, 1.0);
   for (std::size_t s = 0; s < stages.size(); ++s) {
     const AxisMap& map = stages[s].axes[a];
@@ -262,40 +271,22 @@ inline void Kernel::add_layers(std::size_t a, const std::vector<Stage>& stages, 
       const auto m = total_map(later, b);
       return m.from.empty() ? identity_map(n).from : m.from;
     };
-    Layer layer{.share = std::vector<Share>(size),
-                .unit = unit_of(a, axis.size),
-                .old = map.from,
-                .groups = Groups(map, stages[s].before[int(a)]),
-                .range = {},
-                .number = {},
-                .rng = Rng(stages[s].noise.seed, hash_name(recipe.touches[s].key) + a)};
-    const bool noise = stages[s].noise.on();
-    const std::int64_t old_size = stages[s].before[int(a)];
-    for (std::int64_t i = 0; i < old_size; ++i) {
-      const auto splits = layer.groups.splits(i);
-      layer.range.push_back(noise && splits.size() > 1 ? noise_range(splits, stages[s].noise.db) : 0.0);
-    }
+    Layer layer =
+        layer_of(stages[s], a, unit_of(a, axis.size), Rng(stages[s].noise.seed, hash_name(recipe.touches[s].key) + a));
     for (std::size_t j = 0; j < size; ++j) {
-      const auto u = std::size_t(layer.unit[j]);
-      const auto old = layer.old[u];
-      const auto splits = layer.groups.splits(old);
-      const auto member = std::size_t(layer.groups.member[u]);
-      Share& share = layer.share[j];
-      share.hi = 0;
-      for (std::size_t m = 0; m <= member; ++m) share.lo = share.hi, share.hi += splits[m];
-      if (member + 1 == splits.size()) share.hi = 1;
-      axis.share[j] = nest(axis.share[j], share);
-      largest[j] *= noise_headroom(splits[member], layer.range[std::size_t(old)]);
+      const Share share = nest(axis.share(j), Share{.lo = layer.lo[j], .hi = layer.hi[j]});
+      axis.lo[j] = share.lo;
+      axis.hi[j] = share.hi;
+      largest[j] *= noise_headroom(layer.splits(j)[std::size_t(layer.member[j])], layer.range[j]);
     }
-    if (noise) {
-      axis.noisy = true;
-      std::int64_t stride = inner_;
+    if (stages[s].noise.on()) {
+      std::int64_t stride = 1;
+      for (std::size_t b = axes_.size(); b < std::size_t(recipe.shape.rank()); ++b) stride *= recipe.shape[int(b)];
       layer.number.resize(axes_.size());
       for (std::size_t b = axes_.size(); b-- > 0;) {
-        layer.number[b] = unit_of(b, axes_[b].size);
+        layer.number[b] = b == a ? layer.old : unit_of(b, axes_[b].size);
         std::int64_t extent = 0;
         for (auto& n : layer.number[b]) {
-          if (b == a) n = layer.old[std::size_t(n)];
           extent = std::max(extent, n + 1);
           n *= stride;
         }
@@ -304,43 +295,80 @@ inline void Kernel::add_layers(std::size_t a, const std::vector<Stage>& stages, 
     }
     axis.layers.push_back(std::move(layer));
   }
-  finish_split(axis, shape_of(recipe.source_axes)[int(a)], largest);
+  const auto& source = recipe.source_axes;
+  finish_split(axis, shape_of(source)[int(a)], largest);
 }
 
-inline void Kernel::finish_split(AxisKernel& axis, std::int64_t old_size, const std::vector<double>& largest) {
-  std::vector<double> least(std::size_t(old_size), 1.0), most(std::size_t(old_size), 0.0);
-  for (std::size_t j = 0; j < axis.map.from.size(); ++j) {
-    const auto i = std::size_t(axis.map.from[j]);
-    int exponent;
-    const bool dyadic = std::frexp(axis.map.weight[j], &exponent) == 0.5 && largest[j] == axis.map.weight[j];
-    least[i] = dyadic ? std::min(least[i], axis.map.weight[j]) : 0.0;
-    most[i] = std::max(most[i], largest[j]);
+inline void Kernel::enter(Row& row) const {
+  row.base = row.finer = 0;
+  row.scale = row.factor = row.smallest = 1;
+  row.fresh = false;
+  row.share = {};
+  row.blend.clear();
+  for (std::size_t a = 0; a < axes_.size(); ++a) {
+    const auto& axis = axes_[a];
+    const auto j = std::size_t(row.index[a]);
+    row.base += axis.offset(row.index[a]);
+    if (axis.map.from.empty()) continue;
+    if (axis.scaled()) {
+      row.scale *= axis.map.scale[j];
+      row.fresh = row.fresh || axis.map.fresh[j];
+    }
+    if (of_ != Of::weights) row.factor *= axis.map.gradient[j];
+    if (axis.split) {
+      row.factor *= axis.map.weight[j];
+      row.smallest *= axis.smallest[j];
+      row.finer += axis.finer[j];
+      if (!noisy_) row.share = nest(row.share, axis.share(j));
+    }
+    if (axis.map.blend.empty()) continue;
+    std::vector<Blend> next;
+    if (row.blend.empty()) row.blend.push_back(Blend{});
+    for (const auto& before : row.blend)
+      for (const auto& p : axis.map.blend[j])
+        next.push_back(
+            Blend{.unit = before.unit + axis.stride * (p.unit - axis.map.from[j]), .weight = before.weight * p.weight});
+    row.blend = std::move(next);
   }
-  for (std::size_t j = 0; j < axis.map.from.size(); ++j) {
-    const auto i = std::size_t(axis.map.from[j]);
-    axis.smallest.push_back(least[i]);
-    const double bound = least[i] > 0 ? most[i] : most[i] * (1 + 1e-9);  // against rounding of the ends
-    axis.finer.push_back(std::max(0, int(std::floor(-std::log2(bound)))));
-  }
+  if (noisy_) draw_shares(row);
 }
 
-inline Share Kernel::noisy(const std::vector<std::int64_t>& index, std::int64_t q) const {
-  Share share;
+/// The shares of all elements of a row, through all layers of all axes.
+inline void Kernel::draw_shares(Row& row) const {
+  const auto size = std::size_t(row_);
+  row.lo.assign(size, 0.0);
+  row.hi.assign(size, 1.0);
+  row.inner_lo.resize(size);
+  row.inner_hi.resize(size);
   for (std::size_t a = 0; a < axes_.size(); ++a)
     for (const auto& layer : axes_[a].layers) {
-      const auto j = std::size_t(index[a]);
-      const auto u = std::size_t(layer.unit[j]);
-      const auto old = layer.old[u];
-      if (layer.range[std::size_t(old)] == 0) {
-        share = nest(share, layer.share[j]);
-        continue;
+      const auto here = std::size_t(row.index[a]);
+      std::fill(row.inner_lo.begin(), row.inner_lo.end(), layer.lo[here]);
+      std::fill(row.inner_hi.begin(), row.inner_hi.end(), layer.hi[here]);
+      if (layer.noisy() && layer.range[here] > 0) {
+        const bool counts = layer.number.size() == axes_.size();  // the last axis is untouched
+        for (std::size_t j = 0; j < size; ++j)
+          put(row, j,
+              layer.noisy_share(here, first_number(layer, row) + (counts ? std::int64_t(j) : layer.number.back()[j])));
       }
-      std::int64_t number = q;
-      for (std::size_t b = 0; b < axes_.size(); ++b) number += layer.number[b][std::size_t(index[b])];
-      share = nest(share, noisy_share(layer.rng, std::uint64_t(number), layer.groups.splits(old),
-                                      layer.range[std::size_t(old)], std::size_t(layer.groups.member[u])));
+      nest(row.lo.data(), row.hi.data(), row.inner_lo.data(), row.inner_hi.data(), row_);
     }
-  return share;
+  for (std::size_t l = 0; l < last_.layers.size(); ++l) {
+    const Layer& layer = last_.layers[l];
+    row.inner_lo = layer.lo;
+    row.inner_hi = layer.hi;
+    if (layer.noisy()) {
+      const LastNoise& noise = noise_[l];
+      const std::int64_t first = first_number(layer, row);
+      row.ends.resize(5 * noise.groups.size());
+      noise.groups.draw(layer.rng, first, row.ends.data());
+      for (const auto& p : noise.places)
+        put(row, std::size_t(p.index), Share{.lo = row.ends[std::size_t(p.lo)], .hi = row.ends[std::size_t(p.hi)]});
+      for (const auto j : noise.many)
+        put(row, std::size_t(j), layer.noisy_share(std::size_t(j), first + layer.number.back()[std::size_t(j)]));
+    }
+    nest(row.lo.data(), row.hi.data(), row.inner_lo.data(), row.inner_hi.data(), row_);
+  }
 }
 
 }  // namespace modelgrow::inline v0::detail

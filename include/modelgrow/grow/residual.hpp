@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <limits>
 #include <mutex>
 #include <vector>
 
 #include <modelgrow/checkpoint/convert.hpp>
 #include <modelgrow/core/parallel.hpp>
 #include <modelgrow/grow/correspondence.hpp>
+#include <modelgrow/grow/elements.hpp>
 
 namespace modelgrow::inline v0::detail {
 
@@ -27,6 +29,9 @@ struct ComparedAxis {
 struct ComparedRun {
   std::vector<std::int64_t> slot{0}, place{0};
   std::vector<double> scale{1.0};
+  bool scaled() const {
+    return std::any_of(scale.begin(), scale.end(), [](double s) { return s != 1; });
+  }
   ComparedRun(const std::vector<ComparedAxis>& axes, std::size_t begin, std::size_t end, std::int64_t stride) {
     for (std::size_t a = begin; a < end; ++a) stride /= axes[a].old_size;  // of the axis before the run, to the last
     std::vector<std::int64_t> strides(end - begin);
@@ -64,34 +69,63 @@ struct Residual {
 template <Element T, Of of>
 struct ElementsAs {
   static double read(const std::byte* data, std::int64_t i) {
-    T x;
-    std::memcpy(&x, data + sizeof(T) * std::size_t(i), sizeof x);
-    return of == Of::second_moment ? std::sqrt(element_cast<double>(x)) : element_cast<double>(x);
+    const double x = stored<T>(data, i);
+    return of == Of::second_moment ? std::sqrt(x) : x;
   }
   static void add(const std::byte* data, std::int64_t n, double* to) {
     for (std::int64_t q = 0; q < n; ++q) to[q] += read(data, q);
   }
+  static void scatter(const std::byte* data, const std::int64_t* slot, std::int64_t n, double* to) {
+    RunOf<double> x;
+    for (std::int64_t q = 0; q < n; q += run_length) {
+      const std::int64_t length = std::min(run_length, n - q);
+      for (std::int64_t k = 0; k < length; ++k) x[std::size_t(k)] = read(data, q + k);
+      for (std::int64_t k = 0; k < length; ++k) to[slot[q + k]] += x[std::size_t(k)];
+    }
+  }
   static void gather(const std::byte* data, const std::int64_t* place, std::int64_t n, double* to) {
     for (std::int64_t q = 0; q < n; ++q) to[q] = read(data, place[q]);
   }
-  /// A scaled number as the type holds it; nothing is left of one whose scale is 0.
-  static double scaled(double x, double scale) {
-    return scale == 1 ? x : scale == 0 ? 0 : element_cast<double>(element_cast<T>(x * scale));
+  /// Scaled numbers as the type holds them; nothing is left of one whose scale is 0.
+  static void rescale(double* x, const double* scale, double common, std::int64_t n) {
+    Elements<T>::rescale(x, scale, common, n);
   }
 };
 /// The same, chosen at run time.
 struct ComparedElements {
   std::size_t size;                                                // of one, in bytes
   void (*add)(const std::byte* data, std::int64_t n, double* to);  // n elements in a row
+  void (*scatter)(const std::byte* data, const std::int64_t* slot, std::int64_t n, double* to);
   void (*gather)(const std::byte* data, const std::int64_t* place, std::int64_t n, double* to);
-  double (*scaled)(double x, double scale);
+  void (*rescale)(double* x, const double* scale, double common, std::int64_t n);
 };
 template <Element T, Of of>
 ComparedElements elements_as() {
-  return {.size = sizeof(T),
-          .add = &ElementsAs<T, of>::add,
-          .gather = &ElementsAs<T, of>::gather,
-          .scaled = &ElementsAs<T, of>::scaled};
+  using As = ElementsAs<T, of>;
+  return {.size = sizeof(T), .add = &As::add, .scatter = &As::scatter, .gather = &As::gather, .rescale = &As::rescale};
+}
+
+/// Takes differences of sums from what was expected; where the scale is no number, nothing is.
+inline void compare(const double* expected, const double* sum, const double* scale, double common, std::int64_t n,
+                    Residual& residual) {
+  constexpr double largest = std::numeric_limits<double>::max();
+  std::int64_t most = 0, size = 0, strange = 0;  // numbers that are not negative are ordered as their bits
+  for (std::int64_t q = 0; q < n; ++q) {
+    const double difference = std::abs(expected[q] - sum[q]);
+    const bool compared = scale[q] * common == scale[q] * common, finite = difference <= largest;
+    const auto bits_of = [&](double x) { return std::bit_cast<std::int64_t>(select(compared & finite, x, 0.0)); };
+    most = std::max(most, bits_of(difference));
+    size = std::max(size, bits_of(std::abs(expected[q])));
+    strange += compared & !finite;
+  }
+  residual.most = std::max(residual.most, std::bit_cast<double>(most));
+  residual.scale = std::max(residual.scale, std::bit_cast<double>(size));
+  if (strange == 0) return;
+  residual.finite = false;
+  for (std::int64_t q = 0; q < n; ++q)
+    if (!std::isnan(scale[q] * common) && !std::isfinite(expected[q] - sum[q]) &&
+        (std::isfinite(expected[q]) || std::isfinite(sum[q])))
+      residual.most = INFINITY;
 }
 
 /// Compares the new elements, summed, with the old ones.
@@ -112,41 +146,40 @@ inline Residual residual_of(const ComparedElements& elements, const std::byte* g
       inner(axes, last, axes.size(), old_size(last, axes.size()));
   const auto slots = std::int64_t(middle.place.size()), rows = std::int64_t(middle.slot.size()),
              width = std::int64_t(inner.slot.size());
-  const std::int64_t chunk = std::clamp<std::int64_t>((std::int64_t{1} << 16) / std::max<std::int64_t>(1, slots), 1,
+  const std::int64_t chunk = std::clamp<std::int64_t>((std::int64_t{1} << 13) / std::max<std::int64_t>(1, slots), 1,
                                                       std::max<std::int64_t>(1, width));
   const std::int64_t chunks = (width + chunk - 1) / chunk;
+  const bool scaled = outer.scaled() || middle.scaled() || inner.scaled();
   Residual result;
   std::mutex mutex;
   const std::int64_t grain =
       std::max<std::int64_t>(1, (std::int64_t{1} << 18) / std::max<std::int64_t>(1, rows * chunk));
   parallel_for(std::int64_t(outer.place.size()) * chunks, grain, [&](std::int64_t begin, std::int64_t end) {
     Residual mine;
-    std::vector<double> sum(std::size_t(slots * chunk)), expected(static_cast<std::size_t>(chunk));
+    std::vector<double> sum(std::size_t(slots * chunk)), expected(sum.size());
     for (std::int64_t job = begin; job < end; ++job) {
       const std::int64_t o = job / chunks, q0 = job % chunks * chunk, n = std::min(width - q0, chunk);
+      const std::int64_t base = outer.place[std::size_t(o)];
+      const double scale = outer.scale[std::size_t(o)];
+      const std::byte* first = grown + elements.size * std::size_t(o * rows * width + q0);
       std::fill(sum.begin(), sum.end(), 0.0);
-      for (std::int64_t r = 0; r < rows; ++r) {
-        double* to = sum.data() + middle.slot[std::size_t(r)] * chunk;
-        elements.add(grown + elements.size * std::size_t((o * rows + r) * width + q0), n, to);
+      if (width == 1) {  // nothing is behind the summed axes: the slots lie side by side
+        elements.scatter(first, middle.slot.data(), rows, sum.data());
+        elements.gather(old + elements.size * std::size_t(base), middle.place.data(), slots, expected.data());
+        if (scaled) elements.rescale(expected.data(), middle.scale.data(), scale * inner.scale[0], slots);
+        compare(expected.data(), sum.data(), middle.scale.data(), scale * inner.scale[0], slots, mine);
+        continue;
       }
+      for (std::int64_t r = 0; r < rows; ++r)
+        elements.add(first + elements.size * std::size_t(r * width), n,
+                     sum.data() + middle.slot[std::size_t(r)] * chunk);
       for (std::int64_t s = 0; s < slots; ++s) {
-        const double* total = sum.data() + s * chunk;
-        const std::int64_t base = outer.place[std::size_t(o)] + middle.place[std::size_t(s)];
-        elements.gather(old + elements.size * std::size_t(base), inner.place.data() + q0, n, expected.data());
-        for (std::int64_t q = 0; q < n; ++q) {
-          const double scale =
-              outer.scale[std::size_t(o)] * middle.scale[std::size_t(s)] * inner.scale[std::size_t(q0 + q)];
-          if (std::isnan(scale)) continue;
-          const double x = elements.scaled(expected[std::size_t(q)], scale);
-          const double difference = std::abs(x - total[q]);
-          if (std::isfinite(difference)) {
-            mine.scale = std::max(mine.scale, std::abs(x));
-            mine.most = std::max(mine.most, difference);
-          } else {
-            mine.finite = false;
-            if (std::isfinite(x) || std::isfinite(total[q])) mine.most = INFINITY;
-          }
-        }
+        const double* scales = inner.scale.data() + q0;
+        const double common = scale * middle.scale[std::size_t(s)];
+        elements.gather(old + elements.size * std::size_t(base + middle.place[std::size_t(s)]), inner.place.data() + q0,
+                        n, expected.data());
+        if (scaled) elements.rescale(expected.data(), scales, common, n);
+        compare(expected.data(), sum.data() + s * chunk, scales, common, n, mine);
       }
     }
     const std::lock_guard lock(mutex);

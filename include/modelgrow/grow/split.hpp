@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include <modelgrow/core/dtype.hpp>
 
@@ -15,12 +16,18 @@ namespace modelgrow::inline v0::detail {
 /// The sub-interval of a weight that one copy owns.
 struct Share {
   double lo = 0, hi = 1;
-  bool whole() const { return lo <= 0 && hi >= 1; }
+  bool whole() const { return (lo <= 0) & (hi >= 1); }
 };
+
+/// c ? a : b without a branch, which compilers would not vectorise.
+inline double select(bool c, double a, double b) {
+  const std::uint64_t mask = -std::uint64_t(c);
+  return std::bit_cast<double>((std::bit_cast<std::uint64_t>(a) & mask) | (std::bit_cast<std::uint64_t>(b) & ~mask));
+}
 
 /// Point t of [0, 1] seen inside a share; its ends are hit exactly.
 inline double within(const Share& s, double t) {
-  return t <= 0 ? s.lo : t >= 1 ? s.hi : std::fma(s.hi - s.lo, t, s.lo);
+  return select(t <= 0, s.lo, select(t >= 1, s.hi, std::fma(s.hi - s.lo, t, s.lo)));
 }
 /// A share of a share.
 inline Share nest(const Share& outer, const Share& inner) {
@@ -48,36 +55,42 @@ struct StorageGrid<f16> {
 };
 
 /// floor(log2 |x|) of a normal x; something below -1000 for zero and subnormals.
-inline int exponent_of(double x) { return int((std::bit_cast<std::uint64_t>(x) >> 52) & 0x7ff) - 1023; }
+inline std::int64_t exponent_of(double x) {
+  return std::int64_t((std::bit_cast<std::uint64_t>(x) >> 52) & 0x7ff) - 1023;
+}
 /// 2^e for |e| <= 1022.
-inline double power_of_two(int e) { return std::bit_cast<double>(std::uint64_t(e + 1023) << 52); }
+inline double power_of_two(std::int64_t e) { return std::bit_cast<double>(std::uint64_t(e + 1023) << 52); }
 
 /// The part of weight w (a number of type T) that `share` owns; always a number of type T.
 /// Parts are multiples of a grid that divides w: the spacing of T at w, made 2^finer times finer. `finer` must be such
-/// that no share of the weight exceeds 2^-finer; then every part has few enough digits for T.
+/// that no share of the weight exceeds 2^-finer; then every part has few enough digits for T. Without branches, so that
+/// loops vectorise.
 template <Element T>
-double part_of(double w, const Share& share, int finer) {
+double part_of(double w, const Share& share, std::int64_t finer) {
   using Grid = StorageGrid<T>;
-  if (share.whole() || !std::isfinite(w)) return w;
-  const int grid = std::max(exponent_of(w) - (Grid::digits - 1) - finer, Grid::smallest);
+  const std::int64_t wanted = exponent_of(w) - (Grid::digits - 1) - finer, least = Grid::smallest;
+  const std::int64_t grid = wanted > least ? wanted : least;
   const double steps = w * power_of_two(-grid);
-  const double hi = share.hi >= 1 ? steps : std::nearbyint(share.hi * steps);
-  const double lo = share.lo <= 0 ? 0.0 : std::nearbyint(share.lo * steps);
-  return (hi - lo) * power_of_two(grid);
+  const double hi = select(share.hi >= 1, steps, std::nearbyint(share.hi * steps));
+  const double lo = select(share.lo <= 0, 0.0, std::nearbyint(share.lo * steps));
+  const bool whole = share.whole() | !(std::abs(w) <= std::numeric_limits<double>::max());
+  return select(whole, w, (hi - lo) * power_of_two(grid));
+}
+
+/// Whether w times a power of two `smallest` <= 1 is a number of type T, and so are all multiples on the way to w.
+template <Element T>
+bool divides(double w, double smallest) {
+  const double product = w * smallest;
+  double stored = product;
+  if constexpr (!std::same_as<T, double>) stored = double(float(T(float(product))));
+  return (stored == product) & (stored * (1.0 / smallest) == w);
 }
 
 /// w times a power of two where that is exact for `factor` and for every other copy (down to `smallest`, also a power
 /// of two); otherwise (underflow) the part that `share` owns.
 template <Element T>
-double scaled_or_part(double w, double factor, double smallest, const Share& share, int finer) {
-  const auto stored = [](double x) {
-    if constexpr (std::same_as<T, double>)
-      return x;
-    else
-      return double(float(T(float(x))));
-  };
-  const double least = stored(w * smallest);
-  return least == w * smallest && least * (1.0 / smallest) == w ? w * factor : part_of<T>(w, share, finer);
+double scaled_or_part(double w, double factor, double smallest, const Share& share, std::int64_t finer) {
+  return select(divides<T>(w, smallest), w * factor, part_of<T>(w, share, finer));
 }
 
 }  // namespace modelgrow::inline v0::detail
