@@ -80,7 +80,7 @@ struct AxisKernel {
 };
 
 /// The share of a layer for every target index, whose index behind the layer is `unit[j]`.
-inline Layer layer_of(const Stage& stage, std::size_t axis, const std::vector<std::int64_t>& unit, Rng rng) {
+inline Layer shares_of(const Stage& stage, std::size_t axis, const std::vector<std::int64_t>& unit, Rng rng) {
   const AxisMap& map = stage.axes[axis];
   Layer layer{.groups = Groups(map, stage.before[int(axis)]),
               .old = {},

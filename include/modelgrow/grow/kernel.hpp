@@ -272,7 +272,7 @@ inline void Kernel::add_layers(std::size_t a, const std::vector<Stage>& stages, 
       return m.from.empty() ? identity_map(n).from : m.from;
     };
     Layer layer =
-        layer_of(stages[s], a, unit_of(a, axis.size), Rng(stages[s].noise.seed, hash_name(recipe.touches[s].key) + a));
+        shares_of(stages[s], a, unit_of(a, axis.size), Rng(stages[s].noise.seed, hash_name(recipe.touches[s].key) + a));
     for (std::size_t j = 0; j < size; ++j) {
       const Share share = nest(axis.share(j), Share{.lo = layer.lo[j], .hi = layer.hi[j]});
       axis.lo[j] = share.lo;
