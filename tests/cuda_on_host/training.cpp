@@ -28,6 +28,11 @@ TEST_CASE("STDiT trains on the emulated GPU in float, with either temporal convo
     check_against_cpu<float>({.conv = conv}, testing::float_bounds);
 }
 
+TEST_CASE("Mixtures of experts train on the emulated GPU") {
+  check_against_cpu<double>({.experts = 3}, testing::double_bounds);
+  check_against_cpu<float>({.experts = 2}, testing::float_bounds);
+}
+
 TEST_CASE("STDiT trains on the emulated GPU in bf16 within its rounding") {
   check_against_cpu<bf16>({}, testing::bf16_bounds);
 }

@@ -33,6 +33,7 @@ struct TinyRunOptions {
   ConvKind conv = ConvKind::depthwise;
   Activations activations = Activations::keep;
   std::int64_t steps = 2;
+  std::int64_t experts = 0;  // 0: no mixtures; all of them see each token, as rounding would change a choice
 };
 
 /// The same numbers, in double, on the host.
@@ -59,6 +60,8 @@ TinyRun tiny_run(const TinyRunOptions& options) {
   video.model_max_length = 14;
   video = with_grafts(video, Graft<grafts::TemporalConv>{{.kind = options.conv}},
                       Graft<grafts::CrossText>{{.width = 12, .max_length = 14}});
+  if (options.experts > 0)
+    video = with_grafts(video, MixtureOfExperts{.experts = options.experts, .active = options.experts});
   TextToVideo<T, D> model(video, ByteEncoderConfig{.width = 12, .depth = 1, .num_heads = 2, .max_length = 14});
   model.transformer.activations = options.activations;
   for_each_parameter(model, [](const std::string& path, auto& p) {

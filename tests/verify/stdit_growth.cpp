@@ -202,7 +202,7 @@ TEST_CASE("what is built wrong on purpose is caught, and the forward check names
     place = "blocks.1.conv_temp";
   }
   SECTION("split that does not add up") {
-    after.blocks[1].mlp.fc2.weight.value.data()[0] *= 1.5;
+    after.blocks[1].mlp.dense->fc2.weight.value.data()[0] *= 1.5;
     place = "blocks.1.mlp";
   }
   SECTION("heads scrambled by a flat map over the fused qkv") {
@@ -231,19 +231,19 @@ TEST_CASE("new blocks and layers learn: exactly one factor of each branch is zer
   CHECK(norm(fresh.attn.proj.weight) > 0);
   CHECK(norm(fresh.attn_temp.proj.weight) > 0);
   CHECK(norm(fresh.cross_attn.proj.weight) > 0);
-  CHECK(norm(fresh.mlp.fc2.weight) > 0);
+  CHECK(norm(fresh.mlp.dense->fc2.weight) > 0);
   CHECK(norm(at(model, "blocks.2.conv_temp.weight")) > 0);
   CHECK(norm(at(model, "blocks.2.cross_attn_2.proj.weight")) > 0);
   CHECK(norm(fresh.attn.qkv.weight) == 0);  // behind the zero factor: opens with the second step
-  CHECK(norm(fresh.mlp.fc1.weight) == 0);
+  CHECK(norm(fresh.mlp.dense->fc1.weight) == 0);
 }
 
 TEST_CASE("zero gate and zero projection together would be a dead saddle") {
   auto model = random_model<double>();
   auto& block = model.blocks[1];
   const auto zero = [](auto& p) { p.value.zero(); };
-  zero(block.mlp.fc2.weight);
-  zero(block.mlp.fc2.bias);
+  zero(block.mlp.dense->fc2.weight);
+  zero(block.mlp.dense->fc2.bias);
   zero(model.t_block.weight);
   zero(model.t_block.bias);
   zero(block.scale_shift_table);
@@ -253,8 +253,8 @@ TEST_CASE("zero gate and zero projection together would be a dead saddle") {
   const auto norm = [](const auto& p) {
     return mg::Backend<Cpu>::sum_of_squares(p.gradient.size(), p.gradient.data());
   };
-  CHECK(norm(block.mlp.fc2.weight) == 0);
-  CHECK(norm(block.mlp.fc1.weight) == 0);
+  CHECK(norm(block.mlp.dense->fc2.weight) == 0);
+  CHECK(norm(block.mlp.dense->fc1.weight) == 0);
 }
 
 TEST_CASE("twins part after one Adam step when noise was given, and never without") {
@@ -266,7 +266,7 @@ TEST_CASE("twins part after one Adam step when noise was given, and never withou
                     mg::Net2Wider{.space = "ffn", .to = 120, .noise_db = noise, .map = mg::UnitMap::tiled}),
            model, optimizer);
   for (int k = 1; k < 4; ++k) step(model, optimizer, k);
-  const auto& w = model.blocks[0].mlp.fc1.weight.value;  // [120, 24]: rows i and i + 60 are twins
+  const auto& w = model.blocks[0].mlp.dense->fc1.weight.value;  // [120, 24]: rows i and i + 60 are twins
   double apart = 0;
   for (int i = 0; i < 60 * 24; ++i) apart = std::max(apart, std::abs(w.data()[i] - w.data()[i + 60 * 24]));
   if (noise > 0)
