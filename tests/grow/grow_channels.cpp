@@ -116,8 +116,9 @@ TEST_CASE("A null in config.json is spelled out where the class would take anoth
 
 TEST_CASE("New channels of the output lie where patches are unpacked", "[grow_channels]") {
   // Of the place in a patch and the channel, the one that the class of a family takes for the outer one.
-  for (const auto& [family, channels_outside] :
-       {std::pair("wan", false), {"sd3", false}, {"mochi", false}, {"hunyuan_video", true}, {"qwen_image", true}}) {
+  const std::pair<const char*, bool> families[] = {
+      {"wan", false}, {"sd3", false}, {"mochi", false}, {"hunyuan_video", true}, {"qwen_image", true}};
+  for (const auto& [family, channels_outside] : families) {
     const auto r = releases(family).front();
     const Names names(r.tensors, r.name);
     const Schema s = family_of(names, r.config, r.name).schema(names, r.config, r.name);

@@ -13,7 +13,7 @@ WHAT = {
     "head dim x1.5": "half as wide again",
     "zero channels": "7 more channels of the residual stream (`--zero-channels`)",
     "positions": "a stored table of positions at another length (`--interpolate-positions`)",
-    "text map": "another text encoder, whose states determine the old ones by a map (`--swap-text-encoder map=FILE`)",
+    "text map": "another text encoder, whose states determine the old ones by a map (`--swap-text-encoder map=FILE`); the certificate says\n  APPROXIMATE, since it knows no states",
     "new text": "another text encoder without a map: it must load and run, and computes something else",
     "temporal conv": "a graft at the port for time (`--temporal-conv`); the class leaves it out, and it is closed",
     "cross text": "a graft at the port for text (`--cross-text`), likewise",
