@@ -62,6 +62,8 @@ class Row:
 
 
 class Tool:
+    """The program, which either grows or refuses."""
+
     def __init__(self, *command):
         self.command = command
 
@@ -101,10 +103,11 @@ class Trial:
             return row.wrong("GROWN without a question, although not EXACT")
         if exact and not self.growth.kept:
             return row.wrong("EXACT, although it computes something else")
-        for permit in (*permits, *(() if loads else ("--accept-upstream",))):
-            if self.grow([p for p in permits if p != permit], words).returncode != REFUSED:
+        needed = [*permits, *([] if loads else ["--accept-upstream"])]
+        for permit in needed:
+            if self.grow([p for p in needed if p != permit], words).returncode != REFUSED:
                 return row.wrong(f"GROWN without {permit}")
-        self.grow(permits if loads else (*permits, "--accept-upstream"), words)
+        self.grow(needed, words)
         if not loads:
             self.impossible()
         elif row.certificate.startswith("EXACT-IF"):

@@ -13,7 +13,8 @@ WHAT = {
     "head dim x1.5": "half as wide again",
     "zero channels": "7 more channels of the residual stream (`--zero-channels`)",
     "positions": "a stored table of positions at another length (`--interpolate-positions`)",
-    "text map": "another text encoder, whose states determine the old ones by a map (`--swap-text-encoder map=FILE`)",
+    "text map": "another text encoder, whose states determine the old ones by a map (`--swap-text-encoder map=FILE`);\n"
+    "  the certificate says APPROXIMATE, since it knows no states",
     "new text": "another text encoder without a map: it must load and run, and computes something else",
     "temporal conv": "a graft at the port for time (`--temporal-conv`); the class leaves it out, and it is closed",
     "cross text": "a graft at the port for text (`--cross-text`), likewise",
@@ -61,7 +62,8 @@ def sizes(rows):
     for r in rows:
         first = f"{r.family}<br>`{r.class_name}`" if r.family != last else ""
         last = r.family
-        text.append(cells(first, r.growth, claim(r), r.upstream, happened(r), *map(number, (r.difference, r.difference_bf16, r.rounding_bf16))))
+        differences = map(number, (r.difference, r.difference_bf16, r.rounding_bf16))
+        text.append(cells(first, r.growth, claim(r), r.upstream, happened(r), *differences))
     return text
 
 
