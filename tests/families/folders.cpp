@@ -9,8 +9,8 @@
 
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
+#include "tests/support/raw_files.hpp"
 #include "tests/support/releases.hpp"
-#include "tests/support/scratch.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

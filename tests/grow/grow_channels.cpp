@@ -14,7 +14,7 @@
 #include "tests/support/message.hpp"
 #include "tests/support/random_folder.hpp"
 #include "tests/support/releases.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 #include "tiny.hpp"
 
 using namespace modelgrow;
@@ -172,7 +172,7 @@ TEST_CASE("Old channels lie where the class looks for them, new ones are zero", 
       {"cogvideox 1.5",
        {{channels_outside, "in_channels", "patch_embed.proj.weight", 1, 8},
         {channels_outside, "out_channels", "proj_out.weight", 0, 8}}}};
-  const TemporaryDirectory scratch;
+  const Scratch scratch;
   std::set<std::string> seen;
   for (const auto& r : releases()) {
     const auto found = families.find(r.family + (r.name.find("CogVideoX1.5") != r.name.npos ? " 1.5" : ""));

@@ -13,7 +13,7 @@
 #include "tests/support/message.hpp"
 #include "tests/support/random_folder.hpp"
 #include "tests/support/releases.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 #include "tiny.hpp"
 
 using namespace modelgrow;
@@ -134,7 +134,7 @@ TEST_CASE("Interpolation is declared, and points that are met are checked", "[in
 }
 
 TEST_CASE("Open-Sora's temporal table grows on disk with its configuration", "[interpolate_positions]") {
-  const TemporaryDirectory scratch;
+  const Scratch scratch;
   for (const auto& r : releases("stdit1")) {
     if (!r.tiny()) continue;
     random_folder(scratch.path() / "base", r, DType::f32);
@@ -153,7 +153,7 @@ TEST_CASE("Open-Sora's temporal table grows on disk with its configuration", "[i
 }
 
 TEST_CASE("Grids of families grow on disk, and rows of text stay", "[interpolate_positions]") {
-  const TemporaryDirectory scratch;
+  const Scratch scratch;
   const auto table = [](const Checkpoint& c, const std::string& name) { return values_of<double>(c.tensor(name)); };
   struct Case {
     std::string release, tensor;
