@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Which file of a directory is the checkpoint, and what stands beside it.
 #include <modelgrow/checkpoint/checkpoint.hpp>
+#include <tests/support/raw_files.hpp>
 #include <tests/support/safetensors_bytes.hpp>
-#include <tests/support/scratch.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What each file of a folder is, by the names that trainers and loaders give.
 #include <modelgrow/checkpoint/folder.hpp>
-#include <tests/support/scratch.hpp>
+#include <tests/support/raw_files.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

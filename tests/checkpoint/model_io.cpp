@@ -4,7 +4,7 @@
 
 #include <modelgrow/checkpoint/model_io.hpp>
 #include <modelgrow/core/rng.hpp>
-#include <tests/support/scratch.hpp>
+#include <tests/support/raw_files.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

@@ -2,8 +2,8 @@
 // The prefix of a wrapper is taken off all names or none, and put back where it stood.
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/name_prefix.hpp>
+#include <tests/support/raw_files.hpp>
 #include <tests/support/safetensors_bytes.hpp>
-#include <tests/support/scratch.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

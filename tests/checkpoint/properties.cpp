@@ -6,7 +6,7 @@
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
 #include <modelgrow/core/rng.hpp>
-#include <tests/support/scratch.hpp>
+#include <tests/support/raw_files.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

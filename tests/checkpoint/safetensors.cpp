@@ -2,8 +2,8 @@
 // Every file that the reference reader accepts or refuses, byte by byte.
 #include <cstring>
 #include <modelgrow/checkpoint/safetensors.hpp>
+#include <tests/support/raw_files.hpp>
 #include <tests/support/safetensors_bytes.hpp>
-#include <tests/support/scratch.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

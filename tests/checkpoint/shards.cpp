@@ -3,8 +3,8 @@
 #include <cstring>
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
+#include <tests/support/raw_files.hpp>
 #include <tests/support/safetensors_bytes.hpp>
-#include <tests/support/scratch.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

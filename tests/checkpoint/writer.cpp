@@ -7,8 +7,8 @@
 #include <sys/resource.h>
 
 #include <modelgrow/checkpoint/writer.hpp>
+#include <tests/support/raw_files.hpp>
 #include <tests/support/safetensors_bytes.hpp>
-#include <tests/support/scratch.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

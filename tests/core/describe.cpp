@@ -2,7 +2,8 @@
 // One description serves every visitor: paths, counts, schema, with and without memory.
 #include <modelgrow/core/parallel.hpp>
 #include <modelgrow/core/schema.hpp>
-#include <tests/support/scratch.hpp>
+#include <tests/support/catch.hpp>
+#include <tests/support/message.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a family asks a list of names.
 #include <modelgrow/core/names.hpp>
-#include <tests/support/scratch.hpp>
+#include <tests/support/catch.hpp>
+#include <tests/support/message.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

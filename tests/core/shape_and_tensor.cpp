@@ -2,7 +2,8 @@
 // Shapes count without overflow; tensors share, view and copy as they say.
 #include <modelgrow/core/pool.hpp>
 #include <modelgrow/core/tensor.hpp>
-#include <tests/support/scratch.hpp>
+#include <tests/support/catch.hpp>
+#include <tests/support/message.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

@@ -29,8 +29,8 @@ TEST_CASE("the bundled digits: ten thousand, 28x28, MNIST's uneven classes") {
 }
 
 TEST_CASE("plain IDX files, and those that are refused") {
-  test::ScratchFolder folder;
-  const auto images = folder.path / "images", labels = folder.path / "labels";
+  test::Scratch folder;
+  const auto images = folder / "images", labels = folder / "labels";
   const test::Bytes two_images{0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 10, 11, 12, 13};
   const test::Bytes two_labels{0, 0, 8, 1, 0, 0, 0, 2, 9, 4};
   test::write(images, two_images);
@@ -39,7 +39,7 @@ TEST_CASE("plain IDX files, and those that are refused") {
   CHECK(digits.count() == 2);
   CHECK(std::vector<std::uint8_t>(digits.image(1).begin(), digits.image(1).end()) == test::Bytes{12, 13});
 
-  CHECK_THROWS_AS(mg::read_idx(folder.path / "none"), mg::io_error);
+  CHECK_THROWS_AS(mg::read_idx(folder / "none"), mg::io_error);
   CHECK_THROWS_AS(mg::load_digits(labels, images), mg::format_error);  // swapped
   const auto refused = [&](test::Bytes content) {
     test::write(images, content);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Small archives and images made in memory for the tests of this room, and a scratch folder that removes itself.
+// Small archives and images made in memory for the tests of this room.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -10,22 +10,15 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <unistd.h>
 #include <webp/encode.h>
+
+#include <tests/support/scratch.hpp>
 
 namespace test {
 
-using Bytes = std::vector<std::uint8_t>;
+using modelgrow::testing::Scratch;
 
-struct ScratchFolder {
-  std::filesystem::path path;
-  ScratchFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "modelgrow-data-XXXXXX").string();
-    path = mkdtemp(name.data());
-  }
-  ~ScratchFolder() { std::filesystem::remove_all(path); }
-  ScratchFolder(const ScratchFolder&) = delete;
-};
+using Bytes = std::vector<std::uint8_t>;
 
 inline Bytes bytes(const std::string& text) { return {text.begin(), text.end()}; }
 

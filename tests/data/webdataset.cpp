@@ -66,8 +66,8 @@ TEST_CASE("transparency is laid over white") {
 }
 
 TEST_CASE("small archives: text captions, folders, other members, compression") {
-  test::ScratchFolder folder;
-  const auto tar = folder.path / (GENERATE(0, 1) ? "a.tar.gz" : "a.tar");
+  test::Scratch folder;
+  const auto tar = folder / (GENERATE(0, 1) ? "a.tar.gz" : "a.tar");
   test::write_tar(tar, {{"set.v2/", {}},
                         {"set.v2/one.json", test::bytes(R"({"caption": "red"})")},
                         {"set.v2/one.webp", red_half_clear},
@@ -85,14 +85,14 @@ TEST_CASE("small archives: text captions, folders, other members, compression") 
 }
 
 TEST_CASE("broken archives say which member and what to do") {
-  test::ScratchFolder folder;
-  const auto tar = folder.path / "broken.tar";
+  test::Scratch folder;
+  const auto tar = folder / "broken.tar";
   const auto caption = test::bytes(R"({"caption": "red"})");
 
   SECTION("missing archive") {
-    CHECK_THROWS_AS(mg::WebDataset(folder.path / "none.tar"), mg::io_error);
-    CHECK(has(message_of(folder.path / "none.tar"), "none.tar: no such file; check"));
-    CHECK_THROWS_AS(mg::WebDataset(folder.path), mg::io_error);
+    CHECK_THROWS_AS(mg::WebDataset(folder / "none.tar"), mg::io_error);
+    CHECK(has(message_of(folder / "none.tar"), "none.tar: no such file; check"));
+    CHECK_THROWS_AS(mg::WebDataset(folder.path()), mg::io_error);
   }
   SECTION("not an archive") {
     test::write(tar, test::bytes("these are not the bytes of a tar file, however long this sentence grows"));
@@ -139,8 +139,8 @@ TEST_CASE("broken archives say which member and what to do") {
 }
 
 TEST_CASE("an archive cut anywhere is refused, never half believed") {
-  test::ScratchFolder folder;
-  const auto whole = folder.path / "whole.tar", cut = folder.path / "cut.tar";
+  test::Scratch folder;
+  const auto whole = folder / "whole.tar", cut = folder / "cut.tar";
   std::vector<std::pair<std::string, test::Bytes>> members;
   for (int i = 0; i < 3; ++i) {
     const std::string key = "clip" + std::to_string(i);
@@ -161,10 +161,10 @@ TEST_CASE("an archive cut anywhere is refused, never half believed") {
 }
 
 TEST_CASE("bundled archive: cuts and flipped bits give an error or samples, nothing else") {
-  test::ScratchFolder folder;
+  test::Scratch folder;
   auto content = test::read(clips + "fluent-emoji-64-base.tar");
   content.resize(120000);  // about four samples
-  const auto path = folder.path / "damaged.tar";
+  const auto path = folder / "damaged.tar";
   int refused = 0, read = 0;
   const auto attempt = [&] {
     try {

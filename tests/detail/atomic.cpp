@@ -7,7 +7,7 @@
 
 #include <modelgrow/detail/atomic_directory.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
-#include <tests/support/scratch.hpp>
+#include <tests/support/raw_files.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

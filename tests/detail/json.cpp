@@ -2,7 +2,8 @@
 // The JSON parser takes JSON and nothing else.
 #include <modelgrow/detail/json.hpp>
 #include <modelgrow/detail/utf8.hpp>
-#include <tests/support/scratch.hpp>
+#include <tests/support/catch.hpp>
+#include <tests/support/message.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

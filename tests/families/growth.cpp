@@ -21,7 +21,7 @@
 #include "tests/support/message.hpp"
 #include "tests/support/random_folder.hpp"
 #include "tests/support/releases.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
@@ -84,7 +84,7 @@ TEST_CASE("Grown names and config.json of every release read back as promised", 
 }
 
 TEST_CASE("Tiny models of every family grow on disk, in float and bf16", "[families]") {
-  const TemporaryDirectory scratch;
+  const Scratch scratch;
   std::set<std::string> seen, mixed;
   for (const auto& r : releases()) {
     if (!r.tiny()) continue;

@@ -14,7 +14,7 @@
 #include "tests/support/message.hpp"
 #include "tests/support/random_folder.hpp"
 #include "tests/support/releases.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
@@ -40,7 +40,7 @@ std::int64_t width_of(const Schema& s) {
 TEST_CASE("Another text encoder takes the place of the first in every family, or is refused with the reason",
           "[families]") {
   const std::set<std::string> refused{"mochi", "cosmos", "sd3", "ltx2", "qwen_image", "z_image", "latte_original"};
-  const TemporaryDirectory scratch;
+  const Scratch scratch;
   std::set<std::string> swapped;
   for (const auto& r : releases()) {
     if (!r.tiny()) continue;
@@ -80,7 +80,7 @@ TEST_CASE("Another text encoder takes the place of the first in every family, or
 }
 
 TEST_CASE("A map may come from a file, as recipes and the command line give it", "[families]") {
-  const TemporaryDirectory scratch;
+  const Scratch scratch;
   for (const auto& r : releases()) {
     if (!r.tiny() || r.family != "wan") continue;
     const Names names(r.tensors, r.name);

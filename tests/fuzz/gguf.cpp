@@ -19,7 +19,6 @@ void read_value(const GgufMetadata& m, std::string_view key) {
   read([&] { m.real(key); });
   read([&] { m.flag(key, true); });
   read([&] { m.integers(key); });
-  read([&] { m.reals(key); });
   read([&] {
     for (auto text : m.texts(key))
       if (detail::is_utf8(text) && text.size() > std::size_t(INT64_MAX)) __builtin_trap();

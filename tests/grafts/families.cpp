@@ -14,7 +14,7 @@
 #include "tests/support/message.hpp"
 #include "tests/support/random_folder.hpp"
 #include "tests/support/releases.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
@@ -62,7 +62,7 @@ TEST_CASE("Every graft on every family that has its port reads back as promised"
 }
 
 TEST_CASE("A Wan is grafted on disk, grown on, and the record travels", "[grafts]") {
-  const TemporaryDirectory scratch;
+  const Scratch scratch;
   for (const auto& r : releases()) {
     if (!r.tiny() || r.family != "wan") continue;
     for (const DType type : {DType::f32, DType::bf16}) {

@@ -18,7 +18,7 @@
 #include "tests/grafts/toy.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
@@ -88,7 +88,7 @@ TEST_CASE("A graft that has opened changes the function", "[grafts]") {
 }
 
 TEST_CASE("Disk equals live, the folder reads back, and growth goes on", "[grafts]") {
-  const TemporaryDirectory scratch;
+  const Scratch scratch;
   const Family family(toy::text);
   const auto base = toy::random_model<float>();
   std::filesystem::create_directories(scratch / "base");

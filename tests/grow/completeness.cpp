@@ -17,15 +17,15 @@ template <class Change>
 std::string refusal(const char* file, Change change) {
   const tiny::Scratch scratch;
   const tiny::Config small;
-  tiny::make_directory<float>(scratch.path / "base", small);
-  const auto path = scratch.path / "base" / file;
+  tiny::make_directory<float>(scratch / "base", small);
+  const auto path = scratch / "base" / file;
   auto dict = tiny::read_dict(Checkpoint::open(path));
   change(dict);
   tiny::fs::remove(path);
   tiny::write_dict(path, dict);
   const auto text = message_of<format_error>([&] {
     plan(tiny::disk_schema(small), InsertBlocks{.every = 1})
-        .write(Checkpoint::open(scratch.path / "base"), scratch.path / "grown");
+        .write(Checkpoint::open(scratch / "base"), scratch / "grown");
   });
   CHECK(scratch.entries() == 1);
   return text;
@@ -41,16 +41,16 @@ TEST_CASE("averages of a part of the model are refused") {
 TEST_CASE("averages may lack what the optimizer leaves out, too: frozen parameters") {
   const tiny::Scratch scratch;
   const tiny::Config small;
-  tiny::make_directory<float>(scratch.path / "base", small);
+  tiny::make_directory<float>(scratch / "base", small);
   const std::string frozen = "blocks.1.mlp.fc1.weight";
   for (const char* file : {"ema.safetensors", "optimizer.safetensors"}) {
-    auto dict = tiny::read_dict(Checkpoint::open(scratch.path / "base" / file));
+    auto dict = tiny::read_dict(Checkpoint::open(scratch / "base" / file));
     std::erase_if(dict, [&](const auto& entry) { return entry.first.ends_with(frozen); });
-    tiny::fs::remove(scratch.path / "base" / file);
-    tiny::write_dict(scratch.path / "base" / file, dict);
+    tiny::fs::remove(scratch / "base" / file);
+    tiny::write_dict(scratch / "base" / file, dict);
   }
   const auto report = plan(tiny::disk_schema(small), InsertBlocks{.every = 1})
-                          .write(Checkpoint::open(scratch.path / "base"), scratch.path / "grown");
+                          .write(Checkpoint::open(scratch / "base"), scratch / "grown");
   CHECK(report.optimizer_moved);
 }
 

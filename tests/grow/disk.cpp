@@ -47,12 +47,12 @@ bool says(const std::string& text, const std::string& part) { return text.find(p
 
 TEMPLATE_TEST_CASE("a directory grows completely", "", double, float, f16, bf16) {
   const tiny::Scratch scratch;
-  tiny::make_directory<TestType>(scratch.path / "base", small);
-  const auto in = Checkpoint::open(scratch.path / "base");
+  tiny::make_directory<TestType>(scratch / "base", small);
+  const auto in = Checkpoint::open(scratch / "base");
   const Plan p = everything(tiny::disk_schema(small));
-  const Report report = p.write(in, scratch.path / "grown");
+  const Report report = p.write(in, scratch / "grown");
   CHECK(scratch.entries() == 2);
-  const auto out = Checkpoint::open(scratch.path / "grown");
+  const auto out = Checkpoint::open(scratch / "grown");
 
   const auto weights = tiny::read_dict(out);
   auto expected = grow_weights(p, tiny::read_dict(in));
@@ -64,7 +64,7 @@ TEMPLATE_TEST_CASE("a directory grows completely", "", double, float, f16, bf16)
   CHECK(weights.at("blocks.0.mlp.fc1.weight").dtype == dtype_of<TestType>);
   CHECK(out.metadata().at("note") == "kept");
   CHECK(says(out.metadata().at("modelgrow"), "plan_hash"));
-  CHECK(to_json(plan_from_json(text_of(scratch.path / "grown/plan.json"), p.source())) == to_json(p));
+  CHECK(to_json(plan_from_json(text_of(scratch / "grown/plan.json"), p.source())) == to_json(p));
 
   CHECK(report.max_residual == 0);
   CHECK(report.parameters_after == p.schema().trained_elements());
@@ -85,70 +85,69 @@ TEMPLATE_TEST_CASE("a directory grows completely", "", double, float, f16, bf16)
 
 TEST_CASE("only the keys of config.json that follow from sizes change") {
   const tiny::Scratch scratch;
-  tiny::make_directory<float>(scratch.path / "base", small);
-  const auto in = Checkpoint::open(scratch.path / "base");
-  everything(tiny::disk_schema(small)).write(in, scratch.path / "grown");
-  CHECK(text_of(scratch.path / "grown/config.json") ==
+  tiny::make_directory<float>(scratch / "base", small);
+  const auto in = Checkpoint::open(scratch / "base");
+  everything(tiny::disk_schema(small)).write(in, scratch / "grown");
+  CHECK(text_of(scratch / "grown/config.json") ==
         "{\n  \"_class_name\": \"Tiny\",\n  \"hidden_size\": 12,\n  \"num_heads\": 4,\n  \"dropout\": 0.1,\n  "
         "\"depth\": 4,\n  \"ffn_dim\": 8,\n"
         "  \"list\": [\n    1,\n    2\n  ]\n}\n");
-  plan(tiny::disk_schema(small)).write(in, scratch.path / "same");
-  CHECK(text_of(scratch.path / "same/config.json") == tiny::config_json);
-  const auto report = everything(tiny::schema(small)).write(in, scratch.path / "unpatched");
+  plan(tiny::disk_schema(small)).write(in, scratch / "same");
+  CHECK(text_of(scratch / "same/config.json") == tiny::config_json);
+  const auto report = everything(tiny::schema(small)).write(in, scratch / "unpatched");
   CHECK(std::any_of(report.notes.begin(), report.notes.end(),
                     [](const std::string& n) { return says(n, "config.json was copied as it was"); }));
 
-  modelgrow::detail::write_file(scratch.path / "base/config.json", "[1]");
-  CHECK_THROWS_AS(
-      everything(tiny::disk_schema(small)).write(Checkpoint::open(scratch.path / "base"), scratch.path / "bad"),
-      format_error);
-  CHECK_FALSE(fs::exists(scratch.path / "bad"));
+  modelgrow::detail::write_file(scratch / "base/config.json", "[1]");
+  CHECK_THROWS_AS(everything(tiny::disk_schema(small)).write(Checkpoint::open(scratch / "base"), scratch / "bad"),
+                  format_error);
+  CHECK_FALSE(fs::exists(scratch / "bad"));
 }
 
 TEST_CASE("the same plan gives the same bytes") {
   const tiny::Scratch scratch;
-  tiny::make_directory<bf16>(scratch.path / "base", small);
-  const auto in = Checkpoint::open(scratch.path / "base");
+  tiny::make_directory<bf16>(scratch / "base", small);
+  const auto in = Checkpoint::open(scratch / "base");
   const Plan p = everything(tiny::disk_schema(small));
-  p.write(in, scratch.path / "a");
-  plan_from_json(to_json(p), p.source()).write(in, scratch.path / "b");
+  p.write(in, scratch / "a");
+  plan_from_json(to_json(p), p.source()).write(in, scratch / "b");
   for (const char* f : {"model.safetensors", "optimizer.safetensors", "ema.safetensors", "config.json", "plan.json"})
-    CHECK(text_of(scratch.path / "a" / f) == text_of(scratch.path / "b" / f));
+    CHECK(text_of(scratch / "a" / f) == text_of(scratch / "b" / f));
 }
 
 TEST_CASE("shards stay shards") {
   const tiny::Scratch scratch;
   const auto s = tiny::schema(small);
-  fs::create_directory(scratch.path / "base");
-  tiny::write_dict(scratch.path / "base/model.safetensors", tiny::to_dict<float>(s, tiny::random_state(s)), {}, 1500);
-  const auto in = Checkpoint::open(scratch.path / "base");
+  fs::create_directory(scratch / "base");
+  tiny::write_dict(scratch / "base/model.safetensors", tiny::to_dict<float>(s, tiny::random_state(s)), {}, 1500);
+  const auto in = Checkpoint::open(scratch / "base");
   REQUIRE(in.files().size() > 2);
   const Plan p = everything(s);
-  p.write(in, scratch.path / "grown");
-  const auto out = Checkpoint::open(scratch.path / "grown");
+  p.write(in, scratch / "grown");
+  const auto out = Checkpoint::open(scratch / "grown");
   CHECK(out.files().size() > in.files().size());
   CHECK(tiny::read_dict(out) == grow_weights(p, tiny::read_dict(in)));
-  p.write(in, scratch.path / "one", WritePlan{.shard_bytes = UINT64_MAX});
-  CHECK(Checkpoint::open(scratch.path / "one").files().size() == 1);
+  p.write(in, scratch / "one", WritePlan{.shard_bytes = UINT64_MAX});
+  CHECK(Checkpoint::open(scratch / "one").files().size() == 1);
 }
 
 TEST_CASE("a failure in the middle leaves nothing") {
   const tiny::Scratch scratch;
-  tiny::make_directory<float>(scratch.path / "base", small);
-  const auto in = Checkpoint::open(scratch.path / "base");
+  tiny::make_directory<float>(scratch / "base", small);
+  const auto in = Checkpoint::open(scratch / "base");
   const Plan p = everything(tiny::disk_schema(small));
 
   SECTION("an exception, at any tensor") {
     std::int64_t reports = 0;
-    p.write(in, scratch.path / "whole", WritePlan{.progress = [&](const ProgressReport&) { ++reports; }});
-    fs::remove_all(scratch.path / "whole");
+    p.write(in, scratch / "whole", WritePlan{.progress = [&](const ProgressReport&) { ++reports; }});
+    fs::remove_all(scratch / "whole");
     REQUIRE(reports > 100);
     for (std::int64_t stop = 1; stop <= reports; stop += 37) {
       std::int64_t seen = 0;
       const WritePlan options{.progress = [&](const ProgressReport&) {
         if (++seen == stop) throw error("stopped by the user");
       }};
-      CHECK(message<error>([&] { p.write(in, scratch.path / "grown", options); }) == "stopped by the user");
+      CHECK(message<error>([&] { p.write(in, scratch / "grown", options); }) == "stopped by the user");
       CHECK(scratch.entries() == 1);
     }
   }
@@ -159,7 +158,7 @@ TEST_CASE("a failure in the middle leaves nothing") {
     rlimit little = before;
     little.rlim_cur = 9000;
     ::setrlimit(RLIMIT_FSIZE, &little);
-    const auto text = message<io_error>([&] { p.write(in, scratch.path / "grown"); });
+    const auto text = message<io_error>([&] { p.write(in, scratch / "grown"); });
     ::setrlimit(RLIMIT_FSIZE, &before);
     ::signal(SIGXFSZ, handler);
     CHECK(says(text, "model.safetensors"));
@@ -172,37 +171,36 @@ TEST_CASE("a failure in the middle leaves nothing") {
       const WritePlan options{.progress = [&](const ProgressReport&) {
         if (++seen == 40) ::kill(::getpid(), SIGKILL);
       }};
-      p.write(in, scratch.path / "grown", options);
+      p.write(in, scratch / "grown", options);
       ::_exit(0);
     }
     int status = 0;
     ::waitpid(child, &status, 0);
     REQUIRE(WIFSIGNALED(status));
-    CHECK_FALSE(fs::exists(scratch.path / "grown"));
+    CHECK_FALSE(fs::exists(scratch / "grown"));
     CHECK(scratch.entries() == 2);  // what the dead process left under a hidden name...
-    p.write(in, scratch.path / "grown");
+    p.write(in, scratch / "grown");
     CHECK(scratch.entries() == 2);  // ...is cleared away by the next
-    CHECK(fs::exists(scratch.path / "grown/model.safetensors"));
+    CHECK(fs::exists(scratch / "grown/model.safetensors"));
   }
   SECTION("an existing target stays as it was") {
-    fs::create_directory(scratch.path / "grown");
-    modelgrow::detail::write_file(scratch.path / "grown/precious", "x");
-    CHECK_THROWS_AS(p.write(in, scratch.path / "grown"), io_error);
-    CHECK(fs::exists(scratch.path / "grown/precious"));
-    p.write(in, scratch.path / "grown", WritePlan{.existing = Existing::replace});
-    CHECK_FALSE(fs::exists(scratch.path / "grown/precious"));
-    CHECK(fs::exists(scratch.path / "grown/model.safetensors"));
+    fs::create_directory(scratch / "grown");
+    modelgrow::detail::write_file(scratch / "grown/precious", "x");
+    CHECK_THROWS_AS(p.write(in, scratch / "grown"), io_error);
+    CHECK(fs::exists(scratch / "grown/precious"));
+    p.write(in, scratch / "grown", WritePlan{.existing = Existing::replace});
+    CHECK_FALSE(fs::exists(scratch / "grown/precious"));
+    CHECK(fs::exists(scratch / "grown/model.safetensors"));
   }
   SECTION("tensors that do not fit the plan") {
     const auto s = tiny::schema(small);
     const auto with = [&](auto&& edit) {
       auto d = tiny::to_dict<float>(s, tiny::random_state(s));
       edit(d);
-      fs::create_directories(scratch.path / "odd");
-      tiny::write_dict(scratch.path / "odd/model.safetensors", d);
-      const auto text =
-          message<error>([&] { p.write(Checkpoint::open(scratch.path / "odd"), scratch.path / "grown"); });
-      CHECK_FALSE(fs::exists(scratch.path / "grown"));
+      fs::create_directories(scratch / "odd");
+      tiny::write_dict(scratch / "odd/model.safetensors", d);
+      const auto text = message<error>([&] { p.write(Checkpoint::open(scratch / "odd"), scratch / "grown"); });
+      CHECK_FALSE(fs::exists(scratch / "grown"));
       return text;
     };
     CHECK(says(with([](auto& d) { d.erase("final.table"); }),
@@ -218,9 +216,8 @@ TEST_CASE("a failure in the middle leaves nothing") {
     const Plan conv = plan(s, tiny::AddConv{});
     auto d = tiny::to_dict<float>(s, tiny::random_state(s));
     d["blocks.0.conv.bias"] = tiny::raw(DType::f32, Shape{6}, 24);
-    tiny::write_dict(scratch.path / "odd/model.safetensors", d);
-    const auto text =
-        message<plan_error>([&] { conv.write(Checkpoint::open(scratch.path / "odd"), scratch.path / "grown"); });
+    tiny::write_dict(scratch / "odd/model.safetensors", d);
+    const auto text = message<plan_error>([&] { conv.write(Checkpoint::open(scratch / "odd"), scratch / "grown"); });
     CHECK(says(text, "'blocks.0.conv.bias' would be written twice"));
   }
 }

@@ -1,32 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Checkpoint directories of the tiny model in a temporary place.
 #pragma once
-#include <unistd.h>
-
 #include <filesystem>
 #include <modelgrow/checkpoint/shards.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/grow/write.hpp>
 
 #include "adamw.hpp"
+#include "tests/support/scratch.hpp"
 
 namespace tiny {
 
 namespace fs = std::filesystem;
-
-/// A directory that goes away with the test.
-struct Scratch {
-  fs::path path;
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "modelgrow-grow-XXXXXX").string();
-    path = ::mkdtemp(name.data());
-  }
-  Scratch(const Scratch&) = delete;
-  ~Scratch() { fs::remove_all(path); }
-  std::size_t entries() const {
-    return std::size_t(std::distance(fs::directory_iterator(path), fs::directory_iterator()));
-  }
-};
+using modelgrow::testing::Scratch;
 
 inline void write_dict(const fs::path& path, const StateDict& d, const Metadata& metadata = {},
                        std::uint64_t shard_bytes = UINT64_MAX) {
@@ -64,6 +50,18 @@ inline Schema disk_schema(const Config& c) {
 inline constexpr const char* config_json =
     "{\n  \"_class_name\": \"Tiny\",\n  \"hidden_size\": 6,\n  \"num_heads\": 2,\n  \"dropout\": 0.1,\n  \"depth\": "
     "2,\n  \"ffn_dim\": 5,\n  \"list\": [1, 2]\n}\n";
+
+template <Element T>
+StateDict random_weights(std::uint64_t seed, const Config& c = {}) {
+  const Schema s = schema(c);
+  return to_dict<T>(s, random_state(s, seed));
+}
+/// A folder as diffusers writes it.
+inline void write_model(const fs::path& folder, std::uint64_t seed, const Config& c = {}) {
+  fs::create_directories(folder);
+  write_dict(folder / "diffusion_pytorch_model.safetensors", random_weights<float>(seed, c));
+  modelgrow::detail::write_file(folder / "config.json", config_json);
+}
 
 /// Weights of type T, AdamW after three steps, averages in double, config.json and tensors nobody knows.
 template <Element T>

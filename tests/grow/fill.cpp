@@ -17,7 +17,7 @@
 #include "disk.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
@@ -314,7 +314,7 @@ TEST_CASE("a fill is approximate, and says how good its map is; what does not fi
 }
 
 TEST_CASE("the matrices lie beside the plan; a file that is missing, damaged or of another plan is found") {
-  const TemporaryDirectory scratch;
+  const Scratch scratch;
   const Schema s = reader_schema();
   const Plan p = filled_plan(fill_of(random_map(7)));
   const auto path = scratch / "plan.json", matrices = scratch / "plan.fill.safetensors";
@@ -348,7 +348,7 @@ TEST_CASE("the matrices lie beside the plan; a file that is missing, damaged or 
 }
 
 TEST_CASE("on disk a fill is what it is in memory, and the folder is checked once more from its plan") {
-  const TemporaryDirectory scratch;
+  const Scratch scratch;
   const auto old = state<float>();
   std::filesystem::create_directory(scratch / "base");
   tiny::write_dict(scratch / "base" / "model.safetensors", old);

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 // More channels of the data: whatever new inputs hold, old outputs are as before, new ones are zero; both learn; Wan's
-// text-to-video model takes the channels of image-to-video.
+// text-to-video model takes the channels of image-to-video; every class finds its old channels where it looks for them.
+#include <modelgrow/checkpoint/convert.hpp>
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/grow/operators/grow_channels.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/plan_json.hpp>
+#include <modelgrow/grow/silent.hpp>
+#include <modelgrow/grow/write.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
+#include "tests/support/random_folder.hpp"
 #include "tests/support/releases.hpp"
+#include "tests/support/scratch.hpp"
 #include "tiny.hpp"
 
 using namespace modelgrow;
@@ -101,6 +106,106 @@ TEST_CASE("Wan takes the channels of an image beside its latents", "[grow_channe
   FAIL("no release of Wan 2.1 T2V");
 }
 
+namespace {
+
+/// How a class lays out the channels of its data along an axis: all places of a patch of one channel side by side, or
+/// all channels of one place, in one half or two (mean | variance); then what is no channel.
+struct Layout {
+  enum class Order { channels_outside, channels_inside } order;
+  std::string space, tensor;
+  int axis;
+  std::int64_t places = 1, halves = 1, behind = 0;
+
+  /// Where a class of `channels` channels has this one.
+  std::int64_t at(std::int64_t channel, std::int64_t half, std::int64_t place, std::int64_t channels) const {
+    return order == Order::channels_outside ? channel * places + place : (place * halves + half) * channels + channel;
+  }
+  std::int64_t size(std::int64_t channels) const { return places * halves * channels + behind; }
+};
+
+/// The axis in the middle of [outer, axis, inner] of the values, with zeros for channels that are new.
+std::vector<double> expected(const Layout& l, const std::vector<double>& old, std::int64_t from, std::int64_t to,
+                             std::int64_t outer, std::int64_t inner) {
+  std::vector<double> now(std::size_t(outer * l.size(to) * inner), 0.0);
+  const auto move = [&](std::int64_t source, std::int64_t target) {
+    for (std::int64_t o = 0; o < outer; ++o)
+      for (std::int64_t i = 0; i < inner; ++i)
+        now[std::size_t((o * l.size(to) + target) * inner + i)] =
+            old[std::size_t((o * l.size(from) + source) * inner + i)];
+  };
+  for (std::int64_t c = 0; c < from; ++c)
+    for (std::int64_t half = 0; half < l.halves; ++half)
+      for (std::int64_t place = 0; place < l.places; ++place)
+        move(l.at(c, half, place, from), l.at(c, half, place, to));
+  for (std::int64_t k = 1; k <= l.behind; ++k) move(l.size(from) - k, l.size(to) - k);
+  return now;
+}
+
+}  // namespace
+
+TEST_CASE("Old channels lie where the class looks for them, new ones are zero", "[grow_channels]") {
+  using enum Layout::Order;
+  const std::vector<Layout> stdit{{channels_outside, "in_channels", "x_embedder.proj.weight", 1},
+                                  {channels_inside, "in_channels", "final_layer.linear.weight", 0, 4, 2},
+                                  {channels_inside, "in_channels", "final_layer.linear.bias", 0, 4, 2}};
+  const std::map<std::string, std::vector<Layout>> families{
+      {"stdit1", stdit},
+      {"stdit2", stdit},
+      {"stdit3", stdit},
+      {"latte_original", stdit},
+      {"flux2",
+       {{channels_outside, "in_channels", "x_embedder.weight", 1},
+        {channels_outside, "out_channels", "proj_out.weight", 0}}},
+      {"cosmos",
+       {{channels_outside, "in_channels", "patch_embed.proj.weight", 1, 4, 1, 4},  // the mask of the padding is last
+        {channels_inside, "out_channels", "proj_out.weight", 0, 4}}},
+      {"z_image",
+       {{channels_inside, "in_channels", "all_x_embedder.2-1.weight", 1, 4},
+        {channels_inside, "in_channels", "all_final_layer.2-1.linear.weight", 0, 4},
+        {channels_inside, "in_channels", "all_final_layer.2-1.linear.bias", 0, 4}}},
+      {"minimax_h3",
+       {{channels_outside, "in_channels", "proj_in.weight", 1, 4},
+        {channels_outside, "in_channels", "proj_out.weight", 0, 4},
+        {channels_outside, "audio_channels", "audio_proj_in.weight", 1},
+        {channels_outside, "audio_channels", "audio_proj_out.bias", 0}}},
+      {"cogvideox", {{channels_outside, "out_channels", "proj_out.weight", 0, 4}}},
+      {"cogvideox 1.5",
+       {{channels_outside, "in_channels", "patch_embed.proj.weight", 1, 8},
+        {channels_outside, "out_channels", "proj_out.weight", 0, 8}}}};
+  const Scratch scratch;
+  std::set<std::string> seen;
+  for (const auto& r : releases()) {
+    const auto found = families.find(r.family + (r.name.find("CogVideoX1.5") != r.name.npos ? " 1.5" : ""));
+    if (!r.tiny() || found == families.end()) continue;
+    seen.insert(found->first);
+    std::filesystem::remove_all(scratch / "base");
+    random_folder(scratch / "base", r, DType::f32);
+    const auto in = Checkpoint::open(scratch / "base");
+    const Schema s = family_of(in.names(), in.config(), "tiny").schema(in);
+    for (const auto& l : found->second) {
+      INFO(r.name + ": " + l.tensor);
+      const std::int64_t from = s.space(l.space).space.size, to = from + 3;
+      std::filesystem::remove_all(scratch / "grown");
+      const Plan p = plan(s, accept_upstream, GrowChannels{.space = l.space, .to = to});
+      CHECK(p.certificate().exactness == Exactness::exact);
+      const Report report = p.write(in, scratch / "grown");
+      CHECK(report.read_back);
+      CHECK(report.max_residual == 0);
+      const auto out = Checkpoint::open(scratch / "grown");
+      const auto& shape = in.tensor(l.tensor).shape;
+      std::int64_t outer = 1, inner = 1;
+      for (int a = 0; a < shape.rank(); ++a) (a < l.axis ? outer : inner) *= a == l.axis ? 1 : shape[a];
+      REQUIRE(shape[l.axis] == l.size(from));
+      CHECK(values_of<double>(out.tensor(l.tensor)) ==
+            expected(l, values_of<double>(in.tensor(l.tensor)), from, to, outer, inner));
+      const auto config = modelgrow::detail::parse_json(out.config(), "grown");
+      CHECK(config[l.space == "audio_channels" ? "audio_in_channels" : l.space] == to);
+      if (r.family == "flux2" && l.space == "in_channels") CHECK(config["out_channels"] == from);
+    }
+  }
+  CHECK(seen.size() == families.size());
+}
+
 TEST_CASE("A null in config.json is spelled out where the class would take another number", "[grow_channels]") {
   for (const auto& r : releases("flux")) {
     const Names names(r.tensors, r.name);
@@ -146,6 +251,13 @@ TEST_CASE("What is no channel of the data is refused", "[grow_channels]") {
   CHECK(says(refusal(s, GrowChannels{.space = "hidden", .to = 8}), "no space of channels of the data",
              "there are 'in_channels', 'out_channels'"));
   CHECK(says(refusal(tiny::schema(tiny::Config{}), GrowChannels{.to = 8}), "does not say where its channels are"));
+  // Units that nothing reads are felt all the same by a norm that runs over them.
+  Schema normed = s;
+  normed.spaces[2].rules = {.copies = Copies::uniform, .because = "LayerNorm runs over it"};
+  SpaceMap unread{.space = "hidden", .old_size = 4, .from = {}, .split = {}, .silence = Silence::unread};
+  for (std::int64_t j = 0; j < 5; ++j) modelgrow::detail::put_unit(unread, j % 4, j >= 4);
+  CHECK(says(message_of<plan_error>([&] { Plan(normed).remap({unread}); }), "does not keep the function",
+             "LayerNorm runs over it"));
   Schema data = s;
   for (auto& x : data.spaces) x.rules.because = "they are channels of the data; GrowChannels adds some";
   CHECK(says(refusal(data, Net2Wider{.space = "in_channels", .to = 6}), "cannot grow and keep the function",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Tables of positions at another length: linear tables stay linear, old points that are met are kept, the step is
-// declared, and what numbers no positions is refused.
+// Tables of positions at another length: linear tables stay linear, grids that are stored flat are those of torch, old
+// points that are met are kept, the step is declared, and what numbers no positions is refused.
 #include <modelgrow/checkpoint/writer.hpp>
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/grow/file_check.hpp>
@@ -13,7 +13,7 @@
 #include "tests/support/message.hpp"
 #include "tests/support/random_folder.hpp"
 #include "tests/support/releases.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 #include "tiny.hpp"
 
 using namespace modelgrow;
@@ -70,6 +70,52 @@ TEST_CASE("A line of positions stays one at another length", "[interpolate_posit
   CHECK(table(plan_from_json(to_json(twice), toy(4)), 4) == v);
 }
 
+/// A table [1, extent, 1] of these values.
+struct Grid {
+  Schema schema;
+  StateDict values;
+  Grid(const Extent& extent, const std::vector<double>& numbers) {
+    schema.family = "toy";
+    schema.parameters = {
+        ParamSpec{.name = "table", .dtype = DType::f64, .info = {.axes = {fixed(1), each(extent), fixed(1)}}}};
+    std::set<std::string> seen;
+    for (const auto& term : extent.terms())
+      for (const auto& space : term)
+        if (!space.name.empty() && seen.insert(space.name).second)
+          schema.spaces.push_back(SpaceSpec{.space = space, .rules = {.copies = Copies::positions}});
+    values = tiny::to_dict<double>(schema, {{"table", numbers}});
+  }
+  std::vector<double> grown(const auto&... operators) const {
+    return tiny::from_dict(grow_weights(plan(schema, allow_approximate, operators...), values)).at("table");
+  }
+};
+void same(const std::vector<double>& found, const std::vector<double>& expected) {
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) CHECK_THAT(found[i], WithinAbs(expected[i], 1e-14));
+}
+
+TEST_CASE("Grids that are stored flat become those of torch.nn.functional.interpolate", "[interpolate_positions]") {
+  const Space side{.name = "side", .size = 3};
+  const Grid square(Extent(side) * side, {4, 1, 7, 2, 9, 3, 8, 5, 6});
+  same(square.grown(InterpolatePositions{.space = "side", .to = 5}),
+       {4, 2.8, 1, 4.6, 7, 3.2, 3.6, 4.2, 4.92, 5.4, 2, 4.8, 9, 5.4, 3, 5.6, 6, 6.6, 5.52, 4.8, 8, 6.8, 5, 5.6, 6});
+  same(square.grown(InterpolatePositions{.space = "side", .to = 5, .align = Align::ends}),
+       {4, 2.5, 1, 4, 7, 3, 4, 5, 5, 5, 2, 5.5, 9, 6, 3, 5, 6, 7, 5.75, 4.5, 8, 6.5, 5, 5.5, 6});
+  // Frames, height and width one after another, in any order, behind two rows that are no positions.
+  const Space t{.name = "frames", .size = 2}, h{.name = "height", .size = 3}, w{.name = "width", .size = 2};
+  const Grid clip(Extent(2) + Extent(t) * h * w, {-1, -2, 3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8});
+  same(clip.grown(InterpolatePositions{.to = 3}, InterpolatePositions{.space = "height", .to = 2},
+                  InterpolatePositions{.space = "width", .to = 4}),
+       {-1,    -2,    3.25,  2.6875, 1.5625, 1,    4.75,  5.3125, 6.4375, 7, 3,      3.03125, 3.09375,
+        3.125, 4.875, 5.375, 6.375,  6.875,  2.75, 3.375, 4.625,  5.25,   5, 5.4375, 6.3125,  6.75});
+  const auto ends = Align::ends;
+  same(clip.grown(InterpolatePositions{.space = "width", .to = 4, .align = ends},
+                  InterpolatePositions{.space = "height", .to = 2, .align = ends},
+                  InterpolatePositions{.to = 3, .align = ends}),
+       {-1,  -2, 3,       7. / 3,  5. / 3, 1, 5,       19. / 3, 23. / 3, 9, 2.5, 17. / 6, 19. / 6,
+        3.5, 5,  37. / 6, 22. / 3, 8.5,    2, 10. / 3, 14. / 3, 6,       5, 6,   7,       8});
+}
+
 TEST_CASE("Interpolation is declared, and points that are met are checked", "[interpolate_positions]") {
   const Schema s = toy(4);
   const Plan p = plan(s, allow_approximate, InterpolatePositions{.to = 7, .align = Align::ends});
@@ -88,7 +134,7 @@ TEST_CASE("Interpolation is declared, and points that are met are checked", "[in
 }
 
 TEST_CASE("Open-Sora's temporal table grows on disk with its configuration", "[interpolate_positions]") {
-  const TemporaryDirectory scratch;
+  const Scratch scratch;
   for (const auto& r : releases("stdit1")) {
     if (!r.tiny()) continue;
     random_folder(scratch.path() / "base", r, DType::f32);
@@ -106,6 +152,102 @@ TEST_CASE("Open-Sora's temporal table grows on disk with its configuration", "[i
   FAIL("no tiny release of stdit1");
 }
 
+TEST_CASE("Grids of families grow on disk, and rows of text stay", "[interpolate_positions]") {
+  const Scratch scratch;
+  const auto table = [](const Checkpoint& c, const std::string& name) { return values_of<double>(c.tensor(name)); };
+  struct Case {
+    std::string release, tensor;
+    std::vector<std::string> spaces;  // of the grid, outermost first; a square has one
+    std::size_t rows_before;          // of the grid
+    std::vector<std::pair<std::string, std::string>> config;
+  };
+  const Case cases[] = {
+      {"tiny, as stabilityai/stable-diffusion-3-medium",
+       "pos_embed.pos_embed",
+       {"side", "side"},
+       0,
+       {{"pos_embed_max_size", "12"}}},
+      {"tiny, as THUDM/CogVideoX-5b-I2V",
+       "patch_embed.pos_embedding",
+       {"frames", "height", "width"},
+       5,
+       {{"sample_frames", "29"}, {"sample_height", "12"}, {"sample_width", "16"}}},
+      {"tiny, as hpcai-tech/Open-Sora 1.0 STDiT-XL/2 16x256x256",
+       "pos_embed",
+       {"height", "width"},
+       0,
+       {{"input_size", "[4,16,16]"}}},
+      {"tiny, as Latte-XL/2 conditioned on classes", "pos_embed", {"side", "side"}, 0, {{"input_size", "16"}}},
+      {"tiny, as nvidia/Cosmos-1.0-Diffusion-7B-Text2World",
+       "learnable_pos_embed.pos_emb_h",
+       {"height"},
+       0,
+       {{"max_size", "[4,24,16]"}}}};
+  std::size_t seen = 0;
+  for (const auto& r : releases())
+    for (const auto& c : cases) {
+      if (r.name != c.release) continue;
+      ++seen;
+      INFO(r.name);
+      const auto base = scratch / ("base" + std::to_string(seen)), grown = scratch / ("grown" + std::to_string(seen));
+      random_folder(base, r, DType::f32);
+      const auto in = Checkpoint::open(base);
+      Plan p = plan(family_of(in.names(), in.config(), "tiny").schema(in), allow_approximate);
+      std::vector<std::int64_t> sizes;
+      for (const auto& s : c.spaces) sizes.push_back(p.source().space(s).space.size);
+      for (const auto& s : std::set<std::string>(c.spaces.begin(), c.spaces.end()))
+        p.apply(InterpolatePositions{.space = s, .to = 2 * p.source().space(s).space.size});
+      const Report report = p.write(in, grown);
+      CHECK(report.read_back);
+      CHECK(report.max_residual == 0);
+      const auto out = Checkpoint::open(grown);
+      const auto config = modelgrow::detail::parse_json(out.config(), "grown");
+      for (const auto& [key, value] : c.config) CHECK(config[key].dump() == value);
+      // Twice as fine: 1/4 and 3/4 of two neighbours along each axis, or the one at the border.
+      const auto old = table(in, c.tensor), now = table(out, c.tensor);
+      const auto width = std::size_t(in.names().dim(c.tensor, -1));
+      const std::size_t before = c.rows_before * width;
+      CHECK(std::equal(old.begin(), old.begin() + std::ptrdiff_t(before), now.begin()));
+      REQUIRE(now.size() - before == (old.size() - before) << sizes.size());
+      double worst = 0;
+      for (std::size_t i = before; i < now.size(); ++i) {
+        double sum = 0;
+        for (std::size_t corner = 0; corner < std::size_t(1) << sizes.size(); ++corner) {
+          double weight = 1;
+          std::size_t row = (i - before) / width, source = 0, stride = 1;
+          for (std::size_t a = sizes.size(); a-- > 0;) {
+            const std::int64_t n = sizes[a], j = std::int64_t(row % std::size_t(2 * n));
+            const bool far = corner >> a & 1;
+            const std::int64_t near_unit = j / 2,
+                               far_unit = std::clamp<std::int64_t>(near_unit + (j % 2 ? 1 : -1), 0, n - 1);
+            weight *= far ? 0.25 : 0.75;
+            source += stride * std::size_t(far ? far_unit : near_unit);
+            stride *= std::size_t(n), row /= std::size_t(2 * n);
+          }
+          sum += weight * old[before + source * width + (i - before) % width];
+        }
+        worst = std::max(worst, std::abs(sum - now[i]));
+      }
+      CHECK(worst < 1e-6);
+    }
+  CHECK(seen == std::size(cases));
+}
+
+TEST_CASE("Every family numbers its positions, or says what computes them", "[interpolate_positions]") {
+  for (const auto& r : releases()) {
+    INFO(r.name);
+    const Names names(r.tensors, r.name);
+    const Schema s = family_of(names, r.config, r.name).schema(names, r.config, r.name);
+    const auto message =
+        message_of<plan_error>([&] { plan(s, allow_approximate, InterpolatePositions{.space = "nothing", .to = 7}); });
+    const bool stored = std::any_of(s.spaces.begin(), s.spaces.end(),
+                                    [](const auto& x) { return x.rules.copies == Copies::positions; });
+    CHECK(says(message, "'nothing' of family '" + s.family + "'", stored ? "; there are '" : s.positions));
+    CHECK((stored || s.positions.size() > 40));
+    if (s.family == "pixart") CHECK(says(message, "computes its table from sample_size and interpolation_scale"));
+  }
+}
+
 TEST_CASE("What numbers no positions of a table is refused", "[interpolate_positions]") {
   const Schema s = toy(4);
   const auto refusal = [](const Schema& from, const auto&... ops) {
@@ -115,6 +257,10 @@ TEST_CASE("What numbers no positions of a table is refused", "[interpolate_posit
              "allow_approximate"));
   CHECK(says(refusal(s, InterpolatePositions{.to = 4}), "'frames' has 4 positions; 4 is no other number"));
   CHECK(says(refusal(s, InterpolatePositions{}), "0 is no other number"));
+  const Space side{.name = "side", .size = 3};
+  CHECK(says(refusal(Grid(Extent(side) * side, std::vector<double>(9)).schema,
+                     InterpolatePositions{.space = "side", .to = 5000}),
+             "a table 'table' of 25000000", "look at the number"));
   CHECK(says(refusal(s, InterpolatePositions{.space = "hidden", .to = 8}), "numbers no positions of a stored table",
              "there are 'frames'"));
   CHECK(says(refusal(tiny::schema(tiny::Config{}), InterpolatePositions{.to = 8}), "the family has no such table"));

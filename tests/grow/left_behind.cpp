@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Files that a growth does not carry over are named with what they are.
 #include <modelgrow/grow/left_behind.hpp>
+#include <tests/support/raw_files.hpp>
 #include <tests/support/safetensors_bytes.hpp>
-#include <tests/support/scratch.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;

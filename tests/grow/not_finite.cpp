@@ -35,7 +35,7 @@ void change(const tiny::fs::path& file, Change f) {
 
 TEMPLATE_TEST_CASE("a NaN in the weights is named with its tensor, count and place", "", float, f16, bf16) {
   const tiny::Scratch scratch;
-  const auto base = scratch.path / "base";
+  const auto base = scratch / "base";
   tiny::make_directory<TestType>(base, small);
   change(base / "model.safetensors", [](StateDict& d) {
     spoil<TestType>(d.at("blocks.1.mlp.fc1.weight"), 7, NAN);
@@ -44,18 +44,17 @@ TEMPLATE_TEST_CASE("a NaN in the weights is named with its tensor, count and pla
   });
   const auto in = Checkpoint::open(base);
   const Plan p = plan(tiny::disk_schema(small), InsertBlocks{.every = 1}, Net2Wider{.space = "ffn", .to = 8});
-  const auto text = message_of<plan_error>([&] { p.write(in, scratch.path / "grown"); });
+  const auto text = message_of<plan_error>([&] { p.write(in, scratch / "grown"); });
   INFO(text);
   CHECK(
       says(text, "2 of its tensors hold values that are not finite",
            "model.safetensors: 'blocks.1.mlp.fc1.weight' has 2 values that are not finite, the first (nan) at index 7",
            "'final.linear.bias' has 1 value that is not finite (inf) at index 0", "allow-not-finite"));
   CHECK(scratch.entries() == 1);
-  const auto report = p.write(in, scratch.path / "grown", WritePlan{.non_finite = NonFinite::allow});
+  const auto report = p.write(in, scratch / "grown", WritePlan{.non_finite = NonFinite::allow});
   CHECK(report.not_finite.size() == 2);
   CHECK(report.max_residual == 0);
-  CHECK(check_grown(Checkpoint::open(scratch.path / "grown"), in, tiny::disk_schema(small)).not_finite ==
-        report.not_finite);
+  CHECK(check_grown(Checkpoint::open(scratch / "grown"), in, tiny::disk_schema(small)).not_finite == report.not_finite);
 }
 
 TEST_CASE("averages, optimizer state and tensors that nobody knows are looked at, too") {
@@ -64,8 +63,8 @@ TEST_CASE("averages, optimizer state and tensors that nobody knows are looked at
                                      std::pair("model.safetensors", "calibration")}) {
     INFO(file << " " << tensor);
     const tiny::Scratch scratch;
-    tiny::make_directory<float>(scratch.path / "base", small);
-    change(scratch.path / "base" / file, [&](StateDict& d) {
+    tiny::make_directory<float>(scratch / "base", small);
+    change(scratch / "base" / file, [&](StateDict& d) {
       auto& t = d.at(tensor);
       if (t.dtype == DType::f64) return spoil<double>(t, 1, NAN);
       if (t.dtype != DType::f32) t = tiny::raw(DType::f32, Shape{3}, 12);
@@ -73,7 +72,7 @@ TEST_CASE("averages, optimizer state and tensors that nobody knows are looked at
     });
     CHECK(says(message_of<plan_error>([&] {
                  plan(tiny::disk_schema(small), InsertBlocks{.every = 1})
-                     .write(Checkpoint::open(scratch.path / "base"), scratch.path / "grown");
+                     .write(Checkpoint::open(scratch / "base"), scratch / "grown");
                }),
                std::string(file) + ": '" + tensor + "' has 1 value that is not finite (nan) at index 1"));
   }

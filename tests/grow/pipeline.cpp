@@ -17,17 +17,10 @@ namespace {
 
 const tiny::Config small;
 
-void make_model(const tiny::fs::path& folder, std::uint64_t seed, const tiny::Config& config = small) {
-  tiny::fs::create_directories(folder);
-  const auto s = tiny::schema(config);
-  tiny::write_dict(folder / "diffusion_pytorch_model.safetensors",
-                   tiny::to_dict<float>(s, tiny::random_state(s, seed)));
-  modelgrow::detail::write_file(folder / "config.json", tiny::config_json);
-}
 /// Two experts, a large and a small file of other components, and what version control leaves.
 tiny::fs::path make_pipeline(const tiny::fs::path& path) {
-  make_model(path / "transformer", 1);
-  make_model(path / "transformer_2", 2);
+  tiny::write_model(path / "transformer", 1);
+  tiny::write_model(path / "transformer_2", 2);
   tiny::fs::create_directories(path / "vae");
   tiny::fs::create_directories(path / "scheduler");
   using modelgrow::detail::write_file;
@@ -49,7 +42,7 @@ List names_of_entries(const tiny::fs::path& path) {
 
 TEST_CASE("a pipeline is known by its model_index.json") {
   const tiny::Scratch scratch;
-  const auto path = make_pipeline(scratch.path / "in");
+  const auto path = make_pipeline(scratch / "in");
   const auto pipeline = pipeline_at(path);
   REQUIRE(pipeline);
   CHECK(pipeline->models == List{"transformer", "transformer_2"});
@@ -63,7 +56,7 @@ TEST_CASE("a pipeline is known by its model_index.json") {
 
 TEST_CASE("both experts grow by one plan, and the pipeline stays whole") {
   const tiny::Scratch scratch;
-  const auto in = make_pipeline(scratch.path / "in"), out = scratch.path / "out";
+  const auto in = make_pipeline(scratch / "in"), out = scratch / "out";
   const Plan p = deeper();
   const auto report = write_pipeline(p, *pipeline_at(in), out);
   CHECK(names_of_entries(out) == List{"model_index.json", "scheduler", "transformer", "transformer_2", "vae"});
@@ -96,7 +89,7 @@ TEST_CASE("both experts grow by one plan, and the pipeline stays whole") {
 
 TEST_CASE("a large file of another component is shared with the source, and outlives it") {
   const tiny::Scratch scratch;
-  const auto in = make_pipeline(scratch.path / "in"), out = scratch.path / "out";
+  const auto in = make_pipeline(scratch / "in"), out = scratch / "out";
   const auto report = write_pipeline(deeper(), *pipeline_at(in), out);
   CHECK(report.carried[2].shared == 1);
   tiny::fs::remove_all(in);
@@ -105,28 +98,28 @@ TEST_CASE("a large file of another component is shared with the source, and outl
 
 TEST_CASE("one expert alone: the other is carried over as it is") {
   const tiny::Scratch scratch;
-  const auto in = make_pipeline(scratch.path / "in"), out = scratch.path / "out";
+  const auto in = make_pipeline(scratch / "in"), out = scratch / "out";
   const auto report = write_pipeline(deeper(), *pipeline_at(in), out, {}, "transformer_2");
   CHECK(Checkpoint::open(out / "transformer_2").names().blocks("blocks") == 4);
   CHECK(Checkpoint::open(out / "transformer").names().blocks("blocks") == 2);
   CHECK(says(report.notes.at(0), "'transformer' was carried over as it is"));
-  CHECK(says(message_of<io_error>([&] { write_pipeline(deeper(), *pipeline_at(in), scratch.path / "x", {}, "vae"); }),
+  CHECK(says(message_of<io_error>([&] { write_pipeline(deeper(), *pipeline_at(in), scratch / "x", {}, "vae"); }),
              "no transformer 'vae'", "'transformer', 'transformer_2'"));
 }
 
 TEST_CASE("experts of two sizes are refused by name, and a failure leaves nothing behind") {
   const tiny::Scratch scratch;
-  const auto in = make_pipeline(scratch.path / "in");
+  const auto in = make_pipeline(scratch / "in");
   tiny::fs::remove_all(in / "transformer_2");
   auto wide = small;
   wide.ffn = small.ffn + 1;
-  make_model(in / "transformer_2", 2, wide);
-  CHECK(says(message_of<format_error>([&] { write_pipeline(deeper(), *pipeline_at(in), scratch.path / "out"); }),
+  tiny::write_model(in / "transformer_2", 2, wide);
+  CHECK(says(message_of<format_error>([&] { write_pipeline(deeper(), *pipeline_at(in), scratch / "out"); }),
              "'transformer_2' is not of the same size as 'transformer'", "--component"));
   CHECK(scratch.entries() == 1);
   const auto needed = pipeline_bytes(deeper(), *pipeline_at(in), "transformer");
   CHECK(says(message_of<io_error>([&] {
-               write_pipeline(deeper(), *pipeline_at(in), scratch.path / "out", {.room = needed - 1}, "transformer");
+               write_pipeline(deeper(), *pipeline_at(in), scratch / "out", {.room = needed - 1}, "transformer");
              }),
              modelgrow::detail::grouped(needed) + " bytes"));
   CHECK(scratch.entries() == 1);
@@ -134,15 +127,15 @@ TEST_CASE("experts of two sizes are refused by name, and a failure leaves nothin
   const WritePlan stop{.progress = [&](const ProgressReport&) {
     if (++seen == 3) throw error("stopped");
   }};
-  CHECK_THROWS_AS(write_pipeline(deeper(), *pipeline_at(in), scratch.path / "out", stop, "transformer"), error);
+  CHECK_THROWS_AS(write_pipeline(deeper(), *pipeline_at(in), scratch / "out", stop, "transformer"), error);
   CHECK(scratch.entries() == 1);
 }
 
 TEST_CASE("a pipeline may be replaced by its grown self, but not by a folder around it") {
   const tiny::Scratch scratch;
-  const auto in = make_pipeline(scratch.path / "run/in");
+  const auto in = make_pipeline(scratch / "run/in");
   const WritePlan replace{.existing = Existing::replace};
-  CHECK(says(message_of<io_error>([&] { write_pipeline(deeper(), *pipeline_at(in), scratch.path / "run", replace); }),
+  CHECK(says(message_of<io_error>([&] { write_pipeline(deeper(), *pipeline_at(in), scratch / "run", replace); }),
              "lies in it"));
   write_pipeline(deeper(), *pipeline_at(in), in, replace);
   CHECK(Checkpoint::open(in).names().blocks("blocks") == 4);

@@ -2,8 +2,6 @@
 // The one translation unit with the picture reader.
 #include <tests/media/files.hpp>
 
-#include <unistd.h>
-
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -13,15 +11,6 @@
 #include <stb/stb_image.h>
 
 namespace test {
-
-ScratchFolder::ScratchFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "modelgrow-media-XXXXXX").string();
-  path = mkdtemp(name.data());
-}
-ScratchFolder::~ScratchFolder() { std::filesystem::remove_all(path); }
-int ScratchFolder::entries() const {
-  return int(std::distance(std::filesystem::directory_iterator(path), std::filesystem::directory_iterator()));
-}
 
 std::string read(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reading pictures back, and a folder that removes itself.
+// Reading pictures back.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -8,15 +8,11 @@
 
 #include <modelgrow/data/clip.hpp>
 
+#include <tests/support/scratch.hpp>
+
 namespace test {
 
-struct ScratchFolder {
-  std::filesystem::path path;
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  int entries() const;
-};
+using modelgrow::testing::Scratch;
 
 std::string read(const std::filesystem::path& path);
 /// Decodes through stb_image, another library than the writers use.

@@ -32,11 +32,11 @@ mg::Clip gradient() {
 }  // namespace
 
 TEST_CASE("PNG files hold exactly one frame") {
-  test::ScratchFolder folder;
+  test::Scratch folder;
   for (int channels : {1, 2, 3, 4}) {
     const mg::Clip clip = noise(2, 7, 5, channels);
-    mg::write_png(folder.path / "a.png", clip, 1);
-    const mg::Clip read = test::decode_png(test::read(folder.path / "a.png"));
+    mg::write_png(folder / "a.png", clip, 1);
+    const mg::Clip read = test::decode_png(test::read(folder / "a.png"));
     CHECK(read.height == 7);
     CHECK(read.width == 5);
     CHECK(read.channels == channels);
@@ -99,14 +99,14 @@ TEST_CASE("palettes: exact when they can be, full when they cannot") {
 }
 
 TEST_CASE("paths that cannot be written are io errors and leave nothing") {
-  test::ScratchFolder folder;
+  test::Scratch folder;
   const mg::Clip clip = noise(1, 4, 4, 3);
-  for (const auto& path : {folder.path / "missing" / "a", folder.path}) {
+  for (const auto& path : {folder / "missing" / "a", folder.path()}) {
     CHECK_THROWS_AS(mg::write_png(path, clip), mg::io_error);
     CHECK_THROWS_AS(mg::write_gif(path, clip), mg::io_error);
   }
-  CHECK_THROWS_AS(mg::write_gif(folder.path / "a.gif", clip, {.scale = 0}), mg::shape_error);
-  CHECK_THROWS_AS(mg::write_gif(folder.path / "a.gif", clip, {.frames_per_second = 0}), mg::shape_error);
-  CHECK_THROWS_AS(mg::write_gif(folder.path / "a.gif", clip, {.scale = 20000}), mg::shape_error);
+  CHECK_THROWS_AS(mg::write_gif(folder / "a.gif", clip, {.scale = 0}), mg::shape_error);
+  CHECK_THROWS_AS(mg::write_gif(folder / "a.gif", clip, {.frames_per_second = 0}), mg::shape_error);
+  CHECK_THROWS_AS(mg::write_gif(folder / "a.gif", clip, {.scale = 20000}), mg::shape_error);
   CHECK(folder.entries() == 0);
 }

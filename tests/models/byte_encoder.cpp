@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The byte-level text encoder: tokens, padding, and the pipeline it belongs to.
-#include <unistd.h>
 #include <modelgrow/models/byte_encoder_json.hpp>
 #include <modelgrow/models/load_model.hpp>
 #include <modelgrow/models/text_to_video.hpp>
 
 #include "stdit_support.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/scratch.hpp"
 
 using namespace test;
 using mg::Cpu;
@@ -109,8 +109,8 @@ TEST_CASE("encoder and transformer that do not fit are refused") {
 }
 
 TEST_CASE("a model comes back from its folder, and a folder without config.json says what is missing") {
-  const auto folder = std::filesystem::temp_directory_path() / ("modelgrow_models_" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
+  const mg::testing::Scratch scratch;
+  const auto& folder = scratch.path();
   mg::Stdit<float, Cpu> model(tiny_config());
   randomise(model, 8);
   mg::save(folder / "model.safetensors", model);
@@ -122,5 +122,4 @@ TEST_CASE("a model comes back from its folder, and a folder without config.json 
   mg::ByteEncoderConfig read;
   mg::read_config(read, mg::config_text(small), "here");
   CHECK(read == small);
-  std::filesystem::remove_all(folder);
 }

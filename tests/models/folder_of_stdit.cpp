@@ -5,7 +5,7 @@
 #include <modelgrow/families/all.hpp>
 
 #include "stdit_support.hpp"
-#include "tests/support/scratch.hpp"
+#include "tests/support/raw_files.hpp"
 
 namespace mg = modelgrow;
 using namespace modelgrow::testing;

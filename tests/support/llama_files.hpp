@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <tests/support/gguf_bytes.hpp>
-#include <tests/support/scratch.hpp>
 
 namespace modelgrow::testing {
 

@@ -3,7 +3,7 @@
 #pragma once
 #include <modelgrow/models/mapped_weights.hpp>
 #include <modelgrow/models/packed_prompts.hpp>
-#include <tests/support/scratch.hpp>
+#include <tests/support/raw_files.hpp>
 
 namespace modelgrow::testing {
 

@@ -8,7 +8,7 @@
 #include <modelgrow/core/rng.hpp>
 #include <modelgrow/detail/json.hpp>
 #include <tests/support/gguf_bytes.hpp>
-#include <tests/support/scratch.hpp>
+#include <tests/support/raw_files.hpp>
 
 namespace modelgrow::testing {
 

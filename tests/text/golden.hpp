@@ -5,7 +5,7 @@
 
 #include <modelgrow/detail/json.hpp>
 #include <modelgrow/text/tokenizer.hpp>
-#include <tests/support/scratch.hpp>
+#include <tests/support/raw_files.hpp>
 
 namespace modelgrow::testing {
 

@@ -8,13 +8,13 @@
 #include <map>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 #include "tests/train/tiny_model.hpp"
 
 namespace mg = modelgrow;
 using Model = tiny::Mlp<double, mg::Cpu>;
 using Adam = mg::AdamW<double, mg::Cpu>;
-using mg::testing::TemporaryDirectory;
+using mg::testing::Scratch;
 
 namespace {
 
@@ -173,7 +173,7 @@ TEST_CASE("multipliers scale the step by column and eps by row") {
 }
 
 TEST_CASE("saved in the middle and loaded, training goes on bit for bit") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   tiny::Pair<float, mg::Cpu> model, again;
   using Single = mg::AdamW<float, mg::Cpu>;
   Single adam(model, {});
@@ -214,7 +214,7 @@ TEST_CASE("saved in the middle and loaded, training goes on bit for bit") {
 }
 
 TEST_CASE("optimizer files that do not fit are refused and change nothing") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   Model model({});
   Adam adam(model, {});
   set_gradients(model, 1);

@@ -9,12 +9,12 @@
 #include <fstream>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 #include "tests/train/tiny_model.hpp"
 
 namespace mg = modelgrow;
 namespace fs = std::filesystem;
-using mg::testing::TemporaryDirectory;
+using mg::testing::Scratch;
 
 namespace {
 
@@ -72,7 +72,7 @@ std::vector<std::string> names_in(const fs::path& directory) {
 }  // namespace
 
 TEST_CASE("a run has a folder for each model of the pipeline and restores completely") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   Run run;
   run.train(3);
   run.save(directory / "latest");
@@ -107,7 +107,7 @@ TEST_CASE("a run has a folder for each model of the pipeline and restores comple
 }
 
 TEST_CASE("weights alone start a run; resuming needs all of it") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   Run run, other;
   run.train(3);
   run.save(directory / "latest");
@@ -121,7 +121,7 @@ TEST_CASE("weights alone start a run; resuming needs all of it") {
 }
 
 TEST_CASE("a damaged run is refused, and the file is named") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   Run run, other;
   run.train(1);
   run.save(directory / "latest");
@@ -146,7 +146,7 @@ TEST_CASE("a damaged run is refused, and the file is named") {
 }
 
 TEST_CASE("a run of another size is refused") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   Run run;
   run.save(directory / "latest");
   tiny::Pair<float, mg::Cpu> wider({.width = 6, .hidden = 12});
@@ -157,7 +157,7 @@ TEST_CASE("a run of another size is refused") {
 }
 
 TEST_CASE("a model by itself is saved without folders, a pipeline with parameters of its own not at all") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   Odd odd;
   mg::AdamW<float, mg::Cpu> adam(odd, {});
   mg::Ema<float, mg::Cpu>* const no_average = nullptr;
@@ -171,7 +171,7 @@ TEST_CASE("a model by itself is saved without folders, a pipeline with parameter
 }
 
 TEST_CASE("a place that cannot be written is refused") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   std::ofstream(directory / "file") << "text";
   Run run;
   CHECK_THROWS_AS(run.save(directory / "file"), mg::io_error);
@@ -181,7 +181,7 @@ TEST_CASE("a place that cannot be written is refused") {
 }
 
 TEST_CASE("when the disk is full the older save stays and nothing half-written is left") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   Run run, other;
   run.train(3);
   run.save(directory / "latest");

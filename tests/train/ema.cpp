@@ -4,12 +4,12 @@
 #include <modelgrow/train/ema.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 #include "tests/train/tiny_model.hpp"
 
 namespace mg = modelgrow;
 using Model = tiny::Mlp<double, mg::Cpu>;
-using mg::testing::TemporaryDirectory;
+using mg::testing::Scratch;
 
 TEST_CASE("the average follows e = d e + (1 - d) w, with or without a ramp of d") {
   Model model({});
@@ -44,7 +44,7 @@ TEST_CASE("averages take the place of the weights and give it back") {
 }
 
 TEST_CASE("averages come back from the disk bit for bit; files that do not fit are refused") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   tiny::Pair<float, mg::Cpu> model;
   const mg::AdamW<float, mg::Cpu> adam(model, {});
   mg::Ema<float, mg::Cpu> ema(model, adam), loaded(model, adam);

@@ -6,7 +6,7 @@
 #include <modelgrow/train/checkpointing.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 
 namespace {
 struct Half : modelgrow::Cpu {};
@@ -38,7 +38,7 @@ struct modelgrow::Backend<Half> {
 
 namespace mg = modelgrow;
 using mg::bf16;
-using mg::testing::TemporaryDirectory;
+using mg::testing::Scratch;
 
 namespace {
 
@@ -60,7 +60,7 @@ void step(Model& model, mg::AdamW<bf16, Half>& adam, mg::Ema<bf16, Half>& ema) {
 }  // namespace
 
 TEST_CASE("steps below the spacing of bf16 add up in the master, and the average sees them") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   Model model;
   mg::AdamW<bf16, Half> adam(model, {});
   mg::Ema<bf16, Half> ema(model, adam, {.decay = 0.5, .warmup = mg::EmaOptions::Warmup::none});

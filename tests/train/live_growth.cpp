@@ -7,11 +7,11 @@
 #include <modelgrow/train/trainer.hpp>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 #include "tests/train/tiny_model.hpp"
 
 namespace mg = modelgrow;
-using mg::testing::TemporaryDirectory;
+using mg::testing::Scratch;
 
 namespace {
 
@@ -82,7 +82,7 @@ TEST_CASE("a model grown between two steps follows the losses of the one that wa
 }
 
 TEST_CASE("a grown run saves and resumes with its multipliers") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   auto options = some_options();
   options.steps = 6;
   options.directory = directory / "latest";

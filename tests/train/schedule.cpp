@@ -9,10 +9,10 @@
 #include <sstream>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 
 namespace mg = modelgrow;
-using mg::testing::TemporaryDirectory;
+using mg::testing::Scratch;
 
 TEST_CASE("the learning rate rises linearly and then stays or falls along a cosine") {
   using Kind = mg::Schedule::Kind;
@@ -37,7 +37,7 @@ std::string text_of(const std::filesystem::path& path) {
 }  // namespace
 
 TEST_CASE("the log has one object a line; a resumed run drops what it will do again, and a torn last line") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   const auto path = directory / "logs" / "run.jsonl";
   {
     mg::MetricsLog log(path);
@@ -58,7 +58,7 @@ TEST_CASE("the log has one object a line; a resumed run drops what it will do ag
 }
 
 TEST_CASE("a log that cannot be written is an error") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   CHECK_THROWS_AS(mg::MetricsLog(directory.path()), mg::io_error);
   std::ofstream(directory / "file") << "text";
   CHECK_THROWS_AS(mg::MetricsLog(directory / "file" / "log.jsonl"), mg::io_error);

@@ -16,10 +16,10 @@
 #include <numeric>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 
 namespace mg = modelgrow;
-using mg::testing::TemporaryDirectory;
+using mg::testing::Scratch;
 template <class D>
 using Pipeline = mg::TextToVideo<float, D>;
 
@@ -79,7 +79,7 @@ std::vector<double> train(Model& model, std::int64_t steps, const std::filesyste
 }  // namespace
 
 TEST_CASE("a text-to-video pipeline learns, and a resumed run repeats the losses bit for bit") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   const auto activations = GENERATE(mg::Activations::keep, mg::Activations::recompute);
   const auto fresh = [&] {
     Model model = pipeline<mg::Cpu>();

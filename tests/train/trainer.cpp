@@ -16,12 +16,12 @@
 #include <thread>
 
 #include "tests/support/catch.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 #include "tests/train/tiny_model.hpp"
 
 namespace mg = modelgrow;
 namespace fs = std::filesystem;
-using mg::testing::TemporaryDirectory;
+using mg::testing::Scratch;
 using Model = tiny::Pair<float, mg::Cpu>;
 using Trainer = mg::Trainer<Model, float, mg::Cpu>;
 
@@ -111,7 +111,7 @@ TEST_CASE("micro-batches add up to the mean of their losses") {
 }
 
 TEST_CASE("asked to stop, a run saves itself and says so") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   Model model;
   auto options = some_options();
   options.directory = directory / "latest";
@@ -124,7 +124,7 @@ TEST_CASE("asked to stop, a run saves itself and says so") {
 }
 
 TEST_CASE("a run resumes only with its own seed, and can start from the weights of another") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   Model model, other;
   auto options = some_options();
   options.directory = directory / "latest";
@@ -139,7 +139,7 @@ TEST_CASE("a run resumes only with its own seed, and can start from the weights 
 }
 
 TEST_CASE("a loss that is not a number ends the run; the last save is intact") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   Model model;
   auto options = some_options();
   options.directory = directory / "latest";
@@ -177,7 +177,7 @@ TEST_CASE("a run to be killed", "[.process]") {
 }
 
 TEST_CASE("killed at any moment and resumed, a run repeats the losses of an uninterrupted one bit for bit") {
-  const TemporaryDirectory directory;
+  const Scratch directory;
   std::vector<std::string> expected;
   Model model;
   Trainer trainer(model, some_options());

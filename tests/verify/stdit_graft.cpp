@@ -21,7 +21,7 @@
 #include "tests/models/stdit_support.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 
 using namespace test;
 using mg::Cpu;
@@ -188,7 +188,7 @@ TEST_CASE("averages and files hold the weight of concatenated tokens that the mo
   mg::set_text_bias(model, -1);
   ema.update(model, adam);
   CHECK(ema.averages().at("y_weight_2.weight").data()[0] == std::exp(-1.0));
-  const modelgrow::testing::TemporaryDirectory scratch;
+  const modelgrow::testing::Scratch scratch;
   mg::save(scratch / "model.safetensors", model);
   auto loaded = random_model<double>(config);
   mg::load(loaded, mg::Checkpoint::open(scratch / "model.safetensors"));
@@ -221,7 +221,7 @@ TEST_CASE("a graft can be trained alone first, but not its projector alone: the 
 }
 
 TEST_CASE("a graft on disk is the graft of the live model, and the prompt travels with it") {
-  const modelgrow::testing::TemporaryDirectory scratch;
+  const modelgrow::testing::Scratch scratch;
   const auto before = random_model<float>();
   std::filesystem::create_directory(scratch / "base");
   mg::save(scratch / "base" / "model.safetensors", before);

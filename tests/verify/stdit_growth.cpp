@@ -6,7 +6,9 @@
 
 #include <modelgrow/grafts/all.hpp>
 #include <modelgrow/grow/live.hpp>
+#include <modelgrow/grow/operators/grow_channels.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
+#include <modelgrow/grow/operators/interpolate_positions.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/models/stdit.hpp>
@@ -108,6 +110,57 @@ TEMPLATE_TEST_CASE("every exact growth keeps the function of STDiT", "", double,
     });
     CHECK(equal);
   }
+}
+
+TEST_CASE("new channels of a clip are not felt, stand behind mean and variance, and learn") {
+  auto config = tiny_config();
+  config.pred_sigma = true;
+  mg::Stdit<double, Cpu> before(config);
+  randomise(before, 5, 0.15);
+  auto after = before;
+  const mg::Plan plan =
+      mg::plan(mg::schema(before), mg::GrowChannels{.to = 5}, mg::Net2Wider{.space = "ffn", .to = 97});
+  CHECK(plan.certificate().exactness == mg::Exactness::exact);
+  mg::grow(plan, after);
+  CHECK(after.config.in_channels == 5);
+  CHECK(after.config.out_channels() == 10);
+  const Inputs<double> in(config);
+  Inputs<double> more(after.config);  // random in the new channels
+  const std::int64_t clip = in.x.size() / 6;
+  for (std::int64_t b = 0; b < 2; ++b) std::copy_n(in.x.data() + 3 * b * clip, 3 * clip, more.x.data() + 5 * b * clip);
+  const auto old = run(before, in), now = run(after, more);
+  REQUIRE(old.shape() == mg::Shape{2, 6, 4, 8, 8});
+  REQUIRE(now.shape() == mg::Shape{2, 10, 4, 8, 8});
+  double difference = 0, largest = 0;
+  for (std::int64_t b = 0; b < 2; ++b)
+    for (std::int64_t c = 0; c < 10; ++c)
+      for (std::int64_t i = 0; i < clip; ++i) {
+        const double was = c % 5 < 3 ? old.data()[(6 * b + 3 * (c / 5) + c % 5) * clip + i] : 0;
+        difference = std::max(difference, std::abs(now.data()[(10 * b + c) * clip + i] - was));
+        largest = std::max(largest, std::abs(was));
+      }
+  CHECK(largest > 0.1);
+  CHECK(difference < 1e-13 * largest);
+  mg::Tape<double, Cpu> tape;
+  tape.backward(mg::mse(tape, runner(more)(tape, after), random_tensor<double>(now.shape(), 99)));
+  // [24, 5, 1, 2, 2] and [4 places, 2 halves, 5, 24]: one weight of a new channel each.
+  CHECK(at(after, "x_embedder.proj.weight").gradient.data()[4 * 4] != 0);
+  CHECK(at(after, "final_layer.linear.weight").gradient.data()[4 * 24] != 0);
+}
+
+TEST_CASE("a live STDiT takes longer clips of finer grids") {
+  auto before = random_model<double>();
+  auto after = before;
+  mg::grow(mg::plan(mg::schema(before), mg::allow_approximate, mg::InterpolatePositions{.to = 7},
+                    mg::InterpolatePositions{.space = "height", .to = 8},
+                    mg::InterpolatePositions{.space = "width", .to = 6}),
+           after);
+  CHECK(after.config.input_size == std::array<std::int64_t, 3>{7, 16, 12});
+  const auto &old = at(before, "pos_embed").value, &now = at(after, "pos_embed").value;
+  REQUIRE(now.shape() == mg::Shape{1, 48, 24});
+  // Row 1, column 0 of 8 x 6 lies at row 0.25, column 0 (held at the border) of 4 x 4.
+  CHECK(std::abs(now.data()[6 * 24] - (0.75 * old.data()[0] + 0.25 * old.data()[4 * 24])) < 1e-15);
+  CHECK(run(after, Inputs<double>(after.config)).shape() == mg::Shape{2, 3, 7, 16, 12});
 }
 
 TEST_CASE("a grown STDiT with its optimizer follows the small one for five Adam steps") {

@@ -18,7 +18,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/gradient_check.hpp"
 #include "tests/support/message.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 
 using namespace test;
 using mg::Cpu;
@@ -109,7 +109,7 @@ TEST_CASE("a router whose weights do not add up to one would be caught", "[mixtu
 }
 
 TEST_CASE("a grown folder opens as the live model, and grows on", "[mixture]") {
-  const modelgrow::testing::TemporaryDirectory scratch;
+  const modelgrow::testing::Scratch scratch;
   const auto before = random_model<float>();
   std::filesystem::create_directories(scratch / "base");
   mg::save(scratch / "base/model.safetensors", before);

@@ -22,7 +22,7 @@
 #include "tests/models/stdit_support.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
-#include "tests/support/temporary_directory.hpp"
+#include "tests/support/scratch.hpp"
 
 using namespace test;
 using mg::Cpu;
@@ -192,7 +192,7 @@ TEST_CASE("a swap changes the projector's first layer and the null caption, and 
 }
 
 TEST_CASE("a swap on disk is that of the live model: weights, averages, moments, configuration") {
-  const modelgrow::testing::TemporaryDirectory scratch;
+  const modelgrow::testing::Scratch scratch;
   auto live = random_model<float>();
   mg::AdamW<float, Cpu> optimizer(live, {});
   mg::Ema<float, Cpu> ema(random_model<float>(6), optimizer);
@@ -251,7 +251,7 @@ TEST_CASE("a swap on disk is that of the live model: weights, averages, moments,
 }
 
 TEST_CASE("the float weights of a 16-bit model are filled from themselves, on disk and live") {
-  const modelgrow::testing::TemporaryDirectory scratch;
+  const modelgrow::testing::Scratch scratch;
   auto live = random_model<mg::bf16>();
   mg::AdamW<mg::bf16, Cpu> optimizer(live, {});
   mg::for_each_parameter(live, [&](const std::string& path, const auto& p) {  // as a step on a device leaves it
@@ -299,7 +299,7 @@ TEST_CASE("the float weights of a 16-bit model are filled from themselves, on di
 }
 
 TEST_CASE("shards hold what the live model does") {
-  const modelgrow::testing::TemporaryDirectory scratch;
+  const modelgrow::testing::Scratch scratch;
   auto live = random_model<float>();
   std::filesystem::create_directory(scratch / "base");
   mg::save(scratch / "base" / "model.safetensors", live);

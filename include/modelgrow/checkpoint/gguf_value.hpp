@@ -136,10 +136,16 @@ class GgufMetadata {
     return list;
   }
   std::vector<std::int64_t> integers(std::string_view key) const {
-    return numbers<std::int64_t>(key, "an array of integers", detail::gguf_integer);
-  }
-  std::vector<double> reals(std::string_view key) const {
-    return numbers<double>(key, "an array of floats", detail::gguf_real);
+    constexpr auto expected = "an array of integers";
+    const auto& v = array(key, expected);
+    std::vector<std::int64_t> list;
+    list.reserve(v.count);
+    for (std::uint64_t i = 0; i < v.count; ++i) {
+      const auto x = detail::gguf_integer(v.type, v.bytes.data() + i * detail::info(v.type).bytes);
+      if (!x) wrong(key, v, expected);
+      list.push_back(*x);
+    }
+    return list;
   }
 
  private:
@@ -161,18 +167,6 @@ class GgufMetadata {
     const auto& v = at(key);
     if (!v.is_array) wrong(key, v, expected);
     return v;
-  }
-  template <class T, class Read>
-  std::vector<T> numbers(std::string_view key, const char* expected, Read read) const {
-    const auto& v = array(key, expected);
-    std::vector<T> list;
-    list.reserve(v.count);
-    for (std::uint64_t i = 0; i < v.count; ++i) {
-      const auto x = read(v.type, v.bytes.data() + i * detail::info(v.type).bytes);
-      if (!x) wrong(key, v, expected);
-      list.push_back(*x);
-    }
-    return list;
   }
   [[noreturn]] void wrong(std::string_view key, const GgufValue& v, const char* expected) const {
     throw format_error(source_ + ": the metadata '" + std::string(key) + "' is " +

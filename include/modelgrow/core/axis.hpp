@@ -85,8 +85,9 @@ inline Axis fixed(Extent e) { return Axis{.role = Role::fixed, .extent = std::mo
 
 Shape shape_of(const Axes& axes);
 
-/// Which side of a silent unit starts at zero: what writes it, or where nothing in the model does what reads it. Units
-/// inside of heads are unwritten, and queries make up for the scale of the softmax.
+/// Which side of a silent unit starts at zero: what writes it; or of channels of the data (unread), which need not be
+/// zeros, what reads them and what gives them out. Units inside of heads are unwritten, and queries make up for the
+/// scale of the softmax.
 enum class Silence { unwritten, unread, in_heads };
 
 /// A share of an old unit in a new one.

@@ -58,9 +58,11 @@ MODELGROW_INLINE Shape shape_of(const Axes& axes) {
 
 MODELGROW_INLINE AxisMap lift(const Axis& axis, const SpaceMap& map) {
   AxisMap all;
+  const bool blended = !map.blend.empty();
   std::int64_t base = 0;
   for (const auto& term : axis.extent.terms()) {
     AxisMap done{.from = {0}, .weight = {1.0}, .gradient = {1.0}};
+    if (blended) done.blend = {{Blend{}}};
     for (const auto& factor : term) {
       const bool hit = factor.name == map.space;
       if (hit && factor.size != map.old_size)
@@ -76,10 +78,20 @@ MODELGROW_INLINE AxisMap lift(const Axis& axis, const SpaceMap& map) {
           next.weight.push_back(done.weight[p] * (axis.role == Role::in ? split : 1.0));
           const double share = axis.role == Role::in ? (split > 0 ? 1.0 : 0.0) : split;
           next.gradient.push_back(done.gradient[p] * share);
+          if (!blended) continue;
+          auto& parts = next.blend.emplace_back();
+          for (const auto& outer : done.blend[p])
+            for (const auto& inner : hit ? map.blend[std::size_t(i)] : std::vector{Blend{.unit = i}})
+              parts.push_back(
+                  Blend{.unit = outer.unit * factor.size + inner.unit, .weight = outer.weight * inner.weight});
         }
       done = std::move(next);
     }
     for (auto i : done.from) all.from.push_back(base + i);
+    for (auto& parts : done.blend) {
+      for (auto& p : parts) p.unit += base;
+      all.blend.push_back(std::move(parts));
+    }
     all.weight.insert(all.weight.end(), done.weight.begin(), done.weight.end());
     all.gradient.insert(all.gradient.end(), done.gradient.begin(), done.gradient.end());
     base += Extent::size_of(term);

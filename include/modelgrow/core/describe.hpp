@@ -40,6 +40,14 @@ enum class Copies {
 /// Whether copies of units are a way to grow a space at all.
 constexpr bool by_copies(Copies c) { return c == Copies::any || c == Copies::uniform || c == Copies::spread; }
 
+/// Why copies are no way to grow spaces of this kind, whatever the family; empty where they are, or where it differs.
+constexpr std::string_view reason_of(Copies c) {
+  return c == Copies::channels    ? "they are channels of the data; GrowChannels adds some"
+         : c == Copies::positions ? "they are positions of a table; InterpolatePositions has more of them"
+         : c == Copies::in_heads  ? "the softmax is scaled by their number; GrowHeadDim adds some"
+                                  : "";
+}
+
 /// How positions turn the channels of a head: neighbours in pairs, or the first half with the second; and which parts
 /// of it, as formulas of its size, have frequencies of their own.
 struct Rotary {

@@ -25,7 +25,8 @@ class Expression {
 
   /// Nothing when a name is unknown; throws format_error for a division by zero.
   std::optional<std::int64_t> value(const Sizes& known) const;
-  /// Learns the one name that is unknown, if there is exactly one and it stands once, from the value of the whole.
+  /// Learns the one name that is unknown, if there is exactly one and it stands once or squared, from the value of the
+  /// whole.
   /// True when something was learned; false when that cannot be, or when no whole number fits.
   bool solve(std::int64_t whole, Sizes& known) const;
   /// As the extent of an axis: names in `spaces` may grow, all others become constants. Throws format_error where a

@@ -88,6 +88,7 @@ struct Schema {
   std::vector<PortSpec> ports = {};       // where grafts can go
   std::vector<GraftRecord> grafts = {};   // layers that growth added
   TextInput text_input = {};              // where the text enters; no axes: not known
+  std::string positions = {};             // of a family that stores none: what computes them, and from what
   /// The keys of config.json that follow from a (grown) schema of this family; empty when there is no config.json.
   std::function<ConfigPatch(const Schema&)> config_patch = {};
   /// Reads a checkpoint of this family again, from its names and config.json, to prove that a grown one is what the

@@ -13,9 +13,14 @@ inline constexpr std::string_view cogvideox = R"json({
  "config": {
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "num_layers": "transformer_blocks",
   "time_embed_dim": "time_embed", "ofs_embed_dim": "ofs_freq", "text_embed_dim": "text_dim",
-  "in_channels": "in_channels", "patch_size": "patch"
+  "in_channels": "in_channels", "out_channels": "out_channels", "patch_size": "patch", "patch_size_t": "patch_t",
+  "max_text_seq_length": "text_tokens", "sample_height": "height*patch", "sample_width": "width*patch",
+  "sample_frames": "(frames-1)*compression + 1", "temporal_compression_ratio": "compression"
  },
- "defaults": {"use_rotary_positional_embeddings": false},
+ "defaults": {
+  "use_rotary_positional_embeddings": false, "out_channels": 16, "patch_size": 2, "max_text_seq_length": 226,
+  "sample_height": 60, "sample_width": 90, "sample_frames": 49, "temporal_compression_ratio": 4
+ },
  "spaces": {
   "hidden": {
    "copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads",
@@ -31,7 +36,11 @@ inline constexpr std::string_view cogvideox = R"json({
   "time_embed": {"tied_to": "ofs_freq"},
   "ofs_freq": {"copies": "spread", "because": "the sinusoid of the offset is as wide as time_embed", "tied_to": "time_embed"},
   "ffn": {},
-  "in_channels": {"copies": "channels"}
+  "in_channels": {"copies": "channels"},
+  "out_channels": {"copies": "channels"},
+  "frames": {"copies": "positions"},
+  "height": {"copies": "positions"},
+  "width": {"copies": "positions"}
  },
  "stock": {
   "hidden": "heads*head_dim", "time_freq": "hidden", "ofs_freq": "time_embed",
@@ -43,11 +52,12 @@ inline constexpr std::string_view cogvideox = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {"stream": "time_embed"}
  },
+ "positions": "without use_learned_positional_embeddings the class computes its table from sample_height, sample_width and sample_frames of config.json, or positions are rotary and follow every clip; change those keys",
  "text_input": {"width": "text_dim"},
  "tensors": {
-  "patch_embed.proj.{weight,bias}": "out hidden, in in_channels, fixed patch, fixed patch | out hidden, fixed patch_in",
+  "patch_embed.proj.{weight,bias}": "out hidden, in in_channels, fixed patch, fixed patch | out hidden, in in_channels*patch_t*patch*patch",
   "patch_embed.text_proj.{weight,bias}": "out hidden, fixed text_dim",
-  "patch_embed.pos_embedding": "fixed 1, fixed tokens, each hidden; buffer, optional",
+  "patch_embed.pos_embedding": "fixed 1, each text_tokens + frames*height*width, each hidden; buffer, optional",
   "time_embedding.linear_1.{weight,bias}": "out time_embed, in time_freq",
   "time_embedding.linear_2.{weight,bias}": "out time_embed, in time_embed",
   "ofs_embedding.linear_1.{weight,bias}": "out time_embed, in ofs_freq; optional ofs",
@@ -62,7 +72,7 @@ inline constexpr std::string_view cogvideox = R"json({
   "norm_final.{weight,bias}": "each hidden",
   "norm_out.linear.{weight,bias}": "out 2*hidden, in time_embed",
   "norm_out.norm.{weight,bias}": "each hidden",
-  "proj_out.{weight,bias}": "out patch_out, in hidden"
+  "proj_out.{weight,bias}": "out out_channels*patch*patch, in hidden | out out_channels*patch_t*patch*patch, in hidden"
  }
 })json";
 

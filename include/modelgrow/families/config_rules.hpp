@@ -34,9 +34,10 @@ class ConfigKeys {
     const json* there = walk(config_, key);
     return not_null(there ? there : walk(defaults_, key));
   }
-  /// Whether the key is there and null.
+  /// Whether the key is null, or missing where the class takes null.
   bool null(std::string_view key) const {
     const json* there = walk(config_, key);
+    if (!there) there = walk(defaults_, key);
     return there && there->is_null();
   }
   /// Throws format_error unless it is a whole number; 28.0 is one.

@@ -106,6 +106,7 @@ class SchemaBuilder {
         s.remarks.push_back("'" + fit_.found[i].file->name + "' is not counted: its file is missing, and so its size");
     s.ports = text_.ports;
     s.text_input = text_input();
+    s.positions = text_.positions;
     for (const auto& rule : text_.lists) add_list(s, rule);
     return s;
   }

@@ -51,6 +51,7 @@ struct FamilyText {
   std::vector<PortSpec> ports;
   std::string text_width, text_length;  // constants: width of the text's states, tokens of a stored caption
   std::string text_because;             // or why no other text encoder can be read
+  std::string positions;                // what computes the positions that no file stores, and from what
   bool open_sora_grafts = false;        // grafts are also found under the keys that came before "_modelgrow"
   detail::Renames native;               // from the names of `tensors` to native ones
   std::vector<std::string> ignore, notes;
@@ -75,7 +76,7 @@ class FamilyReader {
   FamilyText read() {
     known_keys(json_,
                {"family", "class", "title", "config", "defaults", "constants", "spaces", "stock", "stacks", "ports",
-                "text_input", "legacy", "renames", "tensors", "ignore", "notes", "upstream", "layouts"},
+                "text_input", "positions", "legacy", "renames", "tensors", "ignore", "notes", "upstream", "layouts"},
                where_);
     family_.title = string_or(json_, "title", "", where_);
     family_.classes = strings(json_, "class");
@@ -94,6 +95,7 @@ class FamilyReader {
     family_.text_width = string_or(object("text_input"), "width", "", where_);
     family_.text_length = string_or(object("text_input"), "length", "", where_);
     family_.text_because = string_or(object("text_input"), "because", "", where_);
+    family_.positions = string_or(json_, "positions", "", where_);
     if (const auto legacy = string_or(json_, "legacy", "", where_); !legacy.empty()) {
       if (legacy != "open_sora_grafts")
         throw format_error(where_ + ": legacy '" + legacy + "'; expected open_sora_grafts");
@@ -258,10 +260,7 @@ class FamilyReader {
                            "' is none of any, uniform, spread, never, channels, positions, in_heads");
       r.copies = Copies(it - std::begin(words));
     }
-    if (r.copies == Copies::channels) r.because = "they are channels of the data; GrowChannels adds some";
-    if (r.copies == Copies::positions)
-      r.because = "they are positions of a table; InterpolatePositions has more of them";
-    if (r.copies == Copies::in_heads) r.because = "the softmax is scaled by their number; GrowHeadDim adds some";
+    if (const auto reason = reason_of(r.copies); !reason.empty()) r.because = reason;
     r.because = string_or(j, "because", r.because, where);
     r.tied_to = string_or(j, "tied_to", r.tied_to, where);
     r.exact_if = string_or(j, "exact_if", r.exact_if, where);

@@ -16,7 +16,7 @@ inline constexpr std::string_view flux = R"json({
   "joint_attention_dim": "text_dim", "pooled_projection_dim": "pooled_dim",
   "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"}, "patch_size": "patch"
  },
- "defaults": {"patch_size": 1},
+ "defaults": {"out_channels": null, "patch_size": 1},
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"tied_to": "hidden"},
@@ -37,6 +37,7 @@ inline constexpr std::string_view flux = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "positions": "positions are rotary and follow every image, whatever its size",
  "text_input": {"width": "text_dim"},
  "tensors": {
   "x_embedder.{weight,bias}": "out hidden, in in_channels",

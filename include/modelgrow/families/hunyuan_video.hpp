@@ -40,6 +40,7 @@ inline constexpr std::string_view hunyuan_video = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "positions": "positions are rotary and follow every clip, whatever its size",
  "text_input": {"width": "text_dim"},
  "tensors": {
   "x_embedder.proj.{weight,bias}": "out hidden, in in_channels, fixed patch_t, fixed patch, fixed patch",

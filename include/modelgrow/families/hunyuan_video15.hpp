@@ -37,6 +37,7 @@ inline constexpr std::string_view hunyuan_video15 = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "positions": "positions are rotary and follow every clip, whatever its size",
  "text_input": {"width": "text_dim"},
  "layouts": {
   "double_blocks.{}.img_attn_q.weight": "the published layout has other modules and orders; convert it with diffusers first"

@@ -43,6 +43,7 @@ inline constexpr std::string_view latte = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "positions": "the class computes its tables from sample_size and video_length of config.json; change those keys",
  "text_input": {"width": "text_dim"},
  "tensors": {
   "pos_embed.proj.{weight,bias}": "out hidden, in in_channels, fixed patch, fixed patch",

@@ -12,14 +12,16 @@ inline constexpr std::string_view latte_original = R"json({
  "upstream": {"class": "Vchitect/Latte Latte", "file": "models/latte.py"},
  "config": {
   "hidden_size": "hidden", "num_heads": "heads", "depth": "blocks", "mlp_ratio": "ffn/hidden",
-  "in_channels": "in_channels", "patch_size": "patch"
+  "in_channels": "in_channels", "patch_size": "patch", "input_size": "side*patch", "num_frames": "frames"
  },
- "defaults": {"mlp_ratio": 4.0},
+ "defaults": {"mlp_ratio": 4.0, "input_size": 32, "patch_size": 2, "num_frames": 16},
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"tied_to": "hidden"},
   "ffn": {},
-  "frames": {"copies": "positions"}
+  "in_channels": {"copies": "channels"},
+  "frames": {"copies": "positions"},
+  "side": {"copies": "positions"}
  },
  "stock": {"hidden": "heads*head_dim"},
  "stacks": {
@@ -31,9 +33,9 @@ inline constexpr std::string_view latte_original = R"json({
  "ports": {"temporal": {"stack": "blocks"}, "time": {}},
  "text_input": {"because": "an activation runs over the states before any layer reads them"},
  "tensors": {
-  "pos_embed": "fixed 1, fixed tokens, each hidden; buffer",
+  "pos_embed": "fixed 1, each side*side, each hidden; buffer",
   "temp_embed": "fixed 1, each frames, each hidden; buffer",
-  "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch, fixed patch",
+  "x_embedder.proj.{weight,bias}": "out hidden, in in_channels, fixed patch, fixed patch",
   "t_embedder.mlp.0.{weight,bias}": "out hidden, fixed 256",
   "t_embedder.mlp.2.{weight,bias}": "out hidden, in hidden",
   "y_embedder.embedding_table.weight": "fixed classes, each hidden; optional",
@@ -44,7 +46,7 @@ inline constexpr std::string_view latte_original = R"json({
   "blocks.{}.mlp.fc2.{weight,bias}": "out hidden, in ffn; closes",
   "blocks.{}.adaLN_modulation.1.{weight,bias}": "out 6*hidden, in hidden",
   "final_layer.adaLN_modulation.1.{weight,bias}": "out 2*hidden, in hidden",
-  "final_layer.linear.{weight,bias}": "out patch*patch*out_channels, in hidden"
+  "final_layer.linear.{weight,bias}": "out patch*patch*halves*in_channels, in hidden"
  }
 })json";
 

@@ -37,6 +37,7 @@ inline constexpr std::string_view ltx2 = R"json({
   "temporal": {"stack": "transformer_blocks"}, "time": {},
   "text": {"stack": "transformer_blocks"}
  },
+ "positions": "positions are rotary and follow every clip, whatever its size",
  "text_input": {"because": "the states pass through connectors that are no part of the transformer"},
  "renames": [
   ["audio_patchify_proj", "audio_proj_in"], ["patchify_proj", "proj_in"],

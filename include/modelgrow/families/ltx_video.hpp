@@ -38,6 +38,7 @@ inline constexpr std::string_view ltx_video = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "positions": "positions are rotary and follow every clip, whatever its size",
  "text_input": {"width": "text_dim"},
  "renames": [
   ["patchify_proj", "proj_in"],

@@ -13,17 +13,20 @@ inline constexpr std::string_view minimax_h3 = R"json({
  "config": {
   "hidden_size": "hidden", "num_attention_heads": "heads", "attention_head_dim": "head_dim", "ffn_dim": "ffn",
   "num_layers": "transformer_blocks", "num_refiner_layers": "token_refiner.refiner_blocks",
-  "audio_in_channels": "audio_channels", "text_dim": "text_dim", "freq_dim": "freq_dim",
+  "in_channels": "in_channels", "audio_in_channels": "audio_channels",
+  "patch_size.0": "patch_t", "patch_size.1": "patch_h", "patch_size.2": "patch_w", "text_dim": "text_dim", "freq_dim": "freq_dim",
   "time_embed_hidden_dim": "time_hidden", "time_embed_dim": "time_dim",
   "norm_eps": {"epsilon": "hidden"}, "final_norm_eps": {"epsilon": "hidden"},
   "qk_norm_eps": {"epsilon": "head_dim"}
  },
- "defaults": {"norm_eps": 1e-5, "final_norm_eps": 1e-5, "qk_norm_eps": 1e-5},
+ "defaults": {"in_channels": 24, "patch_size": [1, 2, 2], "norm_eps": 1e-5, "final_norm_eps": 1e-5, "qk_norm_eps": 1e-5},
  "spaces": {
   "hidden": {"copies": "uniform", "because": "RMSNorm runs over it", "norms": "rms"},
   "heads": {},
   "head_dim": {"copies": "in_heads", "norms": "rms"},
   "ffn": {},
+  "in_channels": {"copies": "channels"},
+  "audio_channels": {"copies": "channels"},
   "time_hidden": {},
   "time_dim": {}
  },
@@ -36,13 +39,14 @@ inline constexpr std::string_view minimax_h3 = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {"stream": "time_dim"}
  },
+ "positions": "positions are rotary and follow every clip, whatever its size",
  "text_input": {"width": "text_dim"},
  "layouts": {
   "{layers,blocks}.{}.attn.qkv_proj.weight": "the published layout interleaves queries, keys and values head by head; convert it with diffusers first"
  },
  "tensors": {
-  "proj_in.{weight,bias}": "out hidden, fixed video_patch",
-  "audio_proj_in.{weight,bias}": "out hidden, fixed audio_channels",
+  "proj_in.{weight,bias}": "out hidden, in in_channels*patch_t*patch_h*patch_w",
+  "audio_proj_in.{weight,bias}": "out hidden, in audio_channels",
   "context_embedder.{weight,bias}": "out hidden, fixed text_dim",
   "time_embedder.linear_1.{weight,bias}": "out time_hidden, fixed freq_dim",
   "time_embedder.linear_2.{weight,bias}": "out time_dim, in time_hidden",
@@ -56,7 +60,7 @@ inline constexpr std::string_view minimax_h3 = R"json({
   "transformer_blocks.{}.adaln_proj.linear.{weight,bias}": "out 18*hidden, in time_dim; shifts 0 3 6 9 12 15",
   "{token_refiner.final_norm,norm_out.norm}.weight": "each hidden; gain",
   "norm_out.linear.{weight,bias}": "out 2*hidden, in time_dim; shifts 0",
-  "proj_out.{weight,bias}": "out video_patch, in hidden",
+  "proj_out.{weight,bias}": "out in_channels*patch_t*patch_h*patch_w, in hidden",
   "audio_proj_out.{weight,bias}": "out audio_channels, in hidden"
  }
 })json";

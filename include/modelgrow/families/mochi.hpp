@@ -37,6 +37,7 @@ inline constexpr std::string_view mochi = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "positions": "positions enter through learned frequencies and follow every clip, whatever its size",
  "text_input": {"because": "its pooler is as wide as the states inside, so a layer of another width changes what it computes"},
  "notes": [
   "New blocks start with zero gates: a norm behind each branch would blow the first step of a zero projection up to full size."

@@ -37,6 +37,7 @@ inline constexpr std::string_view pixart = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "positions": "the class computes its table from sample_size and interpolation_scale of config.json; change those keys",
  "text_input": {"width": "text_dim"},
  "tensors": {
   "pos_embed.proj.{weight,bias}": "out hidden, in in_channels, fixed patch, fixed patch",

@@ -31,6 +31,7 @@ inline constexpr std::string_view qwen_image = R"json({
   "text": {"stack": "transformer_blocks"},
   "time": {}
  },
+ "positions": "positions are rotary and follow every image, whatever its size",
  "text_input": {"because": "a norm runs over the states before any layer reads them"},
  "notes": [
   "the text side of the last block has no effect on the output and is untrained; a block behind it makes the text writers of the former last block live again"

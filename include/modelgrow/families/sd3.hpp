@@ -14,7 +14,8 @@ inline constexpr std::string_view sd3 = R"json({
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "num_layers": "transformer_blocks",
   "dual_attention_layers": {"blocks": "transformer_blocks", "with": "attn2.to_q.weight"},
   "caption_projection_dim": "hidden", "joint_attention_dim": "text_dim", "pooled_projection_dim": "pooled_dim",
-  "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"}, "patch_size": "patch"
+  "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"}, "patch_size": "patch",
+  "pos_embed_max_size": "side"
  },
  "defaults": {"dual_attention_layers": []},
  "spaces": {
@@ -22,7 +23,8 @@ inline constexpr std::string_view sd3 = R"json({
   "heads": {"tied_to": "hidden"},
   "ffn": {},
   "in_channels": {"copies": "channels"},
-  "out_channels": {"copies": "channels"}
+  "out_channels": {"copies": "channels"},
+  "side": {"copies": "positions"}
  },
  "stock": {
   "hidden": "heads*head_dim",
@@ -37,7 +39,7 @@ inline constexpr std::string_view sd3 = R"json({
  "text_input": {"because": "one layer reads the states of three encoders side by side"},
  "notes": ["Skip-layer guidance names blocks by index: shift its layers as the blocks moved."],
  "tensors": {
-  "pos_embed.pos_embed": "fixed 1, fixed tokens, each hidden; buffer",
+  "pos_embed.pos_embed": "fixed 1, each side*side, each hidden; buffer",
   "pos_embed.proj.{weight,bias}": "out hidden, in in_channels, fixed patch, fixed patch",
   "time_text_embed.timestep_embedder.linear_1.{weight,bias}": "out hidden, fixed 256",
   "time_text_embed.timestep_embedder.linear_2.{weight,bias}": "out hidden, in hidden",

@@ -13,14 +13,20 @@ inline constexpr std::string_view stdit1 = R"json({
  "config": {
   "hidden_size": "hidden", "num_heads": "heads", "depth": "blocks", "mlp_ratio": "ffn/hidden",
   "in_channels": "in_channels", "caption_channels": "text_dim", "model_max_length": "text_tokens",
-  "patch_size.0": "patch_t", "patch_size.1": "patch_h", "patch_size.2": "patch_w", "input_size.0": "frames*patch_t"
+  "patch_size.0": "patch_t", "patch_size.1": "patch_h", "patch_size.2": "patch_w", "input_size.0": "frames*patch_t",
+  "input_size.1": "height*patch_h", "input_size.2": "width*patch_w"
  },
- "defaults": {"hidden_size": 1152, "num_heads": 16, "depth": 28, "mlp_ratio": 4.0},
+ "defaults": {
+  "hidden_size": 1152, "num_heads": 16, "depth": 28, "mlp_ratio": 4.0, "input_size": [16, 32, 32], "patch_size": [1, 2, 2]
+ },
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},
   "heads": {"copies": "uniform", "because": "heads * head_dim == hidden", "tied_to": "hidden"},
   "ffn": {},
-  "frames": {"copies": "positions"}
+  "in_channels": {"copies": "channels"},
+  "frames": {"copies": "positions"},
+  "height": {"copies": "positions"},
+  "width": {"copies": "positions"}
  },
  "stock": {"hidden": "heads*head_dim"},
  "stacks": {
@@ -38,9 +44,9 @@ inline constexpr std::string_view stdit1 = R"json({
  "text_input": {"width": "text_dim", "length": "text_tokens"},
  "legacy": "open_sora_grafts",
  "tensors": {
-  "pos_embed": "fixed 1, fixed tokens, each hidden; buffer",
+  "pos_embed": "fixed 1, each height*width, each hidden; buffer",
   "pos_embed_temporal": "fixed 1, each frames, each hidden; buffer",
-  "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
+  "x_embedder.proj.{weight,bias}": "out hidden, in in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
   "t_embedder.mlp.0.{weight,bias}": "out hidden, fixed 256",
   "t_embedder.mlp.2.{weight,bias}": "out hidden, in hidden",
   "t_block.1.{weight,bias}": "out 6*hidden, in hidden",
@@ -55,7 +61,7 @@ inline constexpr std::string_view stdit1 = R"json({
   "blocks.{}.mlp.fc1.{weight,bias}": "out ffn, in hidden",
   "blocks.{}.mlp.fc2.{weight,bias}": "out hidden, in ffn; closes",
   "final_layer.scale_shift_table": "fixed 2, each hidden",
-  "final_layer.linear.{weight,bias}": "out patch_t*patch_h*patch_w*out_channels, in hidden"
+  "final_layer.linear.{weight,bias}": "out patch_t*patch_h*patch_w*halves*in_channels, in hidden"
  }
 })json";
 

@@ -23,7 +23,8 @@ inline constexpr std::string_view stdit2 = R"json({
   },
   "heads": {"tied_to": "hidden"},
   "third": {"copies": "uniform", "because": "three of them are added to hidden", "tied_to": "hidden", "map": "interleaved"},
-  "ffn": {}
+  "ffn": {},
+  "in_channels": {"copies": "channels"}
  },
  "stock": {"hidden": "heads*head_dim", "third": "hidden/3"},
  "stacks": {"blocks": {"stream": "hidden"}},
@@ -32,9 +33,10 @@ inline constexpr std::string_view stdit2 = R"json({
   "text": {"stack": "blocks"},
   "time": {}
  },
+ "positions": "the class computes its spatial table for every clip, against input_sq_size of config.json, and frames have rotary positions",
  "text_input": {"width": "text_dim", "length": "text_tokens"},
  "tensors": {
-  "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
+  "x_embedder.proj.{weight,bias}": "out hidden, in in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
   "{t_embedder,fl_embedder,fps_embedder}.mlp.0.{weight,bias}": "out hidden, fixed 256",
   "{t_embedder,fl_embedder,fps_embedder}.mlp.2.{weight,bias}": "out hidden, in hidden",
   "{csize_embedder,ar_embedder}.mlp.0.{weight,bias}": "out third, fixed 256",
@@ -55,7 +57,7 @@ inline constexpr std::string_view stdit2 = R"json({
   "blocks.{}.mlp.fc1.{weight,bias}": "out ffn, in hidden",
   "blocks.{}.mlp.fc2.{weight,bias}": "out hidden, in ffn; closes",
   "final_layer.scale_shift_table": "fixed 2, each hidden",
-  "final_layer.linear.{weight,bias}": "out patch_t*patch_h*patch_w*out_channels, in hidden"
+  "final_layer.linear.{weight,bias}": "out patch_t*patch_h*patch_w*halves*in_channels, in hidden"
  }
 })json";
 

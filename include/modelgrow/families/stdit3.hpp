@@ -22,7 +22,8 @@ inline constexpr std::string_view stdit3 = R"json({
    "exact_if": "the spatial position table is the old one, its channels copied as those of hidden (the class rebuilds it)"
   },
   "heads": {"tied_to": "hidden"},
-  "ffn": {}
+  "ffn": {},
+  "in_channels": {"copies": "channels"}
  },
  "stock": {"hidden": "heads*head_dim"},
  "stacks": {
@@ -34,10 +35,11 @@ inline constexpr std::string_view stdit3 = R"json({
   "text": {"stack": "spatial_blocks"},
   "time": {}
  },
+ "positions": "the class computes its spatial table for every clip, against input_sq_size of config.json, and frames have rotary positions",
  "text_input": {"width": "text_dim", "length": "text_tokens"},
  "tensors": {
   "rope.freqs": "fixed head_dim/2",
-  "x_embedder.proj.{weight,bias}": "out hidden, fixed in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
+  "x_embedder.proj.{weight,bias}": "out hidden, in in_channels, fixed patch_t, fixed patch_h, fixed patch_w",
   "{t_embedder,fps_embedder}.mlp.0.{weight,bias}": "out hidden, fixed 256",
   "{t_embedder,fps_embedder}.mlp.2.{weight,bias}": "out hidden, in hidden",
   "t_block.1.{weight,bias}": "out 6*hidden, in hidden",
@@ -53,7 +55,7 @@ inline constexpr std::string_view stdit3 = R"json({
   "{spatial_blocks,temporal_blocks}.{}.mlp.fc1.{weight,bias}": "out ffn, in hidden",
   "{spatial_blocks,temporal_blocks}.{}.mlp.fc2.{weight,bias}": "out hidden, in ffn; closes",
   "final_layer.scale_shift_table": "fixed 2, each hidden",
-  "final_layer.linear.{weight,bias}": "out patch_t*patch_h*patch_w*out_channels, in hidden"
+  "final_layer.linear.{weight,bias}": "out patch_t*patch_h*patch_w*halves*in_channels, in hidden"
  }
 })json";
 

@@ -35,6 +35,7 @@ inline constexpr std::string_view wan = R"json({
   "text": {"stack": "blocks"},
   "time": {}
  },
+ "positions": "positions are rotary and follow every clip, up to rope_max_seq_len of config.json",
  "text_input": {"width": "text_dim"},
  "renames": [
   ["time_embedding.{0,2}", "condition_embedder.time_embedder.linear_{1,2}"],

@@ -44,6 +44,7 @@ inline constexpr std::string_view wan_vace = R"json({
   "text": {"stack": "blocks"},
   "time": {}
  },
+ "positions": "positions are rotary and follow every clip, up to rope_max_seq_len of config.json",
  "text_input": {"width": "text_dim"},
  "notes": ["A conditioning scale given as a list has one number for each of vace_blocks: insert one for each new block."],
  "renames": [

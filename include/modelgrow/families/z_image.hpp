@@ -12,12 +12,13 @@ inline constexpr std::string_view z_image = R"json({
  "upstream": {"class": "diffusers 0.42.1 ZImageTransformer2DModel", "file": "transformer_z_image.py"},
  "config": {
   "dim": "hidden", "n_heads": "heads", "n_kv_heads": "heads", "n_layers": "layers", "n_refiner_layers": "noise_refiner",
-  "cap_feat_dim": "text_dim"
+  "cap_feat_dim": "text_dim", "in_channels": "in_channels"
  },
  "spaces": {
   "hidden": {"copies": "uniform", "because": "RMSNorm runs over it", "tied_to": "heads"},
   "heads": {"tied_to": "hidden"},
-  "ffn": {}
+  "ffn": {},
+  "in_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim",
@@ -34,14 +35,15 @@ inline constexpr std::string_view z_image = R"json({
   "text": {"stack": "layers"},
   "time": {"stream": "adaln_dim"}
  },
+ "positions": "positions are rotary and follow every image, up to axes_lens of config.json",
  "text_input": {"because": "a norm runs over the states before any layer reads them"},
  "notes": [
   "branches end in a norm of their own: its gain closes a new block, since behind a projection that is nearly zero the norm makes the smallest step large"
  ],
  "tensors": {
   "{x_pad_token,cap_pad_token}": "fixed 1, each hidden",
-  "all_x_embedder.2-1.{weight,bias}": "out hidden, fixed patch_in",
-  "all_final_layer.2-1.linear.{weight,bias}": "out patch_out, in hidden",
+  "all_x_embedder.2-1.{weight,bias}": "out hidden, in 4*in_channels",
+  "all_final_layer.2-1.linear.{weight,bias}": "out 4*in_channels, in hidden",
   "all_final_layer.2-1.adaLN_modulation.1.{weight,bias}": "out hidden, fixed adaln_dim",
   "t_embedder.mlp.0.{weight,bias}": "fixed time_mid, fixed 256",
   "t_embedder.mlp.2.{weight,bias}": "fixed adaln_dim, fixed time_mid",

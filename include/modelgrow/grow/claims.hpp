@@ -135,10 +135,9 @@ inline Claims claims_of_silent(const SpaceMap& m, const SpaceSpec& spec, const S
     if (kept[i] != 1) bad("unit " + std::to_string(i) + " is there " + std::to_string(kept[i]) + " times; expected 1");
   Claims claims{.function = {.reason = "the new units of " + quote(m.space) + " start silent"},
                 .trajectory = approximate("the new units of " + quote(m.space) + " learn from the first step")};
-  if (m.silence == Silence::unread) {
-    claims.function.reason = "the new units of " + quote(m.space) + " are read by weights of zero, whatever they hold";
-    return claims;
-  }
+  if (m.silence == Silence::unread)
+    claims.function.reason = "the new units of " + quote(m.space) +
+                             " are read by weights of zero, whatever they hold, or given out as zeros";
   if (!spec.rules.rms_only && spec.rules.copies != Copies::any && spec.rules.copies != Copies::channels &&
       !(spec.rules.copies == Copies::in_heads && m.silence == Silence::in_heads)) {
     claims.function = approximate("units of " + quote(m.space) + " that are zero are felt, because " +
@@ -180,7 +179,7 @@ inline Claims claims_of_blend(const SpaceMap& m, const Schema& schema, const Noi
   }
   for (const auto& p : schema.parameters)
     for (const auto& a : p.info.axes)
-      if (a.extent.mentions(m.space) && (a.role == Role::in || !(a.extent == Extent(schema.space(m.space).space))))
+      if (a.extent.mentions(m.space) && a.role == Role::in)
         bad("axis " + to_string(a.extent) + " of " + quote(p.name) +
             " is no row of a table, which could be interpolated");
   const std::string why = "the positions of " + quote(m.space) + " are interpolated";

@@ -18,7 +18,7 @@ struct Units {
   std::vector<std::int64_t> ancestor;  // by new unit
   std::vector<std::int64_t> old;       // by ancestor: itself, or the old unit that a silent one stands beside
   std::vector<bool> silent, blended;   // by ancestor
-  std::vector<bool> unread;            // by ancestor: silent, and it is what reads it that starts at zero
+  std::vector<bool> unread;            // by ancestor: silent, and a channel of the data
   std::int64_t old_size = 0;
   std::vector<bool> part;  // by ancestor: silent, and beside a unit that has only a part of the weights of its ancestor
   double gain = 1;         // of an RMSNorm across the units, whose mean square the silent ones lower
@@ -126,9 +126,7 @@ inline AxisUnits axis_units(const ParamInfo& grown, const ParamInfo& old, std::s
           scale *= u->gain;
       }
       const bool added = a > 0 || among(shifts);
-      if (silent && !grown.silencing.gain && !(query && in_heads) &&
-          (unread ? role == Role::in : role != Role::in && added))
-        scale = 0;
+      if (silent && !grown.silencing.gain && !(query && in_heads) && (unread || (role != Role::in && added))) scale = 0;
       all.old.push_back(there);
       all.scale.push_back(scale);
       all.silent.push_back(silent);

@@ -77,7 +77,6 @@ MODELGROW_INLINE std::vector<Stage> stages_of(const Recipe& recipe) {
         AxisMap lifted = lift(axes[a], map);
         const Axis before = axes[a];
         resize_space(axes[a], map.space, map.new_size());
-        lifted.blend = map.blend;  // of an axis that is this space alone
         if (any_silent(map)) silence(lifted, recipe.silencing, before, axes[a], a == 0, map);
         stage.axes[a] = compose(stage.axes[a], lifted);
       }

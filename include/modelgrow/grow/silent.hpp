@@ -27,9 +27,9 @@ struct SilentScale {
 };
 
 /// An RMSNorm across n units of which zeros make n' divides by sqrt(n/n') less: its gain makes up for it. Zeros are
-/// writers, or readers where the data are what writes; of a modulation only what it adds behind a norm, since a zero
-/// gate before a zero writer would never get a gradient. Inside of heads, n' channels make the softmax divide by
-/// sqrt(n'/n) more, for which queries make up, where they are scaled last.
+/// writers; of channels of the data readers too, since the data lie between; of a modulation only what it adds behind a
+/// norm, since a zero gate before a zero writer would never get a gradient. Inside of heads, n' channels make the
+/// softmax divide by sqrt(n'/n) more, for which queries make up, where they are scaled last.
 inline SilentScale silent_scale(const Silencing& marks, Role role, bool first_axis, std::int64_t chunk,
                                 const SpaceMap& m) {
   const double eta = std::sqrt(double(m.old_size) / double(m.new_size()));
@@ -41,7 +41,7 @@ inline SilentScale silent_scale(const Silencing& marks, Role role, bool first_ax
   if (marks.gain && query) return {};
   if (marks.gain) return {.old = eta, .silent = eta};
   if (query) return {.old = 1 / eta, .silent = 1 / eta};
-  if (m.silence == Silence::unread) return {.silent = role == Role::in ? 0.0 : 1.0};
+  if (m.silence == Silence::unread) return {.silent = 0};
   const bool spared = role == Role::in || (first_axis && !marks.shifts.empty() && !among(marks.shifts));
   return {.silent = spared ? 1.0 : 0.0};
 }

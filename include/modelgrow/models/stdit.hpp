@@ -28,7 +28,9 @@ struct StditFinalLayer {
   StditFinalLayer(const StditConfig& c, const StditSpaces& s)
       : scale_shift_table(ParamInfo{.axes = {fixed(2), each(s.hidden)},
                                     .init = Init::normal(1.0 / std::sqrt(double(c.hidden_size)))}),
-        linear(c.patch_size[0] * c.patch_size[1] * c.patch_size[2] * c.out_channels(), s.hidden, Init::zeros()) {}
+        linear(c.patch_size[0] * c.patch_size[1] * c.patch_size[2] * (c.out_channels() / c.in_channels) *
+                   Extent(s.in_channels),
+               s.hidden, Init::zeros()) {}
 
   static void describe(auto& self, auto& v) {
     v("scale_shift_table", self.scale_shift_table);
@@ -86,6 +88,10 @@ struct Stdit {
     v.space(s.heads,
             SpaceRules{.copies = Copies::uniform, .because = "heads * head_dim == hidden", .tied_to = "hidden"});
     v.space(s.ffn, SpaceRules{});
+    v.space(s.in_channels, SpaceRules{.copies = Copies::channels, .because = std::string(reason_of(Copies::channels))});
+    for (const Space* positions : {&s.frames, &s.height, &s.width})
+      v.space(*positions,
+              SpaceRules{.copies = Copies::positions, .because = std::string(reason_of(Copies::positions))});
     v("pos_embed", self.pos_embed);
     v("pos_embed_temporal", self.pos_embed_temporal);
     v.child("x_embedder", self.x_embedder);
@@ -120,13 +126,13 @@ template <class T, Device D>
 Stdit<T, D>::Stdit(const Config& c) : config(c) {
   c.validate();
   const StditSpaces s(c);
-  pos_embed = table({fixed(1), fixed(c.num_spatial()), each(s.hidden)});
-  pos_embed_temporal = table({fixed(1), fixed(c.num_temporal()), each(s.hidden)});
+  pos_embed = table({fixed(1), each(Extent(s.height) * s.width), each(s.hidden)});
+  pos_embed_temporal = table({fixed(1), each(s.frames), each(s.hidden)});
   assign(pos_embed.value, sincos_2d(c.hidden_size, c.grid()[1], c.grid()[2], c.space_scale));
   std::vector<double> frames;
   for (std::int64_t t = 0; t < c.num_temporal(); ++t) frames.push_back(double(t) / c.time_scale);
   assign(pos_embed_temporal.value, sincos_1d(c.hidden_size, frames));
-  x_embedder = PatchEmbed3D<T, D>(s.hidden, c.in_channels, c.patch());
+  x_embedder = PatchEmbed3D<T, D>(s.hidden, s.in_channels, c.patch());
   t_embedder = TimestepEmbedder<T, D>(s.hidden);
   t_block = Linear<T, D>(6 * Extent(s.hidden), s.hidden, Init::normal(0.02));
   y_embedder = CaptionEmbedder<T, D>(s.hidden, c.caption_channels, c.model_max_length);

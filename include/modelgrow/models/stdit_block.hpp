@@ -19,12 +19,16 @@ namespace modelgrow::inline v0 {
 /// The spaces of an STDiT. LayerNorm runs over `hidden`, so its units are copied equally often; heads follow because
 /// the configuration knows only heads * head_dim == hidden.
 struct StditSpaces {
-  Space hidden, heads, ffn;
+  Space hidden, heads, ffn, in_channels, frames, height, width;
   std::int64_t head_dim;
   explicit StditSpaces(const StditConfig& c)
       : hidden(Space{.name = "hidden", .size = c.hidden_size}),
         heads(Space{.name = "heads", .size = c.num_heads}),
         ffn(Space{.name = "ffn", .size = c.ffn()}),
+        in_channels(Space{.name = "in_channels", .size = c.in_channels}),
+        frames(Space{.name = "frames", .size = c.grid()[0]}),
+        height(Space{.name = "height", .size = c.grid()[1]}),
+        width(Space{.name = "width", .size = c.grid()[2]}),
         head_dim(c.head_dim()) {}
   Port port(std::string_view name) const {
     return {.name = std::string(name), .stream = hidden, .heads = heads, .head_dim = head_dim, .ffn = ffn};

@@ -18,6 +18,9 @@ MODELGROW_INLINE StditConfig resized(StditConfig base, const Schema& s) {
   base.num_heads = s.space("heads").space.size;
   base.mlp_ratio = mlp_ratio_for(s.space("ffn").space.size, base.hidden_size);
   base.depth = s.stack("blocks").count;
+  base.in_channels = s.space("in_channels").space.size;
+  const std::string_view grid[] = {"frames", "height", "width"};
+  for (std::size_t i = 0; i < 3; ++i) base.input_size[i] = s.space(grid[i]).space.size * base.patch_size[i];
   if (const auto* null = s.find("y_embedder.y_embedding")) {
     base.caption_channels = null->shape()[1];
     base.model_max_length = null->shape()[0];

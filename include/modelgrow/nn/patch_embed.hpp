@@ -15,8 +15,8 @@ struct PatchEmbed3D {
   Patch patch;
 
   PatchEmbed3D() = default;
-  PatchEmbed3D(const Extent& hidden, std::int64_t channels, Patch patch_)
-      : weight(ParamInfo{.axes = {out(hidden), fixed(channels), fixed(patch_.t), fixed(patch_.h), fixed(patch_.w)},
+  PatchEmbed3D(const Extent& hidden, const Extent& channels, Patch patch_)
+      : weight(ParamInfo{.axes = {out(hidden), in(channels), fixed(patch_.t), fixed(patch_.h), fixed(patch_.w)},
                          .init = Init::xavier()}),
         bias(ParamInfo{.axes = {out(hidden)}}),
         patch(patch_) {}

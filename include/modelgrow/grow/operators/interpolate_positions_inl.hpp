@@ -7,27 +7,27 @@
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/grow/operators/feasible.hpp>
 #include <modelgrow/grow/operators/interpolate_positions.hpp>
+#include <modelgrow/grow/operators/require_kind.hpp>
+#include <modelgrow/grow/recipe.hpp>
 
 namespace modelgrow::inline v0 {
 
 MODELGROW_INLINE void InterpolatePositions::apply(Plan& plan) const {
   const Schema& now = plan.schema();
-  std::string tables;
-  const SpaceSpec* spec = nullptr;
-  for (const auto& s : now.spaces) {
-    if (s.rules.copies != Copies::positions) continue;
-    tables += (tables.empty() ? "'" : ", '") + s.space.name + "'";
-    if (s.space.name == space) spec = &s;
-  }
-  if (!spec)
-    throw plan_error("InterpolatePositions: '" + space + "' of family '" + now.family +
-                     "' numbers no positions of a stored table" +
-                     (tables.empty() ? "; the family has no such table" : "; there are " + tables));
-  const std::int64_t from = spec->space.size;
+  const SpaceSpec& spec = detail::require_kind(now, Copies::positions, space, "InterpolatePositions",
+                                               "numbers no positions of a stored table",
+                                               now.positions.empty() ? "the family has no such table" : now.positions);
+  const std::int64_t from = spec.space.size;
   detail::require_feasible("InterpolatePositions", "a space '" + space + "'", to);
   if (to < 1 || to == from)
     throw plan_error("InterpolatePositions: '" + space + "' has " + std::to_string(from) + " positions; " +
                      std::to_string(to) + " is no other number of them");
+  for (const auto& p : now.parameters)
+    for (Axis axis : p.info.axes) {
+      if (!axis.extent.mentions(space)) continue;
+      detail::resize_space(axis, space, to);
+      detail::require_feasible("InterpolatePositions", "a table '" + p.name + "'", axis.size());
+    }
   SpaceMap map{.space = space, .old_size = from, .from = {}, .split = {}};
   for (std::int64_t j = 0; j < to; ++j) {
     const double at = align == Align::cells ? (double(j) + 0.5) * double(from) / double(to) - 0.5
