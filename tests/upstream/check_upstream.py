@@ -26,6 +26,7 @@ import torch
 
 import families  # noqa: F401  fills FAMILIES
 from growths import GROWTHS, SIZES
+from positions import reference, wrong_tensor
 from subject import Subject, distance, grafted, load, size
 from table import line, table
 from tiny import FAMILIES, Absent, build, idle, outputs
@@ -98,6 +99,8 @@ class Trial:
             return
         plan = json.loads(planned.stdout)
         row.certificate, row.upstream = one_line(plan["certificate"]), one_line(plan["upstream"])
+        if self.growth.tables and not self.subject.family.grid:
+            return row.wrong("GROWN, but families.py knows no table of it")
         loads, exact = row.upstream == "loads", row.certificate.startswith("EXACT")
         if not exact and not permits:
             return row.wrong("GROWN without a question, although not EXACT")
@@ -110,6 +113,8 @@ class Trial:
         self.grow(needed, words)
         if not loads:
             self.impossible()
+        elif self.growth.tables:
+            self.follows(*self.growth.tables(self.subject.family.grid))
         elif row.certificate.startswith("EXACT-IF"):
             self.runs("loads and runs, its condition accepted")
         elif self.growth.kept:
@@ -172,6 +177,22 @@ class Trial:
         except Exception as e:  # an original that does not run in bf16 is a mistake of this check
             row.wrong(f"FAILS IN BF16: {one_line(str(e))[:300]}")
 
+    def follows(self, sizes, ends):
+        """Tables of positions, and with them the outputs, are what they are by torch, and all else stays."""
+        row, subject, family = self.row, self.subject, self.subject.family
+        if wrong := wrong_tensor(family.grid, subject.folder, self.grown, sizes, ends):
+            return row.wrong(f"DIFFERS: {wrong}")
+        try:
+            now = self.output()[1]
+        except Exception as e:
+            return row.wrong(f"DOES NOT LOAD: {one_line(str(e))[:300]}")
+        feed = lambda inputs: self.growth.feed(family, inputs)  # noqa: E731
+        before = outputs(reference(family, subject.model, sizes, ends), family.inputs(feed=feed))
+        row.difference = distance(before, now)
+        if row.difference > self.tolerance():
+            return row.wrong("DIFFERS")
+        row.verdict = "equal"
+
     def runs(self, verdict):
         """Another function, or one that stays only on a condition: how far it is from the old one is told, not judged."""
         row = self.row
@@ -190,10 +211,21 @@ class Trial:
             row.difference = self.distance(self.subject.outputs, self.output()[1])
         except Exception as e:
             row.verdict = f"does not load, {AS_SAID}: {one_line(str(e))[:160]}"
-            return
+            return self.in_a_class_of_its_own() if self.growth.own else None
         row.verdict = f"loads and differs, {AS_SAID}"
         if row.difference <= TOLERANCE:
             row.wrong("LOADS AND IS EQUAL, although the certificate says it cannot")
+
+
+    def in_a_class_of_its_own(self):
+        row, subject = self.row, self.subject
+        try:
+            model = self.growth.own(subject.family, self.grown)
+        except Exception as e:
+            return row.wrong(f"NOT WHAT IT SHOULD BE: {one_line(str(e))[:300]}")
+        row.difference = distance(subject.outputs, outputs(model, subject.family.inputs()))
+        if row.difference > self.tolerance():
+            row.wrong("DIFFERS")
 
 
 def check_growth(tool, subject, name, growth):

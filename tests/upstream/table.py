@@ -83,9 +83,13 @@ def brief(row):
         return ""
     if row.verdict == "equal":
         return number(row.difference)
-    if row.difference is not None and row.good:
-        return f"runs, {number(row.difference)}"
-    return row.verdict if not row.good else happened(row)
+    if not row.good:
+        return row.verdict
+    if row.certificate == "refused" or row.difference is None:
+        return happened(row)
+    if row.upstream.startswith("cannot"):
+        return f"{happened(row)}; {number(row.difference)}"
+    return f"runs, {number(row.difference)}"
 
 
 def reasons(rows):
