@@ -13,6 +13,7 @@ from tiny import PRECISE, family, noise, steps
 FREE = ("depth", "ffn", "hidden", "width", "width x3", "depth+width")  # the configuration can express every width by itself
 TIED = ("depth", "width", "width x3", "depth+width")  # the class derives the width of its MLP from that of the model
 IN, OUT, MAP = "in channels", "out channels", "text map"  # growths of growths.py that leave the function as it is
+SOUND = (IN, OUT, "audio channels", "audio out channels")
 POSITIONS = ("positions", "positions ends")  # what they make is known
 
 
@@ -22,6 +23,7 @@ def stacks(*names):
 
 REFINER = "context_embedder.token_refiner.refiner_blocks"
 MASK = [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]  # five tokens of text, two of them padding in the second sample
+SAME = dict(out_channels=None)  # as many as in_channels, which is what classes take for null
 SHORT_MASK = [[1, 1, 1, 0], [1, 0, 0, 0]]
 
 
@@ -45,7 +47,7 @@ def wan_i2v():
 def wan_flf2v():
     config, inputs = wan_i2v()
     # first and last picture of a sample lie one after another in the batch
-    return {**config, "pos_embed_seq_len": 6}, {**inputs, "encoder_hidden_states_image": noise(4, 3, 14, seed=5)}
+    return {**config, **SAME, "pos_embed_seq_len": 6}, {**inputs, "encoder_hidden_states_image": noise(4, 3, 14, seed=5)}
 
 
 @family(
@@ -54,13 +56,13 @@ def wan_flf2v():
 def wan_vace():
     config, inputs = wan()
     return (
-        {**config, "vace_in_channels": 10, "vace_layers": [0, 2]},
+        {**config, **SAME, "vace_in_channels": 10, "vace_layers": [0, 2]},
         {**inputs, "control_hidden_states": noise(2, 10, 2, 4, 6, seed=5)},
     )
 
 
 @family(
-    "LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"), more=(IN,), channels=-1
+    "LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"), more=SOUND, channels=-1
 )
 def ltx2():
     config = dict(
@@ -77,13 +79,13 @@ def ltx2():
 
 
 @family(
-    "LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"), more=(IN,), channels=-1
+    "LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"), more=SOUND, channels=-1
 )
 def ltx2_3():
     config, inputs = ltx2()
     gates = dict(gated_attn=True, cross_attn_mod=True, audio_gated_attn=True, audio_cross_attn_mod=True, perturbed_attn=True)
     text = dict(encoder_hidden_states=noise(2, 5, 20, seed=4), audio_encoder_hidden_states=noise(2, 5, 12, seed=5))
-    return {**config, **gates, "use_prompt_embeddings": False, "rope_type": "interleaved"}, {**inputs, **text}
+    return {**config, **gates, **SAME, "audio_out_channels": None, "use_prompt_embeddings": False, "rope_type": "interleaved"}, {**inputs, **text}
 
 
 @family("LTXVideoTransformer3DModel", ("depth",), more=(IN, OUT, MAP), channels=-1)
@@ -150,7 +152,7 @@ def hunyuan_video():
 def hunyuan_video15_meanflow():
     config, inputs = hunyuan_video15()
     patches = dict(patch_size=2, use_meanflow=True)
-    return {**config, **patches}, {**inputs, "hidden_states": noise(2, 9, 2, 4, 6), "timestep_r": steps() / 2}
+    return {**config, **SAME, **patches}, {**inputs, "hidden_states": noise(2, 9, 2, 4, 6), "timestep_r": steps() / 2}
 
 
 @family(
@@ -269,7 +271,7 @@ def qwen_image():
 @family("QwenImageTransformer2DModel", TIED, more=(IN, OUT), channels=-1)
 def qwen_image_edit():
     config, inputs = qwen_image()
-    return {**config, "zero_cond_t": True}, {**inputs, "img_shapes": [[(1, 3, 2), (1, 3, 2)]] * 2}
+    return {**config, **SAME, "zero_cond_t": True}, {**inputs, "img_shapes": [[(1, 3, 2), (1, 3, 2)]] * 2}
 
 
 @family("QwenImageTransformer2DModel", TIED, more=(IN, OUT), channels=-1)

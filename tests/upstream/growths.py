@@ -80,12 +80,12 @@ def silent(family, outputs, channels, more, at=0):
     ]
 
 
-def more_inputs(key, states=None, space=None, at=0, more=4):
+def more_inputs(key, states=None, space_of_both=None, at=0, more=4):
     """New channels of the states hold random numbers, as large as those of the old ones."""
 
     def grown(family, folder):
         old = family.config().get(key)
-        return old and words("grow-channels", space=space or key, to=old + more)
+        return old and words("grow-channels", space=family.both and space_of_both or key, to=old + more)
 
     def feed(family, inputs):
         name, old = states or family.takes, family.config()[key]
@@ -99,17 +99,18 @@ def more_inputs(key, states=None, space=None, at=0, more=4):
     return Growth(grown, feed, expect)
 
 
-def more_outputs(more=2):
+def more_outputs(key="out_channels", for_null="in_channels", at=0, more=2):
     """New channels are zero."""
 
     def channels(family):
         config = family.config()
-        return config.get("out_channels") or config.get("in_channels")
+        return config.get(key) or config.get(for_null)
 
     def grown(family, folder):
-        return words("grow-channels", space="out_channels", to=channels(family) + more)
+        old = channels(family)
+        return old and words("grow-channels", space=key, to=old + more)
 
-    return Growth(grown, expect=lambda family, outputs: silent(family, outputs, channels(family), more))
+    return Growth(grown, expect=lambda family, outputs: silent(family, outputs, channels(family), more, at))
 
 
 # heads, the residual stream ---------------------------------------------------------------------------------------------
@@ -233,8 +234,9 @@ def together(*names):
 OTHERS = {  # a family that has no such operator gets no row, unless it is known to have it
     "in channels": more_inputs("in_channels"),
     "control channels": more_inputs("vace_in_channels", "control_hidden_states"),
-    "audio channels": more_inputs("audio_in_channels", "audio_hidden_states", space="audio_channels", at=1),
+    "audio channels": more_inputs("audio_in_channels", "audio_hidden_states", space_of_both="audio_channels", at=1),
     "out channels": more_outputs(),
+    "audio out channels": more_outputs("audio_out_channels", "audio_in_channels", at=1),
     "head dim": wider_heads(2),
     "head dim x1.5": wider_heads(1.5),
     "zero channels": Growth(zero_channels),
@@ -249,5 +251,6 @@ OTHERS = {  # a family that has no such operator gets no row, unless it is known
 }
 GROWTHS = {**SIZES, **OTHERS}
 OTHERS["together"] = GROWTHS["together"] = together(
-    "zero channels", "head dim", "depth", "width", "in channels", "control channels", "audio channels", "out channels", "temporal conv"
+    "zero channels", "head dim", "depth", "width", "in channels", "control channels", "audio channels", "out channels",
+    "audio out channels", "temporal conv"
 )

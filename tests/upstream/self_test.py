@@ -7,6 +7,7 @@ import tempfile
 import diffusers
 
 from check_upstream import check
+from packing import packed_otherwise
 from stand_in import StandIn
 from table import line
 
@@ -16,6 +17,7 @@ CASES = {  # growth -> fault of the stand-in -> how the check must call it
         "sure": "SHOULD BE POSSIBLE", "doubt": "GROWN without a question",
     },
     "in channels": {"none": "equal", "reader": "DIFFERS", "config": "DOES NOT LOAD", "sure": "SHOULD BE POSSIBLE"},
+    "both in channels": {"none": "equal", "reader": "DIFFERS", "rows": "DIFFERS", "order": "DIFFERS"},
     "out channels": {"none": "equal", "rows": "DIFFERS", "order": "DIFFERS", "growth": "NOT GROWN"},
     "text map": {"none": "equal", "constant": "DIFFERS", "question": "GROWN without --allow-approximate"},
     "positions": {
@@ -31,14 +33,20 @@ CASES = {  # growth -> fault of the stand-in -> how the check must call it
     "temporal conv": {"none": "equal", "graft": "DIFFERS", "growth": "NOT GROWN", "config": "DOES NOT LOAD", "silence": "LEFT OUT"},
 }  # fmt: skip
 
-CLASSES = {"text map": ("wan",), "positions": ("sd3_medium",), "positions ends": ("sd3_medium",)}  # others cannot
+CLASSES = {  # others cannot
+    "both in channels": ("z_image",), "text map": ("wan",), "positions": ("sd3_medium",), "positions ends": ("sd3_medium",),
+}  # fmt: skip
 
 
 def main():
     diffusers.logging.set_verbosity_error()
     failed = 0
+    for path in packed_otherwise():
+        failed = 1
+        print(f"self-test: {path} packs new channels elsewhere than the growths of channels say", file=sys.stderr)
     for growth, faults in CASES.items():
         names = CLASSES.get(growth, ("wan", "qwen_image"))
+        growth = growth.removeprefix("both ")
         for fault, expected in faults.items():
             with tempfile.TemporaryDirectory() as folder:
                 rows = check(StandIn(fault), names, (growth,), folder, say=lambda _: None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Stands in for the tool in the self-test of check_upstream.py: a few growths of three classes, right or wrong as asked.
+"""Stands in for the tool in the self-test of check_upstream.py: a few growths of four classes, right or wrong as asked.
 
 What can be wrong with it:
   growth    nothing happens
@@ -38,6 +38,7 @@ STACKS = {  # class -> its stack, the layers that write to the residual stream
 }
 READERS = {"WanTransformer3DModel": "patch_embedding.weight", "QwenImageTransformer2DModel": "img_in.weight"}
 TABLE, SIDE = "pos_embed.pos_embed", "pos_embed_max_size"  # of SD3Transformer2DModel
+BOTH = {"ZImageTransformer2DModel": ("all_x_embedder.2-1.weight", "all_final_layer.2-1.linear")}  # one number for both
 CHANNELS_LAST = {"WanTransformer3DModel": True, "QwenImageTransformer2DModel": False}  # in a patch of the output
 TEXT = "condition_embedder.text_embedder.linear_1"
 
@@ -61,6 +62,8 @@ def insert_blocks(config, tensors, options, fault):
 
 def grow_channels(config, tensors, options, fault):
     space, to = options["space"], int(options["to"])
+    if config["_class_name"] in BOTH:
+        return {**config, space: to}, grow_both(config, tensors, to - config[space], fault)
     more, name = to - config[space], READERS[config["_class_name"]]
     if space == "in_channels":
         new = tensors[name][:, :more] * (fault == "reader")
@@ -72,6 +75,18 @@ def grow_channels(config, tensors, options, fault):
         axis = 1 if last else 0
         grown[name] = torch.cat([old, old.narrow(axis, 0, more) * (fault == "rows")], axis).flatten(0, 1)
     return {**config, space: to}, grown
+
+
+def grow_both(config, tensors, more, fault):
+    """All channels of one place of a patch lie side by side, on both sides."""
+    reader, writer = BOTH[config["_class_name"]]
+    grown, channels = dict(tensors), config["in_channels"]
+    for name, axis in ((reader, 1), (f"{writer}.weight", 0), (f"{writer}.bias", 0)):
+        last = name == reader or fault != "order"
+        old = tensors[name].unflatten(axis, (-1, channels) if last else (channels, -1))
+        kept = fault == ("reader" if name == reader else "rows")
+        grown[name] = torch.cat([old, old.narrow(axis + last, 0, more) * kept], axis + last).flatten(axis, axis + 1)
+    return grown
 
 
 def swap_text_encoder(config, tensors, options, fault):
