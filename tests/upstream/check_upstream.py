@@ -8,10 +8,10 @@ A growth that the certificate calls EXACT, with a class that loads it, must leav
 largest one; a map between the states of two text encoders that is without an error, likewise. Where the certificate says
 that the class cannot load the result, the result must indeed not load or not compute the same. Where family or class are
 known to be able (`exact` and `unloadable` in families.py), the certificate must say so. What needs a permission must be
-refused without it. Interpolated tables of positions, and the outputs with them, must be those that torch makes of the old
-tables; a mixture of experts must leave the outputs as they were in a class that has one (experts.py). Of an original that is
-stored in bf16, what the certificate calls rounded, or approximate, may cost as much as bf16 costs the original. Exit status 0
-when all of that holds, 1 when not, 2 when the check itself cannot run."""
+refused without it, and `check` must say of the grown folder what was found. Interpolated tables of positions, and the outputs
+with them, must be those that torch makes of the old tables; a mixture of experts must leave the outputs as they were in a
+class that has one (experts.py). Of an original that is stored in bf16, what the certificate calls rounded, or approximate, may
+cost as much as bf16 costs the original. Exit status 0 when all of that holds, 1 when not, 2 when the check itself cannot run."""
 
 import argparse
 import json
@@ -123,6 +123,9 @@ class Trial:
             self.keeps()
         else:
             self.runs("loads and runs")
+        told = self.told_of_diffusers()
+        if row.good and told.startswith("loads") != loads:
+            row.wrong(f"CHECK SAYS OTHERWISE: {told}")
 
     def plan(self, permits, words):
         return self.tool.run("plan", self.subject.folder, *permits, *words, "--json")

@@ -14,7 +14,7 @@ from table import line
 CASES = {  # growth -> fault of the stand-in -> how the check must call it
     "depth": {
         "none": "equal", "writer": "DIFFERS", "config": "DOES NOT LOAD", "growth": "NOT GROWN", "possible": "LOADS AND IS EQUAL",
-        "sure": "SHOULD BE POSSIBLE", "doubt": "GROWN without a question",
+        "sure": "SHOULD BE POSSIBLE", "doubt": "GROWN without a question", "told": "CHECK SAYS OTHERWISE",
     },
     "in channels": {"none": "equal", "reader": "DIFFERS", "config": "DOES NOT LOAD", "sure": "SHOULD BE POSSIBLE"},
     "both in channels": {"none": "equal", "reader": "DIFFERS", "rows": "DIFFERS", "order": "DIFFERS"},
@@ -29,6 +29,7 @@ CASES = {  # growth -> fault of the stand-in -> how the check must call it
     "experts": {
         "none": "does not load, as said", "expert": "DIFFERS", "router": "NOT WHAT IT SHOULD BE", "loads": "DOES NOT LOAD",
         "growth": "LOADS AND IS EQUAL", "sure": "SHOULD BE POSSIBLE", "question": "GROWN without --accept-upstream",
+        "told": "CHECK SAYS OTHERWISE",
     },
     "temporal conv": {"none": "equal", "graft": "DIFFERS", "growth": "NOT GROWN", "config": "DOES NOT LOAD", "silence": "LEFT OUT"},
 }  # fmt: skip

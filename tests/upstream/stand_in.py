@@ -7,6 +7,7 @@ What can be wrong with it:
   sure      it refuses
   possible  it says that upstream cannot load what it can
   loads     it says that upstream loads what it cannot
+  told      of the grown folder, it says the contrary
   exact     it says that what changes the outputs is exact
   question  it needs no permission where it should
   doubt     what it grows is not exact, by its own word
@@ -152,6 +153,9 @@ class StandIn:
     def run(self, verb, folder, *rest):
         fault = self.fault
         if verb == "check":
+            mixed = "MixtureOfExperts" in (Path(folder) / "config.json").read_text()
+            if mixed != (fault == "told"):
+                return answer({"consumers": [{"name": "diffusers", "does": "cannot run it: it has no such layer"}]})
             told = "loads it" + ("" if fault == "silence" else "; the tensors of grafts: leaves them out")
             return answer({"consumers": [{"name": "diffusers", "does": told}]})
         operator = next(word for word in rest if word in OPERATORS)

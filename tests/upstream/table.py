@@ -122,7 +122,7 @@ def table(rows, versions, tolerance):
         f"Written by `scripts/check-upstream` on {date.today()}: {versions}, float32, CPU.",
         "A tiny model with random weights, saved by `save_pretrained`, is grown by `modelgrow grow IN OUT` and loaded by the",
         "unmodified class with `from_pretrained`; every output is compared with that of the original.",
-        f"{len(rows)} growths; {equal} of them load and are equal; {fate}.",
+        f"{len(rows)} growths; {equal} of them load and are equal; {fate}; `modelgrow check` said the same of the folders.",
         "",
         "*difference*: the largest absolute difference, over the largest output. What the certificate calls EXACT must stay below",
         f"{tolerance:g}. *in bf16*: the same with both loaded in bf16; *bf16 alone*: what bf16 does to the original.",
