@@ -91,17 +91,28 @@ inline Inspection inspect(const Schema& schema, std::span<const OperatorKind> gr
       in.possible.push_back(
           detail::tried(schema, OperatorCall(InsertBlocks{.stack = detail::join(group, '+'), .count = 1})));
   }
+  const auto attempt = [&](const auto& op, bool approximate = false) {
+    in.possible.push_back(detail::tried(schema, OperatorCall(op), approximate));
+  };
+  const auto of_kind = [&](Copies kind, auto&& f) {
+    bool any = false;
+    for (const auto& s : schema.spaces)
+      if (s.rules.copies == kind) f(s.space), any = true;
+    return any;
+  };
   for (const auto& s : schema.spaces)
-    in.possible.push_back(detail::tried(schema, OperatorCall(Net2Wider{.space = s.space.name, .times = 2})));
+    if (s.rules.copies != Copies::channels && s.rules.copies != Copies::positions)
+      attempt(Net2Wider{.space = s.space.name, .times = 2});
   for (const auto& [size, n] : schema.sizes()) {
-    if (size == "ffn") in.possible.push_back(detail::tried(schema, OperatorCall(MixtureOfExperts{.experts = 8})));
-    if (size == "hidden") in.possible.push_back(detail::tried(schema, OperatorCall(ZeroChannels{.to = n + n / 4})));
-    if (size == "head_dim") in.possible.push_back(detail::tried(schema, OperatorCall(GrowHeadDim{.to = 2 * n})));
-    if (size == "in_channels")
-      in.possible.push_back(detail::tried(schema, OperatorCall(GrowChannels{.space = size, .to = 2 * n})));
-    if (size == "frames")
-      in.possible.push_back(detail::tried(schema, OperatorCall(InterpolatePositions{.to = 2 * n}), true));
+    if (size == "ffn") attempt(MixtureOfExperts{.experts = 8});
+    if (size == "hidden") attempt(ZeroChannels{.to = n + n / 4});
+    if (size == "head_dim") attempt(GrowHeadDim{.to = 2 * n});
   }
+  if (!of_kind(Copies::channels, [&](const Space& s) { attempt(GrowChannels{.space = s.name, .to = 2 * s.size}); }))
+    attempt(GrowChannels{.to = 1});  // is refused with the reason
+  if (!of_kind(Copies::positions,
+               [&](const Space& s) { attempt(InterpolatePositions{.space = s.name, .to = 2 * s.size}, true); }))
+    attempt(InterpolatePositions{.to = 1}, true);
   for (const auto& p : schema.ports)
     in.ports.push_back(p.name + (p.stack.empty() ? "" : ", in every block of " + p.stack));
   for (const auto& kind : grafts) in.possible.push_back(detail::tried(schema, detail::example_of(kind)));

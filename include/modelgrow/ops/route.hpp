@@ -11,7 +11,7 @@
 
 namespace modelgrow::inline v0 {
 
-/// A token that an expert sees: its row, and the how manieth of its experts this one is.
+/// A token that an expert sees: its row, and which of the experts of the row this one is (0: of the largest logit).
 struct Routed {
   std::int32_t row = 0, choice = 0;
 };
