@@ -225,10 +225,10 @@ class Trial:
     def in_a_class_of_its_own(self):
         row, subject = self.row, self.subject
         try:
-            model = self.growth.own(subject.family, self.grown)
+            answers = [outputs(model, subject.family.inputs()) for model in self.growth.own(subject.family, self.grown)]
         except Exception as e:
             return row.wrong(f"NOT WHAT IT SHOULD BE: {one_line(str(e))[:300]}")
-        row.difference = distance(subject.outputs, outputs(model, subject.family.inputs()))
+        row.difference = max(distance(subject.outputs, now) for now in answers)
         if row.difference > self.tolerance():
             row.wrong("DIFFERS")
 

@@ -28,7 +28,8 @@ class Mixture(torch.nn.Module):
 
 
 def mixed(family, folder):
-    """The model of a folder whose config.json records mixtures; every tensor of the file has its place, and none is left."""
+    """Models of a folder whose config.json records mixtures, as it says and with every token seen by all experts. Every tensor
+    of the file has its place, and none is left."""
     record = json.loads((Path(folder) / "config.json").read_text())["_modelgrow"]
     options = next(g["options"] for g in record["grafts"] if g["graft"] == "MixtureOfExperts")
     numbers = {key: int(n) for key, n in re.findall(r"(\w+)\W+(\d+)", str(options))}
@@ -39,4 +40,8 @@ def mixed(family, folder):
             width = tensors[name].shape[1]
             model.set_submodule(layer[1], Mixture(model.get_submodule(layer[1]), width, **numbers))
     model.load_state_dict(tensors)
-    return model
+    yield model
+    for module in model.modules():
+        if isinstance(module, Mixture):
+            module.active = len(module.experts)
+    yield model

@@ -62,7 +62,8 @@ def wan_vace():
 
 
 @family(
-    "LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"), more=SOUND, channels=-1
+    "LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"), more=SOUND, channels=-1,
+    mixes=("", "space=audio_ffn"),
 )
 def ltx2():
     config = dict(
@@ -79,7 +80,8 @@ def ltx2():
 
 
 @family(
-    "LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"), more=SOUND, channels=-1
+    "LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"), more=SOUND, channels=-1,
+    mixes=("", "space=audio_ffn"),
 )
 def ltx2_3():
     config, inputs = ltx2()
@@ -104,6 +106,7 @@ def ltx_video():
     "HunyuanVideo15Transformer3DModel",
     exact=("depth", "ffn", "width", "width x3", "depth+width"),
     deepens=stacks("transformer_blocks", REFINER),
+    mixes=("", "space=refiner_ffn"),
     widens=("hidden", "ffn", "refiner_ffn"),
     precise=PRECISE[1:],  # its time embedding computes in the type of the time
     more=(IN, OUT, MAP),
@@ -125,7 +128,7 @@ def hunyuan_video15():
     "HunyuanVideoTransformer3DModel",
     exact=("depth", "ffn", "width", "width x3", "depth+width"),
     deepens=stacks("transformer_blocks", "single_transformer_blocks", REFINER),
-    mixes="transformer_blocks",
+    mixes=("stack=transformer_blocks", "space=refiner_ffn"),
     widens=("hidden", "ffn", "refiner_ffn"),
     more=(IN, OUT, MAP),
 )
@@ -145,6 +148,7 @@ def hunyuan_video():
     "HunyuanVideo15Transformer3DModel",
     exact=("depth", "ffn", "width", "width x3", "depth+width"),
     deepens=stacks("transformer_blocks", REFINER),
+    mixes=("", "space=refiner_ffn"),
     widens=("hidden", "ffn", "refiner_ffn"),
     precise=PRECISE[1:],
     more=(IN, OUT, MAP),
@@ -159,7 +163,7 @@ def hunyuan_video15_meanflow():
     "HunyuanVideoTransformer3DModel",
     exact=("depth", "ffn", "width", "width x3", "depth+width"),
     deepens=stacks("transformer_blocks", "single_transformer_blocks", REFINER),
-    mixes="transformer_blocks",
+    mixes=("stack=transformer_blocks", "space=refiner_ffn"),
     widens=("hidden", "ffn", "refiner_ffn"),
     more=(IN, OUT, MAP),
 )
@@ -283,7 +287,7 @@ def qwen_image_layered():
 
 @family(
     "Flux2Transformer2DModel", FREE, deepens=stacks("transformer_blocks", "single_transformer_blocks"), more=(IN, OUT, MAP), channels=-1,
-    constant=False, mixes="transformer_blocks",
+    constant=False, mixes=("stack=transformer_blocks",),
 )
 def flux2():
     config = dict(
@@ -300,7 +304,7 @@ def flux2():
 
 @family(
     "Flux2Transformer2DModel", FREE, deepens=stacks("transformer_blocks", "single_transformer_blocks"), more=(IN, OUT, MAP), channels=-1,
-    constant=False, mixes="transformer_blocks",
+    constant=False, mixes=("stack=transformer_blocks",),
 )
 def flux2_klein():
     config, inputs = flux2()
@@ -309,7 +313,7 @@ def flux2_klein():
 
 @family(
     "FluxTransformer2DModel", TIED, deepens=stacks("transformer_blocks", "single_transformer_blocks"), more=(IN, OUT, MAP), channels=-1,
-    mixes="transformer_blocks",
+    mixes=("stack=transformer_blocks",),
 )
 def flux():
     config = dict(
@@ -326,7 +330,7 @@ def flux():
 
 @family(
     "FluxTransformer2DModel", TIED, deepens=stacks("transformer_blocks", "single_transformer_blocks"), more=(IN, OUT, MAP), channels=-1,
-    mixes="transformer_blocks",
+    mixes=("stack=transformer_blocks",),
 )
 def flux_schnell():
     config, inputs = flux()
@@ -384,7 +388,7 @@ def minimax_h3():
     return config, inputs
 
 
-@family("MochiTransformer3DModel", TIED, widens=("hidden", "text_hidden", "ffn", "text_ffn"), more=(IN, OUT))
+@family("MochiTransformer3DModel", TIED, widens=("hidden", "text_hidden", "ffn", "text_ffn"), mixes=("", "space=text_ffn"), more=(IN, OUT))
 def mochi():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=3, pooled_projection_dim=21, in_channels=5, text_embed_dim=16, time_embed_dim=32

@@ -23,7 +23,7 @@ class Growth:
     kept: bool = True  # the outputs stay; otherwise it must only load and run
     left_out: bool = False  # classes leave its tensors outside
     tables: Callable = None  # it makes tables of positions: of a family's grid, their sizes and whether ends meet ends
-    own: Callable = None  # of a family and the grown folder, the model of a class that can load it
+    own: Callable = None  # of a family and the grown folder, models of a class that can load it
 
 
 APPROXIMATE = ("--allow-approximate",)
@@ -156,7 +156,7 @@ def interpolated(sizes, ends=False):
 
 
 def experts(family, folder):
-    return words("mixture-of-experts", experts=4, active=2, **({"stack": family.mixes} if family.mixes else {}))
+    return [word for layers in family.mixes for word in ("--mixture-of-experts", f"experts=4,active=2,{layers}".removesuffix(","))]
 
 
 # another text encoder -------------------------------------------------------------------------------------------------

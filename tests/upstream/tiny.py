@@ -11,7 +11,7 @@ FAMILIES = {}
 PRECISE = ("timestep", "t", "sigma", "guidance", "img_ids", "txt_ids", "position_ids", "image_rotary_emb", "added_cond_kwargs")
 
 USUAL = dict(
-    deepens=("every=1",), widens=("hidden", "ffn"), takes="hidden_states", both=False, channels=1, mixes="", grid=None, constant=True,
+    deepens=("every=1",), widens=("hidden", "ffn"), takes="hidden_states", both=False, channels=1, mixes=("",), grid=None, constant=True,
     precise=PRECISE,
 )  # fmt: skip
 
@@ -29,7 +29,7 @@ class Family:
     takes       the input that ends with the last of its in_channels
     both        whether it gives out as many channels as it takes, so that both grow
     channels    axis of the channels in its states and outputs
-    mixes       the stack whose layers become experts, where not all can
+    mixes       what one mixture of experts after another names, where it is not every layer with the units ffn
     grid        its stored tables of positions
     constant    whether a map in front of its first text layer may add one
     precise     inputs that stay float32 in bf16"""
