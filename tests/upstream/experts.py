@@ -32,13 +32,12 @@ def mixed(family, folder):
     of the file has its place, and none is left."""
     record = json.loads((Path(folder) / "config.json").read_text())["_modelgrow"]
     options = next(g["options"] for g in record["grafts"] if g["graft"] == "MixtureOfExperts")
-    numbers = {key: int(n) for key, n in re.findall(r"(\w+)\W+(\d+)", str(options))}
     tensors = tensors_of(folder)
     model = family.type(**family.config()).eval()
     for name in tensors:
         if layer := re.fullmatch(r"(.*)\.router\.weight", name):
             width = tensors[name].shape[1]
-            model.set_submodule(layer[1], Mixture(model.get_submodule(layer[1]), width, **numbers))
+            model.set_submodule(layer[1], Mixture(model.get_submodule(layer[1]), width, **options))
     model.load_state_dict(tensors)
     yield model
     for module in model.modules():
