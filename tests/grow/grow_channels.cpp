@@ -153,6 +153,11 @@ TEST_CASE("Old channels lie where the class looks for them, new ones are zero", 
       {"stdit2", stdit},
       {"stdit3", stdit},
       {"latte_original", stdit},
+      {"ltx2",
+       {{channels_outside, "in_channels", "proj_in.weight", 1},
+        {channels_outside, "out_channels", "proj_out.weight", 0},
+        {channels_outside, "audio_in_channels", "audio_proj_in.weight", 1},
+        {channels_outside, "audio_out_channels", "audio_proj_out.bias", 0}}},
       {"flux2",
        {{channels_outside, "in_channels", "x_embedder.weight", 1},
         {channels_outside, "out_channels", "proj_out.weight", 0}}},
@@ -217,6 +222,21 @@ TEST_CASE("A null in config.json is spelled out where the class would take anoth
     const Plan both = plan(s, GrowChannels{.to = 128}, GrowChannels{.space = "out_channels", .to = 128});
     CHECK(changed_config(s, both.schema()) == ConfigPatch{{"in_channels", "128"}});
   }
+  // So it is in every class that has a number of its own for the output and lets it be null.
+  std::set<std::string> seen;
+  for (const auto& r : releases()) {
+    auto config = modelgrow::detail::parse_json(r.config, r.name);
+    if (!config.contains("out_channels") || r.family == "cosmos" || r.family == "cogvideox") continue;
+    config["out_channels"] = nullptr;
+    INFO(r.name);
+    seen.insert(r.family);
+    const Names names(r.tensors, r.name);
+    const Schema s = family_of(names, config.dump(), r.name).schema(names, config.dump(), r.name);
+    const auto old = std::to_string(s.sizes().at("out_channels"));
+    const auto patch = changed_config(s, plan(s, GrowChannels{.to = s.space("in_channels").space.size + 3}).schema());
+    CHECK(std::find(patch.begin(), patch.end(), std::pair{std::string("out_channels"), old}) != patch.end());
+  }
+  for (const auto* family : {"hunyuan_video15", "ltx2", "qwen_image", "wan", "wan_vace"}) CHECK(seen.contains(family));
 }
 
 TEST_CASE("New channels of the output lie where patches are unpacked", "[grow_channels]") {

@@ -8,8 +8,10 @@ A growth that the certificate calls EXACT, with a class that loads it, must leav
 largest one; a map between the states of two text encoders that is without an error, likewise. Where the certificate says
 that the class cannot load the result, the result must indeed not load or not compute the same. Where family or class are
 known to be able (`exact` and `unloadable` in families.py), the certificate must say so. What needs a permission must be
-refused without it. Of an original that is stored in bf16, what the certificate calls rounded, or approximate, may cost as
-much as bf16 costs the original. Exit status 0 when all of that holds, 1 when not, 2 when the check itself cannot run."""
+refused without it, and `check` must say of the grown folder what was found. Interpolated tables of positions, and the outputs
+with them, must be those that torch makes of the old tables; a mixture of experts must leave the outputs as they were in a
+class that has one (experts.py). Of an original that is stored in bf16, what the certificate calls rounded, or approximate, may
+cost as much as bf16 costs the original. Exit status 0 when all of that holds, 1 when not, 2 when the check itself cannot run."""
 
 import argparse
 import json
@@ -26,6 +28,7 @@ import torch
 
 import families  # noqa: F401  fills FAMILIES
 from growths import GROWTHS, SIZES
+from positions import reference, wrong_tensor
 from subject import Subject, distance, grafted, load, size
 from table import line, table
 from tiny import FAMILIES, Absent, build, idle, outputs
@@ -98,6 +101,8 @@ class Trial:
             return
         plan = json.loads(planned.stdout)
         row.certificate, row.upstream = one_line(plan["certificate"]), one_line(plan["upstream"])
+        if self.growth.tables and not self.subject.family.grid:
+            return row.wrong("GROWN, but families.py knows no table of it")
         loads, exact = row.upstream == "loads", row.certificate.startswith("EXACT")
         if not exact and not permits:
             return row.wrong("GROWN without a question, although not EXACT")
@@ -110,12 +115,17 @@ class Trial:
         self.grow(needed, words)
         if not loads:
             self.impossible()
+        elif self.growth.tables:
+            self.follows(*self.growth.tables(self.subject.family.grid))
         elif row.certificate.startswith("EXACT-IF"):
             self.runs("loads and runs, its condition accepted")
         elif self.growth.kept:
             self.keeps()
         else:
             self.runs("loads and runs")
+        told = self.told_of_diffusers()
+        if row.good and told.startswith("loads") != loads:
+            row.wrong(f"CHECK SAYS OTHERWISE: {told}")
 
     def plan(self, permits, words):
         return self.tool.run("plan", self.subject.folder, *permits, *words, "--json")
@@ -172,6 +182,22 @@ class Trial:
         except Exception as e:  # an original that does not run in bf16 is a mistake of this check
             row.wrong(f"FAILS IN BF16: {one_line(str(e))[:300]}")
 
+    def follows(self, sizes, ends):
+        """Tables of positions, and with them the outputs, are what they are by torch, and all else stays."""
+        row, subject, family = self.row, self.subject, self.subject.family
+        if wrong := wrong_tensor(family.grid, subject.folder, self.grown, sizes, ends):
+            return row.wrong(f"DIFFERS: {wrong}")
+        try:
+            now = self.output()[1]
+        except Exception as e:
+            return row.wrong(f"DOES NOT LOAD: {one_line(str(e))[:300]}")
+        feed = lambda inputs: self.growth.feed(family, inputs)  # noqa: E731
+        before = outputs(reference(family, subject.model, sizes, ends), family.inputs(feed=feed))
+        row.difference = distance(before, now)
+        if row.difference > self.tolerance():
+            return row.wrong("DIFFERS")
+        row.verdict = "equal"
+
     def runs(self, verdict):
         """Another function, or one that stays only on a condition: how far it is from the old one is told, not judged."""
         row = self.row
@@ -190,10 +216,21 @@ class Trial:
             row.difference = self.distance(self.subject.outputs, self.output()[1])
         except Exception as e:
             row.verdict = f"does not load, {AS_SAID}: {one_line(str(e))[:160]}"
-            return
+            return self.in_a_class_of_its_own() if self.growth.own else None
         row.verdict = f"loads and differs, {AS_SAID}"
         if row.difference <= TOLERANCE:
             row.wrong("LOADS AND IS EQUAL, although the certificate says it cannot")
+
+
+    def in_a_class_of_its_own(self):
+        row, subject = self.row, self.subject
+        try:
+            answers = [outputs(model, subject.family.inputs()) for model in self.growth.own(subject.family, self.grown)]
+        except Exception as e:
+            return row.wrong(f"NOT WHAT IT SHOULD BE: {one_line(str(e))[:300]}")
+        row.difference = max(distance(subject.outputs, now) for now in answers)
+        if row.difference > self.tolerance():
+            row.wrong("DIFFERS")
 
 
 def check_growth(tool, subject, name, growth):

@@ -7,11 +7,14 @@ a class hard-codes stay as they are."""
 import torch
 from diffusers.models.embeddings import get_3d_rotary_pos_embed
 
+from positions import Grid
 from tiny import PRECISE, family, noise, steps
 
 FREE = ("depth", "ffn", "hidden", "width", "width x3", "depth+width")  # the configuration can express every width by itself
 TIED = ("depth", "width", "width x3", "depth+width")  # the class derives the width of its MLP from that of the model
 IN, OUT, MAP = "in channels", "out channels", "text map"  # growths of growths.py that leave the function as it is
+SOUND = (IN, OUT, "audio channels", "audio out channels")
+POSITIONS = ("positions", "positions ends")  # what they make is known
 
 
 def stacks(*names):
@@ -20,6 +23,7 @@ def stacks(*names):
 
 REFINER = "context_embedder.token_refiner.refiner_blocks"
 MASK = [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]  # five tokens of text, two of them padding in the second sample
+SAME = dict(out_channels=None)  # as many as in_channels, which is what classes take for null
 SHORT_MASK = [[1, 1, 1, 0], [1, 0, 0, 0]]
 
 
@@ -43,7 +47,7 @@ def wan_i2v():
 def wan_flf2v():
     config, inputs = wan_i2v()
     # first and last picture of a sample lie one after another in the batch
-    return {**config, "pos_embed_seq_len": 6}, {**inputs, "encoder_hidden_states_image": noise(4, 3, 14, seed=5)}
+    return {**config, **SAME, "pos_embed_seq_len": 6}, {**inputs, "encoder_hidden_states_image": noise(4, 3, 14, seed=5)}
 
 
 @family(
@@ -52,13 +56,14 @@ def wan_flf2v():
 def wan_vace():
     config, inputs = wan()
     return (
-        {**config, "vace_in_channels": 10, "vace_layers": [0, 2]},
+        {**config, **SAME, "vace_in_channels": 10, "vace_layers": [0, 2]},
         {**inputs, "control_hidden_states": noise(2, 10, 2, 4, 6, seed=5)},
     )
 
 
 @family(
-    "LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"), more=(IN,), channels=-1
+    "LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"), more=SOUND, channels=-1,
+    mixes=("", "space=audio_ffn"),
 )
 def ltx2():
     config = dict(
@@ -75,13 +80,14 @@ def ltx2():
 
 
 @family(
-    "LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"), more=(IN,), channels=-1
+    "LTX2VideoTransformer3DModel", ("depth",), widens=("hidden", "audio_hidden", "ffn", "audio_ffn"), more=SOUND, channels=-1,
+    mixes=("", "space=audio_ffn"),
 )
 def ltx2_3():
     config, inputs = ltx2()
     gates = dict(gated_attn=True, cross_attn_mod=True, audio_gated_attn=True, audio_cross_attn_mod=True, perturbed_attn=True)
     text = dict(encoder_hidden_states=noise(2, 5, 20, seed=4), audio_encoder_hidden_states=noise(2, 5, 12, seed=5))
-    return {**config, **gates, "use_prompt_embeddings": False, "rope_type": "interleaved"}, {**inputs, **text}
+    return {**config, **gates, **SAME, "audio_out_channels": None, "use_prompt_embeddings": False, "rope_type": "interleaved"}, {**inputs, **text}
 
 
 @family("LTXVideoTransformer3DModel", ("depth",), more=(IN, OUT, MAP), channels=-1)
@@ -100,6 +106,7 @@ def ltx_video():
     "HunyuanVideo15Transformer3DModel",
     exact=("depth", "ffn", "width", "width x3", "depth+width"),
     deepens=stacks("transformer_blocks", REFINER),
+    mixes=("", "space=refiner_ffn"),
     widens=("hidden", "ffn", "refiner_ffn"),
     precise=PRECISE[1:],  # its time embedding computes in the type of the time
     more=(IN, OUT, MAP),
@@ -121,6 +128,7 @@ def hunyuan_video15():
     "HunyuanVideoTransformer3DModel",
     exact=("depth", "ffn", "width", "width x3", "depth+width"),
     deepens=stacks("transformer_blocks", "single_transformer_blocks", REFINER),
+    mixes=("stack=transformer_blocks", "space=refiner_ffn"),
     widens=("hidden", "ffn", "refiner_ffn"),
     more=(IN, OUT, MAP),
 )
@@ -140,6 +148,7 @@ def hunyuan_video():
     "HunyuanVideo15Transformer3DModel",
     exact=("depth", "ffn", "width", "width x3", "depth+width"),
     deepens=stacks("transformer_blocks", REFINER),
+    mixes=("", "space=refiner_ffn"),
     widens=("hidden", "ffn", "refiner_ffn"),
     precise=PRECISE[1:],
     more=(IN, OUT, MAP),
@@ -147,13 +156,14 @@ def hunyuan_video():
 def hunyuan_video15_meanflow():
     config, inputs = hunyuan_video15()
     patches = dict(patch_size=2, use_meanflow=True)
-    return {**config, **patches}, {**inputs, "hidden_states": noise(2, 9, 2, 4, 6), "timestep_r": steps() / 2}
+    return {**config, **SAME, **patches}, {**inputs, "hidden_states": noise(2, 9, 2, 4, 6), "timestep_r": steps() / 2}
 
 
 @family(
     "HunyuanVideoTransformer3DModel",
     exact=("depth", "ffn", "width", "width x3", "depth+width"),
     deepens=stacks("transformer_blocks", "single_transformer_blocks", REFINER),
+    mixes=("stack=transformer_blocks", "space=refiner_ffn"),
     widens=("hidden", "ffn", "refiner_ffn"),
     more=(IN, OUT, MAP),
 )
@@ -162,7 +172,7 @@ def hunyuan_video_i2v():
     return {**config, "image_condition_type": "token_replace", "guidance_embeds": True}, inputs
 
 
-@family("CosmosTransformer3DModel", FREE, widens=("hidden", "ffn", "adaln_lora"))
+@family("CosmosTransformer3DModel", FREE, widens=("hidden", "ffn", "adaln_lora"), more=(IN, OUT), takes="condition_mask")
 def cosmos():
     config = dict(
         num_attention_heads=3, attention_head_dim=14, num_layers=3, in_channels=5, out_channels=4, text_embed_dim=12, adaln_lora_dim=10,
@@ -175,13 +185,27 @@ def cosmos():
     return config, inputs
 
 
-@family("CosmosTransformer3DModel", ("ffn", "hidden", "width", "width x3"), widens=("hidden", "ffn", "adaln_lora"))
+def cosmos_clip(frames, height, width):
+    return dict(hidden_states=noise(2, 5, frames, 2 * height, 2 * width), padding_mask=torch.zeros(1, 1, 2 * height, 2 * width))
+
+
+@family(
+    "CosmosTransformer3DModel", ("ffn", "hidden", "width", "width x3"), widens=("hidden", "ffn", "adaln_lora"), more=(IN, OUT, *POSITIONS),
+    grid=Grid(
+        sizes=dict(frames=3, height=4, width=6),
+        tables={f"learnable_pos_embed.pos_emb_{space[0]}": (space,) for space in ("height", "width")}
+        | {"learnable_pos_embed.pos_emb_t": ("frames",)},
+        config=lambda frames, height, width: dict(max_size=[frames, 2 * height, 2 * width]),
+        inputs=cosmos_clip,
+    ),
+)
 def cosmos_learnable():
     config, inputs = cosmos()
-    return {**config, "extra_pos_embed_type": "learnable"}, inputs
+    inputs.pop("condition_mask")  # Cosmos 1 has none
+    return {**config, "extra_pos_embed_type": "learnable", "max_size": [3, 8, 12]}, {**inputs, **cosmos_clip(2, 2, 3)}
 
 
-@family("CosmosTransformer3DModel", FREE, widens=("hidden", "ffn", "adaln_lora"))
+@family("CosmosTransformer3DModel", FREE, widens=("hidden", "ffn", "adaln_lora"), more=(IN, OUT), takes="condition_mask")
 def cosmos_2_5():
     config, inputs = cosmos()
     text = dict(use_crossattn_projection=True, crossattn_proj_in_channels=22, encoder_hidden_states_channels=12)
@@ -197,25 +221,39 @@ def cogvideox(**more):
     return {**config, **more}, inputs
 
 
-@family("CogVideoXTransformer3DModel", ("depth",), more=(IN, MAP), channels=2)
+@family("CogVideoXTransformer3DModel", ("depth",), more=(IN, OUT, MAP), channels=2)
 def cogvideox_2b():
     return cogvideox(use_rotary_positional_embeddings=False)
 
 
-@family("CogVideoXTransformer3DModel", TIED, widens=("hidden", "ffn", "time_embed"), more=(IN, MAP), channels=2)
+@family("CogVideoXTransformer3DModel", TIED, widens=("hidden", "ffn", "time_embed"), more=(IN, OUT, MAP), channels=2)
 def cogvideox_5b():
     config, inputs = cogvideox(use_rotary_positional_embeddings=True)
     inputs["image_rotary_emb"] = get_3d_rotary_pos_embed(config["attention_head_dim"], ((0, 0), (3, 4)), (3, 4), 4)
     return config, inputs
 
 
-@family("CogVideoXTransformer3DModel", ("depth",), more=(IN, MAP), channels=2)
+def cogvideox_clip(frames, height, width):
+    turns = get_3d_rotary_pos_embed(16, ((0, 0), (height, width)), (height, width), frames)
+    return dict(hidden_states=noise(2, frames, 5, 2 * height, 2 * width), image_rotary_emb=turns)
+
+
+@family(
+    "CogVideoXTransformer3DModel", ("depth",), more=(IN, OUT, MAP, *POSITIONS), channels=2,
+    grid=Grid(
+        sizes=dict(frames=4, height=3, width=4),
+        tables={"patch_embed.pos_embedding": ("frames", "height", "width")},
+        # the class takes a table of its own for every other number of frames
+        config=lambda frames, height, width: dict(sample_frames=4 * frames - 3, sample_height=2 * height, sample_width=2 * width),
+        inputs=cogvideox_clip,
+    ),
+)
 def cogvideox_5b_i2v():
     config, inputs = cogvideox_5b()
     return {**config, "use_learned_positional_embeddings": True}, inputs
 
 
-@family("CogVideoXTransformer3DModel", TIED, widens=("hidden", "ffn", "time_embed"), more=(MAP,), channels=2)
+@family("CogVideoXTransformer3DModel", TIED, widens=("hidden", "ffn", "time_embed"), more=(IN, OUT, MAP), channels=2)
 def cogvideox_1_5_i2v():
     config, inputs = cogvideox(use_rotary_positional_embeddings=True, patch_size_t=2, patch_bias=False, ofs_embed_dim=24)
     inputs["image_rotary_emb"] = get_3d_rotary_pos_embed(config["attention_head_dim"], None, (3, 4), 2, grid_type="slice", max_size=(3, 4))
@@ -237,7 +275,7 @@ def qwen_image():
 @family("QwenImageTransformer2DModel", TIED, more=(IN, OUT), channels=-1)
 def qwen_image_edit():
     config, inputs = qwen_image()
-    return {**config, "zero_cond_t": True}, {**inputs, "img_shapes": [[(1, 3, 2), (1, 3, 2)]] * 2}
+    return {**config, **SAME, "zero_cond_t": True}, {**inputs, "img_shapes": [[(1, 3, 2), (1, 3, 2)]] * 2}
 
 
 @family("QwenImageTransformer2DModel", TIED, more=(IN, OUT), channels=-1)
@@ -248,7 +286,8 @@ def qwen_image_layered():
 
 
 @family(
-    "Flux2Transformer2DModel", FREE, deepens=stacks("transformer_blocks", "single_transformer_blocks"), more=(MAP,), channels=-1, constant=False
+    "Flux2Transformer2DModel", FREE, deepens=stacks("transformer_blocks", "single_transformer_blocks"), more=(IN, OUT, MAP), channels=-1,
+    constant=False, mixes=("stack=transformer_blocks",),
 )
 def flux2():
     config = dict(
@@ -264,7 +303,8 @@ def flux2():
 
 
 @family(
-    "Flux2Transformer2DModel", FREE, deepens=stacks("transformer_blocks", "single_transformer_blocks"), more=(MAP,), channels=-1, constant=False
+    "Flux2Transformer2DModel", FREE, deepens=stacks("transformer_blocks", "single_transformer_blocks"), more=(IN, OUT, MAP), channels=-1,
+    constant=False, mixes=("stack=transformer_blocks",),
 )
 def flux2_klein():
     config, inputs = flux2()
@@ -272,7 +312,8 @@ def flux2_klein():
 
 
 @family(
-    "FluxTransformer2DModel", TIED, deepens=stacks("transformer_blocks", "single_transformer_blocks"), more=(IN, OUT, MAP), channels=-1
+    "FluxTransformer2DModel", TIED, deepens=stacks("transformer_blocks", "single_transformer_blocks"), more=(IN, OUT, MAP), channels=-1,
+    mixes=("stack=transformer_blocks",),
 )
 def flux():
     config = dict(
@@ -288,14 +329,23 @@ def flux():
 
 
 @family(
-    "FluxTransformer2DModel", TIED, deepens=stacks("transformer_blocks", "single_transformer_blocks"), more=(IN, OUT, MAP), channels=-1
+    "FluxTransformer2DModel", TIED, deepens=stacks("transformer_blocks", "single_transformer_blocks"), more=(IN, OUT, MAP), channels=-1,
+    mixes=("stack=transformer_blocks",),
 )
 def flux_schnell():
     config, inputs = flux()
     return {**config, "guidance_embeds": False}, {**inputs, "guidance": None}
 
 
-@family("SD3Transformer2DModel", TIED, more=(IN, OUT))
+SQUARE = Grid(
+    sizes=dict(side=6),
+    tables={"pos_embed.pos_embed": ("side", "side")},
+    config=lambda side: dict(pos_embed_max_size=side),
+    inputs=lambda side: dict(hidden_states=noise(2, 5, 2 * side, 2 * side)),
+)
+
+
+@family("SD3Transformer2DModel", TIED, more=(IN, OUT, *POSITIONS), grid=SQUARE)
 def sd3():
     config = dict(
         num_attention_heads=3, attention_head_dim=8, num_layers=3, joint_attention_dim=14, caption_projection_dim=24, pooled_projection_dim=18,
@@ -307,7 +357,7 @@ def sd3():
     return config, inputs
 
 
-@family("SD3Transformer2DModel", TIED, more=(IN, OUT))
+@family("SD3Transformer2DModel", TIED, more=(IN, OUT, *POSITIONS), grid=SQUARE)
 def sd3_medium():
     config, inputs = sd3()
     return {**config, "dual_attention_layers": [], "qk_norm": None}, inputs
@@ -318,7 +368,7 @@ def sd3_medium():
     FREE,
     deepens=stacks("transformer_blocks", "token_refiner.refiner_blocks"),
     widens=("hidden", "ffn", "time_hidden", "time_dim"),
-    more=("head dim", "head dim x1.5", "zero channels", MAP), channels=-1,
+    more=(IN, "audio channels", "head dim", "head dim x1.5", "zero channels", MAP), channels=-1, both=True,
 )
 def minimax_h3():
     config = dict(
@@ -338,7 +388,7 @@ def minimax_h3():
     return config, inputs
 
 
-@family("MochiTransformer3DModel", TIED, widens=("hidden", "text_hidden", "ffn", "text_ffn"), more=(IN, OUT))
+@family("MochiTransformer3DModel", TIED, widens=("hidden", "text_hidden", "ffn", "text_ffn"), mixes=("", "space=text_ffn"), more=(IN, OUT))
 def mochi():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=3, pooled_projection_dim=21, in_channels=5, text_embed_dim=16, time_embed_dim=32
@@ -350,7 +400,9 @@ def mochi():
     return config, inputs
 
 
-@family("ZImageTransformer2DModel", TIED, deepens=stacks("layers", "noise_refiner+context_refiner"))
+@family(
+    "ZImageTransformer2DModel", TIED, deepens=stacks("layers", "noise_refiner+context_refiner"), more=(IN,), channels=0, takes="x", both=True
+)
 def z_image():
     # The class takes the smaller of dim and 256 for its modulation: wider than that, as the released one.
     config = dict(

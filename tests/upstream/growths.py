@@ -7,6 +7,8 @@ from typing import Callable
 import torch
 from safetensors.torch import save_file
 
+from experts import mixed
+from positions import Grid
 from tiny import noise
 
 
@@ -20,6 +22,11 @@ class Growth:
     permits: tuple = ()  # without these words it must be refused
     kept: bool = True  # the outputs stay; otherwise it must only load and run
     left_out: bool = False  # classes leave its tensors outside
+    tables: Callable = None  # it makes tables of positions: of a family's grid, their sizes and whether ends meet ends
+    own: Callable = None  # of a family and the grown folder, models of a class that can load it
+
+
+APPROXIMATE = ("--allow-approximate",)
 
 
 def words(operator, **options):
@@ -53,40 +60,60 @@ SIZES = {
 # channels of the data -------------------------------------------------------------------------------------------------
 
 
-def more_inputs(space, states, more=4):
+def behind(states, axis, more, filled):
+    """`more` numbers behind those of an axis, of a tensor or of each of a list."""
+    if isinstance(states, list):
+        return [behind(x, axis, more, filled) for x in states]
+    shape = list(states.shape)
+    shape[axis] = more
+    return torch.cat([states, filled(*shape)], axis)
+
+
+def silent(family, outputs, channels, more, at=0):
+    """New channels of outputs, of which there were `channels`, are zero. Where the class leaves patches packed, a channel is a
+    run of its positions."""
+    samples = family.inputs()[family.takes]
+    these = range(len(samples)) if isinstance(samples, list) else [at]
+    return [
+        behind(t, family.channels, t.shape[family.channels] * more // channels, torch.zeros) if i in these else t
+        for i, t in enumerate(outputs)
+    ]
+
+
+def more_inputs(key, states=None, space_of_both=None, at=0, more=4):
     """New channels of the states hold random numbers, as large as those of the old ones."""
 
     def grown(family, folder):
-        old = family.config().get(space)
-        return old and words("grow-channels", space=space, to=old + more)
+        old = family.config().get(key)
+        return old and words("grow-channels", space=family.both and space_of_both or key, to=old + more)
 
     def feed(family, inputs):
-        old, shape = inputs[states], list(inputs[states].shape)
-        shape[family.channels] = more
-        return {**inputs, states: torch.cat([old, noise(*shape, seed=8)], family.channels)}
-
-    return Growth(grown, feed)
-
-
-def more_outputs(more=2):
-    """New channels are zero."""
-
-    def grown(family, folder):
-        config = family.config()
-        old = config.get("out_channels") or config.get("in_channels")
-        return old and words("grow-channels", space="out_channels", to=old + more)
+        name, old = states or family.takes, family.config()[key]
+        packed = family.both and isinstance(inputs[name], torch.Tensor)
+        new = inputs[name].shape[family.channels] * more // old if packed else more
+        return {**inputs, name: behind(inputs[name], family.channels, new, lambda *shape: noise(*shape, seed=8))}
 
     def expect(family, outputs):
-        """The only axis that may grow. Where the class leaves patches packed, a channel is a run of its positions."""
+        return silent(family, outputs, family.config()[key], more, at) if family.both else outputs
+
+    return Growth(grown, feed, expect)
+
+
+def more_outputs(key="out_channels", for_null="in_channels", at=0, more=2):
+    """New channels are zero."""
+
+    def channels(family):
         config = family.config()
-        shape = list(outputs[0].shape)
-        shape[family.channels] = shape[family.channels] * more // (config.get("out_channels") or config["in_channels"])
-        return [torch.cat([outputs[0], torch.zeros(shape, dtype=outputs[0].dtype)], family.channels), *outputs[1:]]
+        return config.get(key) or config.get(for_null)
 
-    return Growth(grown, expect=expect)
+    def grown(family, folder):
+        old = channels(family)
+        return old and words("grow-channels", space=key, to=old + more)
+
+    return Growth(grown, expect=lambda family, outputs: silent(family, outputs, channels(family), more, at))
 
 
-# heads, the residual stream, positions --------------------------------------------------------------------------------
+# heads, the residual stream ---------------------------------------------------------------------------------------------
 
 
 def wider_heads(times):
@@ -103,9 +130,38 @@ def zero_channels(family, folder):
     return words("zero-channels", to=old + 7)
 
 
+# positions --------------------------------------------------------------------------------------------------------------
+
+
+def interpolated(sizes, ends=False):
+    """All tables of a family at `sizes(grid)`."""
+    align = {"align": "ends"} if ends else {}
+
+    def all_words(family, folder):
+        if not family.grid:
+            return words("interpolate-positions", to=40, **align)  # which must be refused
+        new = sizes(family.grid)
+        return [word for space in new for word in words("interpolate-positions", space=space, to=new[space], **align)]
+
+    return Growth(
+        all_words,
+        feed=lambda family, inputs: {**inputs, **family.grid.inputs(**sizes(family.grid))},
+        permits=APPROXIMATE,
+        kept=False,
+        tables=lambda grid: (sizes(grid), ends),
+    )
+
+
+# experts ----------------------------------------------------------------------------------------------------------------
+
+
+def experts(family, folder):
+    return [word for layers in family.mixes for word in ("--mixture-of-experts", f"experts=4,active=2,{layers}".removesuffix(","))]
+
+
 # another text encoder -------------------------------------------------------------------------------------------------
 
-TEXT, APPROXIMATE = "encoder_hidden_states", ("--allow-approximate",)
+TEXT = "encoder_hidden_states"
 NEW_WIDTH = 3  # so many more than the old states have
 
 
@@ -176,13 +232,17 @@ def together(*names):
 
 
 OTHERS = {  # a family that has no such operator gets no row, unless it is known to have it
-    "in channels": more_inputs("in_channels", "hidden_states"),
+    "in channels": more_inputs("in_channels"),
     "control channels": more_inputs("vace_in_channels", "control_hidden_states"),
+    "audio channels": more_inputs("audio_in_channels", "audio_hidden_states", space_of_both="audio_channels", at=1),
     "out channels": more_outputs(),
+    "audio out channels": more_outputs("audio_out_channels", "audio_in_channels", at=1),
     "head dim": wider_heads(2),
     "head dim x1.5": wider_heads(1.5),
     "zero channels": Growth(zero_channels),
-    "positions": Growth(lambda family, folder: words("interpolate-positions", to=40), permits=APPROXIMATE, kept=False),
+    "positions": interpolated(Grid.longer),
+    "positions ends": interpolated(Grid.other, ends=True),
+    "experts": Growth(experts, own=mixed),
     "text map": Growth(mapped, same_in_new_words, permits=APPROXIMATE),
     "new text": Growth(unmapped, other_words, permits=APPROXIMATE, kept=False),
     "temporal conv": graft("temporal-conv", kernel=3),
@@ -191,5 +251,6 @@ OTHERS = {  # a family that has no such operator gets no row, unless it is known
 }
 GROWTHS = {**SIZES, **OTHERS}
 OTHERS["together"] = GROWTHS["together"] = together(
-    "zero channels", "head dim", "depth", "width", "in channels", "control channels", "out channels", "temporal conv"
+    "zero channels", "head dim", "depth", "width", "in channels", "control channels", "audio channels", "out channels",
+    "audio out channels", "temporal conv"
 )

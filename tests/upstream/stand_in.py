@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Stands in for the tool in the self-test of check_upstream.py: a few growths of two classes, right or wrong as asked.
+"""Stands in for the tool in the self-test of check_upstream.py: a few growths of four classes, right or wrong as asked.
 
 What can be wrong with it:
   growth    nothing happens
   config    the configuration stays
   sure      it refuses
   possible  it says that upstream cannot load what it can
+  loads     it says that upstream loads what it cannot
+  told      of the grown folder, it says the contrary
+  exact     it says that what changes the outputs is exact
   question  it needs no permission where it should
   doubt     what it grows is not exact, by its own word
   writer    one output projection of a new block is not zeroed
@@ -14,7 +17,12 @@ What can be wrong with it:
   order     they lie where the class does not look for them
   constant  a map between text encoders is taken without its constant
   graft     a graft touches a tensor of the model
-  silence   nothing says that a graft is left out"""
+  silence   nothing says that a graft is left out
+  corners   a table of positions is aligned as nobody asked for
+  rest      along with the table another tensor changes
+  heads     along with the table the configuration changes, in a way that loads
+  expert    the last of the experts is no copy
+  router    there is none"""
 
 import json
 import re
@@ -30,6 +38,8 @@ STACKS = {  # class -> its stack, the layers that write to the residual stream
     "QwenImageTransformer2DModel": ("transformer_blocks", ["attn.to_out.0", "attn.to_add_out", "img_mlp.net.2", "txt_mlp.net.2"]),
 }
 READERS = {"WanTransformer3DModel": "patch_embedding.weight", "QwenImageTransformer2DModel": "img_in.weight"}
+TABLE, SIDE = "pos_embed.pos_embed", "pos_embed_max_size"  # of SD3Transformer2DModel
+BOTH = {"ZImageTransformer2DModel": ("all_x_embedder.2-1.weight", "all_final_layer.2-1.linear")}  # one number for both
 CHANNELS_LAST = {"WanTransformer3DModel": True, "QwenImageTransformer2DModel": False}  # in a patch of the output
 TEXT = "condition_embedder.text_embedder.linear_1"
 
@@ -53,6 +63,8 @@ def insert_blocks(config, tensors, options, fault):
 
 def grow_channels(config, tensors, options, fault):
     space, to = options["space"], int(options["to"])
+    if config["_class_name"] in BOTH:
+        return {**config, space: to}, grow_both(config, tensors, to - config[space], fault)
     more, name = to - config[space], READERS[config["_class_name"]]
     if space == "in_channels":
         new = tensors[name][:, :more] * (fault == "reader")
@@ -64,6 +76,18 @@ def grow_channels(config, tensors, options, fault):
         axis = 1 if last else 0
         grown[name] = torch.cat([old, old.narrow(axis, 0, more) * (fault == "rows")], axis).flatten(0, 1)
     return {**config, space: to}, grown
+
+
+def grow_both(config, tensors, more, fault):
+    """All channels of one place of a patch lie side by side, on both sides."""
+    reader, writer = BOTH[config["_class_name"]]
+    grown, channels = dict(tensors), config["in_channels"]
+    for name, axis in ((reader, 1), (f"{writer}.weight", 0), (f"{writer}.bias", 0)):
+        last = name == reader or fault != "order"
+        old = tensors[name].unflatten(axis, (-1, channels) if last else (channels, -1))
+        kept = fault == ("reader" if name == reader else "rows")
+        grown[name] = torch.cat([old, old.narrow(axis + last, 0, more) * kept], axis + last).flatten(axis, axis + 1)
+    return grown
 
 
 def swap_text_encoder(config, tensors, options, fault):
@@ -81,10 +105,43 @@ def temporal_conv(config, tensors, options, fault):
     return {**config, "_modelgrow": record}, {**tensors, **new}
 
 
+def interpolate_positions(config, tensors, options, fault):
+    side, to, old = config[SIDE], int(options["to"]), tensors[TABLE]
+    grid = old.reshape(1, side, side, -1).movedim(-1, 1)
+    ends = ("align" in options) ^ (fault == "corners")
+    grid = torch.nn.functional.interpolate(grid, (to, to), mode="bilinear", align_corners=ends)
+    changed = {TABLE: grid.movedim(1, -1).reshape(1, to * to, -1)}
+    if fault == "rest":
+        changed["proj_out.bias"] = tensors["proj_out.bias"] + 1e-6
+    heads = {"num_attention_heads": 4, "attention_head_dim": 6} if fault == "heads" else {}  # 3 of 8
+    return {**config, SIDE: to, **heads}, {**tensors, **changed}
+
+
+def mixture_of_experts(config, tensors, options, fault):
+    stack, writers = STACKS[config["_class_name"]]
+    layers = [writer.removesuffix(".net.2") for writer in writers if writer.endswith(".net.2")]
+    experts, grown = int(options["experts"]), {}
+    for name, tensor in tensors.items():
+        inside = re.fullmatch(rf"({stack}\.\d+\.(?:{'|'.join(layers)}))\.(.*)", name)
+        if not inside:
+            grown[name] = tensor
+            continue
+        for e in range(experts):
+            other = fault == "expert" and e + 1 == experts
+            grown[f"{inside[1]}.experts.{e}.{inside[2]}"] = tensor * 2 if other else tensor.clone()
+        if inside[2] == "net.0.proj.weight" and fault != "router":
+            grown[f"{inside[1]}.router.weight"] = torch.randn(experts, tensor.shape[1], generator=torch.Generator().manual_seed(5))
+    record = {"graft": "MixtureOfExperts", "options": {"experts": experts, "active": int(options["active"])}, "tensors": {}}
+    return {**config, "_modelgrow": {"grafts": [record]}}, grown
+
+
 OPERATORS = {
     "--insert-blocks": insert_blocks, "--grow-channels": grow_channels, "--swap-text-encoder": swap_text_encoder,
-    "--temporal-conv": temporal_conv,
+    "--temporal-conv": temporal_conv, "--interpolate-positions": interpolate_positions, "--mixture-of-experts": mixture_of_experts,
 }  # fmt: skip
+
+
+APPROXIMATE = ("--swap-text-encoder", "--interpolate-positions")
 
 
 class StandIn:
@@ -96,17 +153,21 @@ class StandIn:
     def run(self, verb, folder, *rest):
         fault = self.fault
         if verb == "check":
+            mixed = "MixtureOfExperts" in (Path(folder) / "config.json").read_text()
+            if mixed != (fault == "told"):
+                return answer({"consumers": [{"name": "diffusers", "does": "cannot run it: it has no such layer"}]})
             told = "loads it" + ("" if fault == "silence" else "; the tensors of grafts: leaves them out")
             return answer({"consumers": [{"name": "diffusers", "does": told}]})
         operator = next(word for word in rest if word in OPERATORS)
-        approximate = operator == "--swap-text-encoder"
-        permit = "--allow-approximate" if approximate else "--accept-upstream" if fault == "possible" and verb == "grow" else None
+        approximate = operator in APPROXIMATE and fault != "exact"
+        cannot = fault == "possible" or operator == "--mixture-of-experts" and fault != "loads"
+        permit = "--allow-approximate" if approximate else "--accept-upstream" if cannot and verb == "grow" else None
         if fault == "sure" or permit and permit not in rest and fault != "question":
             return SimpleNamespace(returncode=3, stdout="", stderr="refused: the stand-in does not do that")
         if verb == "grow":
             options = dict(pair.split("=", 1) for pair in rest[rest.index(operator) + 1].split(","))
             self.write(folder, Path(rest[0]), OPERATORS[operator], options)
-        upstream = "cannot, because it was told so" if fault == "possible" else "loads"
+        upstream = "cannot, because it was told so" if cannot else "loads"
         return answer({"certificate": "APPROXIMATE" if approximate or fault == "doubt" else "EXACT (it was told so)", "upstream": upstream})
 
     def write(self, folder, out, operator, options):

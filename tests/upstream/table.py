@@ -6,13 +6,20 @@ from datetime import date
 from growths import OTHERS, SIZES
 
 WHAT = {
-    "in channels": "4 more channels of the input (`--grow-channels space=in_channels`), which hold random numbers",
+    "in channels": "4 more channels of the input (`--grow-channels space=in_channels`), which hold random numbers; where the class\n"
+    "  knows one number for both, 4 more of the output, which must be zero behind the old ones",
     "control channels": "the same for those of a control branch (`space=vace_in_channels`)",
+    "audio channels": "the same for those of the sound (`space=audio_in_channels`; `audio_channels` where it is one number)",
     "out channels": "2 more of the output (`space=out_channels`), which must be zero behind the old ones",
+    "audio out channels": "the same for those of the sound (`space=audio_out_channels`)",
     "head dim": "heads twice as wide (`--grow-head-dim`)",
     "head dim x1.5": "half as wide again",
     "zero channels": "7 more channels of the residual stream (`--zero-channels`)",
-    "positions": "a stored table of positions at another length (`--interpolate-positions`)",
+    "positions": "stored tables of positions, half as long again along each axis (`--interpolate-positions`): APPROXIMATE, so not\n"
+    "  the old outputs, but tables and outputs must be those of the class with tables that `torch.nn.functional.interpolate` made",
+    "positions ends": "the same at other sizes, some of them shorter, and with `align=ends`",
+    "experts": "mixtures of 4 experts, 2 of them for each token (`--mixture-of-experts`): no class loads it, as said; the number is\n"
+    "  the difference of the class with mixtures, written in PyTorch for this check, in place of its layers",
     "text map": "another text encoder, whose states determine the old ones by a map (`--swap-text-encoder map=FILE`);\n"
     "  the certificate says APPROXIMATE, since it knows no states",
     "new text": "another text encoder without a map: it must load and run, and computes something else",
@@ -83,9 +90,13 @@ def brief(row):
         return ""
     if row.verdict == "equal":
         return number(row.difference)
-    if row.difference is not None and row.good:
-        return f"runs, {number(row.difference)}"
-    return row.verdict if not row.good else happened(row)
+    if not row.good:
+        return row.verdict
+    if row.certificate == "refused" or row.difference is None:
+        return happened(row)
+    if row.upstream.startswith("cannot"):
+        return number(row.difference)
+    return f"runs, {number(row.difference)}"
 
 
 def reasons(rows):
@@ -93,7 +104,8 @@ def reasons(rows):
     why = {}
     for row in rows:
         if row.upstream.startswith("cannot"):
-            why.setdefault((row.growth, claim(row), row.upstream.split(" (")[0]), []).append(row.family)
+            cannot = row.upstream.split(" (")[0].split(", which takes")[0]
+            why.setdefault((row.growth, claim(row), cannot), []).append(row.family)
     return [f"* *{growth}* of {', '.join(families)}: {said}; upstream {cannot}" for (growth, said, cannot), families in why.items()]
 
 
@@ -111,6 +123,7 @@ def table(rows, versions, tolerance):
         "A tiny model with random weights, saved by `save_pretrained`, is grown by `modelgrow grow IN OUT` and loaded by the",
         "unmodified class with `from_pretrained`; every output is compared with that of the original.",
         f"{len(rows)} growths; {equal} of them load and are equal; {fate}.",
+        "What `modelgrow check` says of a grown folder is held against what happened, too.",
         "",
         "*difference*: the largest absolute difference, over the largest output. What the certificate calls EXACT must stay below",
         f"{tolerance:g}. *in bf16*: the same with both loaded in bf16; *bf16 alone*: what bf16 does to the original.",
@@ -126,8 +139,7 @@ def table(rows, versions, tolerance):
         "",
         *reasons(second),
         "",
-        *nobody,
-        "",
+        *([*nobody, ""] if nobody else []),
         "## Depth and width",
         "",
         "* *depth*: a closed block behind each block of every stack (`--insert-blocks every=1`); *ffn*, *hidden*: twice as wide",

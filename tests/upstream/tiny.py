@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Tiny models with random weights: how a family of families.py is built, fed and run.
 
-Every parameter is random, also those that training starts at zero, or a growth could hide behind a closed branch."""
+Every parameter is random, also those that training starts at zero, or a growth could hide behind a closed branch; so is every
+stored table."""
 
 import diffusers
 import torch
 
 FAMILIES = {}
 PRECISE = ("timestep", "t", "sigma", "guidance", "img_ids", "txt_ids", "position_ids", "image_rotary_emb", "added_cond_kwargs")
+
+USUAL = dict(
+    deepens=("every=1",), widens=("hidden", "ffn"), takes="hidden_states", both=False, channels=1, mixes=("",), grid=None, constant=True,
+    precise=PRECISE,
+)  # fmt: skip
 
 
 class Absent(Exception):
@@ -20,13 +26,18 @@ class Family:
     exact       growths that leave the function of the unmodified class as it is
     unloadable  growths that the library can do, but not the class
     deepens, widens  the insertions and the spaces that a growth of its whole depth and width names
+    takes       the input that ends with the last of its in_channels
+    both        whether it gives out as many channels as it takes, so that both grow
     channels    axis of the channels in its states and outputs
+    mixes       what one mixture of experts after another names, where it is not every layer with the units ffn
+    grid        its stored tables of positions
     constant    whether a map in front of its first text layer may add one
     precise     inputs that stay float32 in bf16"""
 
-    def __init__(self, make, class_name, exact, unloadable, deepens, widens, channels, constant, precise):
+    def __init__(self, make, class_name, exact, unloadable, **known):
         self.make, self.class_name, self.exact, self.unloadable = make, class_name, exact, unloadable
-        self.deepens, self.widens, self.channels, self.constant, self.precise = deepens, widens, channels, constant, precise
+        for name, value in {**USUAL, **known}.items():
+            setattr(self, name, value)
 
     @property
     def type(self):
@@ -44,18 +55,17 @@ class Family:
         return {**{k: v if k in self.precise else cast(v, dtype) for k, v in plain.items()}, "return_dict": False}
 
 
-def family(
-    class_name, exact, more=(), unloadable=(), deepens=("every=1",), widens=("hidden", "ffn"), channels=1, constant=True, precise=PRECISE
-):
+def family(class_name, exact, more=(), unloadable=(), **known):
     def register(make):
-        known = (*exact, *more, *ALWAYS)
-        FAMILIES[make.__name__] = Family(make, class_name, known, unloadable, deepens, widens, channels, constant, precise)
+        can = (*exact, *more, *ALWAYS), (*unloadable, *NEVER_LOADED)
+        FAMILIES[make.__name__] = Family(make, class_name, *can, **known)
         return make
 
     return register
 
 
 ALWAYS = ("temporal conv", "cross text", "pooled text", "together")  # every family has the ports
+NEVER_LOADED = ("experts",)  # no class has any, every family has feed-forward layers
 
 
 def cast(value, dtype):
@@ -68,7 +78,7 @@ def build(family, seed=1):
     """The model with random weights: matrices keep the scale of what they are given, gains are near one."""
     model = family.type(**family.config()).eval()
     generator = torch.Generator().manual_seed(seed)
-    for name, parameter in model.named_parameters():
+    for name, parameter in model.state_dict(keep_vars=True).items():
         values = torch.randn(parameter.shape, generator=generator)
         with torch.no_grad():
             if parameter.dim() > 1:

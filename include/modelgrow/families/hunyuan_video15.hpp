@@ -13,7 +13,8 @@ inline constexpr std::string_view hunyuan_video15 = R"json({
  "config": {
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "mlp_ratio": "ffn/hidden",
   "num_layers": "transformer_blocks", "num_refiner_layers": "context_embedder.token_refiner.refiner_blocks",
-  "in_channels": "in_channels", "out_channels": "out_channels", "patch_size": "patch", "patch_size_t": "patch_t",
+  "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"},
+  "patch_size": "patch", "patch_size_t": "patch_t",
   "text_embed_dim": "text_dim", "text_embed_2_dim": "text_2_dim", "image_embed_dim": "image_dim"
  },
  "spaces": {

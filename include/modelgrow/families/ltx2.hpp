@@ -14,7 +14,9 @@ inline constexpr std::string_view ltx2 = R"json({
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "num_layers": "transformer_blocks",
   "audio_num_attention_heads": "audio_heads", "audio_attention_head_dim": "audio_head_dim",
   "cross_attention_dim": "hidden", "audio_cross_attention_dim": "audio_hidden",
-  "in_channels": "in_channels", "audio_in_channels": "audio_in_channels"
+  "in_channels": "in_channels", "audio_in_channels": "audio_in_channels",
+  "out_channels": {"is": "out_channels", "else": "in_channels"},
+  "audio_out_channels": {"is": "audio_out_channels", "else": "audio_in_channels"}
  },
  "spaces": {
   "hidden": {"copies": "never", "tied_to": "heads", "because": "the class ties it to the heads, which cannot be copied; insert blocks"},
@@ -25,7 +27,10 @@ inline constexpr std::string_view ltx2 = R"json({
   "audio_heads": {"copies": "never", "tied_to": "audio_hidden",
    "because": "the rotary frequencies span all audio heads, and those of more heads lack the old ones; insert blocks"},
   "ffn": {}, "audio_ffn": {},
-  "in_channels": {"copies": "channels"}
+  "in_channels": {"copies": "channels"},
+  "out_channels": {"copies": "channels"},
+  "audio_in_channels": {"copies": "channels"},
+  "audio_out_channels": {"copies": "channels"}
  },
  "stock": {
   "hidden": "heads*head_dim", "audio_hidden": "audio_heads*audio_head_dim",
@@ -57,7 +62,7 @@ inline constexpr std::string_view ltx2 = R"json({
  "tensors": {
   "scale_shift_table": "fixed 2, each hidden", "audio_scale_shift_table": "fixed 2, each audio_hidden",
   "keyframes_abs_pos_embedding": "fixed 1, each hidden; optional", "proj_in.{weight,bias}": "out hidden, in in_channels",
-  "audio_proj_in.{weight,bias}": "out audio_hidden, fixed audio_in_channels",
+  "audio_proj_in.{weight,bias}": "out audio_hidden, in audio_in_channels",
   "caption_projection.linear_1.{weight,bias}": "out hidden, fixed text_dim; optional captions",
   "caption_projection.linear_2.{weight,bias}": "out hidden, in hidden; optional captions",
   "audio_caption_projection.linear_1.{weight,bias}": "out audio_hidden, fixed text_dim; optional captions",
@@ -104,8 +109,8 @@ inline constexpr std::string_view ltx2 = R"json({
   "transformer_blocks.{}.ff.net.2.bias": "each hidden; closes, optional ff_bias",
   "transformer_blocks.{}.audio_ff.net.0.proj.{weight,bias}": "out audio_ffn, in audio_hidden",
   "transformer_blocks.{}.audio_ff.net.2.{weight,bias}": "out audio_hidden, in audio_ffn; closes",
-  "proj_out.{weight,bias}": "out patch_out, in hidden",
-  "audio_proj_out.{weight,bias}": "out audio_patch_out, in audio_hidden"
+  "proj_out.{weight,bias}": "out out_channels, in hidden",
+  "audio_proj_out.{weight,bias}": "out audio_out_channels, in audio_hidden"
  }
 })json";
 

@@ -12,7 +12,8 @@ inline constexpr std::string_view qwen_image = R"json({
  "upstream": {"class": "diffusers 0.42.1 QwenImageTransformer2DModel", "file": "transformer_qwenimage.py"},
  "config": {
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "num_layers": "transformer_blocks",
-  "joint_attention_dim": "text_dim", "in_channels": "in_channels", "out_channels": "out_channels", "patch_size": "patch"
+  "joint_attention_dim": "text_dim", "in_channels": "in_channels",
+  "out_channels": {"is": "out_channels", "else": "in_channels"}, "patch_size": "patch"
  },
  "spaces": {
   "hidden": {"copies": "uniform", "because": "LayerNorm runs over it", "tied_to": "heads"},

@@ -12,7 +12,8 @@ inline constexpr std::string_view wan = R"json({
  "upstream": {"class": "diffusers 0.42.1 WanTransformer3DModel", "file": "transformer_wan.py"},
  "config": {
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "ffn_dim": "ffn", "num_layers": "blocks",
-  "in_channels": "in_channels", "out_channels": "out_channels", "text_dim": "text_dim", "freq_dim": "freq_dim",
+  "in_channels": "in_channels", "out_channels": {"is": "out_channels", "else": "in_channels"},
+  "text_dim": "text_dim", "freq_dim": "freq_dim",
   "patch_size.0": "patch_t", "patch_size.1": "patch_h", "patch_size.2": "patch_w",
   "image_dim": "image_dim", "added_kv_proj_dim": "hidden", "pos_embed_seq_len": "image_tokens",
   "dim": "hidden", "num_heads": "heads", "in_dim": "in_channels", "out_dim": "out_channels"

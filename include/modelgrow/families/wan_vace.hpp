@@ -13,7 +13,8 @@ inline constexpr std::string_view wan_vace = R"json({
  "config": {
   "num_attention_heads": "heads", "attention_head_dim": "head_dim", "ffn_dim": "ffn", "num_layers": "blocks",
   "vace_layers": {"hosts": "blocks", "guests": "vace_blocks"},
-  "in_channels": "in_channels", "vace_in_channels": "vace_in_channels", "out_channels": "out_channels",
+  "in_channels": "in_channels", "vace_in_channels": "vace_in_channels",
+  "out_channels": {"is": "out_channels", "else": "in_channels"},
   "text_dim": "text_dim", "freq_dim": "freq_dim",
   "patch_size.0": "patch_t", "patch_size.1": "patch_h", "patch_size.2": "patch_w",
   "image_dim": "image_dim", "added_kv_proj_dim": "hidden", "pos_embed_seq_len": "image_tokens",
