@@ -3,6 +3,10 @@
 # includes declarations only, and compiles several times as fast; nothing else changes. What trains stands in a library of
 # its own, modelgrow::training, behind modelgrow::growth: a program that only grows need not wait for it.
 set(training train instances/train)
+set(units)
+set(found)
+set(sources_growth)
+set(sources_training)
 
 # Definitions: one unit for each room, and one for those of the room that walk over the elements of tensors. Only these are
 # optimised in full; the others read texts, check and print, and are waited for.
@@ -13,12 +17,19 @@ foreach(header ${definitions})
   string(REGEX REPLACE "^.*/include/modelgrow/(.*)_inl[.]hpp$" "\\1" idea ${header})
   string(REGEX REPLACE "/.*$" "" unit ${idea})
   if(idea IN_LIST walk_over_elements)
+    if(unit IN_LIST training)
+      message(FATAL_ERROR "${idea}: no room that trains has a unit of its own for elements")
+    endif()
     string(APPEND unit _elements)
+    list(APPEND found ${idea})
   endif()
   list(APPEND units ${unit})
   string(APPEND content_of_${unit} "#include <modelgrow/${idea}_inl.hpp>\n")
 endforeach()
 list(REMOVE_DUPLICATES units)
+if(NOT "${found}" STREQUAL "${walk_over_elements}")
+  message(FATAL_ERROR "of ${walk_over_elements} there are only: ${found}")
+endif()
 foreach(unit ${units})
   if(NOT unit MATCHES "_elements$")
     set_source_files_properties(${CMAKE_CURRENT_BINARY_DIR}/compiled/${unit}.cpp

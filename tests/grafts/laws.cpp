@@ -11,6 +11,7 @@
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/plan_json.hpp>
+#include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/ops/mse.hpp>
 #include <modelgrow/verify/forward_check.hpp>
@@ -115,6 +116,9 @@ TEST_CASE("Disk equals live, the folder reads back, and growth goes on", "[graft
       CHECK(std::equal(v.data(), v.data() + v.size(), q.value.data()));
     });
     CHECK(family.schema(written).grafts == p.schema().grafts);
+    const auto config = nlohmann::json::parse(detail::read_file(out / "config.json"));  // in the order of its keys
+    detail::write_file(out / "config.json", config.dump());
+    CHECK(read_back(p, Checkpoint::open(out)));
     const Plan more = plan(family.schema(written), InsertBlocks{.every = 1}, Net2Wider{.space = "hidden", .times = 2},
                            Net2Wider{.space = "ffn", .to = 30});
     CHECK(more.certificate().exactness == Exactness::exact);

@@ -7,6 +7,7 @@
 #include <modelgrow/grow/operators/net2wider.hpp>
 
 #include "adamw.hpp"
+#include "run_kernel.hpp"
 #include "tests/support/catch.hpp"
 #include "tiny.hpp"
 
@@ -34,9 +35,7 @@ State<double> grow_gradients(const Plan& p, const State<double>& g) {
     auto& v = r[recipe.name];
     v.resize(std::size_t(numel(recipe.shape)));
     if (recipe.zeros(Of::gradients)) continue;
-    const auto* source = reinterpret_cast<const std::byte*>(g.at(recipe.source).data());
-    modelgrow::detail::Kernel(recipe, Of::gradients)
-        .run<double>(modelgrow::detail::Source<double>{.data = source}, 0, std::int64_t(v.size()), v.data());
+    v = tiny::run_kernel(recipe, Of::gradients, g.at(recipe.source).data(), 0, std::int64_t(v.size()));
   }
   return r;
 }

@@ -17,6 +17,7 @@
 #include <modelgrow/grow/plan_json.hpp>
 
 #include "disk.hpp"
+#include "run_kernel.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace modelgrow;
@@ -261,15 +262,13 @@ TEST_CASE("tensors stream in tiles, and tiles do not matter") {
   const Rng rng(4);
   for (std::size_t i = 0; i < 3; ++i) {
     const auto recipe = p.recipe(i);
-    const modelgrow::detail::Kernel kernel(recipe, Of::weights);
     const auto expected = tiny::numbers(whole.at(recipe.name));
     std::int64_t wrong = 0;
     for (std::uint64_t k = 0; k < 30; ++k) {
       const auto n = numel(recipe.shape), begin = std::int64_t(rng.below(2 * k, std::uint64_t(n))),
                  end = std::min(n, begin + std::int64_t(rng.below(2 * k + 1, 5000)));
-      std::vector<float> part(std::size_t(end - begin));
-      kernel.run<float>(modelgrow::detail::Source<float>{.data = d.at(recipe.source).bytes.data()}, begin, end,
-                        part.data());
+      const auto* source = reinterpret_cast<const float*>(d.at(recipe.source).bytes.data());
+      const auto part = tiny::run_kernel(recipe, Of::weights, source, begin, end);
       for (std::int64_t e = begin; e < end; ++e)
         wrong += double(part[std::size_t(e - begin)]) != expected[std::size_t(e)];
     }

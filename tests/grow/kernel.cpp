@@ -3,10 +3,29 @@
 #include <modelgrow/grow/kernel.hpp>
 #include <modelgrow/grow/plan.hpp>
 
+#include "run_kernel.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::detail;
+
+template <Element T>
+std::vector<T> tiny::run_kernel(const Recipe& recipe, Of of, const T* source, std::int64_t begin, std::int64_t end,
+                                std::int64_t piece) {
+  const Kernel kernel(recipe, of);
+  const Source<T> read{.data = reinterpret_cast<const std::byte*>(source)};
+  std::vector<T> out(std::size_t(end - begin));
+  for (std::int64_t at = begin, n = 0; at < end; at += n) {
+    n = std::min(piece, end - at);
+    kernel.run(read, at, at + n, out.data() + (at - begin));
+  }
+  return out;
+}
+template std::vector<double> tiny::run_kernel(const Recipe&, Of, const double*, std::int64_t, std::int64_t,
+                                              std::int64_t);
+template std::vector<float> tiny::run_kernel(const Recipe&, Of, const float*, std::int64_t, std::int64_t, std::int64_t);
+template std::vector<f16> tiny::run_kernel(const Recipe&, Of, const f16*, std::int64_t, std::int64_t, std::int64_t);
+template std::vector<bf16> tiny::run_kernel(const Recipe&, Of, const bf16*, std::int64_t, std::int64_t, std::int64_t);
 
 namespace {
 
@@ -42,12 +61,7 @@ template <Element T>
 std::vector<T> grown(const Plan& plan, std::int64_t piece) {
   const Recipe r = plan.recipe(0);
   const auto w = values<T>(numel(r.stored()));
-  const Source<T> source{.data = reinterpret_cast<const std::byte*>(w.data())};
-  const Kernel kernel(r, Of::weights);
-  std::vector<T> out(std::size_t(numel(r.shape)));
-  for (std::int64_t begin = 0, n = std::int64_t(out.size()); begin < n; begin += piece)
-    kernel.run(source, begin, std::min(n, begin + piece), out.data() + begin);
-  return out;
+  return tiny::run_kernel<T>(r, Of::weights, w.data(), 0, numel(r.shape), piece);
 }
 template <Element T>
 std::uint64_t hash_of(const std::vector<T>& v) {

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <map>
 #include <modelgrow/core/rng.hpp>
-#include <modelgrow/grow/kernel.hpp>
+#include <modelgrow/grow/elements.hpp>
 #include <modelgrow/grow/plan.hpp>
 #include <modelgrow/grow/state.hpp>
 #include <string>
@@ -399,7 +399,7 @@ inline std::vector<double> numbers(const HostTensor& t) {
   std::vector<double> v;
   const auto read = [&]<Element T>(T) {
     for (std::size_t i = 0; i < t.bytes.size() / sizeof(T); ++i)
-      v.push_back(modelgrow::detail::Source<T>{.data = t.bytes.data()}(std::int64_t(i)));
+      v.push_back(modelgrow::detail::stored<T>(t.bytes.data(), std::int64_t(i)));
   };
   switch (t.dtype) {
     case DType::f64:

@@ -10,6 +10,7 @@
 #include <modelgrow/grow/silent.hpp>
 
 #include "minimax.hpp"
+#include "run_kernel.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
 
@@ -93,10 +94,7 @@ TEST_CASE("New channels learn from the first step, old ones as before", "[zero_c
   const auto small = minimax::gradient(s, w);
   double worst = 0, largest = 0;
   for (const auto& r : p.recipes()) {
-    std::vector<double> moved(std::size_t(numel(r.shape)));
-    const auto* source = reinterpret_cast<const std::byte*>(small.at(r.source).data());
-    modelgrow::detail::Kernel(r, Of::gradients)
-        .run<double>(modelgrow::detail::Source<double>{.data = source}, 0, std::int64_t(moved.size()), moved.data());
+    const auto moved = tiny::run_kernel(r, Of::gradients, small.at(r.source).data(), 0, numel(r.shape));
     const auto& truth = gradient.at(r.name);
     for (std::size_t i = 0; i < moved.size(); ++i) {
       largest = std::max(largest, std::abs(truth[i]));

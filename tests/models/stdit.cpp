@@ -194,6 +194,8 @@ TEST_CASE("a configuration survives JSON and refuses nonsense") {
   CHECK_THROWS_AS(parse(R"({"hidden_size": 10, "num_heads": 3})"), mg::format_error);
   CHECK(parse(R"({"depth": 2.0})").depth == 2);
   CHECK_THROWS_WITH(parse(R"({"depth": 2.9})"), "here: 'depth' is 2.9; expected a whole number");
+  CHECK_THROWS_WITH(parse(R"({"depth": 1e300})"), "here: 'depth' is 1e+300; expected a whole number");
+  CHECK_THROWS_AS(parse(R"({"caption_channels": 18446744073709551615})"), mg::format_error);
   CHECK_THROWS_WITH(parse(R"({"depth": true})"), "here: 'depth' is true; expected a whole number");
   CHECK_THROWS_WITH(parse(R"({"mlp_ratio": true})"), "here: 'mlp_ratio' is true; expected a number");
   CHECK_THROWS_WITH(parse(R"({"pred_sigma": 1})"), "here: 'pred_sigma' is 1; expected true or false");

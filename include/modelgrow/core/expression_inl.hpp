@@ -142,7 +142,7 @@ MODELGROW_INLINE bool Expression::solve(const Node& n, std::int64_t whole, Sizes
   const auto a = value(n.parts[0], known), b = value(n.parts[1], known);
   if (!a && n.kind == Kind::product && n.parts[0].kind == Kind::name && n.parts[1].name == n.parts[0].name) {
     const std::int64_t side = whole > 0 ? std::llround(std::sqrt(double(whole))) : 0;
-    return side > 0 && side * side == whole && known.emplace(n.parts[0].name, side).second;
+    return side > 0 && whole / side == side && whole % side == 0 && known.emplace(n.parts[0].name, side).second;
   }
   if (bool(a) == bool(b)) return false;
   const Node& unknown = n.parts[a ? 1 : 0];

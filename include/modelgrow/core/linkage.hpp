@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Where definitions stand: in every program that includes them, or once in the library modelgrow::compiled.
+// Where definitions stand: in every program that includes them, or once in the libraries of modelgrow::compiled.
 #pragma once
 
-/// Begins every definition of an x_inl.hpp. The target modelgrow::compiled sets MODELGROW_COMPILED for all who link it.
+/// Begins every definition of an x_inl.hpp. The target modelgrow::growth sets MODELGROW_COMPILED for all who link it.
 #if defined(MODELGROW_COMPILED)
 #define MODELGROW_INLINE
 #else

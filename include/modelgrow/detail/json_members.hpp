@@ -2,8 +2,11 @@
 // Members of JSON objects, found and set by functions that are compiled once. Those of nlohmann, contains("key") and
 // json{{"key", x}}, are templates of the length of each literal: a dozen functions more for every one.
 #pragma once
+#include <cmath>
 #include <concepts>
+#include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -21,8 +24,22 @@ inline const json* member(const json& object, std::string_view key) {
       if (name == key) return &value;
   return nullptr;
 }
+/// Whether there is something behind a key.
 inline bool has(const json& object, std::string_view key) { return member(object, key); }
 
+/// A whole number, 28.0 too; nothing for what is none, or too large for 64 bits to hold it exactly.
+inline std::optional<std::int64_t> whole_number(const json& value) {
+  if (value.is_number_unsigned()) {
+    const auto n = value.get<std::uint64_t>();
+    return n <= std::uint64_t(INT64_MAX) ? std::optional(std::int64_t(n)) : std::nullopt;
+  }
+  if (value.is_number_integer()) return value.get<std::int64_t>();
+  if (!value.is_number_float()) return {};
+  const double x = value.get<double>();
+  return std::nearbyint(x) == x && std::abs(x) < 1e15 ? std::optional(std::int64_t(x)) : std::nullopt;
+}
+
+/// A list as JSON.
 template <class T>
 json array_of(const std::vector<T>& list) {
   json array = json::array();
@@ -47,6 +64,7 @@ struct Member {
 inline void put(json& object, std::initializer_list<Member> members) {
   for (const auto& m : members) object[std::string(m.key)] = std::move(m.value);
 }
+/// An object with these members, in this order.
 inline json object_of(std::initializer_list<Member> members) {
   json object = json::object();
   put(object, members);

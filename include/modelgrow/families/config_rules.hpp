@@ -42,10 +42,7 @@ class ConfigKeys {
   }
   /// Throws format_error unless it is a whole number; 28.0 is one.
   std::int64_t whole(const json& value, std::string_view key) const {
-    if (value.is_number_integer()) return value.get<std::int64_t>();
-    if (value.is_number_float() && std::nearbyint(value.get<double>()) == value.get<double>() &&
-        std::abs(value.get<double>()) < 1e15)
-      return std::int64_t(value.get<double>());
+    if (const auto n = whole_number(value)) return *n;
     throw format_error(where_ + ": '" + std::string(key) + "' is " + value.dump() + "; expected a whole number");
   }
   double real(const json& value, std::string_view key) const {

@@ -18,7 +18,7 @@ inline json graft_to_json(const GraftRecord& g) {
   json tensors = json::object();
   for (const auto& [pattern, line] : g.tensors) tensors[pattern] = line;
   json j = object_of({{"graft", g.name}, {"options", parse_json(g.options, g.name)}, {"tensors", std::move(tensors)}});
-  if (!g.replaces.empty()) j["replaces"] = g.replaces;
+  if (!g.replaces.empty()) put(j, {{"replaces", g.replaces}});
   return j;
 }
 
@@ -27,6 +27,26 @@ inline json grafts_to_json(const std::vector<GraftRecord>& grafts) {
   json list = json::array();
   for (const auto& g : grafts) list.push_back(graft_to_json(g));
   return object_of({{"grafts", std::move(list)}});
+}
+
+/// The same with the members of every object in the order of their keys, as programs that save a configuration leave
+/// it.
+inline json in_order_of_keys(const json& j) {
+  if (!j.is_structured()) return j;
+  json sorted = j.is_object() ? json::object() : json::array();
+  if (j.is_array()) {
+    for (const auto& x : j) sorted.push_back(in_order_of_keys(x));
+    return sorted;
+  }
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : j.items()) keys.push_back(key);
+  std::sort(keys.begin(), keys.end());
+  for (const auto& key : keys) sorted[key] = in_order_of_keys(*member(j, key));
+  return sorted;
+}
+/// Whether two lists record the same grafts.
+inline bool same_grafts(const std::vector<GraftRecord>& a, const std::vector<GraftRecord>& b) {
+  return in_order_of_keys(grafts_to_json(a)) == in_order_of_keys(grafts_to_json(b));
 }
 
 /// Reads one record. Throws format_error that names what is missing.
@@ -45,11 +65,11 @@ inline GraftRecord graft_from_json(const json& j, const std::string& where) {
       throw format_error(where + ": tensor '" + pattern + "' is " + line.dump() + "; expected its axes as text");
     g.tensors.emplace_back(pattern, line.get<std::string>());
   }
-  if (!j.contains("replaces")) return g;
-  const json& gone = j["replaces"];
-  if (!gone.is_array() || !std::all_of(gone.begin(), gone.end(), [](const json& name) { return name.is_string(); }))
-    throw format_error(where + ": 'replaces' is " + gone.dump().substr(0, 80) + "; expected a list of names");
-  g.replaces = gone.get<std::vector<std::string>>();
+  if (const json* gone = member(j, "replaces")) {
+    if (!gone->is_array() || !std::all_of(gone->begin(), gone->end(), [](const json& x) { return x.is_string(); }))
+      throw format_error(where + ": 'replaces' is " + gone->dump().substr(0, 80) + "; expected a list of names");
+    g.replaces = gone->get<std::vector<std::string>>();
+  }
   return g;
 }
 

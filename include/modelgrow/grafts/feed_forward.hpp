@@ -21,9 +21,8 @@ struct FeedForward {
     for (const auto& r : records) {
       if (r.name != MixtureOfExperts::name) continue;
       const auto o = detail::options_from<MixtureOptions>(detail::read_values(r.options, r.name), r.name);
-      if (o.experts < 2 || o.active < 1 || o.active > o.experts)
-        throw shape_error("the record of 'MixtureOfExperts' has " + std::to_string(o.experts) + " experts, " +
-                          std::to_string(o.active) + " active; expected 2 or more, 1 to all of them active");
+      if (const auto what = o.problem(); !what.empty())
+        throw shape_error("the record of 'MixtureOfExperts' has " + what);
       sparse.emplace(o.experts, o.active, hidden, inner, hidden, Writes::residual);
       return;
     }

@@ -41,7 +41,7 @@ inline std::vector<Stretch> stretches_of(std::span<const std::int64_t> map) {
   return all;
 }
 
-/// Loops over runs of elements of one storage type; n <= run_length.
+/// Loops over elements of one storage type, any number of them.
 template <Element T>
 struct Elements {
   static void load(const std::byte* data, std::int64_t n, double* x) {

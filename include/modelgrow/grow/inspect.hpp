@@ -61,8 +61,9 @@ inline OperatorCall example_of(const OperatorKind& graft) {
 
 }  // namespace detail
 
-/// Counts the elements of every stack and space, and tries a block more of each stack, twice each space, the operators
-/// for channels, heads and positions, and the grafts (as known_grafts() of grafts/known.hpp).
+/// Counts the elements of every stack and space, and tries a block more of each stack, twice each space of hidden
+/// units, of channels and of positions, silent channels, wider heads, experts, and grafts (known_grafts() of
+/// grafts/known.hpp).
 inline Inspection inspect(const Schema& schema, std::span<const OperatorKind> grafts = {}) {
   Inspection in{.family = schema.family,
                 .elements = schema.trained_elements(),

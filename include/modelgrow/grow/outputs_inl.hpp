@@ -4,7 +4,7 @@
 #include <cstring>
 #include <set>
 
-#include <modelgrow/grow/kernel.hpp>
+#include <modelgrow/grow/elements.hpp>
 #include <modelgrow/grow/outputs.hpp>
 
 namespace modelgrow::inline v0 {

@@ -25,6 +25,9 @@ MODELGROW_INLINE void Plan::upcycle(const Upcycle& verb) {
           "' and 'in': from zero it would send every token to the first experts for ever");
     if (!routers.emplace(layer, routers.size()).second) bad("'" + layer + "' is named twice");
   }
+  for (auto it = routers.begin(); it != routers.end(); ++it)
+    for (auto inner = std::next(it); inner != routers.end(); ++inner)
+      if (inner->first.starts_with(it->first + ".")) bad("'" + inner->first + "' lies in '" + it->first + "'");
   std::vector<std::vector<std::size_t>> tensors(routers.size());  // of each layer
   for (std::size_t i = 0; i < schema_.parameters.size(); ++i)
     for (const auto& [layer, r] : routers)

@@ -7,6 +7,7 @@
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/detail/json.hpp>
+#include <modelgrow/families/graft_records.hpp>
 #include <modelgrow/grow/plan.hpp>
 
 namespace modelgrow::inline v0 {
@@ -33,7 +34,7 @@ inline std::string difference(const Schema& promised, const Schema& read) {
     }
     if (!found) return "space '" + s.space.name + "' is gone";
   }
-  if (promised.grafts != read.grafts)
+  if (!detail::same_grafts(promised.grafts, read.grafts))
     return "it records " + std::to_string(read.grafts.size()) + " grafts; the plan promised " +
            std::to_string(promised.grafts.size()) + ", or other ones";
   for (const auto& list : promised.lists)

@@ -3,7 +3,6 @@
 // and compares with the old bytes. For a linear map that is W' E_in = E_out W. Memory is a few rows.
 #pragma once
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <mutex>
@@ -161,18 +160,17 @@ inline Residual residual_of(const ComparedElements& elements, const std::byte* g
       const std::int64_t o = job / chunks, q0 = job % chunks * chunk, n = std::min(width - q0, chunk);
       const std::int64_t base = outer.place[std::size_t(o)];
       const double scale = outer.scale[std::size_t(o)];
-      const std::byte* first = grown + elements.size * std::size_t(o * rows * width + q0);
+      const std::byte* run = grown + elements.size * std::size_t(o * rows * width + q0);
       std::fill(sum.begin(), sum.end(), 0.0);
       if (width == 1) {  // nothing is behind the summed axes: the slots lie side by side
-        elements.scatter(first, middle.slot.data(), rows, sum.data());
+        elements.scatter(run, middle.slot.data(), rows, sum.data());
         elements.gather(old + elements.size * std::size_t(base), middle.place.data(), slots, expected.data());
         if (scaled) elements.rescale(expected.data(), middle.scale.data(), scale * inner.scale[0], slots);
         compare(expected.data(), sum.data(), middle.scale.data(), scale * inner.scale[0], slots, mine);
         continue;
       }
       for (std::int64_t r = 0; r < rows; ++r)
-        elements.add(first + elements.size * std::size_t(r * width), n,
-                     sum.data() + middle.slot[std::size_t(r)] * chunk);
+        elements.add(run + elements.size * std::size_t(r * width), n, sum.data() + middle.slot[std::size_t(r)] * chunk);
       for (std::int64_t s = 0; s < slots; ++s) {
         const double* scales = inner.scale.data() + q0;
         const double common = scale * middle.scale[std::size_t(s)];

@@ -41,7 +41,7 @@ bool is_a(const json& value) {
   } else if constexpr (std::is_same_v<V, bool>) {
     return value.is_boolean();
   } else if constexpr (std::integral<V>) {
-    return value.is_number() && std::trunc(value.get<double>()) == value.get<double>();
+    return whole_number(value).has_value();
   } else if constexpr (std::floating_point<V>) {
     return value.is_number();
   } else {

@@ -59,8 +59,8 @@ struct Stdit {
   std::vector<StditBlock<T, D>> blocks;
   StditFinalLayer<T, D> final_layer;
   Activations activations = Activations::keep;
-  double balance =
-      0;  // weight of the load balancing loss of mixtures of experts, divided by the micro-batches of a step
+  /// Weight of the load balancing loss of mixtures of experts, divided by the micro-batches of a step.
+  double balance = 0;
 
   /// Uninitialised weights (see initialise() and load()); position tables are filled. Throws shape_error.
   explicit Stdit(const Config& c);

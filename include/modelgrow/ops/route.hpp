@@ -19,7 +19,7 @@ struct Routed {
 /// Which tokens each expert sees, and with which weights.
 template <class T, Device D>
 struct Routing {
-  Var<T, D> weights;  // [rows, active], each row adds up to one
+  Var<T, D> weights;  // [rows, active], each row adds up to one, to the rounding of T
   std::shared_ptr<const std::vector<std::vector<Routed>>> experts;
 };
 

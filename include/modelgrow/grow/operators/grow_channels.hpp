@@ -6,9 +6,9 @@
 
 namespace modelgrow::inline v0 {
 
-/// New channels come behind the old ones: Wan's 16 latents, then the 20 of an image, are in_channels to=36. Where
-/// patches are laid out flat they do so at every place of a patch, where an output stands twice (mean | variance) in
-/// both halves, and where a class puts a mask behind its inputs, before that.
+/// New channels come behind the old ones: Wan's 16 latents, then the 20 of an image, are in_channels to=36. In patches
+/// that are laid out flat, at every place or last, as the class lays them out; where an output stands twice (mean |
+/// variance), in both halves; and where a class puts a mask behind its inputs, before that.
 struct GrowChannels {
   static constexpr std::string_view name = "GrowChannels";
   static constexpr std::string_view summary = "more channels of the input, read by zeros, or of the output";

@@ -15,12 +15,22 @@ struct MixtureOptions {
     v("experts", self.experts, "copies of each layer");
     v("active", self.active, "experts that see a token");
   }
+  static constexpr std::int64_t most = 4096;  // more than any model has: a slip in a number
+  /// What is wrong with the numbers; empty: nothing.
+  std::string problem() const {
+    if (experts < 2 || experts > most)
+      return std::to_string(experts) + " experts; expected .experts of 2 to " + std::to_string(most);
+    if (active < 1 || active > experts)
+      return std::to_string(active) + " of " + std::to_string(experts) +
+             " experts see a token; expected .active of 1 to " + std::to_string(experts);
+    return {};
+  }
 };
 
 /// A token goes to the `active` experts of the largest logits, and their outputs are mixed by the softmax over these
 /// logits alone: weights that add up to one, so that equal experts give what the layer gave, whatever the router. The
 /// router is random, since it tells the experts apart: they see other tokens by other weights, and part at the first
-/// step; its own gradient begins where they differ (growth-maths, 3.12). With one active expert its weight is always
+/// step; its own gradient begins where they differ. With one active expert its weight is always
 /// one, and only a balancing loss moves the router.
 struct MixtureOfExperts {
   static constexpr std::string_view name = "MixtureOfExperts";

@@ -10,13 +10,8 @@
 namespace modelgrow::inline v0 {
 
 MODELGROW_INLINE void MixtureOfExperts::apply(Plan& plan) const {
-  constexpr std::int64_t most = 4096;
-  if (experts < 2)
-    throw plan_error("MixtureOfExperts: " + std::to_string(experts) + " experts; expected .experts of at least 2");
-  detail::require_feasible("MixtureOfExperts", "a number of experts", experts, most);
-  if (active < 1 || active > experts)
-    throw plan_error("MixtureOfExperts: " + std::to_string(active) + " of " + std::to_string(experts) +
-                     " experts see a token; expected .active of 1 to " + std::to_string(experts));
+  if (const auto what = MixtureOptions{.experts = experts, .active = active}.problem(); !what.empty())
+    throw plan_error("MixtureOfExperts: " + what);
   const Schema& now = plan.schema();
   if (now.space(space).rules.copies != Copies::any || plan.tied(space).size() > 1)
     throw plan_error(
@@ -102,7 +97,8 @@ MODELGROW_INLINE GraftRecord MixtureOfExperts::record_of(const Schema& schema) c
       .tensors = {}};
   for (const auto& g : schema.grafts) {
     if (g.name != name) continue;
-    if (g.options != mine.options)
+    const auto has = detail::options_from<MixtureOptions>(detail::read_values(g.options, g.name), g.name);
+    if (has.experts != experts || has.active != active)
       throw plan_error("MixtureOfExperts: the model has mixtures with " + g.options + "; others, with " + mine.options +
                        ", cannot be recorded beside them");
     return g;
