@@ -9,7 +9,7 @@
 
 #include <modelgrow/core/fields.hpp>
 #include <modelgrow/core/schema.hpp>
-#include <modelgrow/detail/json.hpp>
+#include <modelgrow/detail/json_members.hpp>
 
 namespace modelgrow::inline v0::detail {
 
