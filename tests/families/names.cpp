@@ -8,6 +8,7 @@
 #include <modelgrow/grow/operators/mixture_of_experts.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/read_back.hpp>
+#include <modelgrow/grow/write.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"

@@ -32,7 +32,8 @@ class Family {
   const FamilyText& text() const;
   /// Whether config.json says that it is of this family: `_class_name`, `architectures` or `model_type`.
   bool claims(std::string_view config) const;
-  /// This family with the grafts that config.json records; itself where there are none. Throws format_error.
+  /// This family with the grafts that config.json records; itself where there are none. Throws format_error for records
+  /// that cannot be read; whether they are of this family is for schema() to say.
   Family grafted(std::string_view config, const std::string& where) const;
   /// How the names of a file fit, in the layout that explains most of it.
   detail::Fit fit(const Names& file) const;
@@ -45,6 +46,8 @@ class Family {
 
  private:
   struct Data;
+  /// Throws format_error for grafts in the place of what the family does not have.
+  void require_replaced(const std::string& where) const;
   Schema read(const Names& file, std::string_view config, const std::string& where, Trust trust) const;
   std::shared_ptr<const Data> data_;
 };

@@ -346,9 +346,21 @@ MODELGROW_INLINE Family Family::grafted(std::string_view config, const std::stri
   return with;
 }
 
+MODELGROW_INLINE void Family::require_replaced(const std::string& where) const {
+  for (const auto& g : data_->grafts)
+    for (const auto& gone : g.replaces)
+      if (std::none_of(data_->layouts.begin(), data_->layouts.end(), [&](const auto& layout) {
+            return layout.tensor.contains(detail::with_stack_of(layout, data_->text, gone));
+          }))
+        throw format_error(where + ": graft '" + g.name + "' takes the place of '" + gone + "', which family '" +
+                           name() + "' does not have; correct the name in 'replaces'");
+}
+
 MODELGROW_INLINE Schema Family::schema(const Names& file, std::string_view config, const std::string& where,
                                        Trust trust) const {
-  Schema s = grafted(config, where + "/config.json").read(file, config, where, trust);
+  const Family with = grafted(config, where + "/config.json");
+  with.require_replaced(where + "/config.json");
+  Schema s = with.read(file, config, where, trust);
   s.reader = [family = *this](const Names& names, std::string_view text, const std::string& place) {
     return family.schema(names, text, place);
   };
