@@ -98,6 +98,10 @@ TEST_CASE("Mixtures of experts keep native names and read back", "[families]") {
   for (const auto& [wrong, name] :
        {std::pair{both, "blocks.0.ffn.0.weight"}, {neither, "blocks.1.ffn.experts.2.0.weight"}})
     CHECK(says(message_of<format_error>([&] { s.reader(names_of(wrong), grown, "grown"); }), name));
+  auto renamed = grown;
+  renamed.replace(renamed.find("ffn.0.weight", renamed.find("replaces")), 3, "mlp");
+  CHECK(says(message_of<format_error>([&] { s.reader(after, renamed, "grown"); }), "takes the place of", "mlp.0.weight",
+             "'replaces'"));
 }
 
 TEST_CASE("What stands in the way is named, not the names that are missing", "[families]") {
