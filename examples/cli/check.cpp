@@ -41,10 +41,12 @@ std::string lines(const Consumptions& all) {
 
 /// A folder that its family cannot read has failed the check. Where config.json is older than the file, programs differ
 /// in what they make of it.
-mg::Schema readable(const mg::Checkpoint& in) try { return schema_of(in); } catch (const mg::format_error& e) {
+mg::Schema readable(const mg::Checkpoint& in, const Input& input) try {
+  return input.schema(in);
+} catch (const mg::format_error& e) {
   std::string text;
   try {
-    const auto by_file = schema_of(in, mg::Trust::file);
+    const auto by_file = input.schema(in, mg::Trust::file);
     const auto stale = mg::contradictions(by_file, in.config(), in.path().string() + "/config.json");
     if (!stale.empty()) text = "\n" + lines(runs(in, by_file, stale));
   } catch (const mg::format_error&) {  // not only config.json is wrong
@@ -53,8 +55,9 @@ mg::Schema readable(const mg::Checkpoint& in) try { return schema_of(in); } catc
 }
 
 /// One checkpoint. Throws check_error.
-void check(const mg::Checkpoint& in, const std::filesystem::path& source, mg::detail::json& j, std::string& text) {
-  const auto schema = readable(in);
+void check(const mg::Checkpoint& in, const Input& input, const std::filesystem::path& source, mg::detail::json& j,
+           std::string& text) {
+  const auto schema = readable(in, input);
   j.update({{"family", schema.family}, {"parameters", schema.trained_elements()}});
   text += "family " + schema.family + ", " + mg::detail::grouped(std::uint64_t(schema.trained_elements())) +
           " parameters: names, shapes and config.json agree\n";
@@ -62,7 +65,7 @@ void check(const mg::Checkpoint& in, const std::filesystem::path& source, mg::de
     if (!std::filesystem::exists(source, e))
       throw mg::io_error("cannot compare with the source '" + source.string() + "': it is not there; say --source");
     const auto old = mg::open_source(mg::source_of(in), source);
-    const auto found = mg::check_grown(in, old, schema_of(old));
+    const auto found = mg::check_grown(in, old, input.schema(old));
     j.update({{"source", source.string()},
               {"certificate", mg::to_string(found.certificate)},
               {"trajectory", mg::to_string(found.trajectory)},
@@ -95,11 +98,11 @@ void check(const Options& o) {
     for (const auto& name : pipeline->models) {
       const auto in = mg::Checkpoint::open(pipeline->path / name);
       text += name + ": ";
-      check(in, said.empty() ? mg::source_of(in).path : said / name, j[name] = mg::detail::json::object(), text);
+      check(in, o.in, said.empty() ? mg::source_of(in).path : said / name, j[name] = mg::detail::json::object(), text);
     }
   } else {
     const auto in = o.in.open();
-    check(in, said.empty() ? mg::source_of(in).path : said, j, text);
+    check(in, o.in, said.empty() ? mg::source_of(in).path : said, j, text);
   }
   std::cout << (o.json ? j.dump(2) + "\n" : text);
 }

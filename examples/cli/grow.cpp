@@ -59,7 +59,7 @@ void add_grow(CLI::App& program) {
       "  modelgrow grow IN OUT --recipe recipe.json");
   command->callback([o] {
     const auto in = o->in.open(o->dry_run ? mg::Incomplete::accept : mg::Incomplete::refuse);
-    const auto plan = o->growth.plan(in);
+    const auto plan = o->growth.plan(in, o->in);
     if (o->dry_run) return print_plan(plan, in, o->in, o->out, o->json);
     check_free(*o);
     const example::Interrupt interrupt;

@@ -92,9 +92,9 @@ std::vector<mg::OperatorCall> Growth::calls() const {
   return permissions;
 }
 
-mg::Plan Growth::plan(const mg::Checkpoint& in) const {
+mg::Plan Growth::plan(const mg::Checkpoint& in, const Input& input) const {
   const auto all = calls();
-  return mg::plan(schema_of(in, trust_file_ ? mg::Trust::file : mg::Trust::nobody), all);
+  return mg::plan(input.schema(in, trust_file_ ? mg::Trust::file : mg::Trust::nobody), all);
 }
 
 }  // namespace tool

@@ -3,7 +3,7 @@
 #pragma once
 #include <modelgrow/grow/operators/all.hpp>
 
-#include "tool.hpp"
+#include "input.hpp"
 
 namespace tool {
 
@@ -11,7 +11,7 @@ namespace tool {
 class Growth {
  public:
   explicit Growth(CLI::App& command);
-  mg::Plan plan(const mg::Checkpoint& in) const;
+  mg::Plan plan(const mg::Checkpoint& in, const Input& input) const;
 
  private:
   struct Flag {

@@ -15,6 +15,8 @@ class Input {
     command.add_option(name, path_, "folder, pipeline, .safetensors file or .index.json")->required();
     command.add_option("--weights", options_.weights, "the file or index to read, in a folder that holds several")
         ->type_name("NAME");
+    command.add_option("--family", family_, "a text of your own that says what IN is (modelgrow family draft IN)")
+        ->type_name("TEXT");
     command.add_option("--component", options_.component, "one folder of a pipeline; otherwise every transformer")
         ->type_name("NAME");
   }
@@ -27,6 +29,10 @@ class Input {
     options.incomplete = incomplete;
     return mg::Checkpoint::open(path_, options);
   }
+  /// By the family of --family, or the one that is found.
+  mg::Schema schema(const mg::Checkpoint& in, mg::Trust trust = mg::Trust::nobody) const {
+    return schema_of(in, trust, family_);
+  }
   /// Nothing for a checkpoint. Throws option_error where the flags ask for what a pipeline does not have.
   std::optional<mg::Pipeline> pipeline() const {
     auto found = mg::pipeline_at(path_);
@@ -36,7 +42,7 @@ class Input {
   }
 
  private:
-  std::string path_;
+  std::string path_, family_;
   mg::CheckpointOptions options_;
 };
 

@@ -34,7 +34,7 @@ void add_inspect(CLI::App& program) {
   command->callback([o] {
     const auto in = o->in.open(mg::Incomplete::accept);
     const auto pipeline = o->in.pipeline();
-    const auto found = mg::inspect(schema_of(in), mg::known_grafts());
+    const auto found = mg::inspect(o->in.schema(in), mg::known_grafts());
     if (o->json) {
       auto j = mg::detail::parse_json(mg::to_json(found), "inspection");
       j["prefix"] = in.prefix().text();

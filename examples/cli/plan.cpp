@@ -62,7 +62,7 @@ void add_plan(CLI::App& program) {
       "  modelgrow plan IN --insert-blocks at=3+7 --net2wider space=ffn,to=600,noise_db=20");
   command->callback([o] {
     const auto in = o->in.open(mg::Incomplete::accept);
-    print_plan(o->growth.plan(in), in, o->in, o->out, o->json);
+    print_plan(o->growth.plan(in, o->in), in, o->in, o->out, o->json);
   });
 }
 

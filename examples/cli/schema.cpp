@@ -8,7 +8,8 @@
 
 namespace tool {
 
-mg::Schema schema_of(const mg::Checkpoint& in, mg::Trust trust) {
+mg::Schema schema_of(const mg::Checkpoint& in, mg::Trust trust, const std::string& family) {
+  if (!family.empty()) return mg::Family::open(family).schema(in, trust);
   return mg::family_of(in.names(), in.config(), in.path().string()).schema(in, trust);
 }
 

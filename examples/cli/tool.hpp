@@ -17,8 +17,8 @@ enum Exit { good = 0, check_failed = 1, usage = 2, refused = 3, input_output = 4
 /// Ctrl-C ended the work.
 struct Interrupted {};
 
-/// The schema of a checkpoint of any family that the library knows.
-mg::Schema schema_of(const mg::Checkpoint& in, mg::Trust trust = mg::Trust::nobody);
+/// The schema of a checkpoint of any family that the library knows, or of the one whose text lies at `family`.
+mg::Schema schema_of(const mg::Checkpoint& in, mg::Trust trust, const std::string& family);
 
 /// Each adds its command.
 void add_inspect(CLI::App& program);

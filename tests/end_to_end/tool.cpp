@@ -6,7 +6,7 @@
 #include <fstream>
 #include <thread>
 
-#include <modelgrow/checkpoint/writer.hpp>
+#include <modelgrow/checkpoint/shards.hpp>
 #include <tests/support/message.hpp>
 #include <tests/support/program.hpp>
 #include <tests/support/releases.hpp>
@@ -210,6 +210,37 @@ TEST_CASE("a draft of a family says what it lacks") {
   const auto refused = tool("family check " + (scratch / "mine.json").string());
   CHECK(refused.code == 1);
   CHECK(says(refused.output, "mark it 'closes', or 'inner'"));
+}
+
+TEST_CASE("a family of one's own serves every command") {
+  const Scratch scratch;
+  const auto in = scratch / "in", mine = scratch / "mine.json", out = scratch / "out";
+  std::filesystem::create_directory(in);
+  std::ofstream(in / "config.json") << R"({"num_layers": 2})";
+  std::ofstream(mine) << R"({"family": "mine", "title": "Mine", "class": ["Mine"], "config": {"num_layers": "blocks"},
+    "spaces": {"hidden": {"copies": "uniform", "because": "a norm runs over it"}, "ffn": {}},
+    "stacks": {"blocks": {"stream": "hidden"}},
+    "tensors": {"blocks.{}.in.weight": "out ffn, in hidden", "blocks.{}.out.weight": "out hidden, in ffn; closes"}})";
+  const std::vector<float> values(6 * 4, 0.5F);
+  std::vector<NamedShape> tensors;
+  for (const std::string block : {"blocks.0.", "blocks.1."}) {
+    tensors.push_back({.name = block + "in.weight", .dtype = DType::f32, .shape = Shape{6, 4}});
+    tensors.push_back({.name = block + "out.weight", .dtype = DType::f32, .shape = Shape{4, 6}});
+  }
+  CheckpointWriter writer(in / "model.safetensors", tensors);
+  for (const auto& t : tensors) writer.write(t.name, std::as_bytes(std::span(values)));
+  writer.commit();
+  const std::string with = " --family " + mine.string();
+  CHECK(tool("inspect " + in.string()).code == 4);
+  CHECK(says(tool("inspect " + in.string() + with).output, "family mine, 96 parameters", "stack blocks: 2"));
+  const std::string how = " --insert-blocks every=1 --net2wider space=ffn,times=2";
+  CHECK(says(tool("plan " + in.string() + how + with).output, "EXACT"));
+  const auto grown = tool("grow " + in.string() + " " + out.string() + how + with);
+  INFO(grown.output);
+  CHECK(grown.code == 0);
+  const auto checked = tool("check " + out.string() + with);
+  CHECK(checked.code == 0);
+  CHECK(says(checked.output, "family mine, 384 parameters", "residual 0"));
 }
 
 TEST_CASE("flags and a recipe say the same") {
