@@ -8,6 +8,7 @@ if(CLI11_FOUND)
   add_executable(cli ${cli_sources})
   target_link_libraries(cli PRIVATE modelgrow_own_code modelgrow::growth CLI11::CLI11)
   set_target_properties(cli PROPERTIES OUTPUT_NAME modelgrow)
+  target_compile_options(cli PRIVATE $<$<CONFIG:Release>:-O1>)  # reads options and prints
   if(MODELGROW_INSTALL)
     install(TARGETS cli)
   endif()
