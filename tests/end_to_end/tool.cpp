@@ -26,7 +26,7 @@ TEST_CASE("inspect tells where layers can go, and which a model was given") {
   const auto before = tool("inspect " + base).output;
   CHECK(says(before, "port text, in every block of blocks", "CrossText width=2048", "TemporalConv", "ZeroChannels",
              "GrowHeadDim", "InterpolatePositions", "MixtureOfExperts experts=8"));
-  CHECK_FALSE(says(before, "given"));
+  CHECK_FALSE(says(before, "  given "));
   REQUIRE(tool("grow " + base + " " + out + " --temporal-conv kernel=5").code == 0);
   CHECK(says(tool("inspect " + out).output, "given TemporalConv", "\"kernel\":5", "the model has this layer already"));
   const auto j = detail::parse_json(tool("inspect --json " + out).output, "inspection");

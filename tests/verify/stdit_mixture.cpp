@@ -253,6 +253,6 @@ TEST_CASE("records of mixtures that cannot be are refused", "[mixture]") {
     return message_of<mg::error>([&] { mg::Stdit<float, mg::Meta> model(config); });
   };
   CHECK(says(with(R"({"experts":1,"active":1})"), "1 experts", "2 to 4096"));
-  CHECK(says(with(R"({"experts":4,"active":5})"), "5 active"));
+  CHECK(says(with(R"({"experts":4,"active":5})"), "5 of 4 experts"));
   CHECK(says(with(R"({"experts":4,"actve":2})"), "actve", "active"));
 }
