@@ -221,7 +221,6 @@ class Trial:
         if row.difference <= TOLERANCE:
             row.wrong("LOADS AND IS EQUAL, although the certificate says it cannot")
 
-
     def in_a_class_of_its_own(self):
         row, subject = self.row, self.subject
         try:

@@ -102,7 +102,7 @@ def ltx_video():
     return config, inputs
 
 
-@family(
+hunyuan_video15_family = family(
     "HunyuanVideo15Transformer3DModel",
     exact=("depth", "ffn", "width", "width x3", "depth+width"),
     deepens=stacks("transformer_blocks", REFINER),
@@ -111,6 +111,9 @@ def ltx_video():
     precise=PRECISE[1:],  # its time embedding computes in the type of the time
     more=(IN, OUT, MAP),
 )
+
+
+@hunyuan_video15_family
 def hunyuan_video15():
     config = dict(
         num_attention_heads=3, attention_head_dim=10, num_layers=2, num_refiner_layers=2, mlp_ratio=4.0, in_channels=9, out_channels=4,
@@ -144,15 +147,7 @@ def hunyuan_video():
     return config, inputs
 
 
-@family(
-    "HunyuanVideo15Transformer3DModel",
-    exact=("depth", "ffn", "width", "width x3", "depth+width"),
-    deepens=stacks("transformer_blocks", REFINER),
-    mixes=("", "space=refiner_ffn"),
-    widens=("hidden", "ffn", "refiner_ffn"),
-    precise=PRECISE[1:],
-    more=(IN, OUT, MAP),
-)
+@hunyuan_video15_family
 def hunyuan_video15_meanflow():
     config, inputs = hunyuan_video15()
     patches = dict(patch_size=2, use_meanflow=True)
