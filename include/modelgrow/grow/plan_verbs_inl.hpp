@@ -3,7 +3,7 @@
 #pragma once
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/grow/claims.hpp>
-#include <modelgrow/grow/operators/feasible.hpp>
+#include <modelgrow/grow/feasible.hpp>
 #include <modelgrow/grow/plan.hpp>
 #include <modelgrow/grow/rounding.hpp>
 

@@ -2,7 +2,6 @@
 // Reading config.json: a configuration type C has `config_text(c)` and `read_config(c, text, where)` beside it.
 #pragma once
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <string_view>
 #include <tuple>

@@ -3,7 +3,7 @@
 #pragma once
 #include <modelgrow/core/expression.hpp>
 #include <modelgrow/core/linkage.hpp>
-#include <modelgrow/grow/operators/feasible.hpp>
+#include <modelgrow/grow/feasible.hpp>
 #include <modelgrow/grow/operators/grow_head_dim.hpp>
 #include <modelgrow/grow/silent.hpp>
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include <modelgrow/core/linkage.hpp>
-#include <modelgrow/grow/operators/feasible.hpp>
+#include <modelgrow/grow/feasible.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 
 namespace modelgrow::inline v0 {

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include <modelgrow/core/linkage.hpp>
-#include <modelgrow/grow/operators/feasible.hpp>
+#include <modelgrow/grow/feasible.hpp>
 #include <modelgrow/grow/operators/interpolate_positions.hpp>
 #include <modelgrow/grow/operators/require_kind.hpp>
 #include <modelgrow/grow/recipe.hpp>

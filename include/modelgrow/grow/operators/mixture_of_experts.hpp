@@ -30,8 +30,8 @@ struct MixtureOptions {
 /// A token goes to the `active` experts of the largest logits, and their outputs are mixed by the softmax over these
 /// logits alone: weights that add up to one, so that equal experts give what the layer gave, whatever the router. The
 /// router is random, since it tells the experts apart: they see other tokens by other weights, and part at the first
-/// step; its own gradient begins where they differ. With one active expert its weight is always
-/// one, and only a balancing loss moves the router.
+/// step; its own gradient begins where they differ. With one active expert its weight is always one, and only a
+/// balancing loss moves the router.
 struct MixtureOfExperts {
   static constexpr std::string_view name = "MixtureOfExperts";
   static constexpr std::string_view summary = "feed-forward layers become experts, some of which see each token";

@@ -4,7 +4,7 @@
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/fields_text.hpp>
 #include <modelgrow/families/tensor_line.hpp>
-#include <modelgrow/grow/operators/feasible.hpp>
+#include <modelgrow/grow/feasible.hpp>
 #include <modelgrow/grow/operators/mixture_of_experts.hpp>
 
 namespace modelgrow::inline v0 {

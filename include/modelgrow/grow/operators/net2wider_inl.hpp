@@ -8,7 +8,7 @@
 
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/core/rng.hpp>
-#include <modelgrow/grow/operators/feasible.hpp>
+#include <modelgrow/grow/feasible.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 
 namespace modelgrow::inline v0 {

@@ -2,7 +2,7 @@
 // The definitions of zero_channels.hpp.
 #pragma once
 #include <modelgrow/core/linkage.hpp>
-#include <modelgrow/grow/operators/feasible.hpp>
+#include <modelgrow/grow/feasible.hpp>
 #include <modelgrow/grow/operators/zero_channels.hpp>
 #include <modelgrow/grow/silent.hpp>
 
