@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""What the figures depend on: processor, kernel, disk, versions. Standard library only."""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+
+def text_of(path: str | Path) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def field(path: str, name: str) -> str:
+    """The value of the first line `name : value`."""
+    for line in text_of(path).splitlines():
+        if line.split(":")[0].strip() == name:
+            return line.split(":", 1)[1].strip()
+    return ""
+
+
+def memory_bytes(what: str) -> int:
+    """MemTotal or MemAvailable."""
+    return int((field("/proc/meminfo", what) or "0 kB").split()[0]) * 1024
+
+
+def mount_of(path: Path) -> dict:
+    """The mount that holds a path: its file system, options and device."""
+    found = {"mounted_on": ""}
+    for line in text_of("/proc/self/mountinfo").splitlines():
+        left, _, right = line.partition(" - ")
+        place = left.split()[4].replace("\\040", " ")
+        if path.resolve().is_relative_to(place) and len(place) >= len(found["mounted_on"]):
+            kind, device, options = right.split()
+            found = {"mounted_on": place, "file_system": kind, "options": options, "device": device}
+    return found
+
+
+def disk_of(path: Path) -> dict:
+    """The disk under a path, as far as the system tells."""
+    number = os.stat(path).st_dev
+    block = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
+    whole = block if (block / "queue").exists() else block.resolve().parent
+    facts = {name: text_of(whole / name) for name in ("device/model", "queue/rotational", "queue/scheduler", "queue/write_cache")}
+    return mount_of(path) | {name.split("/")[1]: value for name, value in facts.items() if value} | {"bytes": os.statvfs(path).f_blocks * os.statvfs(path).f_frsize}
+
+
+def machine(path: Path) -> dict:
+    return {"processor": field("/proc/cpuinfo", "model name") or platform.processor(), "cores": len(os.sched_getaffinity(0)),
+            "memory_bytes": memory_bytes("MemTotal"), "kernel": platform.release(), "disk": disk_of(path)}  # fmt: skip
+
+
+def digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def commit(root: Path) -> str:
+    done = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=root, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def versions(python: str, packages: list[str]) -> dict:
+    """Versions of packages in the environment of an interpreter."""
+    code = ("import importlib.metadata as m, json, platform, sys\nv = {'python': platform.python_version()}\n"
+            "for p in sys.argv[1:]:\n  try: v[p] = m.version(p)\n  except m.PackageNotFoundError: pass\nprint(json.dumps(v))")  # fmt: skip
+    return json.loads(subprocess.run([python, "-c", code, *packages], capture_output=True, text=True, check=True).stdout)
+
+
+def free_bytes(path: Path) -> int:
+    space = os.statvfs(path)
+    return space.f_bavail * space.f_frsize

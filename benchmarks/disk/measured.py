@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""One program measured from its start until what it wrote is on the disk. Standard library only."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SAMPLE_S = 0.01
+
+
+def files_under(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else [folder]
+
+
+def forget(paths: list[Path]) -> None:
+    """Everything written reaches the disk, and these files leave the page cache."""
+    os.sync()
+    for path in paths:
+        file = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(file)
+
+
+def synced(folder: Path) -> float:
+    """Seconds until all files of a folder are on the disk."""
+    begin = time.perf_counter()
+    for path in files_under(folder):
+        file = os.open(path, os.O_RDONLY)
+        os.fsync(file)
+        os.close(file)
+    return time.perf_counter() - begin
+
+
+def private_bytes(process: int) -> int:
+    """Memory of a process that is not a mapped file."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0
+    return 1024 * sum(int(line.split()[1]) for line in status.splitlines() if line.startswith(("RssAnon:", "RssShmem:")))
+
+
+def run(command: list[str], writes: Path | None, one_core: bool = False, env: dict | None = None) -> tuple[dict, str]:
+    """Seconds on the wall until `writes` is on the disk, of the processor, memory, what came from the disk; and what
+    the program printed. Ends all where the program fails."""
+    last_core = {max(os.sched_getaffinity(0))}
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+        begin = time.perf_counter()
+        process = subprocess.Popen(command, stdout=out, stderr=errors, stdin=subprocess.DEVNULL, env=os.environ | (env or {}),
+                                   preexec_fn=(lambda: os.sched_setaffinity(0, last_core)) if one_core else None)  # fmt: skip
+        private = 0
+        try:
+            while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+                private = max(private, private_bytes(process.pid))
+                time.sleep(SAMPLE_S)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        _, status, used = ended
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - begin
+        sync = synced(writes) if writes and process.returncode == 0 else 0.0
+        out.seek(0)
+        errors.seek(0)
+        if process.returncode:
+            sys.exit(f"bench-disk: {' '.join(command)} ended with {process.returncode}:\n{errors.read()[-2000:]}")
+        return {"wall_s": seconds + sync, "sync_s": sync, "user_s": used.ru_utime, "system_s": used.ru_stime,
+                "cpu_s": used.ru_utime + used.ru_stime, "private_peak_mb": private / 1e6,
+                "rss_peak_mb": used.ru_maxrss * 1024 / 1e6, "from_disk_mb": used.ru_inblock * 512 / 1e6}, out.read()  # fmt: skip
