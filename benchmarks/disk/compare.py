@@ -13,6 +13,7 @@ import os
 import random
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -50,15 +51,15 @@ class Rounds:
         return next((e for e in self.done if e["what"] == what and e["round"] == round_), None)
 
 
-def calibrate(folder: Path, size: int) -> dict:
+def calibrate(folder: Path, size: int, tries: int) -> dict:
     """The number of threads and the window with which this disk takes most, of a few of each."""
     rates = {}
-    for round_ in range(3):
+    for round_ in range(tries):
         for threads, window_mb in random.Random(round_).sample(WINDOWS, len(WINDOWS)):
             seconds = write(str(folder / "probe"), size, threads, window_mb << 20)["seconds"]["write"]
             rates.setdefault((threads, window_mb), []).append(size / seconds / 1e9)
             (folder / "probe").unlink()
-    best = max(WINDOWS, key=lambda setting: sorted(rates[setting])[1])
+    best = max(WINDOWS, key=lambda setting: statistics.median(rates[setting]))
     tried = [{"threads": t, "window_mb": w, "gb_per_s": rates[t, w]} for t, w in WINDOWS]
     return {"threads": best[0], "window_mb": best[1], "bytes": size, "tried": tried}
 
@@ -72,7 +73,7 @@ def look_at(c: Contestant, environment: Environment) -> dict:
     if c.growth == "width" and c.who != "disk":
         shapes = c.place.source.shapes(GROWTHS[c.growth].wider)
         if c.who == "torch":
-            sample = [c.interpreter(environment), HERE / "widen_torch.py", "--sample", made[0], *sampled_names(shapes)]
+            sample = [environment.interpreter(c.who), HERE / "widen_torch.py", "--sample", made[0], *sampled_names(shapes)]
             found["sampled"] = subprocess.run(sample, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
         else:
             file = next(p for p in made if p.suffix == ".safetensors")
@@ -98,13 +99,16 @@ def measure(c: Contestant, environment: Environment, yardstick: dict) -> dict:
         run(start, None, c.one_core)
         start = run(start, None, c.one_core)[0]
     forget(c.reads)
-    entry = {"at": datetime.datetime.now().isoformat(timespec="seconds"), "load_before": os.getloadavg()[0]}
+    entry = {"version": environment.version_of(c.who)} if c.who != "disk" else {}
+    entry |= {"at": datetime.datetime.now().isoformat(timespec="seconds"), "load_before": os.getloadavg()[0]}
     found, text = run(c.command(environment, yardstick), c.place.output, c.one_core, c.environment())
     entry |= found
     if c.who in ("disk", "modelgrow"):
         report = json.loads(text)
         entry |= {key: report[key] for key in ("seconds", "direct", "certificate", "read_back") if key in report}
-    if c.who == "disk":
+    if c.who != "disk":
+        entry["bytes_in"] = c.bytes_in
+    else:
         entry["wall_s"] = report["seconds"]["write"]  # without the start of the interpreter
     if start:
         entry["start"] = {key: start[key] for key in ("wall_s", "cpu_s")}
@@ -126,7 +130,9 @@ def wanted(c: Contestant, only: list[str]) -> bool:
     return not only or any(part in c.label for part in only)
 
 
-def measure_source(jobs: list[list[Contestant]], name: str, o: argparse.Namespace, environment: Environment, rounds: Rounds, yardstick: dict) -> None:
+def measure_source(
+    jobs: list[list[Contestant]], name: str, o: argparse.Namespace, environment: Environment, rounds: Rounds, yardstick: dict
+) -> None:
     """All rounds of a source: jobs in random order, and within each job those who do it."""
     for round_ in range(o.rounds):
         order = random.Random(f"{name} {round_}")
@@ -135,6 +141,8 @@ def measure_source(jobs: list[list[Contestant]], name: str, o: argparse.Namespac
                 if not wanted(c, o.only) or rounds.find(c.label, round_):
                     continue
                 shutil.rmtree(c.place.output, ignore_errors=True)
+                if not o.quick:
+                    os.sync()
                 entry = {"what": c.label, "round": round_} | measure(c, environment, yardstick)
                 rounds.add(entry)
                 print(line_of(entry, o.rounds), flush=True)
@@ -160,7 +168,8 @@ def options() -> argparse.Namespace:
                    help="measure SOURCE/GROWTH/WHO that contain one of these, as wan-1.3b/width /modelgrow /disk")  # fmt: skip
     p.add_argument("--dir", type=Path, default=ROOT / "out/benchmarks", help="on the disk to be measured; 22 GB are needed there")
     p.add_argument("--out", type=Path, default=ROOT / "out/benchmarks/disk.json", help="and OUT.rounds.jsonl, every measurement")
-    p.add_argument("--write-docs", nargs="?", type=Path, const=ROOT / "docs/results.md", metavar="FILE", help="put the tables between the marks of this file")
+    p.add_argument("--write-docs", nargs="?", type=Path, const=ROOT / "docs/results.md", metavar="FILE",
+                   help="put the tables between the marks of docs/results.md, or of this file")  # fmt: skip
     p.add_argument("--fresh", action="store_true", help="forget the measurements of a run that was stopped")
     p.add_argument("--keep", action="store_true", help="leave the sources in DIR")
     p.add_argument("--quick", action="store_true", help="tiny models, to see that all of it works: no figures")
@@ -171,43 +180,54 @@ def options() -> argparse.Namespace:
     return o
 
 
-def main() -> None:
-    o = options()
-    place = o.dir / "bench-disk"
-    place.mkdir(parents=True, exist_ok=True)
-    known = all_sources(o.quick, o.blocks)
-    work = {name: jobs_of(name, source, place, like_size(o.quick, o.blocks)) for name, source in known.items()}
-    work = {name: jobs for name, jobs in work.items() if any(wanted(c, o.only) for job in jobs for c in job)}
-    if not work:
-        sys.exit(f"bench-disk: nothing is called {' or '.join(o.only)}; names are stdit-xl/width/modelgrow and the like")
-    needed, free = max(needed_bytes(jobs) for jobs in work.values()) + 2**30, machine.free_bytes(place)
-    if free < needed:
-        sys.exit(f"bench-disk: {place} has {free / 1e9:.0f} GB free of {needed / 1e9:.0f} GB that are needed; name another with --dir")
-    environment = Environment(o.tool)
-    of_machine = machine.machine(place)
-    belongs_to = {"tool": machine.digest(Path(o.tool)), "machine": of_machine, "quick": o.quick, "blocks": o.blocks}
-    rounds = Rounds(o.out.with_suffix(".rounds.jsonl"), belongs_to, o.fresh)
-    yardstick = next((e for e in rounds.done if e["what"] == "yardstick"), None)
-    if not yardstick:
-        yardstick = {"what": "yardstick", "round": -1} | calibrate(place, 2**20 if o.quick else 2**30)
-        rounds.add(yardstick)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench-disk: stopped; the same command goes on from here"))
+def measure_all(work: dict[str, list], place: Path, o: argparse.Namespace, environment: Environment, rounds: Rounds) -> None:
+    """Source after source. What was made is removed, also when it is stopped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        place.mkdir(parents=True, exist_ok=True)
+        yardstick = rounds.find("yardstick", -1)
+        if not yardstick:
+            largest = max(c.bytes_out for jobs in work.values() for job in jobs for c in job)
+            size = min(max(largest // 8, 2**20), 2**30)
+            yardstick = {"what": "yardstick", "round": -1} | calibrate(place, size, 1 if o.quick else 3)
+            rounds.add(yardstick)
         for name, jobs in work.items():
             measure_source(jobs, name, o, environment, rounds, yardstick)
             if not o.keep:
                 shutil.rmtree(place)
+                place.mkdir()
     except KeyboardInterrupt:
         sys.exit("bench-disk: stopped; the same command goes on from here")
     finally:
         if not o.keep:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def main() -> None:
+    o = options()
+    o.dir.mkdir(parents=True, exist_ok=True)
+    place = o.dir / "bench-disk"
+    known = {name: jobs_of(name, source, place, like_size(o.quick, o.blocks)) for name, source in all_sources(o.quick, o.blocks).items()}
+    work = {name: jobs for name, jobs in known.items() if any(wanted(c, o.only) for job in jobs for c in job)}
+    if not work:
+        sys.exit(f"bench-disk: nothing is called {' or '.join(o.only)}; names are stdit-xl/width/modelgrow and the like")
+    needed, free = max(map(needed_bytes, work.values())) + 2**30, machine.free_bytes(o.dir)
+    if free < needed:
+        sys.exit(f"bench-disk: {o.dir} has {free / 1e9:.0f} GB free of {needed / 1e9:.0f} GB that are needed; name another with --dir")
+    environment, of_machine = Environment(o.tool), machine.machine(o.dir)
+    belongs_to = {"tool": machine.digest(Path(o.tool)), "machine": of_machine, "quick": o.quick, "blocks": o.blocks}
+    rounds = Rounds(o.out.with_suffix(".rounds.jsonl"), belongs_to, o.fresh)
+    if o.rounds:
+        measure_all(work, place, o, environment, rounds)
     report = {
-        "command": "scripts/bench-disk", "date": datetime.date.today().isoformat(),
-        "machine": of_machine, "versions": environment.versions(), "yardstick": yardstick,
-        "jobs": table.summary(rounds.done, [(*title_of(job), job) for jobs in work.values() for job in jobs]),
+        "command": "scripts/bench-disk", "date": datetime.date.today().isoformat(), "machine": of_machine,
+        "versions": sorted({e["version"] for e in rounds.done if "version" in e}),
+        "yardstick": rounds.find("yardstick", -1),
+        "jobs": table.summary(rounds.done, [(*title_of(job), job) for jobs in known.values() for job in jobs]),
         "measurements": [e for e in rounds.done if e["round"] >= 0],
     }  # fmt: skip
+    if differ := [job for job in report["jobs"] if job["same_values"] is False]:
+        sys.exit(f"bench-disk: those who grow {differ[0]['source']} ({differ[0]['growth']}) made different tensors; see {rounds.path}")
     o.out.write_text(json.dumps(report, indent=1) + "\n")
     print(f"\n{table.tables(report)}\nwritten to {o.out}")
     if o.write_docs:

@@ -58,6 +58,7 @@ class Environment:
     tool: str
     python: str = sys.executable
     made: dict = field(default_factory=dict)
+    known: dict = field(default_factory=dict)
 
     def peers(self, *options: str) -> str:
         if options not in self.made:
@@ -66,12 +67,15 @@ class Environment:
         return self.made[options]
 
 
-    def versions(self) -> dict:
-        """Of the tool and of what the peers import, as far as they were asked for."""
-        found = {"modelgrow": machine.commit(ROOT)}
-        for options, python in self.made.items():
-            found |= machine.versions(python, ["mergekit"] if options else ["numpy", "torch"])
-        return found
+    def interpreter(self, who: str) -> str:
+        return self.peers("--mergekit") if who == "mergekit" else self.peers()
+
+    def version_of(self, who: str) -> str:
+        """As `numpy 2.4.6`; of the tool, the commit of this tree."""
+        if who not in self.known:
+            version = machine.commit(ROOT) if who == "modelgrow" else machine.version(self.interpreter(who), who)
+            self.known[who] = f"{who} {version}"
+        return self.known[who]
 
 
 @dataclass
@@ -112,6 +116,7 @@ class Contestant:
     """One who does a job: `who` is disk, modelgrow, numpy, torch or mergekit."""
 
     who: str
+    beside: str  # the source of the job
     place: Place
     growth: str
     bytes_in: int
@@ -120,16 +125,13 @@ class Contestant:
 
     @property
     def label(self) -> str:
-        return f"{self.place.folder.name}/{self.growth}{' on one core' if self.one_core else ''}/{self.who}"
+        return f"{self.beside}/{self.growth}{' on one core' if self.one_core else ''}/{self.who}"
 
     @property
     def reads(self) -> list[Path]:
         if self.who == "disk":
             return []
         return [self.place.pickled] if self.who == "torch" else [self.place.weights]
-
-    def interpreter(self, environment: Environment) -> str:
-        return environment.peers("--mergekit") if self.who == "mergekit" else environment.peers()
 
     def prepare(self, environment: Environment) -> None:
         """What does not count: makes sources, and what of them the peers read."""
@@ -139,13 +141,14 @@ class Contestant:
         if self.who in ("numpy", "torch"):
             place.repeats.write_text(json.dumps(place.source.repeats(GROWTHS[self.growth].wider)))
         if self.who == "torch" and not place.pickled.exists():
-            subprocess.run([self.interpreter(environment), HERE / "widen_torch.py", "--convert", place.weights, place.pickled], check=True)
+            convert = [HERE / "widen_torch.py", "--convert", place.weights, place.pickled]
+            subprocess.run([environment.interpreter(self.who), *convert], check=True)
         if self.who == "mergekit":
             place.merge.write_text(json.dumps(doubled(place), indent=1))
 
     def start(self, environment: Environment) -> list[str] | None:
         """What a peer imports, alone: it is measured too, and read from the disk before the run."""
-        return [self.interpreter(environment), "-c", f"import {IMPORTS[self.who]}"] if self.who in IMPORTS else None
+        return [environment.interpreter(self.who), "-c", f"import {IMPORTS[self.who]}"] if self.who in IMPORTS else None
 
     def command(self, environment: Environment, yardstick: dict) -> list[str]:
         place, out = self.place, str(self.place.output)
@@ -156,9 +159,9 @@ class Contestant:
         if self.who == "modelgrow":
             return [environment.tool, "grow", str(place.input), grown, *GROWTHS[self.growth].flags, "--json"]
         if self.who == "mergekit":
-            merge = str(Path(self.interpreter(environment)).with_name("mergekit-yaml"))
+            merge = str(Path(environment.interpreter(self.who)).with_name("mergekit-yaml"))
             return [merge, str(place.merge), grown, "--no-copy-tokenizer", "--no-write-model-card"]
-        return [self.interpreter(environment), str(HERE / f"widen_{self.who}.py"), str(self.reads[0]),
+        return [environment.interpreter(self.who), str(HERE / f"widen_{self.who}.py"), str(self.reads[0]),
                 f"{out}/grown{self.reads[0].suffix}", str(place.repeats)]  # fmt: skip
 
     def environment(self) -> dict:
@@ -181,14 +184,16 @@ def doubled(place: Place) -> dict:
 
 def jobs_of(name: str, source: sources.Source, folder: Path, peer: sources.Source) -> list[list[Contestant]]:
     """The jobs on a source: those of a job are compared, and run one after another."""
-    place = Place(folder / name, source)
-    jobs = []
-    for growth, what in GROWTHS.items():
-        size = source.bytes_at_twice_the_depth() if growth == "depth" else source.bytes(what.wider)
-        peers = ["numpy", "torch"] if growth == "width" else []
-        jobs.append([Contestant(who, place, growth, source.bytes(), size) for who in ["disk", "modelgrow", *peers]])
+    place, other = Place(folder / name, source), Place(folder / "llama", peer, "model.safetensors")
+    deeper = source.bytes_at_twice_the_depth()
+
+    def ours(who: str, growth: str, bytes_out: int, one_core: bool = False) -> Contestant:
+        return Contestant(who, name, place, growth, source.bytes(), bytes_out, one_core)
+
+    jobs = [[ours(who, "width", source.bytes(GROWTHS["width"].wider)) for who in ("disk", "modelgrow", "numpy", "torch")],
+            [ours(who, "ffn", source.bytes(GROWTHS["ffn"].wider)) for who in ("disk", "modelgrow")],
+            [ours(who, "depth", deeper) for who in ("disk", "modelgrow")]]  # fmt: skip
     if name == "wan-1.3b":
-        other = Place(folder / "llama", peer, "model.safetensors")
-        jobs.append([Contestant("modelgrow", place, "depth", source.bytes(), source.bytes_at_twice_the_depth(), one_core=True),
-                     Contestant("mergekit", other, "depth", peer.bytes(), peer.bytes_at_twice_the_depth(), one_core=True)])  # fmt: skip
+        mergekit = Contestant("mergekit", name, other, "depth", peer.bytes(), peer.bytes_at_twice_the_depth(), True)
+        jobs.append([ours("modelgrow", "depth", deeper, True), mergekit])
     return jobs

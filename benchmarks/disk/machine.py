@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 import subprocess
@@ -47,8 +46,11 @@ def disk_of(path: Path) -> dict:
     number = os.stat(path).st_dev
     block = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
     whole = block if (block / "queue").exists() else block.resolve().parent
-    facts = {name: text_of(whole / name) for name in ("device/model", "queue/rotational", "queue/scheduler", "queue/write_cache")}
-    return mount_of(path) | {name.split("/")[1]: value for name, value in facts.items() if value} | {"bytes": os.statvfs(path).f_blocks * os.statvfs(path).f_frsize}
+    wanted = ("device/model", "queue/rotational", "queue/scheduler", "queue/write_cache")
+    facts = {name: text_of(whole / name) for name in wanted}
+    space = os.statvfs(path)
+    told = {name.split("/")[1]: value for name, value in facts.items() if value}
+    return mount_of(path) | told | {"bytes": space.f_blocks * space.f_frsize}
 
 
 def machine(path: Path) -> dict:
@@ -66,11 +68,10 @@ def commit(root: Path) -> str:
     return done.stdout.strip()
 
 
-def versions(python: str, packages: list[str]) -> dict:
-    """Versions of packages in the environment of an interpreter."""
-    code = ("import importlib.metadata as m, json, platform, sys\nv = {'python': platform.python_version()}\n"
-            "for p in sys.argv[1:]:\n  try: v[p] = m.version(p)\n  except m.PackageNotFoundError: pass\nprint(json.dumps(v))")  # fmt: skip
-    return json.loads(subprocess.run([python, "-c", code, *packages], capture_output=True, text=True, check=True).stdout)
+def version(python: str, package: str) -> str:
+    """Of a package, in the environment of an interpreter."""
+    code = f"import importlib.metadata; print(importlib.metadata.version('{package}'))"
+    return subprocess.run([python, "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
 def free_bytes(path: Path) -> int:

@@ -112,7 +112,7 @@ def llama(hidden: int, ffn: int, blocks: int, vocabulary: int) -> Source:
     config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": hidden, "intermediate_size": ffn,
               "num_hidden_layers": blocks, "num_attention_heads": hidden // 64, "num_key_value_heads": hidden // 64,
               "vocab_size": vocabulary, "hidden_act": "silu", "max_position_embeddings": 2048, "rms_norm_eps": 1e-5,
-              "rope_theta": 10000.0, "tie_word_embeddings": False, "torch_dtype": "bfloat16", "bos_token_id": 1,
+              "rope_theta": 10000.0, "tie_word_embeddings": False, "dtype": "bfloat16", "bos_token_id": 1,
               "eos_token_id": 2}  # fmt: skip
     block = {"input_layernorm": "hidden", "post_attention_layernorm": "hidden",
              **{f"self_attn.{part}_proj": "hidden,hidden" for part in "qkvo"},

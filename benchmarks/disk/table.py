@@ -107,6 +107,16 @@ def missed(jobs: list[dict]) -> list[str]:
     return found
 
 
+def conditions(measurements: list[dict]) -> str:
+    """How idle the machine was, and whether what was read came from the disk."""
+    measured = [e for e in measurements if "skipped" not in e]
+    busy = statistics.median([(e["others_cpu_s"] + e["stolen_s"]) / e["wall_s"] for e in measured] or [0])
+    cached = [e["what"] for e in measured if e.get("bytes_in", 0) > 1.05 * e["from_disk_mb"] * 1e6 + 1e6]
+    return (f"Everything else on the machine took {busy:.2f} cores in the median run; "
+            + (f"{len(cached)} of {len(measured)} runs found some of their source in memory." if cached
+               else "every source came from the disk."))  # fmt: skip
+
+
 def number(x: float) -> str:
     return f"{x:.0f}" if x >= 20 else f"{x:.1f}" if x >= 10 else f"{x:.2f}"
 
@@ -165,17 +175,18 @@ def tables(report: dict) -> str:
     of = report["machine"]
     plain = [growth_rows(job) for job in jobs if "disk" in job["medians"] or "check" in job["medians"]["modelgrow"]]
     peers = [peer_rows(job, p) for job in jobs for p in ("numpy", "torch", "mergekit") if p in job["medians"] or p in job["skipped"]]
-    versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
+    versions = ", ".join(report["versions"])
     text = [f"{report['date']}, {of['cores']} cores of {of['processor']}, {of['disk'].get('file_system', 'unknown file system')}, "
-            f"Linux {of['kernel']}; {versions}. Medians of {rounds_of(jobs)} rounds."]  # fmt: skip
+            f"Linux {of['kernel']}; {versions}. Medians of {rounds_of(jobs)} rounds. "
+            + conditions(report["measurements"])]  # fmt: skip
     text += rows(["growth", "GB", "start to synced and checked", "GB/s", "the disk's GB/s", "of it (0.8)", "over its write (1.25)",
                   "processor", "private memory (256 MB)", "`modelgrow check`, GB/s a core (1)"], plain)  # fmt: skip
     text += rows(["growth", "against", "modelgrow / it", "faster by (numpy 1.6, torch 6)", "processor",
                   "less by (numpy 2, mergekit 4)", "its imports apart", "private memory"], peers)  # fmt: skip
-    behind = missed(jobs)
-    text += ["", *(["Behind the goal:", ""] + [f"* {line}" for line in behind] if behind else ["All goals are met."])]
-    if any(job["same_values"] is False for job in jobs):
-        text += ["", "numpy made other values than modelgrow."]
+    if behind := missed(jobs):
+        text += ["", "Behind the goal:", "", *(f"* {line}" for line in behind)]
+    elif jobs:
+        text += ["", "No goal is missed."]
     return "\n".join(text) + "\n"
 
 
