@@ -34,9 +34,11 @@ class Rounds:
     def __init__(self, path: Path, belongs_to: dict, fresh: bool):
         self.path, self.done = path, []
         if path.exists() and not fresh:
-            lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
-            if lines and lines[0] == belongs_to:
-                self.done = lines[1:]
+            lines = path.read_text().splitlines(keepends=True)
+            if lines and not lines[-1].endswith("\n"):  # it was killed
+                path.write_text("".join(lines := lines[:-1]))
+            if lines and json.loads(lines[0]) == belongs_to:
+                self.done = [json.loads(line) for line in lines[1:]]
                 print(f"goes on after {len(self.done)} measurements of {path}; --fresh begins anew", flush=True)
                 return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +177,7 @@ def options() -> argparse.Namespace:
     p.add_argument("--quick", action="store_true", help="tiny models, to see that all of it works: no figures")
     p.add_argument("--blocks", type=int, default=0, help="so many blocks instead of all: no figures for docs")
     o = p.parse_args()
-    if o.write_docs == ROOT / "docs/results.md" and (o.quick or o.blocks):
+    if o.write_docs and o.write_docs.resolve() == ROOT / "docs/results.md" and (o.quick or o.blocks):
         p.error("docs/results.md holds figures of whole models")
     return o
 
@@ -218,6 +220,8 @@ def main() -> None:
     belongs_to = {"tool": machine.digest(Path(o.tool)), "machine": of_machine, "quick": o.quick, "blocks": o.blocks}
     rounds = Rounds(o.out.with_suffix(".rounds.jsonl"), belongs_to, o.fresh)
     if o.rounds:
+        for c in (c for jobs in work.values() for job in jobs for c in job if wanted(c, o.only)):
+            c.start(environment)  # makes the environments of peers now, not half an hour later
         measure_all(work, place, o, environment, rounds)
     report = {
         "command": "scripts/bench-disk", "date": datetime.date.today().isoformat(), "machine": of_machine,

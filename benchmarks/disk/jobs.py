@@ -140,7 +140,7 @@ class Contestant:
             sources.write_source(place.source, place.input, place.file_name, {"format": "pt"})
         if self.who in ("numpy", "torch"):
             place.repeats.write_text(json.dumps(place.source.repeats(GROWTHS[self.growth].wider)))
-        if self.who == "torch" and not place.pickled.exists():
+        if self.who == "torch" and not (place.pickled.exists() and newer(place.pickled, place.weights)):
             convert = [HERE / "widen_torch.py", "--convert", place.weights, place.pickled]
             subprocess.run([environment.interpreter(self.who), *convert], check=True)
         if self.who == "mergekit":
@@ -170,6 +170,10 @@ class Contestant:
     def memory_needed(self) -> int:
         """torch.save needs what it saves in memory."""
         return int(self.bytes_out * 1.05) + 1_500_000_000 if self.who == "torch" else 0
+
+
+def newer(path: Path, than: Path) -> bool:
+    return path.stat().st_mtime > than.stat().st_mtime
 
 
 def doubled(place: Place) -> dict:

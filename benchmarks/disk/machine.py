@@ -64,8 +64,12 @@ def digest(path: Path) -> str:
 
 
 def commit(root: Path) -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=root, capture_output=True, text=True)
-    return done.stdout.strip()
+    """Of a work tree; "unknown" outside of one."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def version(python: str, package: str) -> str:
