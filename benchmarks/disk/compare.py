@@ -20,7 +20,7 @@ from pathlib import Path
 
 import machine
 import table
-from jobs import GROWTHS, HERE, ROOT, Contestant, Environment, all_sources, jobs_of, like_size
+from jobs import GROWTHS, HERE, ROOT, Contestant, Environment, all_sources, jobs_of
 from measured import files_under, forget, run
 from sources import sample_of, sampled_names, tensor_of
 from write_only import write
@@ -72,14 +72,13 @@ def look_at(c: Contestant, environment: Environment) -> dict:
     found = {"bytes_out": sum(p.stat().st_size for p in made)}
     if not 0 <= found["bytes_out"] - c.bytes_out < 0.01 * c.bytes_out + 1_000_000:
         sys.exit(f"bench-disk: {c.label} made {found['bytes_out']} bytes of {c.bytes_out}")
-    if c.growth == "width" and c.who != "disk":
-        shapes = c.place.source.shapes(GROWTHS[c.growth].wider)
-        if c.who == "torch":
-            sample = [environment.interpreter(c.who), HERE / "widen_torch.py", "--sample", made[0], *sampled_names(shapes)]
-            found["sampled"] = subprocess.run(sample, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-        else:
-            file = next(p for p in made if p.suffix == ".safetensors")
-            found["sampled"] = sample_of((name, *tensor_of(file, name)) for name in sampled_names(shapes))
+    names = sampled_names(c.compared)
+    if c.who == "torch":
+        sample = [environment.interpreter(c.who), HERE / "widen_torch.py", "--sample", made[0], *names]
+        found["sampled"] = subprocess.run(sample, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    elif names and c.who != "disk":
+        file = next(p for p in made if p.suffix == ".safetensors")
+        found["sampled"] = sample_of((name, *tensor_of(file, name)) for name in names)
     return found
 
 
@@ -209,7 +208,7 @@ def main() -> None:
     o = options()
     o.dir.mkdir(parents=True, exist_ok=True)
     place = o.dir / "bench-disk"
-    known = {name: jobs_of(name, source, place, like_size(o.quick, o.blocks)) for name, source in all_sources(o.quick, o.blocks).items()}
+    known = {name: jobs_of(name, source, place) for name, source in all_sources(o.quick, o.blocks).items()}
     work = {name: jobs for name, jobs in known.items() if any(wanted(c, o.only) for job in jobs for c in job)}
     if not work:
         sys.exit(f"bench-disk: nothing is called {' or '.join(o.only)}; names are stdit-xl/width/modelgrow and the like")

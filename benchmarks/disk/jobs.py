@@ -34,7 +34,8 @@ GROWTHS = {
 
 
 def all_sources(quick: bool, blocks: int) -> dict[str, sources.Source]:
-    """The three checkpoints, or tiny ones of the same classes, or the same with fewer blocks."""
+    """Three checkpoints and a language model as large as the second of them, which is what mergekit is made for; or tiny
+    ones of the same classes, or the same with fewer blocks."""
     stdit, wan = "hpcai-tech/Open-Sora 1.0 STDiT-XL/2 16x256x256", "Wan-AI/Wan2.1-T2V-1.3B"
     large = "Wan-AI/Wan2.1-T2V-14B (= each expert of Wan2.2-T2V-A14B)"
     if quick:
@@ -43,12 +44,8 @@ def all_sources(quick: bool, blocks: int) -> dict[str, sources.Source]:
         "stdit-xl": sources.release("stdit1", stdit, "F32", blocks, "STDiT-XL/2, float32"),
         "wan-1.3b": sources.release("wan", wan, "BF16", blocks, "Wan 2.1 1.3B, bf16"),
         "wan-14b": sources.release("wan", large, "BF16", blocks or (0 if quick else 5), "Wan 2.1 14B at 1/8 depth, bf16"),
+        "llama": sources.llama(128, 256, 2, 256) if quick else sources.llama(2048, 5632, blocks or 25, 32000),
     }
-
-
-def like_size(quick: bool, blocks: int) -> sources.Source:
-    """A language model as large as Wan 2.1 1.3B, for mergekit."""
-    return sources.llama(128, 256, 2, 256) if quick else sources.llama(2048, 5632, blocks or 25, 32000)
 
 
 @dataclass
@@ -85,6 +82,7 @@ class Place:
     folder: Path
     source: sources.Source
     file_name: str = WEIGHTS
+    family: list[str] = field(default_factory=list)  # what the tool has to be told
 
     @property
     def input(self) -> Path:
@@ -116,16 +114,19 @@ class Contestant:
     """One who does a job: `who` is disk, modelgrow, numpy, torch or mergekit."""
 
     who: str
-    beside: str  # the source of the job
     place: Place
     growth: str
-    bytes_in: int
     bytes_out: int
+    compared: list[str] = field(default_factory=list)  # tensors that are the same whoever makes them
     one_core: bool = False
 
     @property
+    def bytes_in(self) -> int:
+        return self.place.source.bytes()
+
+    @property
     def label(self) -> str:
-        return f"{self.beside}/{self.growth}{' on one core' if self.one_core else ''}/{self.who}"
+        return f"{self.place.folder.name}/{self.growth}{' on one core' if self.one_core else ''}/{self.who}"
 
     @property
     def reads(self) -> list[Path]:
@@ -157,7 +158,7 @@ class Contestant:
             return [environment.python, str(HERE / "write_only.py"), f"{out}/file", str(self.bytes_out),
                     str(yardstick["threads"]), str(yardstick["window_mb"])]  # fmt: skip
         if self.who == "modelgrow":
-            return [environment.tool, "grow", str(place.input), grown, *GROWTHS[self.growth].flags, "--json"]
+            return [environment.tool, "grow", str(place.input), grown, *GROWTHS[self.growth].flags, *place.family, "--json"]
         if self.who == "mergekit":
             merge = str(Path(environment.interpreter(self.who)).with_name("mergekit-yaml"))
             return [merge, str(place.merge), grown, "--no-copy-tokenizer", "--no-write-model-card"]
@@ -186,18 +187,14 @@ def doubled(place: Place) -> dict:
     return {"merge_method": "passthrough", "dtype": "bfloat16", "slices": slices}
 
 
-def jobs_of(name: str, source: sources.Source, folder: Path, peer: sources.Source) -> list[list[Contestant]]:
+def jobs_of(name: str, source: sources.Source, folder: Path) -> list[list[Contestant]]:
     """The jobs on a source: those of a job are compared, and run one after another."""
-    place, other = Place(folder / name, source), Place(folder / "llama", peer, "model.safetensors")
     deeper = source.bytes_at_twice_the_depth()
-
-    def ours(who: str, growth: str, bytes_out: int, one_core: bool = False) -> Contestant:
-        return Contestant(who, name, place, growth, source.bytes(), bytes_out, one_core)
-
-    jobs = [[ours(who, "width", source.bytes(GROWTHS["width"].wider)) for who in ("disk", "modelgrow", "numpy", "torch")],
-            [ours(who, "ffn", source.bytes(GROWTHS["ffn"].wider)) for who in ("disk", "modelgrow")],
-            [ours(who, "depth", deeper) for who in ("disk", "modelgrow")]]  # fmt: skip
-    if name == "wan-1.3b":
-        mergekit = Contestant("mergekit", name, other, "depth", peer.bytes(), peer.bytes_at_twice_the_depth(), True)
-        jobs.append([ours("modelgrow", "depth", deeper, True), mergekit])
-    return jobs
+    if name == "llama":
+        place = Place(folder / name, source, "model.safetensors", ["--family", str(HERE / "llama.family.json")])
+        same = [n for n in source.names_at_twice_the_depth() if "o_proj" not in n and "down_proj" not in n]  # 0 or -0
+        return [[Contestant(who, place, "depth", deeper, same, one_core=True) for who in ("modelgrow", "mergekit")]]
+    place, wider = Place(folder / name, source), GROWTHS["width"].wider
+    return [[Contestant(who, place, "width", source.bytes(wider), list(source.tensors)) for who in ("disk", "modelgrow", "numpy", "torch")],
+            [Contestant(who, place, "ffn", source.bytes(GROWTHS["ffn"].wider)) for who in ("disk", "modelgrow")],
+            [Contestant(who, place, "depth", deeper) for who in ("disk", "modelgrow")]]  # fmt: skip

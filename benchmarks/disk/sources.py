@@ -70,6 +70,11 @@ class Source:
     def bytes_at_twice_the_depth(self) -> int:
         return self.bytes() + bytes_of(self.dtype, (s for name, s in self.shapes().items() if name in self.in_blocks))
 
+    def names_at_twice_the_depth(self) -> list[str]:
+        depth = 1 + max(int(re.search(r"[.](\d+)[.]", name)[1]) for name in self.in_blocks)
+        others = (re.sub(r"[.](\d+)[.]", lambda i: f".{int(i[1]) + depth}.", name, count=1) for name in self.in_blocks)
+        return [*self.tensors, *others]
+
     def repeats(self, times: dict) -> dict[str, list[dict]]:
         """Per tensor the axes that are wider where these spaces are: by what factor, in what units, and whether what is
         summed over it is to stay the same."""
@@ -117,7 +122,7 @@ def llama(hidden: int, ffn: int, blocks: int, vocabulary: int) -> Source:
     block = {"input_layernorm": "hidden", "post_attention_layernorm": "hidden",
              **{f"self_attn.{part}_proj": "hidden,hidden" for part in "qkvo"},
              **{f"mlp.{part}_proj": "ffn,hidden" for part in ("gate", "up")}, "mlp.down_proj": "hidden,ffn"}  # fmt: skip
-    source = Source("a Llama, bf16", "BF16", config)
+    source = Source("Llama of 1.4 B, bf16", "BF16", config)
     for name, axes in {"model.embed_tokens": "vocabulary,hidden", "model.norm": "hidden", "lm_head": "vocabulary,hidden"}.items():
         source.add(f"{name}.weight", axes, sizes, False)
     for i in range(blocks):
