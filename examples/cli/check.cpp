@@ -70,6 +70,7 @@ void check(const mg::Checkpoint& in, const Input& input, const std::filesystem::
               {"certificate", mg::to_string(found.certificate)},
               {"trajectory", mg::to_string(found.trajectory)},
               {"read_back", found.read_back},
+              {"as_written", found.as_written},
               {"tensors", found.tensors},
               {"optimizer_tensors", found.optimizer_tensors},
               {"max_residual", found.max_residual},
@@ -78,7 +79,8 @@ void check(const mg::Checkpoint& in, const Input& input, const std::filesystem::
     text += "grown from " + source.string() + "\n  function   " + mg::to_string(found.certificate) + "\n  trajectory " +
             mg::to_string(found.trajectory) + "\n  check: " + std::to_string(found.tensors) + " tensors and " +
             std::to_string(found.optimizer_tensors) + " of the optimizer follow from the source" +
-            (found.max_residual > 0 ? "" : ", residual 0") + "\n";
+            (found.max_residual > 0 ? "" : ", residual 0") +
+            (found.as_written ? "; all bytes as they were written\n" : "\n");
     for (const auto& n : found.not_finite) text += "  not finite: " + n + "\n";
   } else {
     text += "not compared with a source: it has no plan.json, or does not name its source (--source IN)\n";

@@ -17,7 +17,7 @@ struct Options {
   Growth growth;
   std::string out;
   double shard_gb = 0;
-  bool json = false, dry_run = false, replace = false, allow_not_finite = false;
+  bool json = false, dry_run = false, replace = false, allow_not_finite = false, no_resume = false;
 };
 
 /// Throws plan_error where OUT is taken.
@@ -43,6 +43,7 @@ void add_grow(CLI::App& program) {
   command->add_option("OUT", o->out, "folder to write, all or nothing")->required();
   command->add_flag("--dry-run", o->dry_run, "only say what would be done");
   command->add_flag("--replace", o->replace, "OUT may exist; it is replaced once the new one is checked");
+  command->add_flag("--no-resume", o->no_resume, "begin anew what an earlier try has left in OUT.partial");
   command
       ->add_flag("--allow-not-finite", o->allow_not_finite,
                  "weights, averages and optimizer state may hold NaN and infinities")
@@ -66,11 +67,19 @@ void add_grow(CLI::App& program) {
     const mg::WritePlan how{.shard_bytes = std::uint64_t(o->shard_gb * 1e9),
                             .existing = o->replace ? mg::Existing::replace : mg::Existing::refuse,
                             .progress = progress_until_interrupted(),
-                            .non_finite = o->allow_not_finite ? mg::NonFinite::allow : mg::NonFinite::refuse};
-    if (const auto pipeline = o->in.pipeline())
-      show(mg::write_pipeline(plan, *pipeline, o->out, how, o->in.component()), o->json);
-    else
-      show(plan.write(in, o->out, how), o->json);
+                            .non_finite = o->allow_not_finite ? mg::NonFinite::allow : mg::NonFinite::refuse,
+                            .unfinished = o->no_resume ? mg::Unfinished::begin_anew : mg::Unfinished::go_on};
+    try {
+      if (const auto pipeline = o->in.pipeline())
+        show(mg::write_pipeline(plan, *pipeline, o->out, how, o->in.component()), o->json);
+      else
+        show(plan.write(in, o->out, how), o->json);
+    } catch (Interrupted& stopped) {
+      const auto partial = mg::unfinished_path(o->out);
+      if (std::error_code failed; std::filesystem::exists(partial, failed))
+        stopped.what = "what was written is kept in '" + partial.string() + "'; the same command goes on from there";
+      throw;
+    }
   });
 }
 

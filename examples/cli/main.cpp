@@ -68,8 +68,8 @@ int main(int argc, char** argv) {
   try {
     program.parse(argc, argv);
     return std::cout.flush() ? tool::good : complain("cannot write to standard output", tool::input_output);
-  } catch (const tool::Interrupted&) {
-    return complain("interrupted; nothing was written", tool::interrupted);
+  } catch (const tool::Interrupted& stopped) {
+    return complain("interrupted; " + stopped.what, tool::interrupted);
   } catch (const CLI::CallForHelp& e) {
     return program.exit(e);
   } catch (const CLI::ParseError& e) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Progress on one line of a terminal: share, GB/s, time left. Nothing where nobody watches.
+// Progress on one line of a terminal, or where there is none in a plain line now and then: share, GB/s, time left.
 #pragma once
 #include <unistd.h>
 
@@ -13,25 +13,33 @@
 
 namespace tool {
 
-inline modelgrow::Progress progress_on_terminal() {
+/// Seconds between two lines where there is no terminal.
+inline constexpr double seconds_between_lines = 30;
+
+inline modelgrow::Progress progress_of_bytes() {
   using Clock = std::chrono::steady_clock;
-  if (!::isatty(STDERR_FILENO)) return {};
-  return [start = Clock::now()](const modelgrow::ProgressReport& r) mutable {
-    if (r.done <= 1) start = Clock::now();  // the next file
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  return [terminal, start = Clock::now(), said = 0.0](const modelgrow::ProgressReport& r) mutable {
+    if (r.done <= 1) start = Clock::now(), said = 0;  // the next part
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     const double share = r.total_bytes ? double(r.bytes) / double(r.total_bytes) : 1;
-    std::fprintf(stderr, "\r%3.0f %%  %.2f GB/s  %.0f s left  %-40.40s", 100 * share,
-                 seconds > 0 ? double(r.bytes) / 1e9 / seconds : 0, share > 0 ? seconds * (1 / share - 1) : 0,
-                 r.what.c_str());
-    if (r.done == r.total) std::fputs("\r\033[K", stderr);
+    const double rate = seconds > 0 ? double(r.bytes) / 1e9 / seconds : 0,
+                 left = share > 0 ? seconds * (1 / share - 1) : 0;
+    if (terminal) {
+      std::fprintf(stderr, "\r%3.0f %%  %.2f GB/s  %.0f s left  %-40.40s", 100 * share, rate, left, r.what.c_str());
+      if (r.done == r.total) std::fputs("\r\033[K", stderr);
+    } else if (seconds - said >= seconds_between_lines) {
+      std::fprintf(stderr, "%3.0f %%  %.2f GB/s  %.0f s left  %s\n", 100 * share, rate, left, r.what.c_str());
+      said = seconds;
+    }
   };
 }
 
-/// The same, and ends the work when Ctrl-C was pressed: what was begun is removed. An example::Interrupt has to live.
+/// The same, and ends the work when Ctrl-C was pressed. An example::Interrupt has to live.
 inline modelgrow::Progress progress_until_interrupted() {
-  return [show = progress_on_terminal()](const modelgrow::ProgressReport& r) {
+  return [show = progress_of_bytes()](const modelgrow::ProgressReport& r) {
     if (example::Interrupt::requested()) throw Interrupted{};
-    if (show) show(r);
+    show(r);
   };
 }
 

@@ -15,7 +15,9 @@ namespace mg = modelgrow;
 enum Exit { good = 0, check_failed = 1, usage = 2, refused = 3, input_output = 4, interrupted = 130 };
 
 /// Ctrl-C ended the work.
-struct Interrupted {};
+struct Interrupted {
+  std::string what = "nothing was written";
+};
 
 /// The schema of a checkpoint of any family that the library knows, or of the one whose text lies at `family`.
 mg::Schema schema_of(const mg::Checkpoint& in, mg::Trust trust, const std::string& family);

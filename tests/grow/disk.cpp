@@ -6,7 +6,6 @@
 
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 #include <modelgrow/core/rng.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
@@ -70,7 +69,7 @@ TEMPLATE_TEST_CASE("a directory grows completely", "", double, float, f16, bf16)
   CHECK(report.max_residual == 0);
   CHECK(report.parameters_after == p.schema().trained_elements());
   CHECK(report.passed_through == std::vector<std::string>{"blocks.2.ticks", "calibration"});
-  CHECK(report.files.size() == 5);
+  CHECK(report.files.size() == 6);
   CHECK(report.peak_rss_bytes > 0);
   CHECK(report.tensors.size() == p.schema().parameters.size());
   for (const auto& t : report.tensors) CHECK_FALSE(t.rule.empty());
@@ -140,14 +139,17 @@ TEST_CASE("a failure in the middle leaves nothing") {
 
   SECTION("an exception, at any tensor") {
     std::int64_t reports = 0;
-    p.write(in, scratch / "whole", WritePlan{.progress = [&](const ProgressReport&) { ++reports; }});
+    p.write(in, scratch / "whole",
+            WritePlan{.progress = [&](const ProgressReport&) { ++reports; }, .window_bytes = 4096});
     fs::remove_all(scratch / "whole");
-    REQUIRE(reports > 100);
-    for (std::int64_t stop = 1; stop <= reports; stop += 37) {
+    REQUIRE(reports > 6);
+    for (std::int64_t stop = 1; stop <= reports; stop += 2) {
       std::int64_t seen = 0;
-      const WritePlan options{.progress = [&](const ProgressReport&) {
-        if (++seen == stop) throw error("stopped by the user");
-      }};
+      const WritePlan options{.progress =
+                                  [&](const ProgressReport&) {
+                                    if (++seen == stop) throw error("stopped by the user");
+                                  },
+                              .window_bytes = 4096};
       CHECK(message<error>([&] { p.write(in, scratch / "grown", options); }) == "stopped by the user");
       CHECK(scratch.entries() == 1);
     }
@@ -164,25 +166,6 @@ TEST_CASE("a failure in the middle leaves nothing") {
     ::signal(SIGXFSZ, handler);
     CHECK(says(text, "model.safetensors"));
     CHECK(scratch.entries() == 1);
-  }
-  SECTION("a kill") {
-    const pid_t child = ::fork();
-    if (child == 0) {
-      std::int64_t seen = 0;
-      const WritePlan options{.progress = [&](const ProgressReport&) {
-        if (++seen == 40) ::kill(::getpid(), SIGKILL);
-      }};
-      p.write(in, scratch / "grown", options);
-      ::_exit(0);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    REQUIRE(WIFSIGNALED(status));
-    CHECK_FALSE(fs::exists(scratch / "grown"));
-    CHECK(scratch.entries() == 2);  // what the dead process left under a hidden name...
-    p.write(in, scratch / "grown");
-    CHECK(scratch.entries() == 2);  // ...is cleared away by the next
-    CHECK(fs::exists(scratch / "grown/model.safetensors"));
   }
   SECTION("an existing target stays as it was") {
     fs::create_directory(scratch / "grown");

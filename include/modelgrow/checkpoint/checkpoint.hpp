@@ -66,8 +66,11 @@ class Checkpoint {
   /// Averaged weights of a directory; throws io_error when there are none.
   Checkpoint ema() const { return open(beside(ema_file)); }
 
-  /// Lets the memory pages of a tensor leave this process after use (bounded memory); the view stays valid.
-  void release(const TensorView& tensor) const noexcept;
+  /// Reads a part of a tensor into memory before it is used. Throws io_error, where a use would end the process, when
+  /// the disk fails or the file was cut meanwhile.
+  void prepare(std::span<const std::byte> part) const;
+  /// Lets the memory pages of a part of a tensor leave this process after use (bounded memory); it stays valid.
+  void release(std::span<const std::byte> part) const noexcept;
 
  private:
   /// The folder of a pipeline that is meant.

@@ -55,9 +55,14 @@ MODELGROW_INLINE std::uint64_t Checkpoint::total_bytes() const {
   return n;
 }
 
-MODELGROW_INLINE void Checkpoint::release(const TensorView& tensor) const noexcept {
+MODELGROW_INLINE void Checkpoint::prepare(std::span<const std::byte> part) const {
   for (const auto& f : files_)
-    if (const auto* mine = f.find(prefix_.with(tensor.name))) f.release(*mine);
+    if (f.holds(part)) return f.prepare(part);
+}
+
+MODELGROW_INLINE void Checkpoint::release(std::span<const std::byte> part) const noexcept {
+  for (const auto& f : files_)
+    if (f.holds(part)) return f.release(part);
 }
 
 MODELGROW_INLINE std::filesystem::path Checkpoint::folder_of(const std::filesystem::path& path,

@@ -122,7 +122,7 @@ LoadReport load(M& model, const Checkpoint& checkpoint, const LoadOptions& optio
       const std::vector<T> values = values_of<T>(*t);
       D::from_host(p.value.data(), values.data(), p.value.bytes());
     }
-    checkpoint.release(*t);
+    checkpoint.release(t->span());
   });
   return report;
 }

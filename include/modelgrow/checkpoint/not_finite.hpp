@@ -2,8 +2,10 @@
 // Values that are no finite numbers: how many a tensor has, and where the first is.
 #pragma once
 #include <cmath>
+#include <cstring>
 #include <optional>
 #include <string>
+#include <type_traits>
 
 #include <modelgrow/checkpoint/convert.hpp>
 
@@ -18,20 +20,52 @@ struct NotFinite {
   bool operator==(const NotFinite& other) const { return tensor == other.tensor && count == other.count; }
 };
 
+namespace detail {
+
+/// How many of n elements are infinities or no numbers. Without branches, so that it vectorises.
+template <Element T>
+std::int64_t count_not_finite(const std::byte* data, std::int64_t n) {
+  using Bits = std::conditional_t<sizeof(T) == 8, std::uint64_t,
+                                  std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint16_t>>;
+  const T infinity = element_cast<T>(INFINITY);
+  Bits exponent;
+  std::memcpy(&exponent, &infinity, sizeof exponent);
+  std::int64_t count = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    Bits x;
+    std::memcpy(&x, data + sizeof(T) * std::size_t(i), sizeof x);
+    count += (x & exponent) == exponent;
+  }
+  return count;
+}
+
+}  // namespace detail
+
+/// Adds what is not finite in some elements of a tensor, whose first has index `first`; nothing for types other than
+/// F64, F32, F16 and BF16.
+inline void add_not_finite(NotFinite& found, DType dtype, std::span<const std::byte> bytes, std::int64_t first) {
+  if (!is_arithmetic_float(dtype)) return;
+  detail::with_element(dtype, [&]<class T>(T) {
+    const auto n = std::int64_t(bytes.size() / sizeof(T));
+    const std::int64_t count = detail::count_not_finite<T>(bytes.data(), n);
+    if (count == 0) return;
+    std::int64_t at = 0;
+    const auto value = [&] {
+      T x;
+      std::memcpy(&x, bytes.data() + sizeof(T) * std::size_t(at), sizeof x);
+      return element_cast<double>(x);
+    };
+    while (std::isfinite(value())) ++at;
+    if (found.count == 0 || first + at < found.first) found.first = first + at, found.value = value();
+    found.count += count;
+  });
+}
+
 /// Nothing for a tensor that is finite or of another type than F64, F32, F16 and BF16.
 inline std::optional<NotFinite> not_finite(const TensorView& t) {
-  if (!is_arithmetic_float(t.dtype)) return std::nullopt;
   NotFinite found;
   found.tensor = t.name;
-  detail::with_element(t.dtype, [&]<class T>(T) {
-    for (std::int64_t i = 0, n = numel(t.shape); i < n; ++i) {
-      T x;
-      std::memcpy(&x, t.data + sizeof(T) * std::size_t(i), sizeof x);
-      const double value = element_cast<double>(x);
-      if (std::isfinite(value)) continue;
-      if (found.count++ == 0) found.first = i, found.value = value;
-    }
-  });
+  add_not_finite(found, t.dtype, t.span(), 0);
   return found.count > 0 ? std::optional(found) : std::nullopt;
 }
 

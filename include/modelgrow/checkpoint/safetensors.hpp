@@ -54,8 +54,13 @@ class Safetensors {
   const std::filesystem::path& path() const { return content_->path; }
 
   const TensorView* find(std::string_view name) const;
-  /// Lets the memory pages of a tensor leave this process after use (bounded memory); the view stays valid.
-  void release(const TensorView& tensor) const noexcept;
+  /// Whether some bytes lie in this file.
+  bool holds(std::span<const std::byte> part) const noexcept;
+  /// Reads a part of a tensor into memory before it is used. Throws io_error, where a use would end the process, when
+  /// the disk fails or the file was cut meanwhile.
+  void prepare(std::span<const std::byte> part) const;
+  /// Lets the memory pages of a part of a tensor leave this process after use (bounded memory); it stays valid.
+  void release(std::span<const std::byte> part) const noexcept;
 
   /// The schema part of a list of tensors.
   static Names names_of(const std::vector<TensorView>& tensors, const std::filesystem::path& path);

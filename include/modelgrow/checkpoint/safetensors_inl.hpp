@@ -175,9 +175,14 @@ MODELGROW_INLINE const TensorView* Safetensors::find(std::string_view name) cons
   return entry ? &content_->tensors[std::size_t(entry - &names_[0])] : nullptr;
 }
 
-MODELGROW_INLINE void Safetensors::release(const TensorView& tensor) const noexcept {
-  mapping_->release(tensor.span());
+MODELGROW_INLINE bool Safetensors::holds(std::span<const std::byte> part) const noexcept {
+  const auto all = mapping_->bytes();
+  return part.data() >= all.data() && part.data() + part.size() <= all.data() + all.size();
 }
+
+MODELGROW_INLINE void Safetensors::prepare(std::span<const std::byte> part) const { mapping_->prepare(part); }
+
+MODELGROW_INLINE void Safetensors::release(std::span<const std::byte> part) const noexcept { mapping_->release(part); }
 
 MODELGROW_INLINE Names Safetensors::names_of(const std::vector<TensorView>& tensors,
                                              const std::filesystem::path& path) {

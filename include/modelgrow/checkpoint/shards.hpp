@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Checkpoints of several files: "<stem>-00001-of-00002.safetensors" and "<stem>.safetensors.index.json", as
-// huggingface_hub splits and names them (serialization/_base.py).
+// Checkpoints of one file or several, written tensor by tensor.
 #pragma once
 #include <deque>
 #include <optional>
@@ -29,7 +28,7 @@ class CheckpointWriter {
   /// Bytes of all tensors, without headers.
   std::uint64_t total_bytes() const { return total_bytes_; }
   /// What Checkpoint::open takes: the file, or the index of the shards.
-  std::filesystem::path path() const { return shards_.size() > 1 ? index_path() : path_; }
+  const std::filesystem::path& path() const { return path_; }
 
   /// Appends bytes to one tensor.
   void write(std::string_view name, std::span<const std::byte> bytes);
@@ -39,16 +38,11 @@ class CheckpointWriter {
   void commit();
 
  private:
-  std::string stem() const { return path_.stem().string(); }
-  std::filesystem::path index_path() const;
-  std::filesystem::path shard_path(std::size_t i, std::size_t count) const;
-  std::string index_text() const;
-
   std::filesystem::path path_;
-  Existing existing_;
   std::deque<SafetensorsWriter> shards_;
-  std::unordered_map<std::string, std::size_t> shard_of_;
+  std::unordered_map<std::string_view, std::size_t> shard_of_;
   std::optional<detail::AtomicFile> index_;
+  std::string index_text_;
   std::uint64_t total_bytes_ = 0;
 };
 

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Streaming safetensors writer: declare every tensor, write the bytes in any order and pieces, commit. The file
-// is byte for byte what the reference writer makes: tensors by (dtype descending, name), header padded to 8 bytes.
+// Streaming safetensors writer: declare every tensor, write the bytes in any order and pieces, commit.
 #pragma once
 #include <unordered_map>
 
-#include <modelgrow/checkpoint/safetensors.hpp>
+#include <modelgrow/checkpoint/layout.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
 
 namespace modelgrow::inline v0 {
-
-namespace detail {
-/// Bytes of a declared tensor; throws format_error for what no file can hold.
-std::uint64_t declared_bytes(const NamedShape& t, const std::filesystem::path& path);
-}  // namespace detail
 
 /// Writes one safetensors file. Space is reserved at once; nothing is visible before commit(), and nothing stays
 /// behind when the writer is destroyed without it. Different tensors may be written by different threads.
@@ -20,10 +14,12 @@ std::uint64_t declared_bytes(const NamedShape& t, const std::filesystem::path& p
 class SafetensorsWriter {
  public:
   SafetensorsWriter(const std::filesystem::path& path, std::vector<NamedShape> tensors, const Metadata& metadata = {},
-                    Existing existing = Existing::replace);
+                    Existing existing = Existing::replace)
+      : SafetensorsWriter(layout_of(path, std::move(tensors), metadata), existing) {}
+  SafetensorsWriter(FileLayout layout, Existing existing);
 
   /// Tensors in file order; writing them in this order is fastest.
-  const std::vector<NamedShape>& tensors() const { return tensors_; }
+  const std::vector<NamedShape>& tensors() const { return layout_.tensors; }
   const std::filesystem::path& path() const { return file_.target(); }
 
   /// Appends bytes to one tensor.
@@ -34,12 +30,10 @@ class SafetensorsWriter {
   void commit();
 
  private:
-  struct Slot {
-    std::uint64_t begin = 0, bytes = 0, written = 0;
-  };
-  std::vector<NamedShape> tensors_;
+  FileLayout layout_;
   detail::AtomicFile file_;
-  std::unordered_map<std::string, Slot> slots_;
+  std::unordered_map<std::string_view, std::size_t> place_;
+  std::vector<std::uint64_t> written_;
 };
 
 }  // namespace modelgrow::inline v0

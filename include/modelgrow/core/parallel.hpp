@@ -2,7 +2,14 @@
 // The one way to use several cores: OpenMP over fixed chunks, so that results do not depend on the number of threads.
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <exception>
+#include <mutex>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
 
 namespace modelgrow::inline v0 {
 
@@ -16,6 +23,37 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
   }
 #pragma omp parallel for schedule(dynamic, 1)
   for (std::int64_t c = 0; c < chunks; ++c) f(c * grain, std::min(n, (c + 1) * grain));
+}
+
+/// Threads that parallel_for uses.
+inline int parallel_threads() {
+#if defined(_OPENMP)
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
+/// Tasks 0 to n - 1, begun in this order, each by one of the workers that `make_worker()` makes, one a thread.
+/// `waiting` more threads than there are cores work while others wait for a disk. The first exception ends the work and
+/// is thrown.
+template <class MakeWorker>
+void parallel_tasks(std::int64_t n, int waiting, MakeWorker&& make_worker) {
+  std::exception_ptr failure;
+  std::mutex mutex;
+  std::atomic<bool> failed{false};
+  std::atomic<std::int64_t> next{0};
+  [[maybe_unused]] const auto threads = int(std::min<std::int64_t>(n, parallel_threads() + waiting));
+#pragma omp parallel num_threads(threads) if (threads > 1)
+  try {
+    if (auto worker = make_worker(); true)
+      for (std::int64_t i; !failed && (i = next++) < n;) worker(i);
+  } catch (...) {
+    const std::lock_guard lock(mutex);
+    if (!failure) failure = std::current_exception();
+    failed = true;
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace modelgrow::inline v0

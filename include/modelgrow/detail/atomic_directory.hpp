@@ -5,6 +5,31 @@
 
 namespace modelgrow::inline v0::detail {
 
+/// Flushes a complete directory and gives it its name. With `replace` an old one is exchanged in one step; after that
+/// `path` names the old one, which is to be removed, else it is empty.
+inline void publish_directory(std::filesystem::path& path, const std::filesystem::path& target, Existing existing) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) sync_path(entry.path());
+  sync_path(path);
+  std::error_code ignored;
+  if (existing == Existing::refuse || !std::filesystem::exists(std::filesystem::symlink_status(target, ignored))) {
+    publish(path, target, Existing::refuse);
+    path.clear();
+    return;
+  }
+  if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0) {
+    if (errno != EINVAL && errno != ENOSYS) throw_io("replace", target);
+    const std::filesystem::path old = partial_name(target);  // two steps where the file system has no exchange
+    if (::rename(target.c_str(), old.c_str()) != 0) throw_io("replace", target);
+    if (::rename(path.c_str(), target.c_str()) != 0) {
+      const int code = errno;
+      ::rename(old.c_str(), target.c_str());
+      throw_io("replace", target, code);
+    }
+    path = old;
+  }
+  sync_path(parent_of(target));
+}
+
 /// Fill path(), then commit() renames it to the target; destroyed before that, it leaves nothing behind.
 /// With `replace` the old directory is exchanged in one step and then removed.
 /// Every operation throws io_error with the path of the target.
@@ -28,46 +53,21 @@ class AtomicDirectory {
     }
   }
   AtomicDirectory(AtomicDirectory&&) = delete;
-  ~AtomicDirectory() { discard(path_); }
+  ~AtomicDirectory() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
 
   /// Where to write the files until commit().
   const std::filesystem::path& path() const { return path_; }
   const std::filesystem::path& target() const { return target_; }
 
-  void commit() {
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) sync_path(entry.path());
-    sync_path(path_);
-    if (existing_ == Existing::replace && exists()) {
-      exchange();
-    } else {
-      publish(path_, target_, Existing::refuse);
-      path_.clear();
-    }
-  }
+  void commit() { publish_directory(path_, target_, existing_); }
 
  private:
   bool exists() const {
     std::error_code ignored;
     return std::filesystem::exists(std::filesystem::symlink_status(target_, ignored));
-  }
-  static void discard(const std::filesystem::path& path) {
-    std::error_code ignored;
-    if (!path.empty()) std::filesystem::remove_all(path, ignored);
-  }
-  /// After this path_ names the old directory, which the destructor removes.
-  void exchange() {
-    if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
-      if (errno != EINVAL && errno != ENOSYS) throw_io("replace", target_);
-      const std::filesystem::path old = partial_name(target_);  // two steps where the file system has no exchange
-      if (::rename(target_.c_str(), old.c_str()) != 0) throw_io("replace", target_);
-      if (::rename(path_.c_str(), target_.c_str()) != 0) {
-        const int code = errno;
-        ::rename(old.c_str(), target_.c_str());
-        throw_io("replace", target_, code);
-      }
-      path_ = old;
-    }
-    sync_path(parent_of(target_));
   }
 
   std::filesystem::path target_, path_;

@@ -18,10 +18,14 @@ class Mapping {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+  /// Reads a part into memory before it is used, so that a disk that fails or a file that was cut throws io_error with
+  /// the place, where a use would end the process; and asks for as much behind it.
+  void prepare(std::span<const std::byte> part) const;
   /// Lets the pages of a part that has been read leave this process; reading it again is slower but correct.
   void release(std::span<const std::byte> part) const noexcept;
 
  private:
+  std::filesystem::path path_;
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -3,6 +3,9 @@
 #pragma once
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <cerrno>
+
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/mmap.hpp>
 #include <modelgrow/detail/posix.hpp>
@@ -11,7 +14,7 @@ namespace modelgrow::inline v0 {
 
 namespace detail {
 
-MODELGROW_INLINE Mapping::Mapping(const std::filesystem::path& path) {
+MODELGROW_INLINE Mapping::Mapping(const std::filesystem::path& path) : path_(path) {
   const Descriptor fd = open_file(path, O_RDONLY);
   if (!fd) throw_io("read", path);
   struct stat info {};
@@ -26,6 +29,21 @@ MODELGROW_INLINE Mapping::Mapping(const std::filesystem::path& path) {
 
 MODELGROW_INLINE Mapping::~Mapping() {
   if (data_) ::munmap(data_, size_);
+}
+
+MODELGROW_INLINE void Mapping::prepare(std::span<const std::byte> part) const {
+  if (part.empty()) return;
+  const auto page = std::size_t(::sysconf(_SC_PAGESIZE));
+  const auto at = std::size_t(part.data() - data_), begin = at / page * page,
+             end = std::min((at + part.size() + page - 1) / page * page, (size_ + page - 1) / page * page);
+  ::madvise(data_ + begin, std::min(2 * (end - begin), size_ - begin), MADV_WILLNEED);
+  int bad;
+  do bad = ::madvise(data_ + begin, end - begin, MADV_POPULATE_READ) == 0 ? 0 : errno;
+  while (bad == EINTR || bad == EAGAIN);
+  if (bad != 0 && bad != EINVAL)  // a kernel that does not know it
+    throw io_error("cannot read bytes " + std::to_string(at) + " to " + std::to_string(at + part.size()) + " of '" +
+                   path_.string() + "': the file was cut while it was read, or its disk has failed; check the disk, " +
+                   "and fetch the file again");
 }
 
 MODELGROW_INLINE void Mapping::release(std::span<const std::byte> part) const noexcept {

@@ -4,6 +4,7 @@
 #pragma once
 #include <modelgrow/detail/json.hpp>
 #include <modelgrow/grow/checkpoint_set.hpp>
+#include <modelgrow/grow/checksums.hpp>
 #include <modelgrow/grow/completeness.hpp>
 #include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/read_back.hpp>
@@ -16,7 +17,7 @@ namespace modelgrow::inline v0 {
 /// What was found about a grown folder.
 struct GrownCheck {
   Certificate certificate, trajectory;
-  bool read_back = false;
+  bool read_back = false, as_written = false;  // as_written: its files have the checksums that they were written with
   std::size_t tensors = 0, optimizer_tensors = 0;  // that were compared
   double max_residual = 0;                         // over weights, variants and averages
   std::vector<std::string> grown_along = {};       // what is not the weights
@@ -46,11 +47,16 @@ inline Checkpoint open_source(const SourceOf& source, const std::filesystem::pat
   return Checkpoint::open(path, {.weights = named ? source.weights : std::string()});
 }
 
-/// Replays plan.json of `grown` on its source and compares. Throws check_error that names the first difference,
-/// plan_error where the plan does not fit the source, io_error where there is no plan.json.
+/// Compares `grown` with its checksums where it has them, replays its plan.json on its source and compares with that.
+/// Throws check_error that names the first difference, plan_error where the plan does not fit the source, io_error
+/// where there is no plan.json.
 inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source, Schema schema_of_source) {
+  std::error_code ignored;
+  const bool sums = std::filesystem::exists(grown.path() / Checksums::file, ignored);
+  if (sums) check_checksums(read_checksums(grown.path()), grown.path());
   const Plan plan = read_plan(grown.path() / "plan.json", std::move(schema_of_source));
   GrownCheck found{.certificate = plan.certificate(), .trajectory = plan.trajectory()};
+  found.as_written = sums;
   found.read_back = read_back(plan, grown);
   const auto before = parts_of(source), after = parts_of(grown);
   const auto find = [](const std::vector<Part>& parts, const Part& like) -> const Part* {

@@ -7,7 +7,10 @@
 namespace modelgrow::inline v0::detail {
 
 inline TensorSet set_of(const Checkpoint& c) {
-  return TensorSet(c.tensors(), c.weights_path().string(), [&c](const TensorView& t) { c.release(t); });
+  using Part = std::span<const std::byte>;
+  return TensorSet(c.tensors(), c.weights_path().string(),
+                   TensorSet::Memory{.prepare = [&c](Part part) { c.prepare(part); },
+                                     .release = [&c](Part part) { c.release(part); }});
 }
 
 }  // namespace modelgrow::inline v0::detail

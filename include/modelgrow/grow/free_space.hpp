@@ -3,6 +3,7 @@
 #pragma once
 #include <set>
 
+#include <modelgrow/detail/posix.hpp>
 #include <modelgrow/grow/plan_print.hpp>
 #include <modelgrow/grow/write_part.hpp>
 

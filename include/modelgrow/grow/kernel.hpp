@@ -33,6 +33,26 @@ class Kernel {
     }
   }
 
+  /// The first and the last element of the source that elements [begin, end) of the target are made from, and all
+  /// between them.
+  Rows reads(std::int64_t begin, std::int64_t end) const {
+    const AxisKernel& outer = axes_.empty() ? last_ : axes_[0];
+    std::int64_t each = axes_.empty() ? 1 : row_;
+    for (std::size_t a = 1; a < axes_.size(); ++a) each *= axes_[a].size;
+    Rows r{.begin = INT64_MAX, .end = 0};
+    const auto add = [&](std::int64_t from) {
+      r.begin = std::min(r.begin, from);
+      r.end = std::max(r.end, from + outer.stride);
+    };
+    for (std::int64_t i = begin / each; i * each < end; ++i) {
+      if (outer.map.blend.empty())
+        add(outer.offset(i));
+      else
+        for (const auto& p : outer.map.blend[std::size_t(i)]) add(outer.stride * p.unit);
+    }
+    return r.begin < r.end ? r : Rows{};
+  }
+
  private:
   /// What all elements of a row share: the axes before the last.
   struct Row {

@@ -24,17 +24,23 @@ struct Output {
   std::vector<std::byte> values;
 };
 
-/// Named tensors that a plan can be applied to; `where` begins error messages. `release` is told now and then that the
-/// memory of a tensor may go (mapped files); its bytes stay readable.
+/// Named tensors that a plan can be applied to; `where` begins error messages.
 class TensorSet {
  public:
-  using Release = std::function<void(const TensorView&)>;
-  TensorSet(std::span<const TensorView> tensors, std::string where, Release release = {})
-      : tensors_(tensors), where_(std::move(where)), release_(std::move(release)) {
+  /// Of mapped files: reads bytes before they are used, and lets the memory of bytes go that stay readable.
+  struct Memory {
+    std::function<void(std::span<const std::byte>)> prepare, release;
+  };
+  TensorSet(std::span<const TensorView> tensors, std::string where, Memory memory = {})
+      : tensors_(tensors), where_(std::move(where)), memory_(std::move(memory)) {
     for (const auto& t : tensors_) index_.emplace(t.name, &t);
   }
-  void release(const TensorView& t) const {
-    if (release_) release_(t);
+  /// Throws io_error where the bytes cannot be read.
+  void prepare(std::span<const std::byte> part) const {
+    if (memory_.prepare && !part.empty()) memory_.prepare(part);
+  }
+  void release(std::span<const std::byte> part) const {
+    if (memory_.release && !part.empty()) memory_.release(part);
   }
   std::span<const TensorView> tensors() const { return tensors_; }
   const std::string& where() const { return where_; }
@@ -55,7 +61,7 @@ class TensorSet {
  private:
   std::span<const TensorView> tensors_;
   std::string where_;
-  Release release_;
+  Memory memory_;
   std::unordered_map<std::string_view, const TensorView*> index_;
 };
 

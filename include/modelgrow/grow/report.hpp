@@ -40,7 +40,8 @@ struct Report {
   struct Seconds {
     double plan = 0, write = 0, check = 0;
   } seconds;
-  std::uint64_t peak_rss_bytes = 0;  // of the process
+  std::uint64_t peak_rss_bytes = 0;      // of the process
+  std::uint64_t peak_private_bytes = 0;  // of it, what is not the pages of files; 0: not measured
 };
 
 /// Largest resident memory that this process has had, in bytes.

@@ -32,8 +32,9 @@ MODELGROW_INLINE std::ostream& operator<<(std::ostream& os, const Report& r) {
   if (r.max_residual > 0) os << " (" << r.worst << ")";
   os << (r.read_back ? "; read back as promised" : "; not read back: nothing reads this family");
   if (!r.upstream_cannot.empty()) os << "\n  upstream   cannot load it: " << r.upstream_cannot;
-  put("\n  seconds: plan %.2f, write %.2f, check %.2f; peak memory %s\n", r.seconds.plan, r.seconds.write,
-      r.seconds.check, detail::human_bytes(r.peak_rss_bytes).c_str());
+  const auto memory = detail::human_bytes(r.peak_private_bytes > 0 ? r.peak_private_bytes : r.peak_rss_bytes);
+  put("\n  seconds: plan %.2f, write and check %.2f, read back %.2f; memory %s\n", r.seconds.plan, r.seconds.write,
+      r.seconds.check, memory.c_str());
   if (!r.files.empty()) os << "  files:";
   for (const auto& f : r.files) os << " " << f;
   if (!r.files.empty()) os << "\n";
@@ -63,6 +64,7 @@ MODELGROW_INLINE std::string to_json(const Report& r) {
        {"upstream", r.upstream_cannot.empty() ? "loads" : "cannot, because " + r.upstream_cannot},
        {"seconds", object_of({{"plan", r.seconds.plan}, {"write", r.seconds.write}, {"check", r.seconds.check}})},
        {"peak_rss_mb", double(r.peak_rss_bytes) / 1e6},
+       {"peak_private_mb", double(r.peak_private_bytes) / 1e6},
        {"files", r.files},
        {"grown_along", r.grown_along},
        {"not_finite", r.not_finite},

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include <modelgrow/core/progress.hpp>
-#include <modelgrow/detail/partial.hpp>
+#include <modelgrow/detail/resumable_directory.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -17,9 +17,13 @@ struct WritePlan {
   std::uint64_t shard_bytes =
       0;  // start a new file before this many bytes; 0: one file, or shards as large as the source's
   Existing existing = Existing::refuse;
-  Progress progress = {};  // may throw to stop: nothing stays behind
+  Progress progress = {};  // may throw to stop
   NonFinite non_finite = NonFinite::refuse;
-  std::optional<std::uint64_t> room = {};  // bytes that may be written; empty: what the disk has free
+  std::optional<std::uint64_t> room = {};     // bytes that may be written; empty: what the disk has free
+  Unfinished unfinished = Unfinished::go_on;  // what an earlier try has left in OUT.partial
+  std::uint64_t keep_bytes = std::uint64_t{256}
+                             << 20;  // a growth that is stopped or fails leaves so many for the next try
+  std::uint64_t window_bytes = std::uint64_t{8} << 20;  // are made, checked and written at once; a multiple of 4096
 };
 
 }  // namespace modelgrow::inline v0

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
-// One part of a checkpoint through a plan: which tensors it becomes, streamed into files, and compared with its source.
+// One part of a checkpoint through a plan: which tensors it becomes, and whether they follow from it.
 #pragma once
-#include <modelgrow/checkpoint/shards.hpp>
-#include <modelgrow/grow/apply.hpp>
 #include <modelgrow/grow/checkpoint_set.hpp>
 #include <modelgrow/grow/completeness.hpp>
 #include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/parts.hpp>
-#include <modelgrow/grow/write_options.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -41,28 +38,6 @@ inline std::uint64_t largest_file(const Checkpoint& in) {
     most = std::max(most, n);
   }
   return in.files().size() > 1 ? std::max<std::uint64_t>(most, 1) : UINT64_MAX;
-}
-
-/// Streams outputs into `path`, or shards of it, in the order of the files and under the names that `in` has them.
-/// What was written opens at the path that is returned.
-inline std::filesystem::path write_outputs(const Plan& plan, const Checkpoint& in, std::vector<Output> outputs,
-                                           const std::filesystem::path& path, const Metadata& metadata,
-                                           const WritePlan& options) {
-  for (auto& o : outputs) o.target.name = in.prefix().with(o.target.name);
-  std::vector<NamedShape> declared;
-  for (const auto& o : outputs) declared.push_back(o.target);
-  CheckpointWriter writer(path, declared, metadata,
-                          WriteOptions{.shard_bytes = options.shard_bytes ? options.shard_bytes : largest_file(in)});
-  std::map<std::string, std::size_t> place;
-  for (const auto& t : writer.tensors()) place.emplace(t.name, place.size());
-  std::vector<Output> ordered(outputs.size());
-  for (auto& o : outputs) ordered[place.at(o.target.name)] = std::move(o);
-  const auto put = [&](std::size_t i, std::span<const std::byte> bytes) {
-    writer.write(ordered[i].target.name, bytes);
-  };
-  apply(plan, set_of(in), ordered, put, options.progress);
-  writer.commit();
-  return writer.path();
 }
 
 /// Recomputes every tensor of a grown part from its source. Throws check_error.

@@ -6,9 +6,9 @@
 
 #include <modelgrow/checkpoint/folder_weights.hpp>
 #include <modelgrow/core/linkage.hpp>
-#include <modelgrow/detail/atomic_directory.hpp>
 #include <modelgrow/detail/carry.hpp>
 #include <modelgrow/detail/json_members.hpp>
+#include <modelgrow/grow/folder_growth.hpp>
 #include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/write_pipeline.hpp>
 
@@ -52,28 +52,31 @@ MODELGROW_INLINE PipelineReport write_pipeline(const Plan& plan, const Pipeline&
   const auto grows = [&](const std::string& name) {
     return std::find(models.begin(), models.end(), name) != models.end();
   };
-  const auto bytes = pipeline_bytes(plan, pipeline, component);
   if (options.existing == Existing::replace) detail::check_not_inside(pipeline.path, directory);
-  detail::AtomicDirectory out(directory, options.existing);
-  detail::check_room(bytes, options.room ? options.room : free_bytes(directory), directory);
+  std::deque<detail::FolderGrowth> growths;
+  for (const auto& name : models) try {
+      growths.emplace_back(plan, Checkpoint::open(pipeline.path / name), name, options);
+    } catch (const format_error& e) {
+      if (name == models[0]) throw;
+      detail::other_model(name, models[0], e);
+    }
   PipelineReport report;
   auto entries = pipeline.others;
   for (const auto& name : pipeline.models)
     if (!grows(name)) entries.push_back(name);
-  for (const auto& name : entries) {
-    detail::Carried done;
-    detail::carry(pipeline.path / name, out.path() / name, done);
-    report.carried.push_back(CarriedOver{.name = name, .shared = done.shared, .copied = done.copied});
-  }
-  WritePlan each = options;
-  each.existing = Existing::refuse;
-  for (const auto& name : models)
-    report.grown.emplace_back(name, plan.write(Checkpoint::open(pipeline.path / name), out.path() / name, each));
+  auto reports = detail::write_folders(growths, directory, options, [&](const std::filesystem::path& root) {
+    for (const auto& name : entries) {
+      std::filesystem::remove_all(root / name);  // of an earlier try
+      detail::Carried done;
+      detail::carry(pipeline.path / name, root / name, done);
+      report.carried.push_back(CarriedOver{.name = name, .shared = done.shared, .copied = done.copied});
+    }
+  });
+  for (std::size_t i = 0; i < models.size(); ++i) report.grown.emplace_back(models[i], std::move(reports[i]));
   for (const auto& name : pipeline.models)
     if (!grows(name)) report.notes.push_back("'" + name + "' was carried over as it is: another component was named");
   if (!pipeline.hidden.empty())
     report.notes.push_back("hidden entries were not copied: " + detail::quoted_list(pipeline.hidden));
-  out.commit();
   return report;
 }
 

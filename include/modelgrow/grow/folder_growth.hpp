@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// A checkpoint on its way through a plan into a folder: all that will be written is known before anything is.
+#pragma once
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <modelgrow/checkpoint/layout.hpp>
+#include <modelgrow/core/linkage.hpp>
+#include <modelgrow/detail/journal.hpp>
+#include <modelgrow/grow/checksums.hpp>
+#include <modelgrow/grow/outputs.hpp>
+#include <modelgrow/grow/parts.hpp>
+#include <modelgrow/grow/promises.hpp>
+#include <modelgrow/grow/report.hpp>
+#include <modelgrow/grow/source_files.hpp>
+#include <modelgrow/grow/write_options.hpp>
+
+namespace modelgrow::inline v0::detail {
+
+class FolderGrowth {
+ public:
+  /// `below` is the folder within what is written together ("" or "transformer"). Keeps references to plan and options.
+  /// Throws plan_error and format_error for what cannot be grown.
+  FolderGrowth(const Plan& plan, const Checkpoint& in, std::filesystem::path below, const WritePlan& options);
+
+  const std::filesystem::path& below() const { return below_; }
+  /// Bytes of all tensors and matrices.
+  std::uint64_t bytes() const { return bytes_; }
+
+  /// Writes into `root` / below(), proves it, and reads it back. Throws check_error, io_error and plan_error.
+  Report write(const std::filesystem::path& root, Journal& journal);
+
+  /// What the files are made from, for the journal: equal texts, equal bytes.
+  std::string plan_hash() const;
+  std::string source_state() const { return source_.state(); }
+  std::string layout_hash() const;
+
+ private:
+  struct Grown {
+    explicit Grown(Part p) : part(std::move(p)) {}
+    Part part;
+    std::vector<Output> outputs;
+    CheckpointLayout layout;  // below the root
+    bool own_folder = false;
+    std::string config;  // empty: there is none
+    std::vector<std::string> notes;
+  };
+  void add(Part part);
+  void write_part(const std::filesystem::path& root, Journal& journal, Grown& grown);
+  void merge(const FileCheck& check, const Part& part);
+  void check_finite() const;
+
+  const Plan& plan_;
+  Checkpoint in_;
+  std::filesystem::path below_;
+  const WritePlan& options_;
+  std::string plan_text_;
+  std::deque<Grown> parts_;  // outputs point into them
+  SourceFiles source_;
+  std::uint64_t bytes_ = 0;
+  Checksums checksums_;
+  Report report_;
+};
+
+/// Writes folders that belong together: all of them or none. `beside` puts what else belongs there into the root.
+/// Throws what they throw; an error that another try may not meet says what is kept for it.
+std::vector<Report> write_folders(std::deque<FolderGrowth>& growths, const std::filesystem::path& directory,
+                                  const WritePlan& options,
+                                  const std::function<void(const std::filesystem::path& root)>& beside = {});
+
+}  // namespace modelgrow::inline v0::detail
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/grow/folder_growth_inl.hpp>
+#endif

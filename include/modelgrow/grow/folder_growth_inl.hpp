@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// The definitions of folder_growth.hpp.
+#pragma once
+#include <chrono>
+
+#include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/detail/json_members.hpp>
+#include <modelgrow/families/config_rules.hpp>
+#include <modelgrow/grow/folder_growth.hpp>
+#include <modelgrow/grow/free_space.hpp>
+#include <modelgrow/grow/left_behind.hpp>
+#include <modelgrow/grow/plan_to_json.hpp>
+#include <modelgrow/grow/read_back.hpp>
+#include <modelgrow/grow/window_writer.hpp>
+#include <modelgrow/grow/write.hpp>
+#include <modelgrow/grow/write_part.hpp>
+#include <modelgrow/grow/write_plan.hpp>
+
+namespace modelgrow::inline v0 {
+
+namespace detail {
+
+using Clock = std::chrono::steady_clock;
+inline double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// Names, types and shapes as one number, to recognise the source of a grown file.
+inline std::uint64_t hash_of(const Checkpoint& c) {
+  std::string text;
+  for (const auto& t : c.names()) text += t.name + " " + std::string(name(t.dtype)) + " " + to_string(t.shape) + "\n";
+  return hash_name(text);
+}
+
+inline Report report_of(const Plan& plan, const Checkpoint& in, const std::vector<Output>& outputs) {
+  Report r{.family = plan.source().family,
+           .certificate = plan.certificate(),
+           .trajectory = plan.trajectory(),
+           .parameters_before = plan.source().trained_elements(),
+           .parameters_after = plan.schema().trained_elements(),
+           .bytes_before = in.total_bytes(),
+           .tensors = {},
+           .passed_through = {},
+           .files = {},
+           .notes = {},
+           .worst = {},
+           .seconds = {}};
+  for (const auto& o : outputs) {
+    const std::uint64_t bytes = byte_size(o.target.dtype, o.target.shape).value();
+    r.bytes_after += bytes;
+    if (o.parameter < 0) {
+      r.passed_through.push_back(o.target.name);
+      continue;
+    }
+    r.tensors.push_back(TensorReport{.name = o.target.name,
+                                     .before = o.source ? o.source->shape : Shape{},
+                                     .after = o.target.shape,
+                                     .recipe = to_string(plan.recipe(std::size_t(o.parameter))),
+                                     .bytes = bytes,
+                                     .rule = {}});
+  }
+  return r;
+}
+
+/// The configuration of a part after the growth: the keys that follow from sizes are new, all others stay, and grafts
+/// are recorded, also where there was no configuration.
+inline std::string grown_config(const Plan& plan, const Checkpoint& in, std::vector<std::string>& notes) {
+  const Schema &old = plan.source(), &now = plan.schema();
+  if (!now.config_patch && now.config.empty() && old.grafts == now.grafts)
+    notes.push_back("config.json was copied as it was: family '" + old.family +
+                    "' does not say which keys follow from sizes");
+  return patched_config(in.config().empty() ? "{}" : in.config(),
+                        now.config_patch ? now.config_patch(now) : changed_config(old, now),
+                        (in.path() / Checkpoint::config_file).string());
+}
+
+MODELGROW_INLINE FolderGrowth::FolderGrowth(const Plan& plan, const Checkpoint& in, std::filesystem::path below,
+                                            const WritePlan& options)
+    : plan_(plan), in_(in), below_(std::move(below)), options_(options), plan_text_(to_json(plan)) {
+  const auto begin = Clock::now();
+  if (const auto why = plan.upstream_cannot(); !why.empty() && !plan.allows(Allow::What::upstream))
+    throw plan_error("the upstream class cannot load the grown model: " + why +
+                     "; to write it all the same, give accept_upstream before it");
+  auto parts = parts_of(in);
+  check_complete(plan, parts);
+  bytes_ = bytes_of_maps(plan);
+  for (auto& part : parts) add(std::move(part));
+  report_ = report_of(plan, in, parts_[0].outputs);
+  report_.notes = plan.notes();
+  for (const auto& g : parts_) report_.notes.insert(report_.notes.end(), g.notes.begin(), g.notes.end());
+  report_.upstream_cannot = plan.upstream_cannot();
+  report_.seconds.plan = seconds_since(begin);
+}
+
+/// What becomes of one part, in which files.
+MODELGROW_INLINE void FolderGrowth::add(Part part) {
+  Grown& g = parts_.emplace_back(std::move(part));
+  const Checkpoint& in = g.part.in;
+  const bool weights = g.part.kind == Part::Kind::weights;
+  g.own_folder = g.part.kind == Part::Kind::averaged_model;
+  source_.add(in);
+  g.outputs = outputs_of(plan_, g.part);
+  bytes_ += bytes_of(g.outputs);
+  Metadata metadata = in.metadata();
+  if (weights)
+    metadata["modelgrow"] = object_of({{"source", in_.path().string()},
+                                       {"weights", in_.weights_path().filename().string()},
+                                       {"source_schema_hash", hash_of(in_)},
+                                       {"plan_hash", hash_name(plan_text_)},
+                                       {"certificate", to_string(plan_.certificate())}})
+                                .dump();
+  if ((weights || g.own_folder) && (!in.config().empty() || plan_.schema().grafts != plan_.source().grafts)) {
+    g.config = grown_config(plan_, in, g.notes);
+    if (metadata.contains("config")) metadata["config"] = g.config;
+  }
+  std::vector<NamedShape> declared;
+  for (const auto& o : g.outputs) {
+    declared.push_back(o.target);
+    declared.back().name = in.prefix().with(o.target.name);
+  }
+  const auto folder = g.own_folder ? below_ / g.part.name : below_;
+  g.layout = layout_of_shards(folder / (g.own_folder ? weights_name(in) : g.part.name), std::move(declared),
+                              std::move(metadata), options_.shard_bytes ? options_.shard_bytes : largest_file(in));
+}
+
+MODELGROW_INLINE std::string FolderGrowth::plan_hash() const { return std::to_string(hash_name(plan_text_)); }
+
+MODELGROW_INLINE std::string FolderGrowth::layout_hash() const {
+  std::string all = std::to_string(options_.window_bytes);
+  for (const auto& g : parts_)
+    for (const auto& f : g.layout.files)
+      all += "\n" + f.path.string() + " " + std::to_string(f.bytes()) + " " + std::to_string(hash_name(f.header));
+  return std::to_string(hash_name(all));
+}
+
+MODELGROW_INLINE void FolderGrowth::write_part(const std::filesystem::path& root, Journal& journal, Grown& g) {
+  const auto place = [&](std::filesystem::path& path) { path = root / path; };
+  place(g.layout.path);
+  for (auto& f : g.layout.files) place(f.path);
+  const auto folder = g.layout.path.parent_path();
+  std::filesystem::create_directories(folder);
+  if (!g.config.empty()) write_file(folder / Checkpoint::config_file, g.config);
+  if (!g.config.empty() && !g.own_folder) report_.files.emplace_back(Checkpoint::config_file);
+  const auto old = set_of(g.part.in);
+  const bool optimizer = g.part.kind == Part::Kind::optimizer;
+  const Promises promises(plan_, optimizer ? Contents::optimizer : Contents::weights, old, g.layout.path.string());
+  WindowWriter writer(plan_, old, g.outputs, g.layout, promises,
+                      [&](const std::string& name) { return g.part.in.prefix().with(name); });
+  const auto begin = Clock::now();
+  writer.write(root, journal, options_);
+  if (!g.layout.index_text.empty()) write_file(g.layout.path, g.layout.index_text);
+  report_.seconds.write += seconds_since(begin);
+  report_.peak_private_bytes = std::max(report_.peak_private_bytes, writer.peak_private());
+
+  const auto written = Clock::now();
+  if (g.part.kind == Part::Kind::weights)
+    report_.read_back = read_back(plan_, Checkpoint::open(folder, {.weights = g.layout.path.filename().string()}));
+  if (g.own_folder) read_back(plan_, Checkpoint::open(folder));
+  const auto grown = Checkpoint::open(g.layout.path);
+  merge(writer.check(set_of(grown)), g.part);
+  report_.seconds.check += seconds_since(written);
+  for (auto& [name, sums] : writer.checksums().files)
+    checksums_.files[g.own_folder ? g.part.name + "/" + name : name] = sums;
+  checksums_.window_bytes = writer.checksums().window_bytes;
+  report_.files.push_back(g.part.name);
+  if (g.part.kind != Part::Kind::weights) report_.grown_along.push_back(g.part.name);
+  report_.optimizer_moved |= optimizer;
+}
+
+MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, Journal& journal) {
+  std::vector<Part> parts;
+  for (auto& g : parts_) {
+    write_part(root, journal, g);
+    parts.push_back(g.part);
+  }
+  check_finite();
+  source_.check_unchanged();
+  const auto begin = Clock::now();
+  const auto folder = root / below_;
+  for (auto& note : left_behind(in_, parts)) report_.notes.push_back(std::move(note));
+  for (const auto& file : write_plan(plan_, folder / "plan.json")) report_.files.push_back(file.filename().string());
+  write_checksums(checksums_, folder);
+  report_.files.emplace_back(Checksums::file);
+  report_.seconds.write += seconds_since(begin);
+  report_.peak_rss_bytes = peak_rss();
+  return std::move(report_);
+}
+
+MODELGROW_INLINE void FolderGrowth::merge(const FileCheck& check, const Part& part) {
+  Report& r = report_;
+  for (const auto& n : check.not_finite) r.not_finite.push_back(part.name + ": " + to_string(n));
+  if (part.kind == Part::Kind::optimizer) return;
+  r.checked += check.tensors.size();
+  if (check.max_residual >= r.max_residual) {
+    r.max_residual = check.max_residual;
+    r.worst = check.max_residual > 0 ? part.name + ": " + check.worst : "";
+  }
+  if (part.kind != Part::Kind::weights) return;
+  std::map<std::string_view, const TensorCheck*> found;
+  for (const auto& t : check.tensors) found.emplace(t.name, &t);
+  for (auto& t : r.tensors)
+    if (const auto it = found.find(t.name); it != found.end()) {
+      t.rule = it->second->rule;
+      t.residual = it->second->residual;
+    }
+}
+
+/// Throws plan_error that names tensors which are not finite.
+MODELGROW_INLINE void FolderGrowth::check_finite() const {
+  const auto& all = report_.not_finite;
+  if (options_.non_finite == NonFinite::allow || all.empty()) return;
+  std::string list;
+  for (std::size_t i = 0; i < std::min<std::size_t>(all.size(), 6); ++i) list += "\n  " + all[i];
+  throw plan_error(in_.path().string() + ": " + std::to_string(all.size()) +
+                   " of its tensors hold values that are not finite, and what computes with them is not either:" +
+                   list + (all.size() > 6 ? "\n  .." : "") +
+                   "\n  grow a checkpoint from before that, or allow it (WritePlan::non_finite, --allow-not-finite); "
+                   "what was written is not kept");
+}
+
+MODELGROW_INLINE std::vector<Report> write_folders(
+    std::deque<FolderGrowth>& growths, const std::filesystem::path& directory, const WritePlan& options,
+    const std::function<void(const std::filesystem::path& root)>& beside) {
+  std::uint64_t bytes = 0;
+  std::string plans, sources, layouts;
+  for (const auto& g : growths) {
+    bytes += g.bytes();
+    plans += g.plan_hash() + " ";
+    sources += g.source_state() + " ";
+    layouts += g.layout_hash() + " ";
+  }
+  ResumableDirectory out(directory, options.existing, options.unfinished);
+  check_room(bytes - std::min(bytes, out.bytes_taken()), options.room ? options.room : free_bytes(directory),
+             directory);
+  Journal journal(out.path(), {{"plan", plans}, {"state of the source", sources}, {"layout of files", layouts}});
+  const auto keep = [&] {
+    const std::uint64_t kept = journal.size() * options.window_bytes;
+    if (!out.resumed() && (kept == 0 || kept < options.keep_bytes)) return std::string();
+    out.keep();
+    return "; what was written so far is kept in '" + out.path().string() +
+           "': the same command goes on from there, or begins anew with Unfinished::begin_anew (--no-resume)";
+  };
+  std::vector<Report> reports;
+  try {
+    if (beside) beside(out.path());
+    for (auto& g : growths) reports.push_back(g.write(out.path(), journal));
+    out.commit();
+  } catch (const check_error& e) {
+    out.discard();
+    throw check_error(std::string(e.what()) + "; what was written is not kept");
+  } catch (const io_error& e) {
+    throw io_error(e.what() + keep());
+  } catch (const error&) {
+    out.discard();
+    throw;
+  } catch (...) {
+    keep();
+    throw;
+  }
+  return reports;
+}
+
+}  // namespace detail
+
+}  // namespace modelgrow::inline v0

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// One set of tensors on its way to the disk, window by window: made, checked while it is in memory, written, and noted
+// in a journal. Windows are parts of files, whatever tensors they hold, so that all writes are alike, large and
+// aligned.
+#pragma once
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include <modelgrow/checkpoint/layout.hpp>
+#include <modelgrow/core/linkage.hpp>
+#include <modelgrow/detail/direct_file.hpp>
+#include <modelgrow/detail/journal.hpp>
+#include <modelgrow/grow/checksums.hpp>
+#include <modelgrow/grow/maker.hpp>
+#include <modelgrow/grow/promises.hpp>
+#include <modelgrow/grow/proof_feed.hpp>
+#include <modelgrow/grow/write_options.hpp>
+
+namespace modelgrow::inline v0::detail {
+
+/// Bytes of memory that this process shares with nobody.
+std::uint64_t private_memory();
+
+class WindowWriter {
+ public:
+  /// Keeps references. `outputs` are named as the plan names them, `layout` as the files do, both in any order;
+  /// `name_of` goes from the first to the second. Throws check_error where they are not what the plan promises.
+  WindowWriter(const Plan& plan, const TensorSet& old, const std::vector<Output>& outputs,
+               const CheckpointLayout& layout, const Promises& promises,
+               const std::function<std::string(const std::string&)>& name_of);
+
+  /// Writes the files of the layout, which lie below `root`; windows that the journal has and that are what it says
+  /// stay. Throws io_error, and check_error for the first tensor that is not what was promised.
+  void write(const std::filesystem::path& root, Journal& journal, const WritePlan& options);
+
+  /// Ends the proof with what could not be checked in windows, from the written files.
+  FileCheck check(const TensorSet& grown);
+
+  /// Of the files, by their names within the folder.
+  Checksums checksums() const;
+  /// The most private memory that was seen.
+  std::uint64_t peak_private() const { return peak_private_; }
+
+ private:
+  struct File {
+    const FileLayout* layout = nullptr;
+    std::size_t first = 0;  // tensor
+    std::string key;        // in the journal
+    std::mutex mutex = {};
+    std::unique_ptr<DirectFile> open = {};
+    std::uint64_t left = 0;  // windows
+    std::vector<std::uint64_t> sums = {};
+  };
+  struct Tensor {
+    const Output* output = nullptr;
+    std::mutex mutex = {};
+    std::unique_ptr<Maker> maker = {};
+    std::unique_ptr<TensorProof> proof = {};
+    std::unique_ptr<ProofFeed> feed = {};
+    std::uint64_t left = 0;  // windows
+    bool whole = false;      // its proof needs more of it at once than fits in memory
+  };
+  struct Job {
+    File* file;
+    std::uint64_t window;
+  };
+  struct Piece {
+    Tensor* tensor;
+    std::uint64_t begin;  // in the tensor
+    std::span<std::byte> bytes;
+  };
+
+  void window(const Job& job, const BlockBuffer& buffer, Journal& journal, const WritePlan& options);
+  void piece(const Piece& piece, bool there);
+  std::vector<Piece> pieces(const File& file, std::uint64_t begin, std::span<std::byte> bytes);
+  DirectFile& open(File& file);
+  void prepare(Tensor& tensor);
+  void finished(Tensor& tensor);
+
+  const Plan& plan_;
+  const TensorSet& old_;
+  const Promises& promises_;
+  std::deque<File> files_;
+  std::deque<Tensor> tensors_;  // in the order of the files
+  std::mutex mutex_;            // of what follows
+  std::vector<Verdict> verdicts_;
+  ProgressReport progress_;
+  std::uint64_t window_bytes_ = 0, peak_private_ = 0;
+};
+
+}  // namespace modelgrow::inline v0::detail
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/grow/window_writer_inl.hpp>
+#endif
