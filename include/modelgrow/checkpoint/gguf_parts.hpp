@@ -37,12 +37,12 @@ struct GgufSplit {
 inline std::filesystem::path gguf_part(const std::filesystem::path& path, const GgufSplit& self, std::int64_t number) {
   const std::string stem = path.stem().string(), mark = self.mark();
   if (!stem.ends_with(mark))
-    throw format_error(path.string() + ": this is " + self.text() + " of a split model; expected a name that ends in '" +
-                       mark + path.extension().string() + "', which tells where the other parts are: name the parts " +
+    throw format_error(path.string() + ": this is " + self.text() +
+                       " of a split model; expected a name that ends in '" + mark + path.extension().string() +
+                       "', which tells where the other parts are: name the parts " +
                        "so, or merge them with llama-gguf-split --merge");
   const GgufSplit other{.number = number, .count = self.count};
-  return path.parent_path() /
-         (stem.substr(0, stem.size() - mark.size()) + other.mark() + path.extension().string());
+  return path.parent_path() / (stem.substr(0, stem.size() - mark.size()) + other.mark() + path.extension().string());
 }
 
 }  // namespace modelgrow::inline v0::detail

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Byte pair encoding of one piece of text: bytes or characters become symbols, and the pair learnt first is merged first.
-// Source: huggingface/tokenizers, models/bpe and pre_tokenizers/byte_level.rs.
+// Byte pair encoding of one piece of text: bytes or characters become symbols, and the pair learnt first is merged
+// first. Source: huggingface/tokenizers, models/bpe and pre_tokenizers/byte_level.rs.
 #pragma once
 #include <array>
 #include <cstdio>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The BPE tokenizer inside a GGUF file (tokenizer.ggml.*; ggml-org/llama.cpp, src/llama-vocab.cpp): of bytes, or that of
-// SentencePiece.
+// The BPE tokenizer inside a GGUF file (tokenizer.ggml.*; ggml-org/llama.cpp, src/llama-vocab.cpp): of bytes, or that
+// of SentencePiece.
 #pragma once
 #include <cmath>
 #include <functional>
@@ -49,16 +49,16 @@ inline BpeTokenizer byte_bpe_from_gguf(const GgufVocabulary& v) {
   if (!m.contains("tokenizer.ggml.merges"))
     v.fail("the tokenizer has no merges (tokenizer.ggml.merges): convert the model again");
   if (!m.contains("tokenizer.ggml.pre"))
-    v.fail("the file does not say how its tokenizer cuts a text (tokenizer.ggml.pre), as files from before May 2024: "
-           "convert the model again, or give a folder with its tokenizer.json");
+    v.fail(
+        "the file does not say how its tokenizer cuts a text (tokenizer.ggml.pre), as files from before May 2024: "
+        "convert the model again, or give a folder with its tokenizer.json");
   const auto& pre = gguf_pretokenizer(m.text("tokenizer.ggml.pre"), v.source());
   std::vector<BpeMerge> merges;
   for (auto line : m.texts("tokenizer.ggml.merges")) {
     const auto space = line.find(' ', 1);
     if (space == line.npos) v.fail("the merge '" + std::string(line) + "' has no space");
-    merges.push_back({.left = line.substr(0, space),
-                      .right = line.substr(space + 1),
-                      .rank = std::int32_t(merges.size())});
+    merges.push_back(
+        {.left = line.substr(0, space), .right = line.substr(space + 1), .rank = std::int32_t(merges.size())});
   }
   Tokenizer::Around around;
   if (m.flag("tokenizer.ggml.add_bos_token", pre.whole == Bpe::WholePieces::take))
@@ -111,8 +111,8 @@ inline BpeTokenizer sentencepiece_bpe_from_gguf(const GgufVocabulary& v) {
   const Bpe::Options options{.symbols = Bpe::Symbols::characters,
                              .fallback = Bpe::ByteFallback::spell,
                              .unknown = v.id("tokenizer.ggml.unknown_token_id", 0)};
-  const auto before = m.flag("tokenizer.ggml.add_space_prefix", true) ? Normaliser::SpaceBefore::add
-                                                                      : Normaliser::SpaceBefore::omit;
+  const auto before =
+      m.flag("tokenizer.ggml.add_space_prefix", true) ? Normaliser::SpaceBefore::add : Normaliser::SpaceBefore::omit;
   return BpeTokenizer({.bpe = Bpe(v.tokens(), merges_by_score(v, scores), options, v.source()),
                        .normaliser = Normaliser::marked_spaces(before),
                        .splits = {},

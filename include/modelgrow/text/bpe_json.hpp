@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The BPE tokenizer in a tokenizer.json (huggingface/tokenizers): of bytes (GPT-2, Llama 3, Qwen), or of characters with
-// marks for spaces (SentencePiece: Llama 2, Mistral).
+// The BPE tokenizer in a tokenizer.json (huggingface/tokenizers): of bytes (GPT-2, Llama 3, Qwen), or of characters
+// with marks for spaces (SentencePiece: Llama 2, Mistral).
 #pragma once
 #include <modelgrow/text/bpe_tokenizer.hpp>
 #include <modelgrow/text/tokenizer_json.hpp>
@@ -24,8 +24,8 @@ class BpeJson {
     std::vector<RegexSplit> splits;
     add_splits(file_.member(file_.root(), "pre_tokenizer"), splits);
     const bool marked = metaspace_ || std::any_of(steps.begin(), steps.end(), [](const auto& s) {
-      return s.kind == Normaliser::Step::Kind::replace && s.from == " " && s.to == space_mark;
-    });
+                          return s.kind == Normaliser::Step::Kind::replace && s.from == " " && s.to == space_mark;
+                        });
     if (byte_level_ == marked)
       file_.fail(byte_level_ ? "the tokenizer has a ByteLevel step and marks for spaces, which exclude each other"
                              : "the pre-tokenizer has no ByteLevel step, and spaces do not become marks (Metaspace): "

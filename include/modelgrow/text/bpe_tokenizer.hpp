@@ -92,8 +92,7 @@ class BpeTokenizer : public Tokenizer {
     const auto push = [&](const AddedToken& token, TextSpan at) { tokens.push(token.id, at); };
     if (!parts_.metaspace && !parts_.normaliser.may_change(text.substr(span.begin, span.end - span.begin)))
       return in_normalised_text_.split(
-          text, span,
-          [&](std::size_t begin, std::size_t end) { cut(text, {.begin = begin, .end = end}, 0, tokens); },
+          text, span, [&](std::size_t begin, std::size_t end) { cut(text, {.begin = begin, .end = end}, 0, tokens); },
           [&](const AddedToken& t, std::size_t begin, std::size_t end) { push(t, {.begin = begin, .end = end}); });
     const NormalisedText n = parts_.normaliser.apply(text, span);
     in_normalised_text_.split(

@@ -72,8 +72,8 @@ class CaptionEncoder {
 
   /// Tokens of the prompt around a caption, cropped to what the manifest keeps. The last state is never cut off. A
   /// prompt without any token (an empty caption and template, and a tokenizer that adds no marks) is read as one space.
-  /// Throws format_error for malformed UTF-8, prompts too long, a cut behind the end of what the model reads, and tokens
-  /// that the model does not know.
+  /// Throws format_error for malformed UTF-8, prompts too long, a cut behind the end of what the model reads, and
+  /// tokens that the model does not know.
   CaptionTokens tokens(std::string_view caption) const {
     Tokens all = tokenizer_->encode(manifest_.prompt(caption));
     if (all.ids.empty()) all = tokenizer_->encode(" ");

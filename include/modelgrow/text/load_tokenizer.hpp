@@ -31,9 +31,10 @@ inline std::vector<std::filesystem::path> tokenizer_folders(const std::filesyste
         instead.append(instead.empty() ? "; found " : ", ").append("'" + (folder / name).string() + "'");
   }
   throw io_error("there is neither spiece.model nor tokenizer.json in " + where + "'" + instead +
-                 (instead.empty() ? ": copy that of the model there"
-                                  : ": make a tokenizer.json of that (AutoTokenizer.from_pretrained and save_pretrained "
-                                    "of transformers)"));
+                 (instead.empty()
+                      ? ": copy that of the model there"
+                      : ": make a tokenizer.json of that (AutoTokenizer.from_pretrained and save_pretrained "
+                        "of transformers)"));
 }
 
 /// Whether a file is JSON, by its ending or its first character.

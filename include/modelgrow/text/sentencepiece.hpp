@@ -50,8 +50,8 @@ inline bool is_sentencepiece_bpe(std::string_view bytes) {
 /// <extra_id_...> that T5 adds to its vocabulary are not tokens here.
 class SentencePieceTokenizer : public Tokenizer {
  public:
-  /// Throws io_error when the file cannot be read, format_error when it is no sentencepiece model, or one of the BPE that
-  /// Llama and Mistral use.
+  /// Throws io_error when the file cannot be read, format_error when it is no sentencepiece model, or one of the BPE
+  /// that Llama and Mistral use.
   explicit SentencePieceTokenizer(const std::filesystem::path& path) : SentencePieceTokenizer(load(path)) {}
 
   std::int64_t vocabulary() const override { return processor_->GetPieceSize(); }
