@@ -159,7 +159,8 @@ TEST_CASE("GGUF tokenizers that are refused") {
   CHECK(says(refusal({.merges = {"a x"}}), "merge 0 joins 'a' and 'x', but the vocabulary has no 'x'"));
   CHECK(says(refusal({.merges = {"b a"}}), "the vocabulary has no 'ba'"));
   CHECK(says(refusal({.types = {1}}), "there are 9 tokens, but types for 1"));
-  CHECK(says(refusal({.pre = "no such"}), "the pre-tokenizer 'no such' is not known", "smollm"));
+  CHECK(says(refusal({.pre = "no such"}), "the pre-tokenizer 'no such' is not known", "smollm",
+             "convert the model again"));
   const auto bos = gguf_value("tokenizer.ggml.add_bos_token", 7, std::string(1, '\x01'));
   CHECK(says(refusal({.more = {bos}}), "no metadata 'tokenizer.ggml.bos_token_id'"));
   CHECK(says(refusal({.more = {bos, gguf_value("tokenizer.ggml.bos_token_id", 4, u32(9))}}),

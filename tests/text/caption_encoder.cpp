@@ -270,7 +270,8 @@ TEST_CASE("a manifest has the name that the user gave, not that of a blob") {
   CHECK(CaptionEncoder<Cpu>::open(scratch / "tiny.gguf").manifest().language_model == "tiny.gguf");
   tiny_bert(scratch);
   std::filesystem::create_directory_symlink("bert", scratch / "linked");
-  CHECK(CaptionEncoder<Cpu>::open((scratch / "linked/").string()).manifest().language_model == "linked");
+  CHECK(CaptionEncoder<Cpu>::open((scratch / "linked/").string(), {.max_length = 16}).manifest().language_model ==
+        "linked");
 }
 
 TEST_CASE("tokens that the model has no embedding for") {
@@ -284,12 +285,12 @@ TEST_CASE("tokens that the model has no embedding for") {
     return path;
   };
   const auto refused = [&](auto f) { return message_of<format_error>(f); };
-  const auto encoder = CaptionEncoder<Cpu>::open(with("dog", 24, false));
+  const auto encoder = CaptionEncoder<Cpu>::open(with("dog", 24, false), {.max_length = 16});
   CHECK(encoder.encode(std::vector<std::string>{"a cat"}).count() == 1);  // nobody meets it
   CHECK(says(refused([&] { encoder.tokens("a dog"); }), path.string(), "the caption 'a dog'", "token 'dog'",
              "the id 24", "0 to 23", "tokenizer of this model"));
-  CHECK(says(refused([&] { CaptionEncoder<Cpu>::open(with("[BIG]", 30, true)); }), path.string(), "every prompt",
-             "'[BIG]' with the id 30", "0 to 23"));
+  CHECK(says(refused([&] { CaptionEncoder<Cpu>::open(with("[BIG]", 30, true), {.max_length = 16}); }), path.string(),
+             "every prompt", "'[BIG]' with the id 30", "0 to 23"));
 }
 
 TEST_CASE("fingerprints of safetensors: the configuration counts, its wording does not") {

@@ -41,7 +41,7 @@ inline const GgufPretokenizer& gguf_pretokenizer(std::string_view name, const st
     all += p.names.substr(1);
   }
   throw format_error(source + ": the pre-tokenizer '" + std::string(name) + "' is not known; known are: " + all +
-                     "(a tokenizer.json beside the model says its patterns itself)");
+                     "(convert the model again, or give a folder with its tokenizer.json, which says its patterns)");
 }
 
 inline BpeTokenizer byte_bpe_from_gguf(const GgufVocabulary& v) {
