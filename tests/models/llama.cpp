@@ -156,6 +156,11 @@ TEST_CASE("what can be wrong with a GGUF model") {
 
   CHECK(says(refused({.more = {gguf_value("llama.attention.causal", 7, std::string(1, '\0'))}}), "look ahead",
              "'llama.attention.causal' is false"));
+  CHECK(says(refused({.more = {gguf_value("general.type", 8, gguf_string("adapter"))}}), "of kind 'adapter'",
+             "the model itself"));
+  CHECK(says(
+      refused({.more = {gguf_value("llama.rope.scaling.attn_factor", 6, u32(std::bit_cast<std::uint32_t>(2.0f)))}}),
+      "'llama.rope.scaling.attn_factor'"));
 
   put(path, LlamaGguf{.more = {gguf_value("llama.attention.sliding_window", 4, u32(5))}}.bytes());
   CHECK(Llama<Cpu>::open(path).max_length() == 5);

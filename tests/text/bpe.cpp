@@ -186,6 +186,9 @@ TEST_CASE("GGUF tokenizers: empty arrays, tokens that are no UTF-8, form C") {
         "ab");
   CHECK(to_bytes("\xC4\xA0\xF0\x9F") == " \xF0\x9F");
   CHECK(ids(t, "ab") == std::vector{5});
+  broken.tokens[4] = "\xA9";  // the end of U+00E9, which is not taken apart
+  broken.types[4] = 4;
+  CHECK(ids(open(broken), "a\xC3\xA9") == std::vector{0});
 
   SmallGguf accents;  // the bytes of U+00E9, and that character
   accents.tokens[2] = "\xC3\x83";

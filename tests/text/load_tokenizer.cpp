@@ -36,6 +36,7 @@ TEST_CASE("tokenizers of pipelines lie beside the text encoder") {
   const auto refused = [&](const std::filesystem::path& path) {
     return message_of<io_error>([&] { load_tokenizer(path); });
   };
+  CHECK(says(refused(scratch.path()), "is a pipeline", "give '" + (scratch / "text_encoder").string() + "'"));
   const std::string none = refused(scratch / "text_encoder");
   CHECK(says(none, "in '" + (scratch / "text_encoder").string() + "' or '" + (scratch / "tokenizer").string() + "'",
              "copy that of the model there"));

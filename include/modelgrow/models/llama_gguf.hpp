@@ -35,6 +35,8 @@ inline LlamaConfig llama_config(const Gguf& file) {
   const auto& m = file.metadata();
   const std::string where = file.path().string();
   const auto fail = [&](const std::string& what) { throw format_error(where + ": " + what); };
+  if (const auto kind = m.text("general.type", "model"); kind != "model")
+    fail("it holds no model, but a part of kind '" + std::string(kind) + "': give the file of the model itself");
   const std::string family(m.text("general.architecture"));
   if (family != "llama" && family != "qwen2" && family != "qwen3")
     fail("the architecture is '" + family + "'; known are llama, qwen2, qwen3");
@@ -64,6 +66,8 @@ inline LlamaConfig llama_config(const Gguf& file) {
     fail("queries, values and rotary positions have different numbers of values a head, which is not supported");
   if (!m.flag(key("attention.causal"), true))
     fail("its tokens also look ahead ('" + key("attention.causal") + "' is false), which is not supported");
+  if (m.real(key("rope.scaling.attn_factor"), 1) != 1)
+    fail("the rotary positions scale attention ('" + key("rope.scaling.attn_factor") + "'), which is not supported");
   if (const double factor = detail::gguf_rope_factor(m, key("rope."), where); factor != 1)
     c.rope_factors.assign(std::size_t(c.head_dim / 2), float(factor));
   if (const auto* factors = file.find("rope_freqs.weight")) {  // Llama 3

@@ -28,12 +28,14 @@ class GgufVocabulary {
   std::vector<std::string> tokens() const { return {texts_.begin(), texts_.end()}; }
   std::int64_t type(std::size_t id) const { return types_.empty() ? std::int64_t(normal) : types_[id]; }
 
-  /// Tokens that are found in a text before it is cut.
+  /// Tokens that are found in a text before it is cut. What is no UTF-8 is never looked for, as it might be found
+  /// within a character.
   AddedTokens added() const {
     std::vector<AddedToken> added;
-    for (std::size_t i = 0; i < texts_.size(); ++i)
-      if (type(i) == unknown || type(i) == control || type(i) == user_defined)
-        added.push_back(AddedToken{.text = std::string(texts_[i]), .id = std::int32_t(i)});
+    for (std::size_t i = 0; i < texts_.size(); ++i) {
+      const bool whole = type(i) == unknown || type(i) == control || type(i) == user_defined;
+      if (whole && is_utf8(texts_[i])) added.push_back({.text = std::string(texts_[i]), .id = std::int32_t(i)});
+    }
     return AddedTokens(std::move(added));
   }
   /// The id under a key, which must be that of a token; `otherwise` (-1: none) where there is no such key.

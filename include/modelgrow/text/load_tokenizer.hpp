@@ -30,6 +30,10 @@ inline std::vector<std::filesystem::path> tokenizer_folders(const std::filesyste
       if (std::error_code ignored; std::filesystem::exists(folder / name, ignored))
         instead.append(instead.empty() ? "; found " : ", ").append("'" + (folder / name).string() + "'");
   }
+  for (const auto& folder : folders)
+    if (std::error_code ignored; std::filesystem::is_directory(folder / "text_encoder", ignored))
+      throw io_error("'" + folder.string() + "' is a pipeline, and its tokenizers belong to its text encoders: give '" +
+                     (folder / "text_encoder").string() + "'");
   throw io_error("there is neither spiece.model nor tokenizer.json in " + where + "'" + instead +
                  (instead.empty()
                       ? ": copy that of the model there"
