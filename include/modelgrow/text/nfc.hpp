@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Unicode's normalisation form C: characters decomposed, marks in canonical order, then composed (Unicode standard,
-// annex 15). The tables are those of utf8proc.
+// annex 15). Decompositions are those of utf8proc, the classes of marks those of upstream, which knows fewer marks.
 #pragma once
 #include <utf8proc.h>
 
 #include <algorithm>
 
+#include <modelgrow/text/bert_normaliser.hpp>
 #include <modelgrow/text/normalised_text.hpp>
 
 namespace modelgrow::inline v0 {
@@ -28,7 +29,7 @@ inline std::vector<DecomposedCharacter> decomposed(const NormalisedText& from) {
     const auto n = utf8proc_decompose_char(utf8proc_int32_t(c), parts, 8, UTF8PROC_DECOMPOSE, &unused);
     for (utf8proc_ssize_t k = 0; k < n; ++k)
       out.push_back({.c = char32_t(parts[k]),
-                     .combining_class = utf8proc_get_property(parts[k])->combining_class,
+                     .combining_class = combining_class(char32_t(parts[k])),
                      .source = from.at(begin, i)});
   }
   return out;

@@ -18,9 +18,9 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 
 here = Path(__file__).parent
 corpus = [t for t in texts.HAND_MADE + list(texts.lines(random.Random(3), 3000)) if t.strip()]
-# \u0344 and the two-part vowels compose, or do not, in ways of their own.
+# \u0344 and the two-part vowels compose, or do not, in ways of their own; \u08cb is younger than upstream's tables.
 COMPOSING = ["cafe\u0301", "a\u0323\u0302 a\u0302\u0323 a\u0302\u0301\u0323", "\u1100\u1161\u11a8 \u1112\u1161 \uac00\u11a8", "\u09c7\u09be \u0b92\u0bd7",
-             "\u0344 \u0958 \u2126 \u212b \uf900", "e\u0301\u0301e", "\u0301e", "\u0f71\u0f72\u0f74", "x\u0315\u0300\u05ae\u0062\u0345", "Ye\u0301s yés"]
+             "\u0344 \u0958 \u2126 \u212b \uf900", "e\u0301\u0301e", "\u0301e", "\u0f71\u0f72\u0f74", "x\u0315\u0300\u05ae\u0062\u0345", "Ye\u0301s yés", "\u08e3\u08cb\u0898 x\u0301\u08ca\u0323"]
 QWEN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
 SPACE = "\u2581"
 
