@@ -4,7 +4,7 @@
 set(MODELGROW_TEXT_MISSING)
 set(modelgrow_text_includes)
 set(modelgrow_text_libraries)
-foreach(library "pcre2.h pcre2-8" "sentencepiece_processor.h sentencepiece")
+foreach(library "pcre2.h pcre2-8" "sentencepiece_processor.h sentencepiece" "utf8proc.h utf8proc")
   separate_arguments(library)
   list(GET library 0 header)
   list(GET library 1 name)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tokenizers and language models; links modelgrow::text (PCRE2 and sentencepiece).
+// Tokenizers and language models; links modelgrow::text (PCRE2, sentencepiece and utf8proc).
 #pragma once
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/models/prompt_encoder.hpp>

@@ -147,6 +147,77 @@ TEST_CASE("GGUF files that the reference reader accepts") {
   }
 }
 
+TEST_CASE("tensors begin at multiples of the alignment, wherever the header ends") {
+  for (const std::uint32_t alignment : {8u, 16u, 64u})
+    for (std::size_t extra = 0; extra < alignment; extra += 3) {
+      const GgufBytes file{.values = {gguf_value("general.alignment", U32, u32(alignment)),
+                                      gguf_value("pad", STRING, gguf_string(std::string(extra, 'p')))},
+                           .tensors = {gguf_tensor("a", {1}, 0, 0), gguf_tensor("b", {1}, 0, alignment)},
+                           .data = "AAAA" + std::string(alignment - 4, '\0') + "BBBB",
+                           .alignment = alignment};
+      const auto g = opened(file.bytes());
+      CHECK(std::memcmp(g.at("a").data.data(), "AAAA", 4) == 0);
+      CHECK(std::memcmp(g.at("b").data.data(), "BBBB", 4) == 0);
+    }
+}
+
+TEST_CASE("any part of a split model opens the whole") {
+  const Scratch scratch;
+  const auto part = [](std::uint16_t number, std::uint16_t count, const std::string& tensor, std::uint32_t tensors) {
+    GgufBytes file{.values = {gguf_value("split.no", U16, u64(number).substr(0, 2)),
+                              gguf_value("split.count", U16, u64(count).substr(0, 2)),
+                              gguf_value("split.tensors.count", I32, u32(tensors))},
+                   .tensors = {},
+                   .data = {}};
+    if (number == 0) file.values.push_back(gguf_value("general.architecture", STRING, gguf_string("llama")));
+    if (tensor.empty()) return file.bytes();  // a first part may hold metadata alone
+    file.tensors.push_back(gguf_tensor(tensor, {1}, 0, 0));
+    file.data = tensor + tensor + tensor + tensor;
+    return file.bytes();
+  };
+  const auto name = [&](int n) { return scratch / ("m-0000" + std::to_string(n) + "-of-00003.gguf"); };
+  const auto refused = [&](const std::filesystem::path& path) {
+    return message_of<format_error>([&] { Gguf::open(path); });
+  };
+  put(name(1), part(0, 3, "", 2));
+  put(name(2), part(1, 3, "b", 2));
+  put(name(3), part(2, 3, "c", 2));
+  for (int n = 1; n <= 3; ++n) {
+    const auto g = Gguf::open(name(n));
+    CHECK(g.path() == name(n));
+    REQUIRE(g.tensors().size() == 2);
+    CHECK(g.tensors()[0].name == "b");
+    CHECK(std::memcmp(g.at("c").data.data(), "cccc", 4) == 0);
+    CHECK(g.metadata().text("general.architecture") == "llama");
+    g.release(g.at("c"));
+    CHECK(std::memcmp(g.at("c").data.data(), "cccc", 4) == 0);
+  }
+
+  put(name(1), part(0, 3, "", 5));
+  CHECK(says(refused(name(2)), name(2).string(), "should have 5 tensors", "found 2", "fetch all parts"));
+  put(name(1), part(0, 3, "b", 3));
+  CHECK(says(refused(name(1)), name(2).string(), "'b' is in another part"));
+  put(name(1), part(0, 2, "a", 3));
+  CHECK(says(refused(name(2)), name(1).string(), "call it part 1 of 2; expected part 1 of 3"));
+  put(name(1), part(3, 3, "a", 3));
+  CHECK(says(refused(name(1)), "part 3 (from 0) of 3"));
+  std::filesystem::remove(name(1));
+  CHECK(says(message_of<io_error>([&] { Gguf::open(name(3)); }), "cannot open '" + name(1).string() + "'",
+             "part 3 of 3", "fetch all parts into one folder"));
+  const auto renamed = put(scratch / "mine.gguf", part(1, 3, "b", 2));
+  CHECK(says(refused(renamed), renamed.string(), "part 2 of 3", "'-00002-of-00003.gguf'", "llama-gguf-split --merge"));
+}
+
+TEST_CASE("GGUF files are known by their ending in any case, or by their first bytes") {
+  const Scratch scratch;
+  CHECK(is_gguf("no/such/file.gguf"));
+  CHECK(is_gguf(put(scratch / "x.GGUF", "")));
+  CHECK(is_gguf(put(scratch / "sha256-0123", "GGUF and more")));
+  CHECK_FALSE(is_gguf(put(scratch / "y", "GGU")));
+  CHECK_FALSE(is_gguf(scratch.path()));
+  CHECK_FALSE(is_gguf("no/such/file"));
+}
+
 TEST_CASE("tensors and strings outlive the object they came from while a copy lives") {
   auto first = std::make_unique<Gguf>(Gguf::open(golden));
   const Gguf copy = *first;

@@ -36,6 +36,18 @@ TEST_CASE("prompts that do not fit a BERT are refused") {
   CHECK(says(message_of<shape_error>([&] { model.encode(prompts); }), "[Bert]", "17 tokens", "1 to 16"));
 }
 
+TEST_CASE("a BERT whose norms have the names of TensorFlow is the same") {
+  const Scratch scratch, second;
+  altered_golden("bert.safetensors", "LayerNorm.weight\":", "LayerNorm.gamma\" :", scratch);
+  std::string bytes = get(scratch / "model.safetensors");
+  const std::string bias = "LayerNorm.bias\"", beta = "LayerNorm.beta\"";
+  for (auto at = bytes.find(bias); at != bytes.npos; at = bytes.find(bias)) bytes.replace(at, bias.size(), beta);
+  const Expected expected("bert.safetensors");
+  const auto states = Bert<Cpu>::open(put(second / "model.safetensors", bytes)).encode(expected.prompts);
+  CHECK(relative_error(states.at(0), expected.state(2)) < 2e-6);
+  CHECK(says(refusal(scratch.path()), "LayerNorm.beta"));  // gamma without beta
+}
+
 TEST_CASE("what can be wrong with a BERT") {
   const Scratch scratch;
   const auto altered = [&](const std::string& from, const std::string& to) {

@@ -154,12 +154,48 @@ TEST_CASE("what can be wrong with a GGUF model") {
   CHECK(says(refused({.ffn = 7}), "'blk.0.ffn_gate.weight' is [6, 8]", "expected [7, 8]", "metadata"));
   CHECK(says(refused({.extra_rope_factors = 5}), "5 rotary factors"));
 
+  CHECK(says(refused({.more = {gguf_value("llama.attention.causal", 7, std::string(1, '\0'))}}), "look ahead",
+             "'llama.attention.causal' is false"));
+  CHECK(says(refused({.more = {gguf_value("general.type", 8, gguf_string("adapter"))}}), "of kind 'adapter'",
+             "the model itself"));
+  CHECK(says(
+      refused({.more = {gguf_value("llama.rope.scaling.attn_factor", 6, u32(std::bit_cast<std::uint32_t>(2.0f)))}}),
+      "'llama.rope.scaling.attn_factor'"));
+
   put(path, LlamaGguf{.more = {gguf_value("llama.attention.sliding_window", 4, u32(5))}}.bytes());
   CHECK(Llama<Cpu>::open(path).max_length() == 5);
   put(path, LlamaGguf{.more = {gguf_value("llama.rope.scaling.type", 8, gguf_string("linear")),
                                gguf_value("llama.rope.scaling.factor", 6, u32(std::bit_cast<std::uint32_t>(4.0f)))}}
                 .bytes());
   CHECK(Llama<Cpu>::open(path).config().rope_factors == std::vector<float>{4});
+}
+
+TEST_CASE("rotary factors of GGUF: old names, and a type that is left out") {
+  const Scratch scratch;
+  const auto path = scratch / "m.gguf";
+  const auto real = [](const std::string& key, float x) {
+    return gguf_value("llama.rope." + key, 6, u32(std::bit_cast<std::uint32_t>(x)));
+  };
+  const auto type = [](const std::string& name) { return gguf_value("llama.rope.scaling.type", 8, gguf_string(name)); };
+  const auto factors = [&](const std::vector<std::string>& more) {
+    put(path, LlamaGguf{.more = more}.bytes());
+    return Llama<Cpu>::open(path).config().rope_factors;
+  };
+  using Factors = std::vector<float>;
+  CHECK(factors({}) == Factors{});
+  CHECK(factors({real("scale_linear", 4)}) == Factors{4});
+  CHECK(factors({real("scale_linear", 4), type("linear")}) == Factors{4});
+  CHECK(factors({real("scaling.factor", 3)}) == Factors{3});
+  CHECK(factors({real("scaling.factor", 3), real("scale_linear", 4)}) == Factors{3});
+  CHECK(factors({real("scaling.factor", 3), type("none")}) == Factors{});
+  CHECK(factors({real("scaling.factor", 0)}) == Factors{});
+  CHECK(factors({real("scaling.factor", 1)}) == Factors{});
+  const auto refused = [&](const std::vector<std::string>& more) {
+    return refusal(put(path, LlamaGguf{.more = more}.bytes()));
+  };
+  CHECK(says(refused({type("linear")}), "no metadata 'llama.rope.scaling.factor'"));
+  for (const float x : {-2.0f, INFINITY, NAN})
+    CHECK(says(refused({real("scale_linear", x)}), "'llama.rope.scale_linear' is", "expected a positive number"));
 }
 
 TEST_CASE("config.json of a Llama") {
@@ -200,6 +236,9 @@ TEST_CASE("config.json of a Llama") {
   CHECK(says(refused(R"(, "rope_scaling": {"rope_type": "yarn"})"), "'yarn'", "llama3"));
   CHECK(says(refused(R"(, "rope_scaling": {"rope_type": "llama3", "factor": 8})"), "llama3", "low_freq_factor"));
   CHECK(says(refused(R"(, "rope_scaling": {"rope_type": "linear"})"), "linear", "factor"));
+  CHECK(read(R"(, "rope_scaling": {"rope_type": "default", "factor": 1.0, "partial_rotary_factor": null})") == plain);
+  CHECK(says(refused(R"(, "rope_scaling": {"factor": 8.0})"), "'rope_scaling' has 'factor' 8.0", "rope_type"));
+  CHECK(says(refused(R"(, "rope_parameters": {"partial_rotary_factor": 0.5})"), "'partial_rotary_factor' 0.5"));
   CHECK(says(refused(R"(, "head_dim": 3)"), "3 values", "pairs"));
   CHECK(says(refused(R"(, "head_dim": -4, "rope_scaling": {"type": "linear", "factor": 2})"), "head_dim", "-4"));
   CHECK(says(refused(R"(, "rms_norm_eps": 0)"), "positive"));

@@ -3,6 +3,7 @@
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/models/prompt_encoder.hpp>
 
+#include <tests/support/gguf_bytes.hpp>
 #include <tests/support/llm_golden.hpp>
 #include <tests/support/random.hpp>
 
@@ -22,6 +23,15 @@ TEST_CASE("a model is recognised by its file") {
   }
 }
 
+TEST_CASE("a GGUF model may have any name, and be a link") {
+  const Scratch scratch;
+  for (const char* name : {"sha256-9c1fe07d", "tiny.GGUF", "blob"})
+    std::filesystem::copy_file(llm_golden / "llama.gguf", scratch / name);
+  std::filesystem::create_symlink("blob", scratch / "link.gguf");
+  for (const char* name : {"sha256-9c1fe07d", "tiny.GGUF", "blob", "link.gguf"})
+    CHECK(PromptEncoder<Cpu>::open(scratch / name).vocabulary() == 24);
+}
+
 TEST_CASE("what is no known model is refused") {
   const auto refused = [](const std::filesystem::path& path) {
     return message_of<format_error>([&] { PromptEncoder<Cpu>::open(path); });
@@ -32,4 +42,9 @@ TEST_CASE("what is no known model is refused") {
       "model_type", "'gpt2'", "qwen3", "umt5", "bert"));
   CHECK(says(refused(altered_golden("bert.safetensors", "\"config\"", "\"conflg\"", scratch)), "no config.json"));
   CHECK_THROWS_AS(PromptEncoder<Cpu>::open(scratch / "missing"), io_error);
+  const auto vocabulary = std::filesystem::path(MODELGROW_SOURCE_DIR) / "tests/golden/tokenizers/smollm.gguf";
+  CHECK(says(refused(vocabulary), vocabulary.string(), "has no tensors", "vocabulary", "fetch the model itself"));
+  const std::string header = R"({"__metadata__":{"config":"{}"}})";
+  const auto nothing = put(scratch / "nothing.safetensors", u64(header.size()) + header);
+  CHECK(says(refused(nothing), nothing.string(), "has no tensors", "fetch the model itself"));
 }

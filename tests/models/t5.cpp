@@ -3,6 +3,7 @@
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/models/t5.hpp>
 
+#include <tests/support/gguf_bytes.hpp>
 #include <tests/support/llm_golden.hpp>
 #include <tests/support/random.hpp>
 
@@ -31,6 +32,22 @@ TEST_CASE("hidden states of T5 and umT5 are those of transformers, at once and p
       for (std::int64_t i = 0; i < 3; ++i) CHECK(relative_error(states[std::size_t(i)], expected.state(i)) < 5e-6);
     }
   }
+}
+
+TEST_CASE("the embedding of a T5 has the name of the whole model or of the encoder alone") {
+  const Scratch scratch;
+  const auto renamed = [&](const std::string& to) {
+    const std::string bytes = get(llm_golden / "t5.safetensors"), from = "\"shared.weight\"";
+    std::uint64_t n = 0;
+    std::memcpy(&n, bytes.data(), 8);
+    std::string header = bytes.substr(8, n);
+    header.replace(header.find(from), from.size(), to);
+    return put(scratch / "model.safetensors", u64(header.size()) + header + bytes.substr(8 + n));
+  };
+  const Expected expected("t5.safetensors");
+  const auto states = T5Encoder<Cpu>::open(renamed("\"encoder.embed_tokens.weight\"")).encode(expected.prompts);
+  CHECK(relative_error(states.at(0), expected.state(2)) < 5e-6);
+  CHECK(says(refusal(renamed("\"decoder.embed_tokens.weight\"")), "no tensor 'shared.weight'"));
 }
 
 TEST_CASE("buckets of relative positions are those of transformers") {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Byte-level BPE against huggingface/tokenizers on the golden texts, from both kinds of files, and what is refused.
+#include <bit>
+#include <cmath>
+
 #include <modelgrow/text/bpe_gguf.hpp>
 #include <modelgrow/text/bpe_json.hpp>
 #include <tests/support/gguf_bytes.hpp>
@@ -18,7 +21,7 @@ struct SmallGguf {
   std::vector<std::string> tokens{"a", "b", "c", "d", "e", "ab", "abc", "<s>", "</s>"}, merges{"a b", "ab c"};
   std::vector<std::uint32_t> types{1, 1, 1, 1, 1, 1, 1, 3, 3};
   std::vector<std::string> more = {};
-  bool with_merges = true;
+  bool with_merges = true, with_pre = true;
 
   std::filesystem::path write(const Scratch& scratch) const {
     constexpr std::uint32_t i32 = 5, string = 8, array = 9;
@@ -31,7 +34,7 @@ struct SmallGguf {
     for (auto t : types) numbers += u32(t);
     GgufBytes file{.values = more, .tensors = {}, .data = {}};
     file.values.push_back(gguf_value("tokenizer.ggml.model", string, gguf_string(model)));
-    file.values.push_back(gguf_value("tokenizer.ggml.pre", string, gguf_string(pre)));
+    if (with_pre) file.values.push_back(gguf_value("tokenizer.ggml.pre", string, gguf_string(pre)));
     file.values.push_back(gguf_value("tokenizer.ggml.tokens", array, strings(tokens)));
     file.values.push_back(gguf_value("tokenizer.ggml.token_type", array, numbers));
     if (with_merges) file.values.push_back(gguf_value("tokenizer.ggml.merges", array, strings(merges)));
@@ -149,17 +152,95 @@ TEST_CASE("GGUF tokenizers: begin and end of sequence, whole pieces, known pre-t
 
 TEST_CASE("GGUF tokenizers that are refused") {
   CHECK(refusal({}).empty());
-  CHECK(says(refusal({.model = "llama"}), "of kind 'llama'; expected 'gpt2'"));
+  CHECK(says(refusal({.model = "t5"}), "of kind 't5'; expected 'gpt2'", "'llama'"));
+  CHECK(says(refusal({.with_pre = false}), "does not say how", "tokenizer.ggml.pre", "convert the model again"));
   CHECK(says(refusal({.with_merges = false}), "has no merges"));
   CHECK(says(refusal({.merges = {"ab"}}), "the merge 'ab' has no space"));
   CHECK(says(refusal({.merges = {"a x"}}), "merge 0 joins 'a' and 'x', but the vocabulary has no 'x'"));
   CHECK(says(refusal({.merges = {"b a"}}), "the vocabulary has no 'ba'"));
   CHECK(says(refusal({.types = {1}}), "there are 9 tokens, but types for 1"));
-  CHECK(says(refusal({.pre = "no such"}), "the pre-tokenizer 'no such' is not known", "smollm"));
+  CHECK(says(refusal({.pre = "no such"}), "the pre-tokenizer 'no such' is not known", "smollm",
+             "convert the model again"));
   const auto bos = gguf_value("tokenizer.ggml.add_bos_token", 7, std::string(1, '\x01'));
   CHECK(says(refusal({.more = {bos}}), "no metadata 'tokenizer.ggml.bos_token_id'"));
   CHECK(says(refusal({.more = {bos, gguf_value("tokenizer.ggml.bos_token_id", 4, u32(9))}}),
              "is 9, but there are 9 tokens"));
+  CHECK(says(refusal({.more = {bos, gguf_value("tokenizer.ggml.bos_token_id", 4, u32(0xFFFFFFFF))}}),
+             "is 4294967295, but there are 9 tokens"));
+  CHECK(refusal({.more = {gguf_value("tokenizer.ggml.eos_token_id", 4, u32(0xFFFFFFFF))}}).empty());  // nobody asks
+}
+
+TEST_CASE("GGUF tokenizers: empty arrays, tokens that are no UTF-8, form C") {
+  const Scratch scratch;
+  const auto open = [&](const SmallGguf& file) { return bpe_from_gguf(Gguf::open(file.write(scratch))); };
+  const auto nothing = open(
+      {.more = {gguf_value("general.tags", 9, u32(8) + u64(0)), gguf_value("general.datasets", 9, u32(4) + u64(0))}});
+  CHECK(ids(nothing, "abcab") == std::vector{6, 5});
+
+  SmallGguf broken;
+  broken.tokens[3] = "x\xFFy";    // no byte begins a character so
+  broken.tokens[4] = "\xE6\xB0";  // a character that ends too early
+  const auto t = open(broken);
+  CHECK(t.decode(std::vector{3, 4, 5}) ==
+        "x\xFFy\xE6\xB0"
+        "ab");
+  CHECK(to_bytes("\xC4\xA0\xF0\x9F") == " \xF0\x9F");
+  CHECK(ids(t, "ab") == std::vector{5});
+  broken.tokens[4] = "\xA9";  // the end of U+00E9, which is not taken apart
+  broken.types[4] = 4;
+  CHECK(ids(open(broken), "a\xC3\xA9") == std::vector{0});
+
+  SmallGguf accents;  // the bytes of U+00E9, and that character
+  accents.tokens[2] = "\xC3\x83";
+  accents.tokens[3] = "\xC2\xA9";
+  accents.tokens[6] = "\xC3\x83\xC2\xA9";
+  accents.merges[1] = "\xC3\x83 \xC2\xA9";
+  const auto plain = open(accents);
+  CHECK(ids(plain, "\xC3\xA9") == std::vector{6});
+  CHECK(ids(plain, "e\xCC\x81") == std::vector{4});
+  accents.pre = "qwen2";
+  const auto qwen = open(accents).encode(
+      "be\xCC\x81"
+      "d\xC3\xA9");
+  CHECK(qwen.ids == std::vector{1, 6, 6});
+  CHECK(qwen.spans[1] == TextSpan{.begin = 1, .end = 4});
+  CHECK(qwen.spans[2] == TextSpan{.begin = 5, .end = 7});
+}
+
+TEST_CASE("GGUF tokenizers of SentencePiece's kind") {
+  constexpr std::uint32_t real = 6, array = 9;
+  const auto scores = [](const std::vector<float>& list) {
+    std::string text = u32(real) + u64(list.size());
+    for (float x : list) text += u32(std::bit_cast<std::uint32_t>(x));
+    return gguf_value("tokenizer.ggml.scores", array, text);
+  };
+  const std::string mark = "\xE2\x96\x81";
+  SmallGguf file{.model = "llama",
+                 .tokens = {"<unk>", "<s>", "</s>", "a", "b", "ab", "abc", mark, mark + "a", "c"},
+                 .types = {2, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+                 .more = {scores({0, 0, 0, -4, -5, -1, -2, -6, -3, -7})},
+                 .with_merges = false,
+                 .with_pre = false};
+  const Scratch scratch;
+  const auto open = [&] { return bpe_from_gguf(Gguf::open(file.write(scratch))); };
+  CHECK(ids(open(), "abc a") == std::vector{1, 7, 6, 8});
+  CHECK(ids(open(), "xxa") == std::vector{1, 7, 0, 0, 3});
+  CHECK(ids(open(), "") == std::vector{1});
+  CHECK(open().decode(std::vector{7, 6, 8}) == "abc a");
+  CHECK(open().encode(" b</s>").spans[2] == TextSpan{.begin = 0, .end = 1});
+  file.more.push_back(gguf_value("tokenizer.ggml.add_space_prefix", 7, std::string(1, '\0')));
+  file.more.push_back(gguf_value("tokenizer.ggml.add_bos_token", 7, std::string(1, '\0')));
+  file.more.push_back(gguf_value("tokenizer.ggml.add_eos_token", 7, std::string(1, '\x01')));
+  CHECK(ids(open(), "abc a") == std::vector{6, 8, 2});
+
+  file.more[0] = scores({1, 2});
+  CHECK(says(refusal(file), "there are 10 tokens, but scores for 2"));
+  file.more[0] = scores({0, 0, 0, -4, NAN, -1, -2, -6, -3, -7});
+  CHECK(says(refusal(file), "the score of token 4 is no number"));
+  file.more[0] = gguf_value("tokenizer.ggml.scores", 4, u32(1));
+  CHECK(says(refusal(file), "'tokenizer.ggml.scores'", "expected an array of floats"));
+  file.more.erase(file.more.begin());
+  CHECK(says(refusal(file), "no metadata 'tokenizer.ggml.scores'"));
 }
 
 TEST_CASE("tokenizer.json: other ways to write the same") {
@@ -217,6 +298,17 @@ TEST_CASE("tokenizer.json that is refused") {
     return json_refusal([&](Json& root) { root[key] = value; });
   };
   CHECK(says(root_key("normalizer", {{"type", "Lowercase"}}), "'normalizer'", "Lowercase"));
+  CHECK(says(root_key("normalizer", {{"type", "Replace"}, {"pattern", {{"Regex", " "}}}, {"content", "x"}}), "Regex"));
+  CHECK(says(root_key("normalizer", {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\xE2\x96\x81"}}),
+             "exclude each other"));
+  const auto metaspace = [&](const char* key, Json value) {
+    Json step = {{"type", "Metaspace"}, {"replacement", "\xE2\x96\x81"}};
+    step[key] = value;
+    return root_key("pre_tokenizer", step);
+  };
+  CHECK(metaspace("prepend_scheme", "never").empty());
+  CHECK(says(metaspace("prepend_scheme", "last"), "'prepend_scheme': \"last\""));
+  CHECK(says(metaspace("replacement", "_"), "'replacement': \"_\""));
   CHECK(says(root_key("added_tokens", 1), "'added_tokens' is not a list"));
   CHECK(says(root_key("added_tokens", {{{"id", 1}}}), "'content' is null"));
   CHECK(says(root_key("added_tokens", {{{"id", 1}, {"content", "x"}, {"single_word", true}}}), "'x' is a single_word"));

@@ -262,6 +262,37 @@ TEST_CASE("a manifest finds its model again, and refuses another") {
   }
 }
 
+TEST_CASE("a manifest has the name that the user gave, not that of a blob") {
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch / "blobs");
+  std::filesystem::rename(TinyLlm{}.in(scratch), scratch / "blobs/9c1fe07d");
+  std::filesystem::create_symlink("blobs/9c1fe07d", scratch / "tiny.gguf");
+  CHECK(CaptionEncoder<Cpu>::open(scratch / "tiny.gguf").manifest().language_model == "tiny.gguf");
+  tiny_bert(scratch);
+  std::filesystem::create_directory_symlink("bert", scratch / "linked");
+  CHECK(CaptionEncoder<Cpu>::open((scratch / "linked/").string(), {.max_length = 16}).manifest().language_model ==
+        "linked");
+}
+
+TEST_CASE("tokens that the model has no embedding for") {
+  const Scratch scratch;
+  const auto path = tiny_bert(scratch);
+  const auto with = [&](const std::string& word, int id, bool mark) {
+    auto tokenizer = detail::parse_json(get(path / "tokenizer.json"), "tokenizer.json");
+    tokenizer["model"]["vocab"][word] = id;
+    if (mark) tokenizer["post_processor"] = {{"type", "BertProcessing"}, {"cls", {word, id}}, {"sep", {"[SEP]", 3}}};
+    put(path / "tokenizer.json", tokenizer.dump());
+    return path;
+  };
+  const auto refused = [&](auto f) { return message_of<format_error>(f); };
+  const auto encoder = CaptionEncoder<Cpu>::open(with("dog", 24, false), {.max_length = 16});
+  CHECK(encoder.encode(std::vector<std::string>{"a cat"}).count() == 1);  // nobody meets it
+  CHECK(says(refused([&] { encoder.tokens("a dog"); }), path.string(), "the caption 'a dog'", "token 'dog'",
+             "the id 24", "0 to 23", "tokenizer of this model"));
+  CHECK(says(refused([&] { CaptionEncoder<Cpu>::open(with("[BIG]", 30, true), {.max_length = 16}); }), path.string(),
+             "every prompt", "'[BIG]' with the id 30", "0 to 23"));
+}
+
 TEST_CASE("fingerprints of safetensors: the configuration counts, its wording does not") {
   const Scratch scratch;
   const auto path = tiny_bert(scratch);

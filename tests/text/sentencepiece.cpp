@@ -31,6 +31,20 @@ TEST_CASE("unigram: end of sequence, spans, decoding, names") {
   CHECK_THROWS_AS(t.encode("\xFF"), format_error);
 }
 
+TEST_CASE("a BPE model of sentencepiece is refused: what stands around a text it does not say") {
+  const Scratch scratch;
+  std::string bytes = get(tokenizers / "unigram.model");
+  CHECK_FALSE(detail::is_sentencepiece_bpe(bytes));
+  // A message of protobuf may come in pieces, of which the last counts; here trainer_spec { model_type: BPE } alone.
+  const std::string bpe = "\x12\x02\x18\x02";
+  CHECK(detail::is_sentencepiece_bpe(bpe));
+  CHECK_FALSE(detail::is_sentencepiece_bpe(std::string("\x12\x02\x18\x01")));
+  CHECK_FALSE(detail::is_sentencepiece_bpe(std::string("\x0A\x7F")));
+  const auto path = put(scratch / "tokenizer.model", bpe + bytes);
+  CHECK(says(message_of<format_error>([&] { SentencePieceTokenizer t(path); }), path.string(), "BPE",
+             "Llama and Mistral", "tokenizer.json"));
+}
+
 TEST_CASE("what is no sentencepiece model") {
   const Scratch scratch;
   CHECK_THROWS_AS(SentencePieceTokenizer(scratch / "none"), io_error);

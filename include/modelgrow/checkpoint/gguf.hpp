@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reading GGUF files (versions 2 and 3) by memory mapping: https://github.com/ggml-org/ggml (docs/gguf.md,
 // src/gguf.cpp). "GGUF", u32 version, i64 tensors, i64 values; the values; the tensor infos; padding; the bytes of the
-// tensors.
+// tensors. A model may be split into several such files.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -27,16 +27,19 @@ struct GgufTensor {
   QuantisedMatrix matrix() const;
 };
 
-/// A mapped GGUF file. Copies share the mapping; tensors and strings live as long as any copy.
+/// Whether a file is to be read as GGUF: by its ending in any case, or by its first bytes under any name.
+bool is_gguf(const std::filesystem::path& path);
+
+/// A mapped GGUF model. Copies share the mapping; tensors and strings live as long as any copy.
 class Gguf {
  public:
-  /// Maps the file and reads everything but the tensors' bytes. Throws io_error, or format_error that says what is
-  /// wrong where.
+  /// Maps the file and reads everything but the tensors' bytes; any part of a split model stands for all of them, whose
+  /// metadata are those of the first. Throws io_error, or format_error that says what is wrong where.
   static Gguf open(const std::filesystem::path& path);
 
   std::uint32_t version() const;
   const GgufMetadata& metadata() const;
-  /// Tensors in file order.
+  /// Tensors in file order, part by part.
   const std::vector<GgufTensor>& tensors() const;
   const std::filesystem::path& path() const { return path_; }
 
@@ -48,8 +51,8 @@ class Gguf {
 
  private:
   Gguf() = default;
-  std::shared_ptr<detail::Mapping> mapping_;
-  std::shared_ptr<const detail::GgufParser> content_;
+  std::vector<std::shared_ptr<detail::Mapping>> parts_;
+  std::shared_ptr<const detail::GgufParser> content_;  // of the first part, with the tensors of all
   std::filesystem::path path_;
 };
 

@@ -2,8 +2,12 @@
 // The definitions of gguf.hpp.
 #pragma once
 #include <bit>
+#include <cctype>
+#include <fstream>
+#include <functional>
 
 #include <modelgrow/checkpoint/gguf.hpp>
+#include <modelgrow/checkpoint/gguf_parts.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/mmap.hpp>
 #include <modelgrow/detail/utf8.hpp>
@@ -32,6 +36,14 @@ class GgufParser {
     const std::uint64_t alignment = read_alignment();
     for (std::int64_t i = 0; i < n_tensors_; ++i) read_tensor(alignment);
     place(alignment);
+  }
+
+  /// Takes the tensors of the next part of a split model.
+  void append(const GgufParser& part) {
+    for (const auto& t : part.tensors) {
+      if (!index.emplace(t.name, tensors.size()).second) part.fail("tensor '" + t.name + "' is in another part, too");
+      tensors.push_back(t);
+    }
   }
 
  private:
@@ -200,11 +212,50 @@ class GgufParser {
 
 }  // namespace detail
 
+MODELGROW_INLINE bool is_gguf(const std::filesystem::path& path) {
+  std::string ending = path.extension().string();
+  for (char& c : ending) c = char(std::tolower(static_cast<unsigned char>(c)));
+  if (ending == ".gguf") return true;
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return false;
+  char head[4] = {};
+  return std::ifstream(path, std::ios::binary).read(head, 4) && std::string_view(head, 4) == "GGUF";
+}
+
 MODELGROW_INLINE Gguf Gguf::open(const std::filesystem::path& path) {
   Gguf g;
-  g.mapping_ = std::make_shared<detail::Mapping>(path);
-  g.content_ = std::make_shared<const detail::GgufParser>(g.mapping_->bytes(), path.string());
   g.path_ = path;
+  const auto parse = [&](const std::filesystem::path& part) {
+    g.parts_.push_back(std::make_shared<detail::Mapping>(part));
+    return std::make_shared<detail::GgufParser>(g.parts_.back()->bytes(), part.string());
+  };
+  auto content = parse(path);
+  const auto self = detail::GgufSplit::of(content->metadata, path.string());
+  if (self.count > 1) {
+    g.parts_.clear();
+    for (std::int64_t i = 0; i < self.count; ++i) {
+      const auto part = detail::gguf_part(path, self, i);
+      if (std::error_code ignored; !std::filesystem::exists(part, ignored))
+        throw io_error("cannot open '" + part.string() + "': it is missing beside '" + path.filename().string() +
+                       "', " + self.text() + " of a split model; fetch all parts into one folder");
+      const auto parsed = parse(part);
+      const auto found = detail::GgufSplit::of(parsed->metadata, part.string());
+      if (found.number != i || found.count != self.count)
+        throw format_error(part.string() + ": the metadata call it " + found.text() + "; expected " +
+                           detail::GgufSplit{.number = i, .count = self.count}.text() +
+                           " by its name: fetch all parts of one model");
+      if (i == 0)
+        content = parsed;
+      else
+        content->append(*parsed);
+    }
+    const auto have = std::int64_t(content->tensors.size());
+    if (const auto all = content->metadata.integer("split.tensors.count", have); all != have)
+      throw format_error(path.string() + ": all parts should have " + std::to_string(all) +
+                         " tensors ('split.tensors.count'); found " + std::to_string(have) +
+                         ": fetch all parts of one model");
+  }
+  g.content_ = std::move(content);
   return g;
 }
 
@@ -214,7 +265,12 @@ MODELGROW_INLINE const GgufMetadata& Gguf::metadata() const { return content_->m
 
 MODELGROW_INLINE const std::vector<GgufTensor>& Gguf::tensors() const { return content_->tensors; }
 
-MODELGROW_INLINE void Gguf::release(const GgufTensor& tensor) const noexcept { mapping_->release(tensor.data); }
+MODELGROW_INLINE void Gguf::release(const GgufTensor& tensor) const noexcept {
+  for (const auto& part : parts_)
+    if (const auto all = part->bytes(); std::less_equal<>()(all.data(), tensor.data.data()) &&
+                                        std::less<>()(tensor.data.data(), all.data() + all.size()))
+      part->release(tensor.data);
+}
 
 MODELGROW_INLINE const GgufTensor* Gguf::find(std::string_view name) const {
   const auto it = content_->index.find(name);

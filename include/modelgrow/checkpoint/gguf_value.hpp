@@ -147,6 +147,18 @@ class GgufMetadata {
     }
     return list;
   }
+  std::vector<double> reals(std::string_view key) const {
+    constexpr auto expected = "an array of floats";
+    const auto& v = array(key, expected);
+    std::vector<double> list;
+    list.reserve(v.count);
+    for (std::uint64_t i = 0; i < v.count; ++i) {
+      const auto x = detail::gguf_real(v.type, v.bytes.data() + i * detail::info(v.type).bytes);
+      if (!x) wrong(key, v, expected);
+      list.push_back(*x);
+    }
+    return list;
+  }
 
  private:
   static std::string_view string_at(const std::byte* p) {

@@ -42,9 +42,9 @@ inline std::size_t valid_utf8_prefix(std::string_view text) {
 
 inline bool is_utf8(std::string_view text) { return valid_utf8_prefix(text) == text.size(); }
 
-/// The code point at text[i] of valid UTF-8; i moves behind it.
+/// The code point at text[i] of valid UTF-8; i moves behind it. In other text it is some number, and i ends within it.
 inline char32_t next_code_point(std::string_view text, std::size_t& i) {
-  const auto byte = [&] { return static_cast<unsigned char>(text[i++]); };
+  const auto byte = [&] { return i < text.size() ? static_cast<unsigned char>(text[i++]) : 0u; };
   const char32_t first = byte();
   if (first < 0x80) return first;
   char32_t c = first & (first < 0xE0 ? 0x1F : first < 0xF0 ? 0x0F : 0x07);

@@ -74,9 +74,10 @@ class Bert {
     const BertConfig& c = config_;
     const std::string prefix = file_.contains("embeddings.word_embeddings.weight") ? "" : "bert.";
     const std::string embeddings = prefix + "embeddings.";
-    const auto norm_of = [&](const std::string& name) {
-      return Norm{.gain = file_.vector(name + ".LayerNorm.weight", c.width),
-                  .bias = file_.vector(name + ".LayerNorm.bias", c.width)};
+    const auto norm_of = [&](const std::string& name) {  // conversions from TensorFlow say gamma and beta
+      const bool old = file_.contains(name + ".LayerNorm.gamma") && !file_.contains(name + ".LayerNorm.weight");
+      return Norm{.gain = file_.vector(name + (old ? ".LayerNorm.gamma" : ".LayerNorm.weight"), c.width),
+                  .bias = file_.vector(name + (old ? ".LayerNorm.beta" : ".LayerNorm.bias"), c.width)};
     };
     words_ = file_.matrix(embeddings + "word_embeddings.weight", c.vocabulary, c.width);
     const auto places = file_.matrix(embeddings + "position_embeddings.weight", c.max_length, c.width);

@@ -48,7 +48,12 @@ inline void read_rope(LlamaConfig& c, const json& j, const std::string& where) {
       read_key(*it, "factor", factor, where);
       if (!(factor > 0)) throw format_error(where + ": the rotary scaling linear needs a positive 'factor'");
       c.rope_factors.assign(std::size_t(c.head_dim / 2), factor);
-    } else if (type != "default") {
+    } else if (type == "default") {
+      for (const char* key : {"factor", "partial_rotary_factor"})
+        if (const auto f = it->find(key); f != it->end() && !f->is_null() && *f != 1)
+          throw format_error(where + ": '" + name + "' has '" + key + "' " + f->dump() +
+                             " without a type that uses it; say which ('rope_type'), or remove it");
+    } else {
       throw format_error(where + ": the rotary positions are scaled by '" + type +
                          "'; known are default, linear, llama3");
     }

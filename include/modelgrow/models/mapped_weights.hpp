@@ -17,13 +17,17 @@ struct MappedLinear {
 /// Named matrices and vectors of an opened model. Copies share the mapping, which lives as long as any of them.
 class MappedWeights {
  public:
-  /// A .gguf file, or whatever Checkpoint::open takes. Throws io_error or format_error.
+  /// A GGUF file of any name, or whatever Checkpoint::open takes. Throws io_error, or format_error (also for files
+  /// without tensors).
   static MappedWeights open(const std::filesystem::path& path) {
     MappedWeights w;
-    if (path.extension() == ".gguf")
+    if (is_gguf(path))
       w.gguf_ = Gguf::open(path);
     else
       w.checkpoint_ = Checkpoint::open(path);
+    if (w.gguf_ ? w.gguf_->tensors().empty() : w.checkpoint_->tensors().empty())
+      throw format_error(w.source() + ": the file has no tensors" +
+                         (w.gguf_ ? ", only metadata and perhaps a vocabulary" : "") + ": fetch the model itself");
     return w;
   }
 

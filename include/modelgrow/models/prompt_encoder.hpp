@@ -13,7 +13,7 @@ namespace modelgrow::inline v0 {
 template <Device D>
 class PromptEncoder {
  public:
-  /// A .gguf file, or a directory whose config.json has a known model_type. Throws io_error or format_error.
+  /// A GGUF file, or a directory whose config.json has a known model_type. Throws io_error or format_error.
   static PromptEncoder open(const std::filesystem::path& path) {
     auto file = MappedWeights::open(path);
     if (file.gguf()) return PromptEncoder(Llama<D>::open(std::move(file)));
@@ -36,6 +36,10 @@ class PromptEncoder {
   /// Layers; there is one hidden state more.
   std::int64_t depth() const {
     return std::visit([](const auto& m) { return m.depth(); }, model_);
+  }
+  /// Ids that it has embeddings for.
+  std::int64_t vocabulary() const {
+    return std::visit([](const auto& m) { return m.config().vocabulary; }, model_);
   }
   std::int64_t max_length() const {
     return std::visit([](const auto& m) { return m.max_length(); }, model_);

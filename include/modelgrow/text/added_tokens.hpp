@@ -15,11 +15,12 @@ constexpr bool is_white_space(char32_t c) {
          (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
-/// One added token; `strip_left` and `strip_right` make it swallow the white space beside it.
+/// One added token; `strip_left` and `strip_right` make it swallow the white space beside it. A `normalised` one is
+/// looked for after the others, in normalised text and by its own text normalised.
 struct AddedToken {
   std::string text;
   std::int32_t id = 0;
-  bool strip_left = false, strip_right = false;
+  bool strip_left = false, strip_right = false, normalised = false;
 };
 
 /// Finds added tokens: the leftmost, of those the longest.
@@ -36,6 +37,21 @@ class AddedTokens {
   }
 
   const std::vector<AddedToken>& tokens() const { return tokens_; }
+  bool empty() const { return tokens_.empty(); }
+  /// Those that are looked for in the text itself.
+  AddedTokens in_text() const {
+    auto tokens = tokens_;
+    std::erase_if(tokens, [](const auto& t) { return t.normalised; });
+    return AddedTokens(std::move(tokens));
+  }
+  /// Those that are looked for in what `normalise` (text -> text) makes of it.
+  template <class Normalise>
+  AddedTokens in_normalised_text(Normalise&& normalise) const {
+    auto tokens = tokens_;
+    std::erase_if(tokens, [](const auto& t) { return !t.normalised; });
+    for (auto& t : tokens) t.text = normalise(t.text);
+    return AddedTokens(std::move(tokens));
+  }
 
   /// Calls between(begin, end) for text without added tokens and found(token, begin, end) for the others, in order.
   template <class Between, class Found>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The byte-level BPE tokenizer in a tokenizer.json (huggingface/tokenizers).
+// The BPE tokenizer in a tokenizer.json (huggingface/tokenizers): of bytes (GPT-2, Llama 3, Qwen), or of characters
+// with marks for spaces (SentencePiece: Llama 2, Mistral).
 #pragma once
 #include <modelgrow/text/bpe_tokenizer.hpp>
 #include <modelgrow/text/tokenizer_json.hpp>
@@ -18,14 +19,28 @@ class BpeJson {
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
       if (const json& v = file_.member(model_, key); !v.is_null() && v != "") refuse(key, v);
     if (const json& v = file_.member(model_, "dropout"); !v.is_null() && v != 0.0) refuse("dropout", v);
-    if (file_.flag(model_, "byte_fallback", false)) refuse("byte_fallback", true);
-    if (const json& n = file_.member(file_.root(), "normalizer"); !n.is_null()) refuse("normalizer", n);
+    std::vector<Normaliser::Step> steps;
+    add_steps(file_.member(file_.root(), "normalizer"), steps);
+    std::vector<RegexSplit> splits;
+    add_splits(file_.member(file_.root(), "pre_tokenizer"), splits);
+    const bool marked = metaspace_ || std::any_of(steps.begin(), steps.end(), [](const auto& s) {
+                          return s.kind == Normaliser::Step::Kind::replace && s.from == " " && s.to == space_mark;
+                        });
+    if (byte_level_ == marked)
+      file_.fail(byte_level_ ? "the tokenizer has a ByteLevel step and marks for spaces, which exclude each other"
+                             : "the pre-tokenizer has no ByteLevel step, and spaces do not become marks (Metaspace): "
+                               "this is neither byte-level BPE nor that of SentencePiece");
+    const bool spell = file_.flag(model_, "byte_fallback", false);
+    if (byte_level_ && spell) refuse("byte_fallback", true);
 
     const json& list = file_.member(model_, "merges");
     if (!list.is_array()) file_.fail("the tokenizer has no merges ('model.merges' is not a list)");
     std::vector<std::string> keep(list.size());  // what the merges point to
-    Bpe::Merges merges;
-    for (std::size_t i = 0; i < list.size(); ++i) merges.push_back(merge(list[i], keep[i]));
+    std::vector<BpeMerge> merges;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const auto [left, right] = merge(list[i], keep[i]);
+      merges.push_back({.left = left, .right = right, .rank = std::int32_t(i)});
+    }
 
     std::optional<std::int32_t> unknown;
     auto tokens = file_.vocabulary(file_.member(model_, "vocab"));
@@ -34,14 +49,18 @@ class BpeJson {
       if (it == tokens.end()) file_.fail("the unk_token " + token.dump() + " is not in the vocabulary");
       unknown = std::int32_t(it - tokens.begin());
     }
-    const auto whole = file_.flag(model_, "ignore_merges", false) ? Bpe::WholePieces::take : Bpe::WholePieces::merge;
-    BpeTokenizer::Parts parts{.bpe = Bpe(std::move(tokens), merges, whole, unknown, file_.path()),
-                              .splits = {},
-                              .added = AddedTokens(file_.added_tokens()),
-                              .around = file_.around()};
-    add_splits(file_.member(file_.root(), "pre_tokenizer"), parts.splits);
-    if (!byte_level_) file_.fail("the pre-tokenizer has no ByteLevel step: this is not byte-level BPE");
-    return parts;
+    const Bpe::Options options{
+        .symbols = byte_level_ ? Bpe::Symbols::bytes : Bpe::Symbols::characters,
+        .fallback = spell ? Bpe::ByteFallback::spell : Bpe::ByteFallback::omit,
+        .whole = file_.flag(model_, "ignore_merges", false) ? Bpe::WholePieces::take : Bpe::WholePieces::merge,
+        .unknowns = file_.flag(model_, "fuse_unk", false) ? Bpe::Unknowns::fused : Bpe::Unknowns::single,
+        .unknown = unknown};
+    return {.bpe = Bpe(std::move(tokens), merges, options, file_.path()),
+            .normaliser = Normaliser(std::move(steps)),
+            .splits = std::move(splits),
+            .metaspace = metaspace_,
+            .added = AddedTokens(file_.added_tokens()),
+            .around = file_.around()};
   }
 
  private:
@@ -60,6 +79,39 @@ class BpeJson {
     }
     file_.fail("the merge " + entry.dump() + " is neither \"left right\" nor [\"left\", \"right\"]");
   }
+  void add_steps(const json& step, std::vector<Normaliser::Step>& steps) {
+    if (step.is_null()) return;
+    using Kind = Normaliser::Step::Kind;
+    const std::string type = file_.text(step, "type");
+    const json& pattern = file_.member(step, "pattern");
+    if (type == "Sequence") {
+      for (const auto& part : file_.member(step, "normalizers")) add_steps(part, steps);
+    } else if (type == "NFC") {
+      steps.push_back({.kind = Kind::nfc});
+    } else if (type == "Prepend") {
+      steps.push_back({.kind = Kind::prepend, .from = {}, .to = file_.text(step, "prepend")});
+    } else if (type == "Replace" && file_.member(pattern, "String").is_string() && pattern["String"] != "") {
+      steps.push_back(
+          {.kind = Kind::replace, .from = file_.text(pattern, "String"), .to = file_.text(step, "content")});
+    } else {
+      refuse("normalizer", step);
+    }
+  }
+  Metaspace metaspace(const json& step) const {
+    if (const std::string mark = file_.text(step, "replacement"); mark != space_mark)
+      refuse("replacement", file_.member(step, "replacement"));
+    Metaspace m;
+    std::string before = file_.flag(step, "add_prefix_space", true) ? "always" : "never";  // before tokenizers 0.15
+    if (!file_.member(step, "prepend_scheme").is_null()) before = file_.text(step, "prepend_scheme");
+    if (before == "first")
+      m.before = Metaspace::Before::first;
+    else if (before == "never")
+      m.before = Metaspace::Before::never;
+    else if (before != "always")
+      refuse("prepend_scheme", before);
+    if (!file_.flag(step, "split", true)) m.split = Metaspace::Split::no;
+    return m;
+  }
   void add_splits(const json& step, std::vector<RegexSplit>& splits) {
     if (step.is_null()) return;
     const std::string type = file_.text(step, "type");
@@ -69,6 +121,8 @@ class BpeJson {
       splits.emplace_back(
           file_.flag(step, "individual_digits", false) ? std::string(single_number) : std::string(single_number) + "+",
           file_.path());
+    } else if (type == "Metaspace" && !metaspace_ && splits.empty()) {
+      metaspace_ = metaspace(step);
     } else if (type == "ByteLevel") {
       byte_level_ = true;
       if (file_.flag(step, "add_prefix_space", true)) refuse("add_prefix_space", true);
@@ -89,6 +143,7 @@ class BpeJson {
   TokenizerJson file_;
   const json& model_;
   bool byte_level_ = false;
+  std::optional<Metaspace> metaspace_;
 };
 
 }  // namespace detail

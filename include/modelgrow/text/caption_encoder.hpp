@@ -11,6 +11,16 @@
 
 namespace modelgrow::inline v0 {
 
+namespace detail {
+
+/// The name that the user gave a model, links not followed: in a cache of downloads they lead to blobs without one.
+inline std::string name_of_model(const std::filesystem::path& path) {
+  const auto whole = std::filesystem::absolute(path).lexically_normal();
+  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
+}
+
+}  // namespace detail
+
 /// The tokens of a prompt that are computed, and how many states at the front are then cut off. Spans are bytes of the
 /// caption; tokens of the template and marks have an empty one at the begin or the end of the caption.
 struct CaptionTokens {
@@ -30,7 +40,7 @@ class CaptionEncoder {
   static CaptionEncoder open(const std::filesystem::path& path, PromptManifest manifest = {}) {
     check(manifest, "prompt manifest");
     CaptionEncoder e(load_tokenizer(path), PromptEncoder<D>::open(path));
-    const auto name = std::filesystem::canonical(path).filename().string();
+    const auto name = detail::name_of_model(path);
     const auto fingerprint = model_fingerprint(path, *e.tokenizer_);
     if (!manifest.fingerprint.empty() && manifest.fingerprint != fingerprint)
       throw format_error(path.string() +
@@ -41,6 +51,10 @@ class CaptionEncoder {
       manifest.language_model = name;
       manifest.fingerprint = fingerprint;
     }
+    e.file_ = path;
+    const auto& around = e.tokenizer_->around();
+    for (const auto& ids : {around.before, around.after})
+      for (const auto id : ids) e.check_id(id, "every prompt");
     if (manifest.max_length > e.model_.max_length())
       throw format_error("prompt manifest: 'max_length' is " + std::to_string(manifest.max_length) + "; '" + name +
                          "' reads prompts of up to " + std::to_string(e.model_.max_length()) + " tokens: lower it");
@@ -58,7 +72,8 @@ class CaptionEncoder {
 
   /// Tokens of the prompt around a caption, cropped to what the manifest keeps. The last state is never cut off. A
   /// prompt without any token (an empty caption and template, and a tokenizer that adds no marks) is read as one space.
-  /// Throws format_error for malformed UTF-8, prompts too long, and a cut behind the end of what the model reads.
+  /// Throws format_error for malformed UTF-8, prompts too long, a cut behind the end of what the model reads, and
+  /// tokens that the model does not know.
   CaptionTokens tokens(std::string_view caption) const {
     Tokens all = tokenizer_->encode(manifest_.prompt(caption));
     if (all.ids.empty()) all = tokenizer_->encode(" ");
@@ -80,6 +95,7 @@ class CaptionEncoder {
     const std::int64_t limit = std::min(manifest_.max_length, readable - t.crop) + t.crop;
     if (n > limit) shorten(t, limit, std::min(marks, limit), caption);
     t.crop = std::min(t.crop, std::int64_t(t.ids.size()) - 1);
+    for (const auto id : t.ids) check_id(id, "the caption '" + std::string(caption) + "'");
     return t;
   }
 
@@ -131,6 +147,14 @@ class CaptionEncoder {
   }
 
  private:
+  /// A tokenizer may know more tokens than the model (added ones that nobody uses): only those that are met count.
+  void check_id(std::int32_t id, const std::string& what) const {
+    if (id < model_.vocabulary()) return;
+    throw format_error(file_.string() + ": " + what + " has the token '" + tokenizer_->decode(std::span(&id, 1)) +
+                       "' with the id " + std::to_string(id) + "; the model has embeddings for 0 to " +
+                       std::to_string(model_.vocabulary() - 1) +
+                       ": put the tokenizer of this model beside it, or leave that token out");
+  }
   CaptionEncoder(std::shared_ptr<const Tokenizer> tokenizer, PromptEncoder<D> model)
       : tokenizer_(std::move(tokenizer)), model_(std::move(model)) {}
 
@@ -163,6 +187,7 @@ class CaptionEncoder {
   PromptEncoder<D> model_;
   PromptManifest manifest_;
   std::int64_t width_ = 0;
+  std::filesystem::path file_;
 };
 
 }  // namespace modelgrow::inline v0

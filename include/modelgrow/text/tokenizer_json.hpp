@@ -74,7 +74,8 @@ class TokenizerJson {
       tokens.push_back(AddedToken{.text = content,
                                   .id = id(member(entry, "id"), "the added token '" + content + "'"),
                                   .strip_left = flag(entry, "lstrip", false),
-                                  .strip_right = flag(entry, "rstrip", false)});
+                                  .strip_right = flag(entry, "rstrip", false),
+                                  .normalised = flag(entry, "normalized", !flag(entry, "special", false))});
     }
     return tokens;
   }

@@ -21,7 +21,16 @@ class WordPieceTokenizer : public Tokenizer {
     AddedTokens added = {};
     Around around = {};
   };
-  explicit WordPieceTokenizer(Parts parts) : Tokenizer(parts.around), parts_(std::move(parts)) {
+  explicit WordPieceTokenizer(Parts parts)
+      : Tokenizer(parts.around),
+        parts_(std::move(parts)),
+        in_text_(parts_.added.in_text()),
+        in_normalised_text_(parts_.added.in_normalised_text([&](std::string_view text) {
+          std::string out;
+          for (const auto& c : normalise(parts_.normaliser, text, {.begin = 0, .end = text.size()}))
+            detail::append_utf8(out, c.c);
+          return out;
+        })) {
     for (std::size_t i = 0; i < parts_.tokens.size(); ++i)
       if (!parts_.tokens[i].empty()) ids_.emplace(parts_.tokens[i], std::int32_t(i));
     size_ = std::int64_t(parts_.tokens.size());
@@ -53,11 +62,10 @@ class WordPieceTokenizer : public Tokenizer {
 
  protected:
   void tokenize(std::string_view text, Tokens& tokens) const override {
-    parts_.added.split(
+    in_text_.split(
         text, {.begin = 0, .end = text.size()},
         [&](std::size_t begin, std::size_t end) {
-          const auto characters = normalise(parts_.normaliser, text, {.begin = begin, .end = end});
-          for_each_word(characters, [&](std::span<const NormalisedCharacter> word) { cut(word, tokens); });
+          section(normalise(parts_.normaliser, text, {.begin = begin, .end = end}), tokens);
         },
         [&](const AddedToken& token, std::size_t begin, std::size_t end) {
           tokens.push(token.id, {.begin = begin, .end = end});
@@ -65,6 +73,31 @@ class WordPieceTokenizer : public Tokenizer {
   }
 
  private:
+  /// Normalised text between the added tokens that are looked for first.
+  void section(std::span<const NormalisedCharacter> characters, Tokens& tokens) const {
+    const auto words = [&](std::span<const NormalisedCharacter> part) {
+      for_each_word(part, [&](std::span<const NormalisedCharacter> word) { cut(word, tokens); });
+    };
+    if (in_normalised_text_.empty()) return words(characters);
+    std::string text;
+    std::vector<std::size_t> begins;  // of each character in `text`
+    for (const auto& c : characters) {
+      begins.push_back(text.size());
+      detail::append_utf8(text, c.c);
+    }
+    const auto part = [&](std::size_t begin, std::size_t end) {
+      const auto at = [&](std::size_t byte) {
+        return std::size_t(std::lower_bound(begins.begin(), begins.end(), byte) - begins.begin());
+      };
+      return characters.subspan(at(begin), at(end) - at(begin));
+    };
+    in_normalised_text_.split(
+        text, {.begin = 0, .end = text.size()}, [&](std::size_t begin, std::size_t end) { words(part(begin, end)); },
+        [&](const AddedToken& token, std::size_t begin, std::size_t end) {
+          const auto found = part(begin, end);
+          tokens.push(token.id, {.begin = found.front().span.begin, .end = found.back().span.end});
+        });
+  }
   void cut(std::span<const NormalisedCharacter> word, Tokens& tokens) const {
     const TextSpan all{.begin = word.front().span.begin, .end = word.back().span.end};
     if (word.size() > parts_.longest_word) return tokens.push(parts_.unknown, all);
@@ -98,6 +131,7 @@ class WordPieceTokenizer : public Tokenizer {
     using is_transparent = void;
   };
   Parts parts_;
+  AddedTokens in_text_, in_normalised_text_;
   std::unordered_map<std::string, std::int32_t, Hash, std::equal_to<>> ids_;
   std::int64_t size_ = 0;
 };

@@ -14,6 +14,7 @@ import sentencepiece
 import texts
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
+from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import ByteLevel
 
 
@@ -33,6 +34,7 @@ def upstream(path):
     t = references.from_gguf(path) if path.endswith(".gguf") else Tokenizer.from_file(path)
     t.no_truncation()
     t.no_padding()
+    normalises = t.normalizer is not None and not isinstance(t.normalizer, BertNormalizer)
     bytes_only, vocabulary = isinstance(t.model, BPE), t.get_vocab()
 
     def encode(text):
@@ -40,7 +42,8 @@ def upstream(path):
         spans = [(at[a], at[b]) for a, b in e.offsets]
         # Behind a byte that is no token upstream's spans of byte-level BPE slip to the left.
         slipped = bytes_only and any(c not in vocabulary for w, _ in ByteLevel(False, use_regex=False).pre_tokenize_str(text) for c in w)
-        return e.ids, None if slipped else spans
+        # Behind an NFC character upstream's span ends before the marks that it took in.
+        return e.ids, None if slipped or normalises else spans
     return encode
 
 
