@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Stores a training run with 16-bit numbers: weights, averages and Adam moments in half the space, to ship as a base.
+// Stores a training run with 16-bit numbers, to ship as a base: weights and averages, and Adam moments in BF16.
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <iostream>
@@ -27,12 +27,11 @@ mg::DType stored_type(const mg::TensorView& t, mg::FileRole role, mg::DType type
 
 /// The numbers of a float32 tensor in a narrow type. Throws format_error where one would become infinite.
 std::vector<std::byte> narrowed(const mg::TensorView& t, mg::DType type, const fs::path& file) {
-  const std::int64_t n = mg::numel(t.shape);
   std::vector<std::byte> bytes(t.bytes / 2);
-  mg::convert(t.dtype, t.data, type, bytes.data(), n);
-  std::vector<float> before(std::size_t(n)), after(std::size_t(n));
-  mg::convert(t.dtype, t.data, mg::DType::f32, reinterpret_cast<std::byte*>(before.data()), n);
-  mg::convert(type, bytes.data(), mg::DType::f32, reinterpret_cast<std::byte*>(after.data()), n);
+  mg::convert(t.dtype, t.data, type, bytes.data(), mg::numel(t.shape));
+  mg::TensorView narrow = t;
+  narrow.dtype = type, narrow.data = bytes.data(), narrow.bytes = bytes.size();
+  const auto before = mg::values_of<float>(t), after = mg::values_of<float>(narrow);
   for (std::size_t i = 0; i < before.size(); ++i)
     if (std::isfinite(before[i]) && !std::isfinite(after[i])) {
       const std::string name(mg::name(type));
