@@ -129,6 +129,10 @@ TEST_CASE("a run is resumed by the options it began with; others are refused and
     CHECK(r.code == 1);
     CHECK_THAT(r.output, Contains(said) && Contains("config.json") && Contains("another directory"));
   }
+  const ProgramResult again = run("train_base --steps 5 --out " + out + tiny + clips);  // forgotten: --resume
+  INFO(again.output);
+  CHECK(again.code == 1);
+  CHECK_THAT(again.output, Contains("base holds a run of 3 steps") && Contains("--resume"));
   CHECK(content("transformer/config.json") == config);
   CHECK(content("transformer/model.safetensors") == weights);
   CHECK(resume("--heads 2", "--heads 2", " --lr 1e-4").code == 0);  // how a run is trained may change

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,11 +53,12 @@ class ArchiveReader {
     archive_entry* entry = nullptr;
     for (;;) {
       const int status = archive_read_next_header(archive_.get(), &entry);
-      if (status == ARCHIVE_EOF) {
+      const bool failed = status < ARCHIVE_WARN || status == ARCHIVE_RETRY;  // the latter: bytes that are no header
+      if (status == ARCHIVE_EOF || (failed && only_zeros_follow())) {
         check_end();
         return false;
       }
-      if (status < ARCHIVE_WARN) last_.empty() ? fail_at_begin() : fail("is damaged after member '" + last_ + "'");
+      if (failed) last_.empty() ? fail_at_begin() : fail("is damaged after member '" + last_ + "'");
       const char* name = archive_entry_pathname(entry);
       if (!name) name = archive_entry_pathname_utf8(entry);  // one that the locale cannot show
       if (!name) fail("has a member without a readable name after '" + last_ + "'");
@@ -101,16 +103,36 @@ class ArchiveReader {
     throw format_error(path_.string() + ": " + what + " (" + (reason ? reason : "no reason given") +
                        "); the file is damaged or cut short: fetch it again");
   }
-  /// libarchive takes a plain tar that was cut between two members for a complete one; the missing end marker tells.
+  /// What libarchive does not notice: a plain tar that was cut between two members, which has no end marker, and bytes
+  /// after a gzip or bzip2 stream that are none.
   void check_end() const {
-    if (kind_ != ArchiveKind::tar || archive_filter_code(archive_.get(), 0) != ARCHIVE_FILTER_NONE) return;
-    char block[512] = {1};
-    std::ifstream file(path_, std::ios::binary);
-    file.seekg(-std::streamoff(sizeof block), std::ios::end).read(block, sizeof block);
-    for (char c : block)
-      if (c != 0)
+    const int filter = archive_filter_code(archive_.get(), 0);
+    if (filter == ARCHIVE_FILTER_GZIP || filter == ARCHIVE_FILTER_BZIP2) {
+      const auto read = archive_filter_bytes(archive_.get(), -1);
+      if (const auto at = first_not_zero(read))
+        throw format_error(path_.string() + ": byte " + std::to_string(*at) +
+                           " and those after it are no part of the " + archive_filter_name(archive_.get(), 0) +
+                           " stream that ends at " + std::to_string(read) +
+                           " and would be lost; was something appended that is not compressed? pack the archive anew");
+    } else if (kind_ == ArchiveKind::tar && filter == ARCHIVE_FILTER_NONE) {
+      const auto size = std::int64_t(std::filesystem::file_size(path_));
+      if (size < 512 || first_not_zero(size - 512))
         throw format_error(path_.string() + ": no end-of-archive marker after member '" + last_ +
                            "'; the file was cut short: fetch it again");
+    }
+  }
+  /// Whether a plain tar goes on with its end marker alone, padded to a size that is no multiple of a block.
+  bool only_zeros_follow() const {
+    return kind_ == ArchiveKind::tar && archive_filter_code(archive_.get(), 0) == ARCHIVE_FILTER_NONE &&
+           !last_.empty() && !first_not_zero(archive_filter_bytes(archive_.get(), -1));
+  }
+  /// Position of the first byte from `begin` on that is not zero.
+  std::optional<std::int64_t> first_not_zero(std::int64_t begin) const {
+    std::ifstream file(path_, std::ios::binary);
+    file.seekg(begin);
+    for (std::istreambuf_iterator<char> byte(file), end; byte != end; ++byte, ++begin)
+      if (*byte != 0) return begin;
+    return std::nullopt;
   }
 
   std::filesystem::path path_;
