@@ -76,6 +76,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", s.seed, "seed of the noise")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
+    for (auto& text : s.texts) text = mg::caption_text(text, "the text '" + text + "'");  // as captions are read
     return run(s);
   } catch (const std::exception& e) {
     std::cerr << "prompt: " << e.what() << std::endl;

@@ -2,6 +2,8 @@
 // Trains the base that the demo grows: a small STDiT and its text encoder on captioned clips, in pixel space.
 #include <iostream>
 
+#include <modelgrow/train/checkpointing.hpp>
+
 #include "support/interrupt.hpp"
 #include "support/options.hpp"
 #include "support/pipeline.hpp"
@@ -56,6 +58,10 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   try {
     const Interrupt interrupt;
+    if (!resume && std::filesystem::exists(run.directory / "trainer.json"))
+      throw mg::io_error(run.directory.string() + " holds a run of " +
+                         std::to_string(mg::read_run_state(run.directory).step) +
+                         " steps: go on with it by --resume, remove it, or give another --out");
     if (clips.digits > 0) video.in_channels = 1;
     text.max_length = video.model_max_length;
     const mg::ClipSize size{int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])};

@@ -21,7 +21,9 @@ int main(int argc, char** argv) {
   std::int64_t sample_steps = 32;
   app.add_option("--base", base, "pipeline folder")->capture_default_str();
   add_options(app, clips);
-  app.add_option("--rounds", rounds, "noises for each held-out clip")->capture_default_str();
+  app.add_option("--rounds", rounds, "noises for each held-out clip")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--judge", judged, "moving digits: also sample so many clips of one digit and of two, and judge them");
   app.add_option("--guidance", guidance, "classifier-free guidance of the judged clips")->capture_default_str();
   app.add_option("--sample-steps", sample_steps, "Euler steps of the judged clips")->capture_default_str();

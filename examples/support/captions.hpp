@@ -3,6 +3,7 @@
 #pragma once
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -18,14 +19,18 @@ inline std::string keyword_prompt(const std::vector<std::string>& keywords) {
   return text;
 }
 
-/// Appends the lines of a file that are not blank. Throws io_error.
+/// Appends the lines of a file that are not blank, whatever ends them. Throws io_error, and format_error that names the
+/// line that is no UTF-8.
 inline void read_lines(const std::filesystem::path& path, std::vector<std::string>& captions) {
-  std::ifstream in(path);
+  std::ifstream in(path, std::ios::binary);
   if (!in || std::filesystem::is_directory(path))
     throw mg::io_error("cannot read '" + path.string() + "': give a text file with one caption a line");
+  std::size_t number = 0;
   for (std::string line; std::getline(in, line);) {
-    if (line.ends_with('\r')) line.pop_back();
-    if (line.find_first_not_of(" \t") != line.npos) captions.push_back(line);
+    const std::string where = path.string() + ", line " + std::to_string(++number);
+    std::istringstream parts(mg::caption_text(line, where));  // several where old Macs ended the lines
+    for (std::string part; std::getline(parts, part);)
+      if (auto caption = mg::caption_text(part, where); !caption.empty()) captions.push_back(std::move(caption));
   }
 }
 

@@ -70,9 +70,11 @@ struct ClipSet {
   }
 };
 
-/// Training and validation clips of some archives.
+/// Training and validation clips of some archives: never none on either side.
 struct ClipData {
   ClipSet train, validation;
+
+  /// Throws io_error and format_error, also when no clip is left to train on, or to validate.
 
   ClipData(const ClipSource& source, mg::ClipSize size) {
     train.size = validation.size = size;
@@ -80,6 +82,7 @@ struct ClipData {
       draw_digits(source, size);
     else
       for (const auto& path : source.archives) read(path);
+    if (train.count() == 0 || validation.count() == 0) throw_one_sided(source);
   }
 
  private:
@@ -89,6 +92,15 @@ struct ClipData {
       sample->clip = mg::resize(mg::to_rgb(sample->clip), train.size);
       (mg::split_of(sample->key) == mg::Split::train ? train : validation).add(*sample);
     }
+  }
+  [[noreturn]] void throw_one_sided(const ClipSource& source) const {
+    std::string archives;
+    for (const auto& path : source.archives) archives += (archives.empty() ? "" : ", ") + path.string();
+    throw mg::format_error(archives + ": of " + std::to_string(train.count() + validation.count()) + " clips " +
+                           std::to_string(train.count()) + " are to train on and " +
+                           std::to_string(validation.count()) +
+                           " to validate; at least one of each is needed. The key decides, for about one clip in ten " +
+                           "to validate: give more clips, or rename some");
   }
   void draw_digits(const ClipSource& source, mg::ClipSize size) {
     const mg::Digits images = mg::load_digits(source.digit_images);

@@ -44,6 +44,9 @@ mg::Var<float, Device> FlowTask::loss(Tape& tape, Model& model, std::uint64_t st
 
 double FlowTask::validation_loss(Tape& tape, Model& model, Captions captions, std::size_t rounds) const {
   constexpr std::size_t chunk = 32;
+  if (rounds == 0 || data.validation.count() == 0)
+    throw mg::error("a validation loss of " + std::to_string(data.validation.count()) + " clips in " +
+                    std::to_string(rounds) + " rounds: both must be positive");
   mg::FlowMatching fixed = flow;
   fixed.seed = 12345;  // one noise for every run that is compared
   return tape.without_recording([&] {

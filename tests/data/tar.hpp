@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Small archives and images made in memory for the tests of this room.
 #pragma once
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -58,6 +62,40 @@ inline void write_tar(const std::filesystem::path& path, const std::vector<std::
   }
   archive_write_close(tar);
   archive_write_free(tar);
+}
+
+/// An entry of a tar as its bytes, for what libarchive does not write; type '0' is a file, '1' a hard link to `link`,
+/// '2' a symbolic one, 'L' a long name (GNU), 'x' and 'g' attributes of the next entry and of all (PAX).
+inline Bytes tar_entry(const std::string& name, const Bytes& content, char type = '0', const std::string& link = "") {
+  std::array<char, 512> header{};
+  const auto put = [&](std::size_t at, std::string_view text) { std::copy(text.begin(), text.end(), &header[at]); };
+  char size[12];
+  std::snprintf(size, sizeof size, "%011zo", content.size());
+  put(0, name);
+  put(100, "0000644");
+  put(124, size);
+  put(136, "00000000000");
+  put(148, "        ");  // the sum counts itself as blanks
+  header[156] = type;
+  put(157, link);
+  put(257, std::string_view("ustar\00000", 8));
+  unsigned sum = 0;
+  for (char c : header) sum += static_cast<unsigned char>(c);
+  char text[8];
+  std::snprintf(text, sizeof text, "%06o", sum);
+  put(148, std::string_view(text, 7));
+  Bytes entry(header.begin(), header.end());
+  entry.insert(entry.end(), content.begin(), content.end());
+  entry.resize((entry.size() + 511) / 512 * 512);
+  return entry;
+}
+
+/// Writes a tar of entries, with the two empty blocks that end it.
+inline void write_entries(const std::filesystem::path& path, const std::vector<Bytes>& entries) {
+  Bytes all;
+  for (const auto& e : entries) all.insert(all.end(), e.begin(), e.end());
+  all.resize(all.size() + 1024);
+  write(path, all);
 }
 
 }  // namespace test

@@ -65,7 +65,9 @@ TEST_CASE("encode writes a cache of the captions of a file, and adds to it") {
   CHECK(cache.width() == 32);
   CHECK(std::ranges::equal(cache.captions(), std::vector<std::string>{"red heart", "a cat, waving", "a video"}));
 
-  put(files.captions, "blue\nred heart\n");
+  put(files.captions,
+      "\xEF\xBB\xBF"
+      "blue \r\nred heart\n");  // the same words from another editor
   const auto second = files.encode_captions();
   INFO(second.output);
   CHECK(second.code == 0);
@@ -108,7 +110,7 @@ TEST_CASE("encode says what is wrong and leaves nothing behind") {
   CHECK(says(files.refused(in + " --layers 7"), "no hidden state 7"));
   CHECK(says(files.refused(in + " --too-long refuse --max-length 1"), "the caption 'red heart'", "shorten it"));
   put(files.captions, "\xFF\n");
-  CHECK(says(files.refused(in), "not UTF-8"));
+  CHECK(says(files.refused(in), "captions.txt, line 1: not UTF-8 at byte 0 of 1"));
   put(files.cache, "no cache");
   CHECK(says(files.refused(in), "cache.safetensors", "truncated, altered or no safetensors file"));
   CHECK(get(files.cache) == "no cache");

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The example programs as a user meets them: what they write, what they say to bad input, and what they leave behind.
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 
@@ -102,6 +104,40 @@ TEST_CASE("bad input gets a clear error, a non-zero exit code, and leaves nothin
     CHECK_THAT(refused(job.command()), Contains("base"));
   }
   SECTION("full disk") { CHECK_THAT(refused(job.command(), "trap '' XFSZ; ulimit -f 60;"), Contains("cannot write")); }
+}
+
+TEST_CASE("a run is resumed by the options it began with; others are refused and destroy nothing") {
+  const Job job;
+  const std::string out = (job / "base").string();
+  const auto content = [&](const std::string& file) {
+    std::ifstream in(job / "base" / file, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  const std::string config = content("transformer/config.json"), weights = content("transformer/model.safetensors");
+  const auto resume = [&](const std::string& from, const std::string& to, const std::string& more = "") {
+    std::string options = tiny;
+    options.replace(options.find(from), from.size(), to);
+    return run("train_base --resume --steps 5 --out " + out + options + more + clips);
+  };
+  for (const auto& [from, to, said] :
+       {std::array<std::string, 3>{"--heads 2", "--heads 4", "'num_heads' is 2 there and 4 in this model"},
+        {"--hidden 24", "--hidden 24 --text-length 32", "'model_max_length' is 64 there and 32"},
+        {"--size 2 32 32", "--size 2 32 16", "'input_size' is [2,32,32] there and [2,32,16]"},
+        {"--hidden 24", "--hidden 24 --ngrams 128", "'ngram_buckets' is 4096 there and 128"}}) {
+    const ProgramResult r = resume(from, to);
+    INFO(r.output);
+    CHECK(r.code == 1);
+    CHECK_THAT(r.output, Contains(said) && Contains("config.json") && Contains("another directory"));
+  }
+  const ProgramResult again = run("train_base --steps 5 --out " + out + tiny + clips);  // forgotten: --resume
+  INFO(again.output);
+  CHECK(again.code == 1);
+  CHECK_THAT(again.output, Contains("base holds a run of 3 steps") && Contains("--resume"));
+  CHECK(content("transformer/config.json") == config);
+  CHECK(content("transformer/model.safetensors") == weights);
+  CHECK(resume("--heads 2", "--heads 2", " --lr 1e-4").code == 0);  // how a run is trained may change
+  CHECK(content("transformer/config.json") == config);
+  CHECK(content("transformer/model.safetensors") != weights);
 }
 
 TEST_CASE("Ctrl-C saves the run, exits with 130, and the run goes on from there") {

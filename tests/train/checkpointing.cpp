@@ -156,6 +156,77 @@ TEST_CASE("a run of another size is refused") {
       mg::format_error);
 }
 
+TEST_CASE("a run whose config.json is another one's is refused before anything is loaded") {
+  const Scratch directory;
+  Run run, other;
+  run.train(1);
+  run.save(directory / "latest");
+  const double before = other.sum();
+  const auto config = directory / "latest" / "second" / "config.json";
+  const auto said_of = [&](const std::string& text) {
+    std::ofstream(config) << text;
+    return message_of([&] { other.load(directory / "latest"); });
+  };
+  const std::string said = said_of(R"({"width": 6, "hidden": 20})");
+  INFO(said);
+  CHECK(said.find("second/config.json: the run is one of another model: 'hidden' is 20 there and 10 in this model") !=
+        said.npos);
+  CHECK(said.find("start a new run in another directory") != said.npos);
+  CHECK(said_of(R"({"width": 6, "hidden": 10, "heads": 3})").find("'heads' is 3 there and absent") != said.npos);
+  CHECK(said_of(R"({"width": 6)").find("second/config.json") != said.npos);
+  CHECK(message_of([&] { mg::load_models(directory / "latest", other.model, other.adam, &other.ema); }) !=
+        std::string());
+  fs::remove(config);
+  CHECK(message_of([&] { other.load(directory / "latest"); }).find("config.json is missing") != said.npos);
+  CHECK(other.sum() == before);
+  CHECK(said_of(R"({"hidden": 10, "width": 6})").empty());
+  CHECK(other.sum() == run.sum());
+}
+
+TEST_CASE("averages that are in use are never saved as weights") {
+  const Scratch directory;
+  Run run, other;
+  run.train(3);
+  run.save(directory / "latest");
+  {
+    const auto in_use = run.ema.use_in(run.model);
+    const auto refused = [](const std::string& said) {
+      return said.find("in use in place of the weights") != said.npos;
+    };
+    CHECK(refused(message_of([&] { run.save(directory / "latest", 4); })));
+    CHECK(refused(message_of([&] { mg::save_models(directory / "new", run.model, run.adam, &run.ema); })));
+    CHECK(refused(message_of([&] { run.load(directory / "latest"); })));
+    CHECK_FALSE(fs::exists(directory / "new"));
+  }
+  CHECK(other.load(directory / "latest").step == 3);
+  CHECK(other.sum() == run.sum());
+  run.save(directory / "latest", 4);
+  CHECK(other.load(directory / "latest").step == 4);
+  CHECK(other.sum() == run.sum());
+}
+
+TEST_CASE("a run resumes from shards of its optimizer and averages") {
+  const Scratch directory;
+  Run run, other;
+  run.train(3);
+  run.save(directory / "latest");
+  for (const std::string name : {"optimizer", "ema"}) {
+    const auto path = directory / "latest" / "first" / (name + ".safetensors");
+    {
+      const auto in = mg::Checkpoint::open(path);
+      std::vector<mg::NamedShape> declared(in.names().begin(), in.names().end());
+      mg::CheckpointWriter writer(path, declared, in.metadata(),
+                                  {.shard_bytes = 100, .existing = mg::Existing::replace});
+      for (const auto& t : in.tensors()) writer.write(t.name, {t.data, t.bytes});
+      writer.commit();
+    }
+    fs::remove(path);
+    REQUIRE(fs::exists(path.string() + ".index.json"));
+  }
+  CHECK(other.load(directory / "latest").step == 3);
+  CHECK(other.sum() == run.sum());
+}
+
 TEST_CASE("a model by itself is saved without folders, a pipeline with parameters of its own not at all") {
   const Scratch directory;
   Odd odd;

@@ -4,6 +4,7 @@
 #include <modelgrow/train/ema.hpp>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/message.hpp"
 #include "tests/support/scratch.hpp"
 #include "tests/train/tiny_model.hpp"
 
@@ -84,4 +85,60 @@ TEST_CASE("a model that was grown without its average is refused") {
   CHECK_THROWS_AS(ema.update(wider, adam), mg::shape_error);
   CHECK_THROWS_AS(ema.use_in(wider), mg::shape_error);
   CHECK(wider.bias2.value.size() == 6);
+}
+
+TEST_CASE("while averages are in use nothing takes them for weights, and afterwards everything goes on") {
+  Model model({});
+  const mg::AdamW<double, mg::Cpu> adam(model, {});
+  mg::Ema<double, mg::Cpu> ema(model, adam);
+  const Scratch directory;
+  ema.save(directory / "ema.safetensors");
+  const auto file = mg::Checkpoint::open(directory / "ema.safetensors");
+  const auto refused = [&](auto&& f) {
+    return mg::testing::says(mg::testing::message_of<mg::error>(f), "cannot ", "in use in place of the weights",
+                             "out of scope");
+  };
+  {
+    auto in_use = ema.use_in(model);
+    const auto moved = std::move(in_use);
+    {
+      const auto again = ema.use_in(model);
+      CHECK(ema.in_use());
+    }
+    CHECK(ema.in_use());
+    CHECK(refused([&] { ema.update(model, adam); }));
+    CHECK(refused([&] { ema.restart(model, adam); }));
+    CHECK(refused([&] { ema.load(file, model); }));
+  }
+  CHECK_FALSE(ema.in_use());
+  ema.load(file, model);
+  ema.update(model, adam);
+  CHECK(ema.updates() == 1);
+
+  Model wider({.width = 6, .hidden = 12});  // what does not fit is not in use
+  CHECK_THROWS_AS(ema.use_in(wider), mg::shape_error);
+  CHECK_FALSE(ema.in_use());
+}
+
+TEST_CASE("how often averages were moved is a whole number, or the file is refused") {
+  const Scratch directory;
+  Model model({});
+  const mg::AdamW<double, mg::Cpu> adam(model, {});
+  mg::Ema<double, mg::Cpu> ema(model, adam);
+  const auto path = directory / "ema.safetensors";
+  const auto load = [&](const std::string& updates) {
+    mg::TensorFile file;
+    for (const auto& [name, average] : ema.averages()) file.add(name, average);
+    file.save(path, {{"updates", updates}});
+    ema.load(mg::Checkpoint::open(path), model);
+  };
+  load("4");
+  REQUIRE(ema.updates() == 4);
+  for (const char* updates : {"four", "", "-1", "4.5", "4 ", "0x4", "99999999999999999999"}) {
+    const std::string said = mg::testing::message_of<mg::format_error>([&] { load(updates); });
+    INFO(said);
+    CHECK(mg::testing::says(said, "ema.safetensors", "'updates' is '" + std::string(updates) + "'",
+                            "expected a whole number"));
+    CHECK(ema.updates() == 4);
+  }
 }

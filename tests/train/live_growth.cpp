@@ -105,3 +105,31 @@ TEST_CASE("a grown run saves and resumes with its multipliers") {
   });
   CHECK(found == losses_of(uninterrupted, whole));
 }
+
+TEST_CASE("a model whose averages stand in for its weights is neither trained nor grown nor saved") {
+  const Scratch directory;
+  auto options = some_options();
+  options.directory = directory / "latest";
+  Net net(5);
+  Trainer trainer(net, options);
+  losses_of(trainer, net);
+  const double up = net.up.value.data()[0];
+  const auto refused = [&](auto&& f) {
+    const auto in_use = trainer.ema()->use_in(net);
+    try {
+      f();
+    } catch (const mg::error& e) {
+      return std::string(e.what()).find("in use in place of the weights") != std::string::npos;
+    }
+    return false;
+  };
+  const auto plan = mg::plan(net, mg::Net2Wider{.space = "ffn", .to = 10});
+  CHECK(refused([&] { mg::grow(plan, net, trainer.optimizer(), *trainer.ema()); }));
+  CHECK(refused([&] { trainer.save(); }));
+  CHECK(refused([&] { trainer.resume(options.directory); }));
+  CHECK(net.up.value.data()[0] == up);
+  options.steps = 13;
+  Trainer more(net, options);
+  const auto in_use = more.ema()->use_in(net);
+  CHECK_THROWS_AS(more.run([&](auto& tape, std::int64_t i) { return tiny::loss(net, tape, i); }), mg::error);
+}

@@ -3,8 +3,11 @@
 // for bit with activations recomputed or not, and costs what its layers cost.
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/core/rng.hpp>
+#include <modelgrow/detail/json.hpp>
 #include <modelgrow/diffusion/flow_matching.hpp>
 #include <modelgrow/diffusion/guidance.hpp>
+#include <modelgrow/grow/live.hpp>
+#include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/models/byte_encoder_json.hpp>
 #include <modelgrow/models/stdit_config.hpp>
 #include <modelgrow/models/stdit_json.hpp>
@@ -13,9 +16,12 @@
 #include <modelgrow/train/flops.hpp>
 #include <modelgrow/train/trainer.hpp>
 
+#include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/message.hpp"
 #include "tests/support/scratch.hpp"
 
 namespace mg = modelgrow;
@@ -96,6 +102,63 @@ TEST_CASE("a text-to-video pipeline learns, and a resumed run repeats the losses
   const auto rest = train(second, 60, directory / "latest", true);
   losses.insert(losses.end(), rest.begin(), rest.end());
   CHECK(losses == expected);
+}
+
+TEST_CASE("a run of another function in the same shapes is not resumed, and stays as it is") {
+  const Scratch directory;
+  Model model = pipeline<mg::Cpu>();
+  mg::initialise(model, 1);
+  train(model, 2, directory / "latest", false);
+  const auto config = directory / "latest" / "transformer" / "config.json";
+  const std::string saved = mg::detail::read_file(config);
+  const auto refusal = [&](auto&& change) {
+    auto video = model.transformer.config;
+    auto text = model.text_encoder->config;
+    change(video, text);
+    Model other(video, text);
+    Trainer trainer(other, {.steps = 4, .ema = mg::EmaOptions{}, .directory = directory / "latest"});
+    return mg::testing::message_of<mg::format_error>([&] { trainer.resume(directory / "latest"); }) + "\n" +
+           mg::testing::message_of<mg::format_error>([&] { trainer.start_from(directory / "latest"); });
+  };
+  using mg::testing::says;
+  const auto both = [](const std::string& part) { return part + " in this model"; };
+  CHECK(says(refusal([](auto& video, auto&) { video.num_heads = 4; }), "transformer/config.json",
+             both("'num_heads' is 2 there and 4")));
+  CHECK(says(refusal([](auto& video, auto&) { video.time_scale = 2; }), both("'time_scale' is 1.0 there and 2.0")));
+  CHECK(says(refusal([](auto& video, auto&) { video.depth = 3; }), both("'depth' is 2 there and 3")));
+  CHECK(says(refusal([](auto&, auto& text) { text.num_heads = 4; }), "text_encoder/config.json",
+             both("'num_heads' is 2 there and 4")));
+  const std::string said = refusal([](auto& video, auto&) { video.num_heads = 4; });
+  CHECK(says(said.substr(said.find('\n')), "'num_heads' is 2 there and 4"));  // start_from() as well
+  CHECK(mg::detail::read_file(config) == saved);
+  // A key that is left out has the value that the family gives it.
+  auto shorter = mg::detail::parse_json(saved, "config");
+  shorter.erase("time_scale");
+  mg::detail::write_file(config, shorter.dump());
+  CHECK(train(model, 3, directory / "latest", true).size() == 1);
+}
+
+TEST_CASE("after blocks were inserted they can be trained alone: all of them move, and nothing else does") {
+  Model model = pipeline<mg::Cpu>();
+  mg::initialise(model, 1);
+  train(model, 10, {}, false);  // gates open
+  mg::grow(mg::plan(model.transformer, mg::InsertBlocks{.at = {1}}), model.transformer);
+  mg::freeze(model, "*");
+  mg::unfreeze(model, "transformer.blocks.1.*");
+  std::map<std::string, std::vector<float>> before;
+  mg::for_each_parameter(model, [&](const std::string& path, const auto& p) {
+    before.emplace(path, std::vector<float>(p.value.span().begin(), p.value.span().end()));
+  });
+  train(model, 3, {}, false);
+  std::size_t inserted = 0;
+  mg::for_each_parameter(model, [&](const std::string& path, const auto& p) {
+    const bool moved = !std::ranges::equal(before.at(path), p.value.span());
+    const bool in_new = path.starts_with("transformer.blocks.1.");
+    INFO(path);
+    CHECK(moved == (in_new && mg::is_trained(p.info.purpose)));
+    inserted += in_new;
+  });
+  CHECK(inserted > 10);
 }
 
 TEST_CASE("training makes the model listen: from noise alone it predicts what the caption says") {

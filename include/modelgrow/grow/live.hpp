@@ -193,6 +193,7 @@ auto grown_state(const Plan& plan, const O& optimizer, const GrowOptions& option
 
 template <ShowsAverages A>
 auto grown_state(const Plan& plan, const A& ema, const GrowOptions& options) {
+  if constexpr (requires { ema.require_at_rest(""); }) ema.require_at_rest("grow the model");
   using Averages = std::remove_cvref_t<decltype(ema.averages())>;
   HostViews views;
   Averages grown;

@@ -75,10 +75,38 @@ void for_each_component(M& model, F f) {
   detail::visit_components(model, f);
 }
 
+namespace detail {
+/// Throws format_error that names the keys in which the configuration of a file is another than that of the model.
+void require_same_config(const std::string& saved, const std::string& here, const std::filesystem::path& file);
+
+/// The same for every model of a pipeline, before anything is loaded: models of equal shapes can be different
+/// functions.
+template <class M>
+void require_same_configs(const std::filesystem::path& directory, const M& model) {
+  for_each_component(model, [&](const std::string& name, const auto& part) {
+    if constexpr (requires { part.config; }) {
+      const auto folder = name.empty() ? directory : directory / name;
+      std::string saved = Checkpoint::open(folder).config();
+      if (saved.empty()) return;
+      const std::string where = (folder / Checkpoint::config_file).string();
+      using Config = std::remove_cvref_t<decltype(part.config)>;
+      if constexpr (requires(Config c) { Config(), read_config(c, std::string_view(saved), where); }) {
+        Config config;
+        read_config(config, saved, where);
+        saved = config_text(config);  // with the defaults of keys that the file leaves out
+      }
+      require_same_config(saved, config_text(part.config), where);
+    }
+  });
+}
+}  // namespace detail
+
 /// Writes weights, averages (when there are any), optimizer state and configuration of every model of a pipeline.
+/// Throws io_error, and error while the averages are in use in place of the weights.
 template <class M, class T, Device D>
 void save_models(const std::filesystem::path& directory, const M& model, const AdamW<T, D>& optimizer,
                  const Ema<T, D>* ema) {
+  if (ema) ema->require_at_rest("save the run");
   for_each_component(model, [&](const std::string& name, const auto& part) {
     const auto folder = name.empty() ? directory : directory / name;
     const std::string prefix = name.empty() ? "" : name + ".";
@@ -92,9 +120,12 @@ void save_models(const std::filesystem::path& directory, const M& model, const A
 }
 
 /// Reads what save_models() or growth wrote, each part only where there is a file for it: without optimizer state
-/// the moments start at zero, without averages they start from the weights. Throws io_error and format_error.
+/// the moments start at zero, without averages they start from the weights. Throws io_error and format_error, also when
+/// config.json is that of another model: nothing is loaded then.
 template <class M, class T, Device D>
 void load_models(const std::filesystem::path& directory, M& model, AdamW<T, D>& optimizer, Ema<T, D>* ema) {
+  if (ema) ema->require_at_rest("load a run");
+  detail::require_same_configs(directory, model);
   for_each_component(model, [&](const std::string& name, auto& part) {
     const auto folder = name.empty() ? directory : directory / name;
     const std::string prefix = name.empty() ? "" : name + ".";
@@ -112,6 +143,7 @@ void load_models(const std::filesystem::path& directory, M& model, AdamW<T, D>& 
 template <class M, class T, Device D>
 void save_run(const std::filesystem::path& directory, const M& model, const AdamW<T, D>& optimizer,
               const Ema<T, D>* ema, const RunState& state) {
+  if (ema) ema->require_at_rest("save the run");
   detail::AtomicDirectory fresh(directory, Existing::replace);
   save_models(fresh.path(), model, optimizer, ema);
   detail::write_file(fresh.path() / "trainer.json", detail::run_state_text(state));
@@ -126,13 +158,17 @@ RunState read_run_state(const std::filesystem::path& directory);
 template <class M, class T, Device D>
 RunState load_run(const std::filesystem::path& directory, M& model, AdamW<T, D>& optimizer, Ema<T, D>* ema) {
   RunState state = read_run_state(directory);
-  for_each_component(model, [&](const std::string& name, auto&) {
+  for_each_component(model, [&](const std::string& name, auto& part) {
     const auto folder = name.empty() ? directory : directory / name;
-    for (const auto file : {Checkpoint::optimizer_file, Checkpoint::ema_file})
-      if (std::error_code ignored;
-          (ema || file != Checkpoint::ema_file) && !std::filesystem::exists(folder / file, ignored))
+    const auto require = [&](bool there, std::string_view file) {
+      if (!there)
         throw io_error("cannot resume from '" + directory.string() + "': " + (folder / file).string() +
                        " is missing; restore it, or start a new run from these weights");
+    };
+    const auto saved = Checkpoint::open(folder);
+    require(saved.has_optimizer(), Checkpoint::optimizer_file);
+    require(!ema || saved.has_ema(), Checkpoint::ema_file);
+    if constexpr (requires { part.config; }) require(!saved.config().empty(), Checkpoint::config_file);
   });
   load_models(directory, model, optimizer, ema);
   return state;

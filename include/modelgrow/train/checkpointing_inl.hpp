@@ -17,6 +17,24 @@ MODELGROW_INLINE std::string run_state_text(const RunState& state) {
   const json trainer{{"step", state.step}, {"seed", state.seed}, {"options", parse_json(state.options, "options")}};
   return trainer.dump(2) + "\n";
 }
+
+MODELGROW_INLINE void require_same_config(const std::string& saved, const std::string& here,
+                                          const std::filesystem::path& file) {
+  const json found = parse_json(saved, file.string()), expected = parse_json(here, "the model");
+  std::string differences;
+  const auto compare = [&](const std::string& key) {
+    const auto value = [&](const json& j) { return j.contains(key) ? j[key].dump() : "absent"; };
+    if (value(found) != value(expected))
+      differences += (differences.empty() ? "'" : "; '") + key + "' is " + value(found) + " there and " +
+                     value(expected) + " in this model";
+  };
+  for (const auto& [key, value] : expected.items()) compare(key);
+  for (const auto& [key, value] : found.items())
+    if (!expected.contains(key)) compare(key);
+  if (!differences.empty())
+    throw format_error(file.string() + ": the run is one of another model: " + differences +
+                       ". Make the model as config.json says, or start a new run in another directory");
+}
 }  // namespace detail
 
 MODELGROW_INLINE RunState read_run_state(const std::filesystem::path& directory) {

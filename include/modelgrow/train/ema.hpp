@@ -2,8 +2,9 @@
 // Exponential moving average of the weights (Polyak & Juditsky 1992), which samples better than the last weights.
 #pragma once
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -27,10 +28,13 @@ struct EmaOptions {
 template <class M, class T, Device D>
 class AveragedWeights {
  public:
-  explicit AveragedWeights(M& model) : model_(&model) {}
-  AveragedWeights(AveragedWeights&& other) noexcept : model_(other.model_), own_(std::exchange(other.own_, {})) {}
+  /// `uses` counts how many of these there are.
+  AveragedWeights(M& model, std::shared_ptr<int> uses) : model_(&model), uses_(std::move(uses)) { ++*uses_; }
+  AveragedWeights(AveragedWeights&& other) noexcept
+      : model_(other.model_), uses_(std::exchange(other.uses_, {})), own_(std::exchange(other.own_, {})) {}
   ~AveragedWeights() {
-    if (own_.empty()) return;
+    if (!uses_) return;
+    --*uses_;
     for_each_parameter(*model_, [&](const std::string& path, Parameter<T, D>& p) {
       if (const auto it = own_.find(path); it != own_.end()) p.value = it->second;
     });
@@ -41,6 +45,7 @@ class AveragedWeights {
 
  private:
   M* model_;
+  std::shared_ptr<int> uses_;
   std::map<std::string, Tensor<T, D>> own_;
 };
 
@@ -60,14 +65,16 @@ class Ema {
   template <class M>
   void restart(const M& model, const AdamW<T, D>& optimizer, const std::string& prefix = {});
 
-  /// Moves the averages towards the weights. Throws shape_error when the model was grown and the averages were not.
+  /// Moves the averages towards the weights. Throws shape_error when the model was grown and the averages were not, and
+  /// error while they are in use.
   template <class M>
   void update(const M& model, const AdamW<T, D>& optimizer);
 
-  /// Puts the averages into the model for as long as the result lives; do not train meanwhile.
+  /// Puts the averages into the model for as long as the result lives. Meanwhile the run can be neither trained nor
+  /// grown, saved or loaded: what would be taken for the weights are averages.
   template <class M>
   [[nodiscard]] AveragedWeights<M, T, D> use_in(M& model) const {
-    AveragedWeights<M, T, D> in_use(model);
+    AveragedWeights<M, T, D> in_use(model, uses_);
     for_each_parameter(model, [&](const std::string& path, Parameter<T, D>& p) {
       const Tensor<Stat<T>, D>& average = of(path, p);
       if constexpr (std::same_as<T, Stat<T>>)
@@ -76,6 +83,16 @@ class Ema {
         in_use.put(path, p, narrowed(average));
     });
     return in_use;
+  }
+
+  /// Whether the averages stand where the weights of a model were.
+  bool in_use() const { return uses_ && *uses_ > 0; }
+  /// Throws error while the averages are in use; `what` cannot be done then ("save the run").
+  void require_at_rest(std::string_view what) const {
+    if (in_use())
+      throw error("cannot " + std::string(what) +
+                  ": the averages are in use in place of the weights (Ema::use_in), and would be taken for them; let " +
+                  "what use_in() returned go out of scope first");
   }
 
   const EmaOptions& options() const { return options_; }
@@ -88,8 +105,8 @@ class Ema {
   /// Writes the averages below `prefix` under the names that the model's own file has. Throws io_error.
   void save(const std::filesystem::path& path, std::string_view prefix = {}) const;
   /// Replaces the averages below `prefix`, which are those of `model`; averages of a file that does not say how often
-  /// they were moved count as settled. Throws format_error, with the averages
-  /// unchanged, when the file does not fit the model.
+  /// they were moved count as settled. Throws format_error, with the averages unchanged, when the file does not fit the
+  /// model or that count is no whole number.
   template <class M>
   void load(const Checkpoint& file, const M& model, const std::string& prefix = {});
 
@@ -112,14 +129,28 @@ class Ema {
   }
 
   static constexpr std::int64_t settled = 1'000'000'000;  // the ramp is over
+  static std::int64_t updates_of(const Checkpoint& file) {
+    const auto entry = file.metadata().find("updates");
+    if (entry == file.metadata().end()) return settled;
+    const std::string& text = entry->second;
+    std::int64_t count = -1;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (failed != std::errc() || end != text.data() + text.size() || count < 0)
+      throw format_error(file.path().string() + ": the metadata entry 'updates' is '" + text +
+                         "'; expected a whole number, how often the averages were moved: correct it, or leave it out " +
+                         "for averages that have settled");
+    return count;
+  }
   EmaOptions options_;
   Averages averages_;
   std::int64_t updates_ = 0;
+  std::shared_ptr<int> uses_ = std::make_shared<int>(0);
 };
 
 template <class T, Device D>
 template <class M>
 void Ema<T, D>::restart(const M& model, const AdamW<T, D>& optimizer, const std::string& prefix) {
+  require_at_rest("start the averages again");
   std::erase_if(averages_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
   for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
     averages_.emplace(prefix + name, optimizer.weights(prefix + name, p).clone());
@@ -130,6 +161,7 @@ void Ema<T, D>::restart(const M& model, const AdamW<T, D>& optimizer, const std:
 template <class T, Device D>
 template <class M>
 void Ema<T, D>::update(const M& model, const AdamW<T, D>& optimizer) {
+  require_at_rest("move the averages");
   for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
     const Tensor<Stat<T>, D>& average = of(path, p);
     if (p.info.purpose == Purpose::scheduled) averages_.find(path)->second = optimizer.weights(path, p).clone();
@@ -151,6 +183,8 @@ void Ema<T, D>::save(const std::filesystem::path& path, std::string_view prefix)
 template <class T, Device D>
 template <class M>
 void Ema<T, D>::load(const Checkpoint& file, const M& model, const std::string& prefix) {
+  require_at_rest("load averages");
+  const std::int64_t updates = updates_of(file);
   Averages loaded;
   for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
     loaded.emplace(prefix + name, read_tensor<Stat<T>, D>(file, name, p.value.shape()));
@@ -160,8 +194,7 @@ void Ema<T, D>::load(const Checkpoint& file, const M& model, const std::string& 
       throw format_error(file.path().string() + ": tensor '" + t.name + "' belongs to no parameter of the model");
   std::erase_if(averages_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
   averages_.merge(loaded);
-  const auto count = file.metadata().find("updates");
-  updates_ = count == file.metadata().end() ? settled : std::strtoll(count->second.c_str(), nullptr, 10);
+  updates_ = updates;
 }
 
 }  // namespace modelgrow::inline v0

@@ -61,7 +61,8 @@ class Trainer {
     add([n](std::int64_t step) { return step == n; }, std::move(hook));
   }
 
-  /// Continues the run saved in a directory. Throws io_error, format_error, and error when its seed is another.
+  /// Continues the run saved in a directory. Throws io_error, format_error (also for a model of another configuration),
+  /// and error when its seed is another.
   void resume(const std::filesystem::path& directory);
   /// Starts a new run at step 0 from the weights, averages and moments that a directory has.
   void start_from(const std::filesystem::path& directory);
@@ -138,6 +139,7 @@ void Trainer<M, T, D>::start_from(const std::filesystem::path& directory) {
 template <class M, class T, Device D>
 template <class Loss>
 StepReport Trainer<M, T, D>::train_step(Loss& loss) {
+  if (ema_) ema_->require_at_rest("train");
   const auto begin = Clock::now();
   StepReport report{.step = step_ + 1, .lr = options_.schedule(step_)};
   const double share = 1.0 / double(options_.micro_batches);
