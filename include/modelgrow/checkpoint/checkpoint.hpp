@@ -87,7 +87,8 @@ class Checkpoint {
   Checkpoint() = default;
   std::filesystem::path path_, weights_;
   std::vector<Safetensors> files_;
-  std::vector<TensorView> tensors_;
+  std::vector<TensorView> tensors_;        // those of the first file, then of the next, ..
+  std::vector<std::size_t> first_tensor_;  // of each file
   Metadata metadata_;
   Names names_;
   NamePrefix prefix_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The definitions of checkpoint.hpp.
 #pragma once
+#include <algorithm>
+
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/folder_weights.hpp>
 #include <modelgrow/checkpoint/shard_index.hpp>
@@ -30,6 +32,7 @@ MODELGROW_INLINE Checkpoint Checkpoint::open(const std::filesystem::path& path, 
   else
     c.files_.push_back(Safetensors::open(c.weights_));
   for (const auto& f : c.files_) {
+    c.first_tensor_.push_back(c.tensors_.size());
     c.tensors_.insert(c.tensors_.end(), f.tensors().begin(), f.tensors().end());
     c.metadata_.insert(f.metadata().begin(), f.metadata().end());
   }
@@ -56,8 +59,11 @@ MODELGROW_INLINE std::uint64_t Checkpoint::total_bytes() const {
 }
 
 MODELGROW_INLINE void Checkpoint::release(const TensorView& tensor) const noexcept {
-  for (const auto& f : files_)
-    if (const auto* mine = f.find(prefix_.with(tensor.name))) f.release(*mine);
+  const auto* mine = find(tensor.name);
+  if (!mine) return;
+  const auto i = std::size_t(mine - tensors_.data());
+  const auto file = std::upper_bound(first_tensor_.begin(), first_tensor_.end(), i) - first_tensor_.begin() - 1;
+  files_[std::size_t(file)].release(*mine);
 }
 
 MODELGROW_INLINE std::filesystem::path Checkpoint::folder_of(const std::filesystem::path& path,

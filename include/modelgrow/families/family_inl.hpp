@@ -254,8 +254,9 @@ class SchemaBuilder {
     if (sizes_.at(rule.stack) == 0) return;
     if (rule.guests.empty()) {
       list.with = fit_.layout->rename(rule.stack + ".{}." + rule.with).substr(list.stack.size() + 4);
+      const ParameterIndex parameters(s);
       for (std::int64_t b = 0; b < sizes_.at(rule.stack); ++b)
-        if (s.find(list.stack + "." + std::to_string(b) + "." + list.with)) list.blocks.push_back(b);
+        if (parameters.find(list.stack + "." + std::to_string(b) + "." + list.with)) list.blocks.push_back(b);
       const auto* says = keys_.find(rule.key);
       if (says && *says != json(list.blocks))
         throw format_error(keys_.where() + ": '" + rule.key + "' is " + says->dump() + ", but in the file the blocks " +
