@@ -4,11 +4,14 @@
 #include <modelgrow/train/ema.hpp>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/message.hpp"
 #include "tests/support/scratch.hpp"
 #include "tests/train/tiny_model.hpp"
 
 namespace mg = modelgrow;
 using Model = tiny::Mlp<double, mg::Cpu>;
+using mg::testing::message_of;
+using mg::testing::says;
 using mg::testing::Scratch;
 
 TEST_CASE("the average follows e = d e + (1 - d) w, with or without a ramp of d") {
@@ -75,6 +78,24 @@ TEST_CASE("averages come back from the disk bit for bit; files that do not fit a
   CHECK_THROWS_AS(loaded.load(mg::Checkpoint::open(directory / "more.safetensors"), model.first, "first."),
                   mg::format_error);
   CHECK(loaded.averages().size() == 10);
+}
+
+TEST_CASE("averages whose count of updates is no number are refused, and stay as they were") {
+  const Scratch directory;
+  Model model({});
+  const mg::AdamW<double, mg::Cpu> adam(model, {});
+  mg::Ema<double, mg::Cpu> ema(model, adam);
+  ema.update(model, adam);
+  for (const char* count : {"four", "", "-1", "3.5", "12x"}) {
+    INFO(count);
+    mg::TensorFile file;
+    mg::for_each_parameter(model, [&](const std::string& path, const auto& p) { file.add(path, p.value); });
+    file.save(directory / "ema.safetensors", {{"updates", count}});
+    CHECK(says(
+        message_of<mg::format_error>([&] { ema.load(mg::Checkpoint::open(directory / "ema.safetensors"), model); }),
+        "ema.safetensors: the metadata 'updates' is '" + std::string(count) + "'", "as '1000'"));
+    CHECK(ema.updates() == 1);
+  }
 }
 
 TEST_CASE("a model that was grown without its average is refused") {

@@ -36,6 +36,9 @@ MODELGROW_INLINE Checkpoint Checkpoint::open(const std::filesystem::path& path, 
     c.tensors_.insert(c.tensors_.end(), f.tensors().begin(), f.tensors().end());
     c.metadata_.insert(f.metadata().begin(), f.metadata().end());
   }
+  if (c.metadata_.contains("DCP_SHARDING_INFO"))
+    throw format_error(c.weights_.string() + ": it is one of the files of single ranks, " +
+                       std::string(detail::join_ranks));
   if (const auto it = c.metadata_.find("config"); c.config_.empty() && it != c.metadata_.end()) c.config_ = it->second;
   c.name_tensors(std::move(unknown));
   return c;

@@ -2,6 +2,7 @@
 // Exponential moving average of the weights (Polyak & Juditsky 1992), which samples better than the last weights.
 #pragma once
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -111,6 +112,20 @@ class Ema {
     return to_device<D>(narrow);
   }
 
+  /// How often the averages of a file were moved. Throws format_error.
+  static std::int64_t updates_in(const Checkpoint& file) {
+    const auto count = file.metadata().find("updates");
+    if (count == file.metadata().end()) return settled;
+    const std::string& text = count->second;
+    std::int64_t n = -1;
+    const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (bad != std::errc() || end != text.data() + text.size() || n < 0)
+      throw format_error(file.path().string() + ": the metadata 'updates' is '" + text +
+                         "'; expected how often the averages were moved, as '1000': correct it, or take it out for "
+                         "averages that are settled");
+    return n;
+  }
+
   static constexpr std::int64_t settled = 1'000'000'000;  // the ramp is over
   EmaOptions options_;
   Averages averages_;
@@ -152,6 +167,7 @@ template <class T, Device D>
 template <class M>
 void Ema<T, D>::load(const Checkpoint& file, const M& model, const std::string& prefix) {
   Averages loaded;
+  const std::int64_t updates = updates_in(file);
   for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
     loaded.emplace(prefix + name, read_tensor<Stat<T>, D>(file, name, p.value.shape()));
   });
@@ -160,8 +176,7 @@ void Ema<T, D>::load(const Checkpoint& file, const M& model, const std::string& 
       throw format_error(file.path().string() + ": tensor '" + t.name + "' belongs to no parameter of the model");
   std::erase_if(averages_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
   averages_.merge(loaded);
-  const auto count = file.metadata().find("updates");
-  updates_ = count == file.metadata().end() ? settled : std::strtoll(count->second.c_str(), nullptr, 10);
+  updates_ = updates;
 }
 
 }  // namespace modelgrow::inline v0
