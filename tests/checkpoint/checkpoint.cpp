@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which file of a directory is the checkpoint, and what stands beside it.
+#include <ctime>
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <tests/support/raw_files.hpp>
 #include <tests/support/safetensors_bytes.hpp>
@@ -143,6 +144,67 @@ TEST_CASE("a folder without weights says what it has instead") {
   CHECK(says(refusal("model-00001-of-00002.safetensors"), "no index that lists them"));
   CHECK(says(refusal("pytorch_model.bin"), "'pytorch_model.bin'", "save_file"));
   CHECK(says(refusal("adapter_model.safetensors"), "an adapter", "merge"));
+  CHECK(
+      says(refusal("diffusion_pytorch_model.bin.index.json"), "'diffusion_pytorch_model.bin.index.json'", "save_file"));
+  CHECK(says(refusal("__0_0.distcp"), "a distributed checkpoint ('__0_0.distcp')", "dcp_to_torch_save"));
+  CHECK(says(refusal("latest"), "DeepSpeed", "zero_to_fp32.py"));
+  CHECK(says(refusal("zero_pp_rank_0_mp_rank_00_model_states.pt"), "DeepSpeed", "zero_to_fp32.py"));
+}
+
+TEST_CASE("files of single ranks are parts of tensors, alone or together") {
+  const Scratch scratch;
+  const auto part = [](std::string_view offsets) {
+    return file(R"({"__metadata__":{"DCP_VERSION":"1.0","DCP_SHARDING_INFO":"{\"w\": {\"saved_offsets\": [)" +
+                    std::string(offsets) + R"(]}}"},"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
+                "x");
+  };
+  const auto first = put(scratch / "shard-00001-model-00001-of-00001.safetensors", part("0"));
+  const auto refusal = [](const auto& path) { return message_of<error>([&] { Checkpoint::open(path); }); };
+  CHECK(says(refusal(first), first.string() + ": it is one of the files of single ranks", "join them"));
+  CHECK(says(refusal(scratch.path()), "one of the files of single ranks", "join them"));
+  put(scratch / "shard-00002-model-00001-of-00001.safetensors", part("1"));
+  CHECK(says(refusal(scratch.path()), "the files of single ranks, 'shard-00001-model-00001-of-00001.safetensors'",
+             "parts of tensors", "join them"));
+}
+
+TEST_CASE("a file without tensors opens, and so do links as a download cache makes them") {
+  const Scratch scratch;
+  CHECK(Checkpoint::open(put(scratch / "x.safetensors", file(R"({"__metadata__":{"format":"pt"}})"))).names().size() ==
+        0);
+  std::filesystem::create_directories(scratch / "blobs");
+  std::filesystem::create_directories(scratch / "snapshots/abc");
+  put(scratch / "blobs/3f2a", one("w"));
+  put(scratch / "blobs/77aa", R"({"depth": 3})");
+  std::filesystem::create_symlink("../../blobs/3f2a", scratch / "snapshots/abc/model.safetensors");
+  std::filesystem::create_symlink("../../blobs/77aa", scratch / "snapshots/abc/config.json");
+  std::filesystem::create_directory_symlink("snapshots/abc", scratch / "main");
+  for (const auto* folder : {"snapshots/abc", "main"}) {
+    const auto c = Checkpoint::open(scratch / folder);
+    CHECK(c.names()[0].name == "w");
+    CHECK(c.config() == R"({"depth": 3})");
+    CHECK(c.weights_path().filename() == "model.safetensors");
+  }
+}
+
+TEST_CASE("an index of many files opens, and lets go of every tensor, in linear time") {
+  const auto seconds = [](int files) {
+    const Scratch scratch;
+    std::string map;
+    for (int i = 0; i < files; ++i) {
+      const std::string name = "w" + std::to_string(i), shard = "s" + std::to_string(i) + ".safetensors";
+      put(scratch / shard, one(name));
+      map.append(i ? "," : "").append("\"" + name + "\":\"" + shard + "\"");
+    }
+    const auto index = put(scratch / "m.safetensors.index.json", R"({"metadata":{},"weight_map":{)" + map + "}}");
+    const auto start = std::clock();
+    const auto c = Checkpoint::open(index);
+    REQUIRE(c.files().size() == std::size_t(files));
+    for (int round = 0; round < 10; ++round)
+      for (const auto& t : c.tensors()) c.release(t.span());
+    CHECK(*c.tensor("w" + std::to_string(files - 1)).data == std::byte('x'));
+    return double(std::clock() - start) / CLOCKS_PER_SEC;
+  };
+  CHECK(seconds(1600) < 8 * seconds(400) + 0.02);
 }
 
 TEST_CASE("a pipeline opens at its transformer, or at the component that is named") {

@@ -123,6 +123,16 @@ TEST_CASE("step 2: HeaderTooLarge") {
   CHECK(refused(u64(UINT64_MAX), "HeaderTooLarge"));
 }
 
+TEST_CASE("a header of too many tensors is told from a broken one") {
+  const Scratch scratch;
+  const auto path = put(scratch / "x.safetensors", u64(100'000'001) + "{");
+  const auto refusal = [&] { return message_of<format_error>([&] { Safetensors::open(path); }); };
+  CHECK(says(refusal(), "claims 100000001 bytes, at most 100000000", "truncated"));
+  std::filesystem::resize_file(path, 8 + 100'000'001);  // a hole: it takes no room
+  CHECK(says(refusal(), path.string(), "HeaderTooLarge", "claims 100000001 bytes, at most 100000000", "in shards"));
+  CHECK_FALSE(says(refusal(), "truncated"));
+}
+
 TEST_CASE("step 3: InvalidHeaderLength") {
   CHECK(refused(u64(0x3C), "InvalidHeaderLength"));
   CHECK(refused(u64(100'000'000), "InvalidHeaderLength"));
@@ -205,6 +215,21 @@ TEST_CASE("step 6: InvalidOffset") {
   for (int i = 0; i < 10; ++i)
     attack += (i ? "," : "") + ("\"t" + std::to_string(i) + R"(":{"dtype":"I32","shape":[2,2],"data_offsets":[0,16]})");
   CHECK(refused(file("{" + attack + "}", std::string(16, 'x')), "InvalidOffset"));
+}
+
+TEST_CASE("two names for the same bytes are both named, with what to do") {
+  const auto header = [](std::string_view head, std::string_view next) {
+    return R"({"embed.weight":{"dtype":"U8","shape":[4],"data_offsets":)" + std::string(head) +
+           R"(},"head.weight":{"dtype":"U8","shape":[4],"data_offsets":)" + std::string(next) + "}}";
+  };
+  const auto tied = refusal(file(header("[0,4]", "[0,4]"), "xxxx"));
+  CHECK(says(tied, "'head.weight' has data_offsets [0, 4]; expected to begin at 4", "'embed.weight' with [0, 4]",
+             "keep one name", "copy"));
+  CHECK_FALSE(says(tied, "truncated"));
+  CHECK(says(refusal(file(header("[0,4]", "[2,6]"), "xxxxxx")), "'embed.weight' with [0, 4]", "keep one name"));
+  const auto gap = refusal(file(header("[0,4]", "[5,9]"), "xxxxxxxxx"));
+  CHECK(says(gap, "expected to begin at 4", "truncated"));
+  CHECK_FALSE(says(gap, "keep one name"));
 }
 
 TEST_CASE("step 7: ValidationOverflow") {

@@ -135,6 +135,9 @@ TEST_CASE("config.json that tells of another model is refused with both values",
   CHECK(says(refusal("num_layers", 7), "'num_layers' is 7", "is 3"));
   CHECK(says(refusal("ffn_dim", 51), "'ffn_dim' is 51", "is 50"));
   CHECK(says(refusal("num_layers", 2.9), "'num_layers' is 2.9; expected a whole number"));
+  CHECK(says(refusal("patch_size", {1, 2, 2, 2}), "file/config.json: 'patch_size' is [1,2,2,2], a list of 4",
+             "expected 3 numbers"));
+  CHECK(says(refusal("patch_size", {1, 2}), "a list of 2; expected 3 numbers"));
   auto absent = detail::parse_json(r.config, "config");
   absent["num_attention_heads"] = nullptr;  // as if it were not there
   CHECK(family_of(names, r.config, "file").schema(names, absent.dump(), "file").space("heads").space.size == 3);
@@ -142,6 +145,33 @@ TEST_CASE("config.json that tells of another model is refused with both values",
   trusted["num_layers"] = 7;
   CHECK(family_of(names, r.config, "file").schema(names, trusted.dump(), "file", Trust::file).stack("blocks").count ==
         3);
+}
+
+TEST_CASE("What is wrong with config.json or the file is said with the place, before any family is looked for",
+          "[families]") {
+  const Release r = releases("wan").back();
+  const auto refusal = [&](const std::string& config, std::vector<NamedShape> tensors) {
+    const Names names(std::move(tensors), "folder");
+    return message_of<format_error>([&] { family_of(names, config, "folder"); });
+  };
+  CHECK(says(refusal(R"({"_class_name": "WanTransformer3DModel", "scale": Infinity})", r.tensors),
+             "folder/config.json: ", "Infinity", "replace it in line 1"));
+  CHECK(says(refusal(r.config, {}), "folder: it holds no tensors", "holds the weights"));
+}
+
+TEST_CASE("A mark of no elements is no part of the model and passes through", "[families]") {
+  Release r = releases("wan").back();
+  r.tensors.push_back({.name = "scaled_fp8", .dtype = DType::f8_e4m3, .shape = {0}});
+  const Names names(r.tensors, "file");
+  const Schema s = family_of(names, r.config, "file").schema(names, r.config, "file");
+  CHECK(s.find("scaled_fp8") == nullptr);
+  std::vector<TensorView> views;
+  for (const auto& t : r.tensors) views.push_back({.name = t.name, .dtype = t.dtype, .shape = t.shape, .bytes = 0});
+  const auto outputs = weight_outputs(plan(s, InsertBlocks{.every = 1}), TensorSet(views, "file"));
+  CHECK(std::count_if(outputs.begin(), outputs.end(),
+                      [](const Output& o) { return o.target.name == "scaled_fp8" && o.parameter < 0; }) == 1);
+  r.tensors.back().shape = {1};
+  CHECK(says(complaint_about(r.tensors), "of no line of the family: 'scaled_fp8'"));
 }
 
 TEST_CASE("Mistakes in a family text are found, and the line is named", "[families]") {
@@ -172,5 +202,14 @@ TEST_CASE("An STDiT whose position table is of another length than its configura
     const auto said =
         message_of<format_error>([&] { family_of(names, r.config, r.name).schema(names, config.dump(), r.name); });
     CHECK(says(said, "'input_size.0' is " + config["input_size"][0].dump()));
+
+    auto entries = r.tensors;  // and a table of another length than all else
+    for (auto& e : entries)
+      if (e.name == "pos_embed") e.shape[1] += 3;
+    const Names other(std::move(entries), r.name);
+    const auto table =
+        message_of<format_error>([&] { family_of(other, r.config, r.name).schema(other, r.config, r.name); });
+    CHECK(says(table, "'pos_embed' has shape [1, " + std::to_string(names.dim("pos_embed", 1) + 3),
+               "axis 1 is 'height*width'", "set 'input_size.1', 'input_size.2'", "in config.json"));
   }
 }

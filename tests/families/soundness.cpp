@@ -81,7 +81,7 @@ TEST_CASE("Stacks that take turns grow together or not at all", "[soundness]") {
     const Plan both = plan(s, InsertBlocks{.every = 1});
     CHECK(both.certificate().exactness == Exactness::exact);
     for (const auto& stack : both.schema().stacks) CHECK(stack.count == 2 * s.stacks[0].count);
-    CHECK_THROWS_AS(Plan(s).say(Insert{.stacks = {a}, .at = 1, .like = 0}), plan_error);
+    CHECK_THROWS_AS(Plan(s).say(Insert{.stacks = {a}, .places = {{.at = 1, .like = 0}}}), plan_error);
   }
 }
 

@@ -55,16 +55,28 @@ TEST_CASE("averages may lack what the optimizer leaves out, too: frozen paramete
 }
 
 TEST_CASE("one moment of two, and state under other names, are refused") {
+  const auto renamed = [](const std::string& only, auto name) {
+    return [=](StateDict& d) {
+      StateDict other;
+      for (auto& [key, tensor] : d) {
+        const auto parsed = parse_optimizer_name(key);
+        const bool mine = parsed && parsed->parameter.starts_with(only);
+        other[mine ? name(parsed->kind, parsed->parameter) : key] = tensor;
+      }
+      d = other;
+    };
+  };
+  const auto wrapped = [](OptimizerKind kind, const std::string& p) { return optimizer_name(kind, "wrapped." + p); };
+  const auto torch = [](OptimizerKind kind, const std::string& p) {
+    return "state." + p + "." + std::to_string(int(kind));
+  };
   CHECK(says(refusal("optimizer.safetensors", [](StateDict& d) { d.erase("adamw.v.blocks.1.mlp.fc1.weight"); }),
              "'blocks.1.mlp.fc1.weight' has a first moment and no second one"));
-  CHECK(says(refusal("optimizer.safetensors",
-                     [](StateDict& d) {
-                       StateDict wrapped;
-                       for (auto& [name, tensor] : d) {
-                         const auto parsed = parse_optimizer_name(name);
-                         wrapped[parsed ? optimizer_name(parsed->kind, "wrapped." + parsed->parameter) : name] = tensor;
-                       }
-                       d = wrapped;
-                     }),
-             "belongs to no parameter", "the nearest names"));
+  CHECK(says(refusal("optimizer.safetensors", renamed("", wrapped)), "as all other, belongs to no parameter",
+             "the nearest names"));
+  CHECK(says(refusal("optimizer.safetensors", renamed("blocks.1.mlp.", wrapped)),
+             "the state of 'wrapped.blocks.1.mlp.fc1.bias' belongs to no parameter",
+             "the nearest names are 'blocks.1.mlp.fc1.bias'"));
+  CHECK(says(refusal("optimizer.safetensors", renamed("", torch)), "optimizer.safetensors: tensor '",
+             "is no state of a parameter; expected names such as 'adamw.m.", "of another trainer"));
 }

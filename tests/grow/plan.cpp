@@ -106,7 +106,7 @@ TEST_CASE("a plan says what it will do") {
   const auto text =
       to_string(plan(s, InsertBlocks{.every = 1}, Net2Wider{.space = "hidden", .to = 12}, EveryOther{.space = "ffn"}));
   INFO(text);
-  CHECK(says(text, "InsertBlocks: insert block 1 of blocks, a closed copy of block 0, and 1 more like it"));
+  CHECK(says(text, "InsertBlocks: insert blocks 1,3 of blocks, closed copies of blocks 0-1"));
   CHECK(says(text, "EXACT (every weight is divided by powers of two)"));
   CHECK(says(text, "grow hidden 6 -> 12, heads 2 -> 4"));
   CHECK(says(text, "blocks.{1,3}.mlp.fc2.bias"));

@@ -192,6 +192,8 @@ TEST_CASE("a configuration survives JSON and refuses nonsense") {
   CHECK_THROWS_AS(parse("[]"), mg::format_error);
   CHECK_THROWS_AS(parse(R"({"depth": "many"})"), mg::format_error);
   CHECK_THROWS_AS(parse(R"({"hidden_size": 10, "num_heads": 3})"), mg::format_error);
+  CHECK(parse(R"({"space_scale": null, "depth": null, "input_size": null, "temporal_conv": null, "second_text": null,)"
+              R"( "second_prompt": null, "prompt": null})") == standard);
   CHECK(parse(R"({"depth": 2.0})").depth == 2);
   CHECK_THROWS_WITH(parse(R"({"depth": 2.9})"), "here: 'depth' is 2.9; expected a whole number");
   CHECK_THROWS_WITH(parse(R"({"depth": 1e300})"), "here: 'depth' is 1e+300; expected a whole number");

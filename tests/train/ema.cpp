@@ -10,6 +10,8 @@
 
 namespace mg = modelgrow;
 using Model = tiny::Mlp<double, mg::Cpu>;
+using mg::testing::message_of;
+using mg::testing::says;
 using mg::testing::Scratch;
 
 TEST_CASE("the average follows e = d e + (1 - d) w, with or without a ramp of d") {

@@ -73,6 +73,8 @@ class Checkpoint {
   void release(std::span<const std::byte> part) const noexcept;
 
  private:
+  /// The file that holds some bytes; nullptr for others.
+  const Safetensors* file_of(std::span<const std::byte> part) const noexcept;
   /// The folder of a pipeline that is meant.
   static std::filesystem::path folder_of(const std::filesystem::path& path, const CheckpointOptions& options);
 
@@ -90,7 +92,8 @@ class Checkpoint {
   Checkpoint() = default;
   std::filesystem::path path_, weights_;
   std::vector<Safetensors> files_;
-  std::vector<TensorView> tensors_;
+  std::vector<TensorView> tensors_;        // those of the first file, then of the next, ..
+  std::map<const std::byte*, std::size_t> file_at_;  // the file whose bytes begin there
   Metadata metadata_;
   Names names_;
   NamePrefix prefix_;

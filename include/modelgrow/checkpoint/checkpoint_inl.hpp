@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The definitions of checkpoint.hpp.
 #pragma once
+#include <algorithm>
+
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/folder_weights.hpp>
 #include <modelgrow/checkpoint/shard_index.hpp>
@@ -30,9 +32,13 @@ MODELGROW_INLINE Checkpoint Checkpoint::open(const std::filesystem::path& path, 
   else
     c.files_.push_back(Safetensors::open(c.weights_));
   for (const auto& f : c.files_) {
+    c.file_at_.emplace(f.bytes().data(), c.file_at_.size());
     c.tensors_.insert(c.tensors_.end(), f.tensors().begin(), f.tensors().end());
     c.metadata_.insert(f.metadata().begin(), f.metadata().end());
   }
+  if (c.metadata_.contains("DCP_SHARDING_INFO"))
+    throw format_error(c.weights_.string() + ": it is one of the files of single ranks, " +
+                       std::string(detail::join_ranks));
   if (const auto it = c.metadata_.find("config"); c.config_.empty() && it != c.metadata_.end()) c.config_ = it->second;
   c.name_tensors(std::move(unknown));
   return c;
@@ -55,14 +61,19 @@ MODELGROW_INLINE std::uint64_t Checkpoint::total_bytes() const {
   return n;
 }
 
+MODELGROW_INLINE const Safetensors* Checkpoint::file_of(std::span<const std::byte> part) const noexcept {
+  auto it = file_at_.upper_bound(part.data());
+  if (it == file_at_.begin()) return nullptr;
+  const Safetensors& file = files_[std::prev(it)->second];
+  return part.data() + part.size() <= file.bytes().data() + file.bytes().size() ? &file : nullptr;
+}
+
 MODELGROW_INLINE void Checkpoint::prepare(std::span<const std::byte> part) const {
-  for (const auto& f : files_)
-    if (f.holds(part)) return f.prepare(part);
+  if (const auto* file = file_of(part)) file->prepare(part);
 }
 
 MODELGROW_INLINE void Checkpoint::release(std::span<const std::byte> part) const noexcept {
-  for (const auto& f : files_)
-    if (f.holds(part)) return f.release(part);
+  if (const auto* file = file_of(part)) file->release(part);
 }
 
 MODELGROW_INLINE std::filesystem::path Checkpoint::folder_of(const std::filesystem::path& path,

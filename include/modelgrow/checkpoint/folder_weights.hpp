@@ -22,8 +22,11 @@ inline std::string quoted_list(const std::vector<std::string>& names) {
 
 /// Why a folder has no weights: what lies there instead.
 inline std::string instead_of_weights(const std::filesystem::path& folder, const std::vector<FolderFile>& files) {
-  std::vector<std::string> shards, unfinished, pickles, adapters;
+  std::vector<std::string> shards, unfinished, pickles, adapters, distributed;
+  bool deepspeed = false;
   for (const auto& f : files) {
+    if (f.name.ends_with(".distcp")) distributed.push_back(f.name);
+    deepspeed |= f.name == "latest" || f.name.ends_with("_model_states.pt");
     if (f.role == FileRole::shard) shards.push_back(f.name);
     if (f.role == FileRole::unfinished) unfinished.push_back(f.name);
     if (f.role == FileRole::adapter && f.name.ends_with(".safetensors")) adapters.push_back(f.name);
@@ -37,6 +40,13 @@ inline std::string instead_of_weights(const std::filesystem::path& folder, const
   if (!adapters.empty())
     return "it holds an adapter (" + quoted_list(adapters) +
            ") and not the weights that it belongs to; merge the two (fuse_lora in diffusers, merge_and_unload in peft)";
+  if (!distributed.empty())
+    return "it holds a distributed checkpoint (" + quoted_list(distributed) +
+           "); join it with torch.distributed.checkpoint.format_utils.dcp_to_torch_save, and save that with "
+           "safetensors.torch.save_file";
+  if (deepspeed)
+    return "it holds a checkpoint of DeepSpeed; join it with its zero_to_fp32.py --safe_serialization, and give the "
+           "folder that this writes";
   if (!pickles.empty())
     return "it has no .safetensors file, but " + quoted_list(pickles) +
            "; load that in Python and save it with safetensors.torch.save_file";
@@ -45,6 +55,14 @@ inline std::string instead_of_weights(const std::filesystem::path& folder, const
       return "it has no .safetensors file; give '" + (folder / inside).string() + "'";
   return "it has no .safetensors file; give the directory that holds model.safetensors";
 }
+
+/// Whether files hold what each rank had: the parts of tensors, as the safetensors writer of torch's distributed
+/// checkpoints leaves them.
+inline bool are_of_ranks(const std::vector<std::string>& names) {
+  return std::ranges::all_of(names, [](const std::string& n) { return n.starts_with("shard-"); });
+}
+inline constexpr std::string_view join_ranks =
+    "which hold parts of tensors; join them (enable_consolidation of torch's HuggingFaceStorageWriter)";
 
 /// The file or index in a folder. Throws io_error where there is none, or more than one.
 inline std::filesystem::path weights_in(const std::filesystem::path& folder) {
@@ -81,6 +99,8 @@ inline std::filesystem::path weights_in(const std::filesystem::path& folder) {
                              "(CheckpointOptions::weights, --weights)");
   const auto& found = indices.empty() ? singles : indices;
   if (found.size() == 1) return folder / found[0];
+  if (found.size() > 1 && are_of_ranks(found))
+    no_weights(folder, "it has the files of single ranks, " + quoted_list(found) + ", " + std::string(join_ranks));
   no_weights(folder, found.empty() ? instead_of_weights(folder, files)
                                    : "it has several sets of weights, " + quoted_list(found) +
                                          "; name one (CheckpointOptions::weights, --weights), or give its path");

@@ -54,8 +54,8 @@ class Safetensors {
   const std::filesystem::path& path() const { return content_->path; }
 
   const TensorView* find(std::string_view name) const;
-  /// Whether some bytes lie in this file.
-  bool holds(std::span<const std::byte> part) const noexcept;
+  /// The whole file.
+  std::span<const std::byte> bytes() const noexcept;
   /// Reads a part of a tensor into memory before it is used. Throws io_error, where a use would end the process, when
   /// the disk fails or the file was cut meanwhile.
   void prepare(std::span<const std::byte> part) const;

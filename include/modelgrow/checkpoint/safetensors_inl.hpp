@@ -44,8 +44,12 @@ class SafetensorsParser {
     if (file.size() < 8) fail("HeaderTooSmall", "the file has " + std::to_string(file.size()) + " bytes, at least 8");
     std::uint64_t length;
     std::memcpy(&length, file.data(), 8);
-    if (length > max_safetensors_header)
-      fail("HeaderTooLarge", "the header claims " + std::to_string(length) + " bytes, at most 100000000");
+    if (length > max_safetensors_header) {
+      const bool honest = length <= file.size() - 8 && file[8] == std::byte('{');
+      fail(
+          "HeaderTooLarge", "the header claims " + std::to_string(length) + " bytes, at most 100000000",
+          honest ? "; it names more tensors than the format holds in one file: save them in shards with an index" : "");
+    }
     if (length > file.size() - 8)
       fail("InvalidHeaderLength", "the header claims " + std::to_string(length) + " bytes, the file has " +
                                       std::to_string(file.size() - 8) + " after the length");
@@ -63,9 +67,10 @@ class SafetensorsParser {
     std::uint64_t begin, end;
   };
 
-  [[noreturn]] void fail(const char* error_name, const std::string& what) const {
+  /// `advice`: what to do, where that is known; else it is told from how the file begins.
+  [[noreturn]] void fail(const char* error_name, const std::string& what, const std::string& advice = {}) const {
     const std::string_view head(reinterpret_cast<const char*>(file_.data()), std::min<std::size_t>(file_.size(), 32));
-    throw format_error(path_ + ": " + error_name + ": " + what + foreign_format(head));
+    throw format_error(path_ + ": " + error_name + ": " + what + (advice.empty() ? foreign_format(head) : advice));
   }
   [[noreturn]] void bad_header(const std::string& what) const { fail("InvalidHeaderDeserialization", what); }
 
@@ -123,14 +128,25 @@ class SafetensorsParser {
     return shape;
   }
 
+  static std::string range_of(const Entry& e) {
+    return std::string("[").append(std::to_string(e.begin)).append(", ").append(std::to_string(e.end)).append("]");
+  }
+
+  /// `before` is the tensor in front of it, which ends at `at`.
+  [[noreturn]] void bad_offset(const Entry& e, std::uint64_t at, const Entry* before) const {
+    std::string what = "tensor '" + e.name + "' has data_offsets " + range_of(e) + "; expected to begin at ";
+    what.append(std::to_string(at)).append(" (no gap, no overlap)");
+    if (!before || e.begin >= at || e.end < e.begin) fail("InvalidOffset", what);
+    fail("InvalidOffset", what + ", behind tensor '" + before->name + "' with " + range_of(*before),
+         "; tensors of one file share no bytes: of tied weights keep one name, or save the other as a copy of its own");
+  }
+
   void place(std::uint64_t buffer) {
     std::uint64_t at = 0;
+    const Entry* before = nullptr;
     for (const auto& e : entries_) {
-      std::string range("[");
-      range.append(std::to_string(e.begin)).append(", ").append(std::to_string(e.end)).append("]");
-      if (e.begin != at || e.end < e.begin)
-        fail("InvalidOffset", "tensor '" + e.name + "' has data_offsets " + range + "; expected to begin at " +
-                                  std::to_string(at) + " (no gap, no overlap)");
+      if (e.begin != at || e.end < e.begin) bad_offset(e, at, before);
+      before = &e;
       at = e.end;
       std::uint64_t size = 1;
       bool overflow = false;
@@ -143,7 +159,8 @@ class SafetensorsParser {
       if (e.end - e.begin != size / 8)
         fail("TensorInvalidInfo", "tensor '" + e.name + "' of type " + std::string(modelgrow::name(e.dtype)) +
                                       " and shape " + to_string(shape) + " needs " + std::to_string(size / 8) +
-                                      " bytes; its data_offsets " + range + " hold " + std::to_string(e.end - e.begin));
+                                      " bytes; its data_offsets " + range_of(e) + " hold " +
+                                      std::to_string(e.end - e.begin));
       tensors.push_back(TensorView{.name = e.name, .dtype = e.dtype, .shape = shape, .bytes = std::size_t(size / 8)});
     }
     if (at != file_.size() - buffer)
@@ -175,10 +192,7 @@ MODELGROW_INLINE const TensorView* Safetensors::find(std::string_view name) cons
   return entry ? &content_->tensors[std::size_t(entry - &names_[0])] : nullptr;
 }
 
-MODELGROW_INLINE bool Safetensors::holds(std::span<const std::byte> part) const noexcept {
-  const auto all = mapping_->bytes();
-  return part.data() >= all.data() && part.data() + part.size() <= all.data() + all.size();
-}
+MODELGROW_INLINE std::span<const std::byte> Safetensors::bytes() const noexcept { return mapping_->bytes(); }
 
 MODELGROW_INLINE void Safetensors::prepare(std::span<const std::byte> part) const { mapping_->prepare(part); }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -108,6 +109,24 @@ struct Schema {
   /// A port with the sizes of this model. Throws plan_error as port().
   Port resolved_port(std::string_view name) const;
   std::int64_t trained_elements() const;
+};
+
+/// Finds many parameters of a schema by name, which Schema::find() would search one after the other. Valid as long as
+/// its parameters stay as they are.
+class ParameterIndex {
+ public:
+  explicit ParameterIndex(const std::vector<ParamSpec>& parameters) {
+    by_name_.reserve(parameters.size());
+    for (const auto& p : parameters) by_name_.emplace(p.name, &p);
+  }
+  explicit ParameterIndex(const Schema& schema) : ParameterIndex(schema.parameters) {}
+  const ParamSpec* find(std::string_view name) const {
+    const auto it = by_name_.find(name);
+    return it == by_name_.end() ? nullptr : it->second;
+  }
+
+ private:
+  std::unordered_map<std::string_view, const ParamSpec*> by_name_;
 };
 
 /// The schema of a live model (or of one on Meta); the model type names its family, and may offer ports(model),

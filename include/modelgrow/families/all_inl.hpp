@@ -62,6 +62,9 @@ inline std::string class_name(std::string_view config) {
 
 MODELGROW_INLINE const Family& family_of(const Names& names, std::string_view config, const std::string& where,
                                          const std::vector<Family>& among) {
+  if (names.size() == 0)
+    throw format_error(where + ": it holds no tensors; give the file or folder that holds the weights");
+  if (!config.empty()) detail::parse_json(config, where + "/config.json");  // what follows does not know the place
   std::vector<const Family*> fits;
   const Family* nearest = nullptr;
   detail::Fit best;
@@ -94,9 +97,8 @@ MODELGROW_INLINE const Family& family_of(const Names& names, std::string_view co
                        " tensors are of family '" + nearest->name() + "' (" + best.layout->name + ")" +
                        detail::complaint(best));
   throw format_error(
-      where + ": the names of its tensors (such as '" + (names.size() ? names[0].name : std::string("none at all")) +
-      "') belong to no known family" + (says.empty() ? "" : "; config.json calls it '" + says + "'") +
-      "; known: " + known +
+      where + ": the names of its tensors (such as '" + names[0].name + "') belong to no known family" +
+      (says.empty() ? "" : "; config.json calls it '" + says + "'") + "; known: " + known +
       ". Write a text for yours (docs/how-to/new-family.md), or open the folder of the video transformer " + "itself");
 }
 

@@ -3,6 +3,7 @@
 // found, and what a growth changes is evaluated again.
 #pragma once
 #include <cmath>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -115,6 +116,19 @@ inline std::vector<Contradiction> contradictions(const std::vector<ConfigRule>& 
                      .file = *file});
   }
   return all;
+}
+
+/// Throws format_error for a list of more or fewer numbers than the class has, all of which the rules know.
+inline void check_lists(const std::vector<ConfigRule>& rules, const ConfigKeys& keys) {
+  std::map<std::string, std::size_t> lists;  // how many numbers from the first on
+  for (const auto& rule : rules)
+    if (const auto dot = rule.key.rfind('.'); dot != rule.key.npos)
+      if (auto& n = lists[rule.key.substr(0, dot)]; rule.key.substr(dot + 1) == std::to_string(n)) ++n;
+  for (const auto& [key, n] : lists)
+    if (const auto* list = keys.stated(key); list && n > 1 && list->is_array() && list->size() != n)
+      throw format_error(keys.where() + ": '" + key + "' is " + list->dump() + ", a list of " +
+                         std::to_string(list->size()) + "; expected " + std::to_string(n) +
+                         " numbers: mend config.json, or take the one that belongs to the file");
 }
 
 /// Throws format_error for a key that says another size than the file has.

@@ -34,7 +34,7 @@ MODELGROW_INLINE Schema Family::schema(const Checkpoint& in, Trust trust) const 
 
 namespace detail {
 
-/// "missing 'a', 'b' and 12 more".
+/// "'a', 'b' and 12 more".
 inline std::string some_of(const std::vector<std::string>& names, std::size_t most = 6) {
   std::string text;
   for (std::size_t i = 0; i < std::min(most, names.size()); ++i) text += (i ? ", '" : "'") + names[i] + "'";
@@ -126,6 +126,7 @@ class SchemaBuilder {
     return there == wanted;
   }
   void solve(Trust trust) {
+    if (trust == Trust::nobody) check_lists(text_.config, keys_);
     sizes_ = text_.constants;
     for (const auto& [stack, n] : fit_.blocks) sizes_[stack] = n;
     while (shapes() || learn(text_.config, keys_, Learn::stated, sizes_)) continue;
@@ -176,7 +177,7 @@ class SchemaBuilder {
       for (int a = 0; a < file.shape.rank(); ++a)
         if (const auto v = form[std::size_t(a)].extent.value(sizes_); v && *v != file.shape[a])
           bad("says that axis " + std::to_string(a) + " is '" + form[std::size_t(a)].extent.text() + "', which is " +
-              std::to_string(*v) + " by the other tensors and config.json");
+              std::to_string(*v) + " by the other tensors and config.json" + keys_of(form[std::size_t(a)].extent));
     }
     for (const auto& axis : forms[std::size_t(form_[i])])
       for (const auto& name : axis.extent.names())
@@ -200,6 +201,18 @@ class SchemaBuilder {
   bool of_data(const std::string& name) const {
     return std::any_of(text_.spaces.begin(), text_.spaces.end(),
                        [&](const auto& s) { return s.name == name && s.rules.copies == Copies::channels; });
+  }
+  /// Where config.json says something about a size, and what to do if that is wrong.
+  std::string keys_of(const Expression& size) const {
+    std::vector<std::string> keys;
+    for (const auto& rule : text_.config)
+      for (const auto& name : size.names()) {
+        const auto& known = rule.value.names();
+        if (configured_ && keys_.find(rule.key) && std::find(known.begin(), known.end(), name) != known.end() &&
+            std::find(keys.begin(), keys.end(), rule.key) == keys.end())
+          keys.push_back(rule.key);
+      }
+    return keys.empty() ? "" : "; if the file is right, set " + some_of(keys) + " in config.json to its sizes";
   }
   std::string source_of(const std::string& name) const {
     for (const auto& rule : text_.config)
@@ -254,8 +267,9 @@ class SchemaBuilder {
     if (sizes_.at(rule.stack) == 0) return;
     if (rule.guests.empty()) {
       list.with = fit_.layout->rename(rule.stack + ".{}." + rule.with).substr(list.stack.size() + 4);
+      const ParameterIndex parameters(s);
       for (std::int64_t b = 0; b < sizes_.at(rule.stack); ++b)
-        if (s.find(list.stack + "." + std::to_string(b) + "." + list.with)) list.blocks.push_back(b);
+        if (parameters.find(list.stack + "." + std::to_string(b) + "." + list.with)) list.blocks.push_back(b);
       const auto* says = keys_.find(rule.key);
       if (says && *says != json(list.blocks))
         throw format_error(keys_.where() + ": '" + rule.key + "' is " + says->dump() + ", but in the file the blocks " +

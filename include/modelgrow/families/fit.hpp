@@ -114,6 +114,8 @@ inline Fit fit(const FamilyText& text, const Layout& layout, const Names& names)
     if (const auto it = layout.tensor.find(pattern); it != layout.tensor.end()) {
       result.found.push_back({.file = &n, .tensor = it->second, .block = block});
       seen[it->second].insert(block);
+    } else if (n.known && numel(n.shape) == 0) {
+      continue;  // a mark of whoever saved the file, such as 'scaled_fp8': nothing to grow, and no model reads it
     } else if (std::find(text.ignore.begin(), text.ignore.end(), pattern) == text.ignore.end()) {
       result.unexplained.push_back(n.name);
     }

@@ -6,8 +6,8 @@
 
 namespace modelgrow::inline v0 {
 
-/// Throws format_error for moments of which only one is there, and for state that belongs to no parameter at all.
-/// Parameters without any state are frozen ones.
+/// Throws format_error for moments of which only one is there, and for state that belongs to no parameter. Parameters
+/// without any state are frozen ones.
 inline void check_optimizer_complete(const Plan& plan, const TensorSet& optimizer) {
   std::size_t known = 0;
   for (const auto& p : plan.source().parameters) {
@@ -20,15 +20,23 @@ inline void check_optimizer_complete(const Plan& plan, const TensorSet& optimize
           (m ? "second" : "first") +
           " one: the state is of another optimizer or cut short; take the file away to begin with new moments");
   }
-  if (known > 0) return;
+  const ParameterIndex parameters(plan.source());
   for (const auto& t : optimizer.tensors())
-    if (const auto name = parse_optimizer_name(t.name); name && name->kind == OptimizerKind::m) {
-      std::vector<std::string_view> parameters;
-      for (const auto& p : plan.source().parameters) parameters.push_back(p.name);
-      throw format_error(optimizer.where() + ": the state of '" + name->parameter +
-                         "', as all other, belongs to no parameter" + nearest_names(name->parameter, parameters, 1) +
+    if (const auto name = parse_optimizer_name(t.name); name && !parameters.find(name->parameter)) {
+      std::vector<std::string_view> names;
+      for (const auto& p : plan.source().parameters) names.push_back(p.name);
+      throw format_error(optimizer.where() + ": the state of '" + name->parameter + "'" +
+                         (known > 0 ? "" : ", as all other,") + " belongs to no parameter" +
+                         nearest_names(name->parameter, names, 1) +
                          ": save it with the names of the weights, or take the file away to begin with new moments");
     }
+  if (known == 0 && !optimizer.tensors().empty())
+    throw format_error(optimizer.where() + ": tensor '" + optimizer.tensors()[0].name +
+                       "', as all other, is no state of a parameter; expected names such as '" +
+                       optimizer_name(OptimizerKind::m, plan.source().parameters.empty()
+                                                            ? "<parameter>"
+                                                            : plan.source().parameters[0].name) +
+                       "': the state is of another trainer; take the file away to begin with new moments");
 }
 
 /// Throws format_error when averages lack a trained parameter. Those that have no optimizer state either are frozen.

@@ -2,6 +2,7 @@
 // Which old tensor and which old units belong to each new one, replayed from the verbs alone. The file check uses this
 // and nothing that made the tensors, so that both would have to be wrong in the same way.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -38,7 +39,8 @@ inline UnitsOf units_of(const Plan& plan) {
           u.part = u.silent = u.blended = u.unread;
           for (std::int64_t i = 0; i < m.old_size; ++i) u.ancestor.push_back(i), u.old.push_back(i);
         }
-        std::vector<std::int64_t> next;
+        std::vector<std::int64_t> next, copies(u.old.size(), 0);
+        for (const auto i : u.ancestor) ++copies[std::size_t(i)];
         for (std::size_t j = 0; j < m.from.size(); ++j) {
           const std::int64_t like = u.ancestor[std::size_t(m.from[j])];
           const bool silent = !m.silent.empty() && m.silent[j];
@@ -48,7 +50,7 @@ inline UnitsOf units_of(const Plan& plan) {
           u.silent.push_back(silent || u.silent[std::size_t(like)]);
           u.blended.push_back(blended || u.blended[std::size_t(like)]);
           u.old.push_back(u.old[std::size_t(like)]);
-          u.part.push_back(u.part[std::size_t(like)] || std::count(u.ancestor.begin(), u.ancestor.end(), like) > 1);
+          u.part.push_back(u.part[std::size_t(like)] || copies[std::size_t(like)] > 1);
           u.unread.push_back(m.silence == Silence::unread);
         }
         if (!m.silent.empty()) {
@@ -160,32 +162,47 @@ inline std::vector<std::string> first_only(const Plan& plan, const std::string& 
   return {};
 }
 
-/// New name -> ancestor. Names outside the schema follow their blocks but are not copied with them.
-inline std::map<std::string, Ancestor> ancestors(const Plan& plan, const std::vector<std::string>& names) {
+using Ancestors = std::map<std::string, Ancestor>;  // by new name
+
+/// After an insertion into one stack: where its old blocks are, and what the new ones copy.
+inline Ancestors inserted(Ancestors now, const Insert& verb, const std::string& stack,
+                          const std::vector<std::string>& alone, const std::set<std::string>& known) {
+  std::multimap<std::int64_t, std::int64_t> copies;  // old block -> new ones
+  std::int64_t before = 0;                           // new blocks in front of a place
+  for (const auto& place : verb.places)
+    for (std::int64_t i = 0; i < verb.run; ++i, ++before) copies.emplace(place.like + i, place.at + before);
+  const auto moved = [&](std::int64_t block) {
+    const auto behind = std::upper_bound(verb.places.begin(), verb.places.end(), block,
+                                         [](std::int64_t b, const Insert::Place& place) { return b < place.at; });
+    return block + verb.run * (behind - verb.places.begin());
+  };
+  Ancestors next;
+  for (auto& [n, a] : now) {
+    const auto b = block_name(n, stack);
+    if (!b) {
+      next.emplace(n, std::move(a));
+      continue;
+    }
+    const bool follows = a.source.empty() || known.contains(a.source);
+    if (follows && std::find(alone.begin(), alone.end(), b->rest) == alone.end())
+      for (auto [it, end] = copies.equal_range(b->block); it != end; ++it)
+        next.emplace(in_block(stack, it->second, b->rest),
+                     Ancestor{.source = a.source, .fresh = true, .fills = a.fills, .share = a.share});
+    next.emplace(in_block(stack, moved(b->block), b->rest), std::move(a));
+  }
+  return next;
+}
+
+/// Names outside the schema follow their blocks but are not copied with them.
+inline Ancestors ancestors(const Plan& plan, const std::vector<std::string>& names) {
   std::set<std::string> known;
   for (const auto& p : plan.source().parameters) known.insert(p.name);
-  std::map<std::string, Ancestor> now;
+  Ancestors now;
   for (const auto& n : names) now[n] = Ancestor{.source = n};
   for (const auto& step : plan.steps()) {
     if (const auto* insert = std::get_if<Insert>(&step.verb)) {
-      for (const auto& stack : insert->stacks) {
-        const auto alone = first_only(plan, stack);
-        std::map<std::string, Ancestor> next;
-        for (const auto& [n, a] : now) {
-          const auto b = block_name(n, stack);
-          if (!b) {
-            next[n] = a;
-            continue;
-          }
-          next[in_block(stack, b->block + (b->block >= insert->at ? insert->run : 0), b->rest)] = a;
-          const bool copied = b->block >= insert->like && b->block < insert->like + insert->run &&
-                              std::find(alone.begin(), alone.end(), b->rest) == alone.end();
-          if (copied && (a.source.empty() || known.contains(a.source)))
-            next[in_block(stack, insert->at + b->block - insert->like, b->rest)] =
-                Ancestor{.source = a.source, .fresh = true, .fills = a.fills, .share = a.share};
-        }
-        now = std::move(next);
-      }
+      for (const auto& stack : insert->stacks)
+        now = inserted(std::move(now), *insert, stack, first_only(plan, stack), known);
     } else if (const auto* add = std::get_if<Add>(&step.verb)) {
       for (const auto& p : add->parameters) now[p.name] = Ancestor{.source = {}, .fresh = true};
     } else if (const auto* fill = std::get_if<Fill>(&step.verb)) {
@@ -201,9 +218,10 @@ inline std::map<std::string, Ancestor> ancestors(const Plan& plan, const std::ve
     } else if (const auto* mix = std::get_if<Upcycle>(&step.verb)) {
       for (const auto& router : mix->routers) {
         const std::string layer = layer_of(router.name) + ".";
-        std::map<std::string, Ancestor> experts;
-        for (auto& [n, a] : now) {
-          if (!n.starts_with(layer) || !(a.source.empty() || known.contains(a.source))) continue;
+        Ancestors experts;
+        for (auto it = now.lower_bound(layer); it != now.end() && it->first.starts_with(layer); ++it) {
+          auto& [n, a] = *it;
+          if (!a.source.empty() && !known.contains(a.source)) continue;
           a.share /= double(mix->experts);
           experts.emplace(n, a);
         }

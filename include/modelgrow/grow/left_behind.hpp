@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a growth leaves behind in the folder that it reads: one sentence for each file that is not in the grown one.
 #pragma once
+#include <set>
+
 #include <modelgrow/checkpoint/folder.hpp>
 #include <modelgrow/grow/parts.hpp>
 
@@ -11,16 +13,14 @@ namespace modelgrow::inline v0 {
 inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vector<Part>& parts) {
   std::vector<std::string> notes;
   if (std::error_code ignored; !std::filesystem::is_directory(in.path(), ignored)) return notes;
-  const auto used = [&](const std::string& name) {
-    const auto path = in.path() / name;
-    return name == Checkpoint::config_file || std::ranges::any_of(parts, [&](const Part& p) {
-             return path == p.in.weights_path() || path == p.in.path() ||
-                    std::ranges::any_of(p.in.files(), [&](const Safetensors& f) { return f.path() == path; });
-           });
-  };
+  std::set<std::filesystem::path> used{in.path() / Checkpoint::config_file};
+  for (const auto& p : parts) {
+    used.insert({p.in.weights_path(), p.in.path()});
+    for (const auto& f : p.in.files()) used.insert(f.path());
+  }
   std::string hidden;
   for (const auto& f : list_folder(in.path())) {
-    if (used(f.name)) continue;
+    if (used.contains(in.path() / f.name)) continue;
     std::string what = "not part of the checkpoint";
     switch (f.role) {
       case FileRole::hidden:

@@ -142,8 +142,9 @@ M grown_model(const Plan& plan, const M& model, const TensorSet& old, const Prog
 }
 
 /// The name of a path in the plan; nothing for state that belongs to other models.
-inline std::optional<std::string> name_in(const Plan& plan, const std::string& path, const std::string& prefix) {
-  if (!path.starts_with(prefix) || !plan.source().find(path.substr(prefix.size()))) return std::nullopt;
+inline std::optional<std::string> name_in(const ParameterIndex& source, const std::string& path,
+                                          const std::string& prefix) {
+  if (!path.starts_with(prefix) || !source.find(path.substr(prefix.size()))) return std::nullopt;
   return path.substr(prefix.size());
 }
 
@@ -152,8 +153,9 @@ auto grown_state(const Plan& plan, const O& optimizer, const GrowOptions& option
   using States = std::remove_cvref_t<decltype(optimizer.states())>;
   HostViews views;
   States grown;
+  const ParameterIndex source(plan.source());
   for (const auto& [path, s] : optimizer.states()) {
-    const auto name = name_in(plan, path, options.prefix);
+    const auto name = name_in(source, path, options.prefix);
     if (!name) {
       grown.emplace(path, s);
       continue;
@@ -197,8 +199,9 @@ auto grown_state(const Plan& plan, const A& ema, const GrowOptions& options) {
   using Averages = std::remove_cvref_t<decltype(ema.averages())>;
   HostViews views;
   Averages grown;
+  const ParameterIndex source(plan.source());
   for (const auto& [path, t] : ema.averages())
-    if (const auto name = name_in(plan, path, options.prefix))
+    if (const auto name = name_in(source, path, options.prefix))
       views.add(*name, t);
     else
       grown.emplace(path, t);

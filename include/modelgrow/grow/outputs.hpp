@@ -33,7 +33,10 @@ class TensorSet {
   };
   TensorSet(std::span<const TensorView> tensors, std::string where, Memory memory = {})
       : tensors_(tensors), where_(std::move(where)), memory_(std::move(memory)) {
-    for (const auto& t : tensors_) index_.emplace(t.name, &t);
+    for (const auto& t : tensors_) {
+      index_.emplace(t.name, &t);
+      if (is_arithmetic_float(t.dtype)) ++floats_[t.dtype];
+    }
   }
   /// Throws io_error where the bytes cannot be read.
   void prepare(std::span<const std::byte> part) const {
@@ -50,11 +53,8 @@ class TensorSet {
   }
   /// The most common float type; new tensors take it.
   DType float_type(DType otherwise) const {
-    std::map<DType, std::int64_t> count;
-    for (const auto& t : tensors_)
-      if (is_arithmetic_float(t.dtype)) ++count[t.dtype];
-    for (const auto& [type, n] : count)
-      if (!count.contains(otherwise) || n > count[otherwise]) otherwise = type;
+    for (const auto& [type, n] : floats_)
+      if (const auto best = floats_.find(otherwise); best == floats_.end() || n > best->second) otherwise = type;
     return otherwise;
   }
 
@@ -63,6 +63,7 @@ class TensorSet {
   std::string where_;
   Memory memory_;
   std::unordered_map<std::string_view, const TensorView*> index_;
+  std::map<DType, std::int64_t> floats_;  // how many tensors of each float type
 };
 
 /// What to do about a parameter of the schema that the set lacks: refuse (weights), or leave it out (averages).

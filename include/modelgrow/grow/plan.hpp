@@ -43,10 +43,13 @@ class Plan {
 
   /// Grows spaces that are tied to each other, in one step; most often just one.
   void remap(std::vector<SpaceMap> maps, const Noise& noise = {});
-  /// Block `at` becomes a copy of block `like` (both numbered before the insertion) whose closing parameters, weights
-  /// and biases, are zero; `run` blocks at once where kinds take turns. A stack that is paired with this one grows
-  /// along.
-  void insert(std::string_view stack, std::int64_t at, std::int64_t like, std::int64_t run = 1);
+  /// Before block `at` comes a copy of block `like` whose closing parameters, weights and biases, are zero; `run`
+  /// blocks at once where kinds take turns. A stack that is paired with this one grows along. Places are in ascending
+  /// order and numbered as they are before the insertion; many of them cost little more than one.
+  void insert(std::string_view stack, std::vector<Insert::Place> places, std::int64_t run = 1);
+  void insert(std::string_view stack, std::int64_t at, std::int64_t like, std::int64_t run = 1) {
+    insert(stack, std::vector{Insert::Place{.at = at, .like = like}}, run);
+  }
   /// New parameters; inside a block they need a closing parameter that starts at zero.
   void add(std::vector<ParamSpec> parameters, std::vector<SpaceSpec> spaces = {}, std::uint64_t seed = 0) {
     say(Add{.parameters = std::move(parameters), .spaces = std::move(spaces), .seed = seed});
@@ -120,11 +123,12 @@ class Plan {
   void add_all(const Add& verb);
   void check_marks() const;  // throws plan_error
   std::size_t check_filled(const std::string& name, const Fill& verb) const;
-  void insert_one(const std::string& stack, std::int64_t at, std::int64_t like);
-  void move_lists(const std::string& stack, std::int64_t at, std::int64_t like);
+  std::int64_t check_places(const StackSpec& spec, const std::vector<Insert::Place>& places, std::int64_t run) const;
+  void insert_copies(const std::string& stack, const std::vector<Insert::Place>& places, std::int64_t run);
+  void move_lists(const std::string& stack, const std::vector<Insert::Place>& places, std::int64_t run);
   std::int64_t index_of(std::string_view name) const;  // throws plan_error with the nearest names
   void check_new(std::string_view name) const;
-  void check_added(const ParamSpec& p, const Schema& next) const;
+  static void check_added(const ParamSpec& p, const ParameterIndex& old, const Schema& next);
   static void record(Schema& schema, const GraftRecord& graft);
   void check_tied(const Remap& remap) const;
   void push(Verb verb, std::string what, Certificate function, Certificate trajectory);

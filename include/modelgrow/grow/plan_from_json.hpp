@@ -134,11 +134,15 @@ inline Verb read_verb(const StepReader& r, Sizes sizes, const FindMap& find) {
     v.noise = Noise{.db = noise.get<double>("db"), .seed = noise.get<std::uint64_t>("seed")};
     return v;
   }
-  if (verb == "insert")
-    return Insert{.stacks = r.get<std::vector<std::string>>("stacks"),
-                  .at = r.get<std::int64_t>("at"),
-                  .like = r.get<std::int64_t>("like"),
-                  .run = r.get<std::int64_t>("run")};
+  if (verb == "insert") {
+    Insert v{.stacks = r.get<std::vector<std::string>>("stacks"), .places = {}, .run = r.get<std::int64_t>("run")};
+    if (!r.has("places"))  // as in version 2, which had a step for each
+      v.places.push_back({.at = r.get<std::int64_t>("at"), .like = r.get<std::int64_t>("like")});
+    else
+      for (const auto& [at, like] : r.get<std::vector<std::pair<std::int64_t, std::int64_t>>>("places"))
+        v.places.push_back({.at = at, .like = like});
+    return v;
+  }
   if (verb == "add") {
     Add v{.parameters = {}, .spaces = {}, .constants = read_constants(r), .seed = r.get<std::uint64_t>("seed")};
     r.each("spaces", [&](const StepReader& s) {
@@ -182,8 +186,8 @@ inline Plan plan_from_json(std::string_view text, Schema source, const FindMap& 
   if (object.contains("modelgrow_plan") && object["modelgrow_plan"] == 1)
     head.fail(
         "the plan is of version 1, which did not know branches and paired stacks; make it anew with its operators");
-  if (!object.contains("modelgrow_plan") || object["modelgrow_plan"] != 2)
-    head.fail("the text has no 'modelgrow_plan': 2; it is no plan of this version");
+  if (!object.contains("modelgrow_plan") || (object["modelgrow_plan"] != 2 && object["modelgrow_plan"] != 3))
+    head.fail("the text has no 'modelgrow_plan': 2 or 3; it is no plan that this version reads");
   if (const auto family = head.get<std::string>("family"); family != source.family)
     throw plan_error("the plan is for family '" + family + "', the model is of family '" + source.family + "'");
   Plan plan(std::move(source));

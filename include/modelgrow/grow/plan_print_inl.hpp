@@ -43,22 +43,6 @@ MODELGROW_INLINE std::string human_bytes(std::uint64_t n) {
   return text;
 }
 
-/// "0, 1, 2, 5" as "0-2,5", and "1, 3, 5, 7, 9" as "1,3..9".
-inline std::string ranges(const std::vector<std::int64_t>& v) {
-  std::string text;
-  for (std::size_t i = 0; i < v.size();) {
-    const std::int64_t step = i + 1 < v.size() ? v[i + 1] - v[i] : 1;
-    std::size_t j = i;
-    while (j + 1 < v.size() && v[j + 1] - v[j] == step) ++j;
-    if (step > 1 && j < i + 3) j = i;  // too few to be a rule
-    text += (text.empty() ? "" : ",") + std::to_string(v[i]);
-    if (j > i) text += step == 1 ? "-" : "," + std::to_string(v[i + 1]) + "..";
-    if (j > i) text += std::to_string(v[j]);
-    i = j + 1;
-  }
-  return text;
-}
-
 /// One row for all blocks of a stack in which the same is done to a parameter.
 struct PrintRow {
   std::string stack, rest, what;

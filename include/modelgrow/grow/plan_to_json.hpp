@@ -58,7 +58,8 @@ struct VerbWriter {
     step["noise"] = object_of({{"db", v.noise.db}, {"seed", v.noise.seed}});
   }
   void operator()(const Insert& v) const {
-    put(step, {{"verb", "insert"}, {"stacks", v.stacks}, {"at", v.at}, {"like", v.like}, {"run", v.run}});
+    put(step, {{"verb", "insert"}, {"stacks", v.stacks}, {"run", v.run}, {"places", json::array()}});
+    for (const auto& p : v.places) step["places"].push_back(array_of(std::vector{p.at, p.like}));
   }
   void operator()(const Add& v) const {
     put(step, {{"verb", "add"}});
@@ -105,7 +106,7 @@ struct VerbWriter {
 /// they are for and claim.
 inline std::string to_json(const Plan& plan) {
   using detail::json;
-  json head = detail::object_of({{"modelgrow_plan", 2}, {"family", plan.source().family}});
+  json head = detail::object_of({{"modelgrow_plan", 3}, {"family", plan.source().family}});
   for (const auto& s : plan.source().spaces) head["source"]["spaces"][s.space.name] = s.space.size;
   for (const auto& s : plan.source().stacks) head["source"]["stacks"][s.name] = s.count;
   detail::put(head, {{"certificate", to_string(plan.certificate())}, {"trajectory", to_string(plan.trajectory())}});

@@ -160,8 +160,8 @@ MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise
   }
 }
 
-MODELGROW_INLINE void Plan::check_added(const ParamSpec& p, const Schema& next) const {
-  check_new(p.name);
+MODELGROW_INLINE void Plan::check_added(const ParamSpec& p, const ParameterIndex& old, const Schema& next) {
+  if (old.find(p.name)) throw plan_error("there is a parameter " + detail::quote(p.name) + " already");
   if (!is_arithmetic_float(p.dtype))
     throw plan_error("the new parameter " + detail::quote(p.name) + " has type " + std::string(name(p.dtype)) +
                      "; expected F64, F32, F16 or BF16");
@@ -192,8 +192,9 @@ MODELGROW_INLINE void Plan::add_all(const Add& verb) {
     next.spaces.push_back(s);
   }
   std::set<std::string_view> seen;
+  const ParameterIndex old(schema_);
   for (const auto& p : parameters) {
-    check_added(p, next);
+    check_added(p, old, next);
     if (!seen.insert(p.name).second) throw plan_error("the new parameter " + detail::quote(p.name) + " is given twice");
   }
   auto claims = detail::claims_of(parameters, schema_.stacks);
@@ -272,7 +273,7 @@ MODELGROW_INLINE void Plan::say(const Verb& verb) {
       if (p.paired(v.stacks[0]) != v.stacks)
         throw plan_error("an insertion into " + detail::quote(detail::join(v.stacks, '+')) +
                          ": stacks that grow together are " + detail::quote(detail::join(p.paired(v.stacks[0]), '+')));
-      p.insert(v.stacks[0], v.at, v.like, v.run);
+      p.insert(v.stacks[0], v.places, v.run);
     }
     void operator()(const Add& v) const { p.add_all(v); }
     void operator()(const Fill& v) const { p.fill(v); }
@@ -327,15 +328,6 @@ MODELGROW_INLINE std::vector<Recipe> Plan::recipes() const {
   return all;
 }
 
-MODELGROW_INLINE std::string Plan::follow(std::string name) const {
-  for (const auto& step : steps_)
-    if (const auto* v = std::get_if<Insert>(&step.verb))
-      for (const auto& stack : v->stacks)
-        if (const auto b = block_name(name, stack); b && b->block >= v->at)
-          name = in_block(stack, b->block + v->run, std::string(b->rest));
-  return name;
-}
-
 MODELGROW_INLINE std::string Plan::upstream_cannot() const {
   const Sizes before = source_.sizes(), after = schema_.sizes();
   for (const auto& rule : schema_.stock) {
@@ -366,7 +358,7 @@ MODELGROW_INLINE std::vector<std::string> Plan::notes() const {
                     (g.replaces.empty() ? "leave its tensors out" : "lack what it took the place of"));
   bool inserted = false, first = false;
   for (const auto& step : steps_)
-    if (const auto* v = std::get_if<Insert>(&step.verb)) inserted = true, first |= v->at == 0;
+    if (const auto* v = std::get_if<Insert>(&step.verb)) inserted = true, first |= v->places.front().at == 0;
   if (inserted)
     all.push_back(
         "block numbers that are kept outside of the folder (guidance and skip lists, cache settings) must follow "

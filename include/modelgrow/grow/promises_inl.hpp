@@ -52,6 +52,8 @@ MODELGROW_INLINE Promises::Promises(const Plan& plan, Contents contents, const T
       old_(old),
       where_(std::move(where)),
       units_(units_of(plan)),
+      source_(plan.source()),
+      schema_(plan.schema()),
       approximate_(plan.certificate().exactness == Exactness::approximate) {
   std::vector<std::string> names;
   if (contents == Contents::weights)
@@ -81,14 +83,14 @@ MODELGROW_INLINE void Promises::check_names(const std::vector<std::string>& grow
   if (contents_ == Contents::optimizer) {
     for (const auto& [name, ancestor] : ancestors_)
       for (auto kind : {OptimizerKind::m, OptimizerKind::v, OptimizerKind::step, OptimizerKind::master})
-        if (plan_.source().find(ancestor.source) && old_.find(optimizer_name(kind, ancestor.source)) &&
+        if (source_.find(ancestor.source) && old_.find(optimizer_name(kind, ancestor.source)) &&
             !there.contains(optimizer_name(kind, name)))
           fail("the state '" + optimizer_name(kind, name) + "' is missing");
     return;
   }
   std::size_t promised = 0;
   for (const auto& [name, ancestor] : ancestors_) {
-    const ParamSpec* now = plan_.schema().find(name);
+    const ParamSpec* now = schema_.find(name);
     if (!now && ancestor.source.empty()) fail("the plan added '" + name + "' and lost it");
     const bool may_be_absent = ancestor.source.empty() && now->info.purpose == Purpose::buffer;
     if (!there.contains(name) && !may_be_absent) fail("tensor '" + name + "' is missing");
@@ -169,8 +171,8 @@ MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::filled(const NamedShape&
 }
 
 MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::weight(const NamedShape& t, const Ancestor& ancestor) const {
-  const ParamSpec* now = plan_.schema().find(t.name);
-  const ParamSpec* before = plan_.source().find(ancestor.source);
+  const ParamSpec* now = schema_.find(t.name);
+  const ParamSpec* before = source_.find(ancestor.source);
   const TensorView* source = ancestor.source.empty() ? nullptr : old_.find(ancestor.source);
   const bool closer = now && ancestor.fresh && closes_whole(now->info);
   const auto gates = now && ancestor.fresh ? gate_rows(*now) : std::vector<Rows>{};
@@ -196,7 +198,7 @@ MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::weight(const NamedShape&
 MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::moment(const NamedShape& t, OptimizerKind kind,
                                                                const Ancestor& ancestor,
                                                                const std::string& name) const {
-  const ParamSpec *now = plan_.schema().find(name), *before = plan_.source().find(ancestor.source);
+  const ParamSpec *now = schema_.find(name), *before = source_.find(ancestor.source);
   const TensorView* source = before ? old_.find(optimizer_name(kind, ancestor.source)) : nullptr;
   const bool master = kind == OptimizerKind::master;
   if (master && !source) return nullptr;

@@ -44,17 +44,16 @@ inline std::string difference(const Schema& promised, const Schema& read) {
   for (const auto& e : promised.epsilons)
     if (std::find(read.epsilons.begin(), read.epsilons.end(), e) == read.epsilons.end())
       return "'" + e.key + "' is not " + detail::json(e.value).dump() + ", which the plan promised";
-  std::map<std::string_view, const ParamSpec*> by_name;
-  for (const auto& p : read.parameters) by_name.emplace(p.name, &p);
+  const ParameterIndex by_name(read), wanted(promised);
   std::size_t found = 0;
   for (const auto& p : promised.parameters) {
-    const auto it = by_name.find(p.name);
-    if (it == by_name.end()) {
+    const auto* is = by_name.find(p.name);
+    if (!is) {
       if (p.info.purpose == Purpose::buffer) continue;
       return "parameter '" + p.name + "' is missing";
     }
     ++found;
-    const ParamInfo& info = it->second->info;
+    const ParamInfo& info = is->info;
     if (info.axes != p.info.axes) {
       std::string now, then;
       for (const auto& a : info.axes)
@@ -67,7 +66,7 @@ inline std::string difference(const Schema& promised, const Schema& read) {
   }
   if (found != read.parameters.size())
     for (const auto& p : read.parameters)
-      if (!promised.find(p.name)) return "parameter '" + p.name + "' was not promised";
+      if (!wanted.find(p.name)) return "parameter '" + p.name + "' was not promised";
   return {};
 }
 

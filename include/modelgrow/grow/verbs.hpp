@@ -27,11 +27,16 @@ struct Remap {
   std::vector<SpaceMap> maps;
   Noise noise;
 };
-/// Makes blocks `at`, at + 1, .. (so many as `run`) of stacks that grow together closed copies of blocks `like`,
-/// like + 1, .. (numbers before the insertion); later blocks move up.
+/// Puts closed copies of blocks `like`, like + 1, .. (so many as `run`) of stacks that grow together before block `at`,
+/// for each place in ascending order of `at`; later blocks move up. All numbers are those before the insertion.
 struct Insert {
+  struct Place {
+    std::int64_t at = 0, like = 0;
+    bool operator==(const Place&) const = default;
+  };
   std::vector<std::string> stacks;
-  std::int64_t at = 0, like = 0, run = 1;
+  std::vector<Place> places;
+  std::int64_t run = 1;
 };
 /// Adds freshly initialised parameters, the spaces they bring, sizes of the family that they change, and what is
 /// recorded when they are a graft (in place of an older record of that name).

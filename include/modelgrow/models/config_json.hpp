@@ -48,11 +48,12 @@ bool is_a(const json& value) {
   }
 }
 
-/// Reads a key if it is there; throws format_error when its value has another type.
+/// Reads a key if it is there, and not null, which stands for the default; throws format_error when its value has
+/// another type.
 template <class V>
 void read_key(const json& from, std::string_view key, V& value, const std::string& where) {
   const auto it = from.find(key);
-  if (it == from.end()) return;
+  if (it == from.end() || it->is_null()) return;
   if (!is_a<V>(*it))
     throw format_error(where + ": '" + std::string(key) + "' is " + it->dump() + "; expected " + kind_in_json<V>());
   it->get_to(value);

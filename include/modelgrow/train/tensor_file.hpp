@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Optimizer state and averages as files: tensors of any type and device, gathered by name, written one at a time.
 #pragma once
+#include <cmath>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
@@ -46,16 +48,27 @@ class TensorFile {
   std::vector<std::function<void(const Write&)>> fill_;
 };
 
-/// A scalar of type I64; throws format_error when it is missing or something else.
+/// A whole number of type I64, or of F32 and F64 as other trainers count steps; throws format_error when it is missing
+/// or something else.
 inline std::int64_t read_integer(const Checkpoint& checkpoint, const std::string& name) {
   const TensorView& t = checkpoint.tensor(name);
-  std::int64_t value;
-  if (t.dtype != DType::i64 || t.bytes != sizeof value)
+  const auto bad = [&](const std::string& what) {
     throw format_error(checkpoint.path().string() + ": tensor '" + name + "' is of type " +
-                       std::string(modelgrow::name(t.dtype)) + " and shape " + to_string(t.shape) +
-                       "; expected one I64 number");
-  std::memcpy(&value, t.data, sizeof value);
-  return value;
+                       std::string(modelgrow::name(t.dtype)) + " and shape " + to_string(t.shape) + what +
+                       "; expected one whole number of type I64");
+  };
+  if (numel(t.shape) != 1 || (t.dtype != DType::i64 && t.dtype != DType::f32 && t.dtype != DType::f64)) bad("");
+  if (t.dtype == DType::i64) {
+    std::int64_t value;
+    std::memcpy(&value, t.data, sizeof value);
+    return value;
+  }
+  float single = 0;
+  double value = 0;
+  std::memcpy(t.dtype == DType::f32 ? static_cast<void*>(&single) : &value, t.data, t.bytes);
+  if (t.dtype == DType::f32) value = single;
+  if (!(std::abs(value) < 1e15) || std::nearbyint(value) != value) bad(" and holds " + std::to_string(value));
+  return std::int64_t(value);
 }
 
 /// A tensor of a checkpoint on device D; floats are converted. Throws format_error when it is missing or has another

@@ -15,10 +15,9 @@ MODELGROW_INLINE void InsertBlocks::apply(Plan& plan) const {
   const std::int64_t period = spec.rules.period;
   auto positions = positions_in(spec);
   std::sort(positions.begin(), positions.end());
-  for (std::size_t k = 0; k < positions.size(); ++k) {
-    const std::int64_t here = positions[k] + std::int64_t(k) * period;  // earlier insertions moved the later blocks
-    plan.insert(target, here, here >= period ? here - period : 0, period);
-  }
+  std::vector<Insert::Place> places;
+  for (const auto at : positions) places.push_back({.at = at, .like = at >= period ? at - period : 0});
+  plan.insert(target, std::move(places), period);
 }
 
 MODELGROW_INLINE std::string InsertBlocks::stacks_of(const Plan& plan) {
