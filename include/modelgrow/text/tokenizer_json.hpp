@@ -86,7 +86,7 @@ class TokenizerJson {
   }
 
  private:
-  static constexpr std::int32_t max_id = 1 << 24;
+  static constexpr std::int32_t max_id = 1 << 21;  // eight times the largest vocabularies; a list of them is made
 
   void add_around(const json& processor, Tokenizer::Around& around) const {
     if (processor.is_null()) return;

@@ -26,6 +26,7 @@ class WordPieceTokenizer : public Tokenizer {
       if (!parts_.tokens[i].empty()) ids_.emplace(parts_.tokens[i], std::int32_t(i));
     size_ = std::int64_t(parts_.tokens.size());
     for (const auto& t : parts_.added.tokens()) size_ = std::max(size_, std::int64_t(t.id) + 1);
+    check_around();
   }
 
   std::int64_t vocabulary() const override { return size_; }
