@@ -1,30 +1,13 @@
 // SPDX-License-Identifier: MIT
 // tokenizer.json: every token of a text is of the vocabulary, and names bytes of the text.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <modelgrow/text/load_tokenizer.hpp>
 #include <tests/fuzz/support/target.hpp>
+#include <tests/support/memory_file.hpp>
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
 
 namespace {
-/// A file in memory.
-class MemoryFile {
- public:
-  explicit MemoryFile(std::string_view bytes) : descriptor_(::memfd_create("fuzz", 0)) {
-    must(descriptor_ >= 0 && ::write(descriptor_, bytes.data(), bytes.size()) == ssize_t(bytes.size()),
-         "memory is a file");
-  }
-  ~MemoryFile() { ::close(descriptor_); }
-  MemoryFile(MemoryFile&&) = delete;
-  std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
-
- private:
-  int descriptor_;
-};
-
 constexpr std::string_view texts[] = {"",
                                       " ",
                                       "A cat, 2 dogs  and\n\n1234567 birds don't sing.",
