@@ -56,7 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   return read_or_refuse(data, size, [](std::string_view text) {
     const bool read = read_as_model(text);
     for (const auto& family : known_families())
-      if (family.claims(text)) return read_as(family, text);
-    if (!read) throw format_error("no family and no model claims it");
+      if (family.claims(text) && (!refuses([&] { read_as(family, text); }) || read)) return;
+    if (!read) throw format_error("no family and no model reads it");
   });
 }

@@ -11,10 +11,14 @@ using namespace modelgrow::testing;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return read_or_refuse(data, size, [](std::string_view text) {
     const Family family(text);
-    const Names names = fitting_names(family.text(), family.text().constants);
-    const Schema schema = family.schema(names, "{}", "fuzz");
-    must(schema.parameters.size() == names.size(), "every tensor has its line");
-    for (const auto& p : schema.parameters) must(names.at(p.name).shape == p.shape(), "shapes are those of the file");
-    must(changed_config(schema, schema).empty(), "what did not grow changes no config.json");
+    const auto read = [&](const detail::Renames& layout) {
+      const Names names = fitting_names(family.text(), family.text().constants, layout);
+      const Schema schema = family.schema(names, "{}", "fuzz");
+      must(schema.parameters.size() == names.size(), "every tensor has its line");
+      for (const auto& p : schema.parameters) must(names.at(p.name).shape == p.shape(), "shapes are those of the file");
+      must(changed_config(schema, schema).empty(), "what did not grow changes no config.json");
+    };
+    refuses([&] { read(family.text().native); });
+    read({});
   });
 }

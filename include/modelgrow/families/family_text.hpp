@@ -339,9 +339,8 @@ class FamilyReader {
                                    stack.name + "'; mark it 'closes', or 'inner' when it does not add to the stream");
       }
     for (const auto& list : family_.lists)
-      for (const auto& s : {list.stack, list.guests})
-        if (!s.empty() &&
-            std::none_of(family_.stacks.begin(), family_.stacks.end(), [&](const auto& x) { return x.name == s; }))
+      for (const auto& s : {list.stack, list.with.empty() ? list.guests : list.stack})
+        if (std::none_of(family_.stacks.begin(), family_.stacks.end(), [&](const auto& x) { return x.name == s; }))
           throw format_error(where_ + ": config: '" + list.key + "' names the stack '" + s + "', which there is not");
     for (const auto& [key, space] : family_.epsilons)
       if (std::none_of(family_.spaces.begin(), family_.spaces.end(),

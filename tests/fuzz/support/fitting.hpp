@@ -6,7 +6,7 @@
 namespace modelgrow::testing {
 
 /// Throws format_error for sizes that no tensor can have; those that are not given become 2.
-inline Names fitting_names(const FamilyText& text, Sizes sizes) {
+inline Names fitting_names(const FamilyText& text, Sizes sizes, const detail::Renames& layout = {}) {
   std::vector<NamedShape> names;
   for (const auto& t : text.tensors) {
     if (t.optional || t.forms.empty()) continue;
@@ -19,7 +19,7 @@ inline Names fitting_names(const FamilyText& text, Sizes sizes) {
     const bool in_blocks = detail::stack_of(text, t.pattern).has_value();
     for (std::int64_t block = 0; block < (in_blocks ? 2 : 1); ++block) {
       if (in_blocks && !detail::stands_in(t.blocks, block, 2)) continue;
-      std::string name = t.pattern;
+      std::string name = layout(t.pattern);
       if (const auto at = name.find("{}"); in_blocks && at != name.npos) name.replace(at, 2, std::to_string(block));
       names.push_back(NamedShape{.name = std::move(name), .dtype = DType::f32, .shape = shape});
     }
