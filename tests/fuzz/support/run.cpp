@@ -2,7 +2,7 @@
 // Runs a target without libFuzzer:
 //   fuzz_<target> CORPUS SECONDS [NUMBER]   the files of a folder, then those mutated from them, from NUMBER (1) on
 //   fuzz_<target> FILE                      one file, such as one that failed
-// An input that fails is kept as <target>-failed. Ten seconds of CPU, or 2 GB, are too much for any input.
+// An input that fails is kept as <target>-failed. Twenty seconds of CPU, or 2 GB, are too much for any input.
 #include <signal.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -32,14 +32,14 @@ void keep() {
   std::fprintf(stderr, "the input that failed is kept as %s\n", kept_as.c_str());
 }
 void keep_and_end(int signal) {
-  std::fprintf(stderr, signal == SIGVTALRM ? "an input took more than 10 s of CPU\n" : "aborted\n");
+  std::fprintf(stderr, signal == SIGVTALRM ? "an input took more than 20 s of CPU\n" : "aborted\n");
   keep();
   ::_exit(1);
 }
 
 /// Seconds of CPU that the input took.
 double run(const std::string& input) {
-  const itimerval limit{.it_interval = {}, .it_value = {.tv_sec = 10, .tv_usec = 0}};
+  const itimerval limit{.it_interval = {}, .it_value = {.tv_sec = 20, .tv_usec = 0}};
   ::setitimer(ITIMER_VIRTUAL, &limit, nullptr);
   now = &input;
   const auto begin = std::clock();
