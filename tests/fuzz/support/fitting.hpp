@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Files made to fit a family text: two blocks of every stack, every required tensor in its first form.
 #pragma once
+#include <modelgrow/families/config_rules.hpp>
 #include <modelgrow/families/fit.hpp>
 
 namespace modelgrow::testing {
@@ -25,6 +26,15 @@ inline Names fitting_names(const FamilyText& text, Sizes sizes, const detail::Re
     }
   }
   return Names(std::move(names), "fuzz");
+}
+
+/// Whether a growth of nothing leaves alone what config.json states; what it leaves to the class may have to be stated.
+inline bool keeps_what_is_stated(const Schema& schema, std::string_view config) {
+  const auto json = detail::parse_json(config, "fuzz"), none = detail::json::object();
+  const detail::ConfigKeys keys(json, none, "fuzz");
+  for (const auto& [key, value] : changed_config(schema, schema))
+    if (keys.stated(key)) return false;
+  return true;
 }
 
 }  // namespace modelgrow::testing
