@@ -38,7 +38,8 @@ class BpeJson {
     BpeTokenizer::Parts parts{.bpe = Bpe(std::move(tokens), merges, whole, unknown, file_.path()),
                               .splits = {},
                               .added = AddedTokens(file_.added_tokens()),
-                              .around = file_.around()};
+                              .around = {}};
+    parts.around = file_.around(parts.bpe.tokens().size(), parts.added);
     add_splits(file_.member(file_.root(), "pre_tokenizer"), parts.splits);
     if (!byte_level_) file_.fail("the pre-tokenizer has no ByteLevel step: this is not byte-level BPE");
     return parts;

@@ -22,7 +22,6 @@ class BpeTokenizer : public Tokenizer {
   explicit BpeTokenizer(Parts parts) : Tokenizer(std::move(parts.around)), parts_(std::move(parts)) {
     size_ = std::int64_t(parts_.bpe.tokens().size());
     for (const auto& t : parts_.added.tokens()) size_ = std::max(size_, std::int64_t(t.id) + 1);
-    check_around();
   }
 
   std::int64_t vocabulary() const override { return size_; }

@@ -71,15 +71,6 @@ class Tokenizer {
   explicit Tokenizer(Around around) : around_(std::move(around)) {}
   /// Appends the tokens of valid UTF-8.
   virtual void tokenize(std::string_view text, Tokens& tokens) const = 0;
-  /// Throws format_error for tokens around a text that are none of the vocabulary; for the constructors.
-  void check_around() const {
-    for (const auto& ids : {around_.before, around_.after})
-      for (const auto id : ids)
-        if (id < 0 || id >= vocabulary())
-          throw format_error("the tokenizer puts token " + std::to_string(id) +
-                             " around every text, and its vocabulary has " + std::to_string(vocabulary()) +
-                             ": the file is damaged; fetch it again");
-  }
   /// Throws format_error unless 0 <= id < vocabulary().
   void check_id(std::int32_t id) const {
     if (id < 0 || id >= vocabulary())

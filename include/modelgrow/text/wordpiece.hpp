@@ -26,7 +26,6 @@ class WordPieceTokenizer : public Tokenizer {
       if (!parts_.tokens[i].empty()) ids_.emplace(parts_.tokens[i], std::int32_t(i));
     size_ = std::int64_t(parts_.tokens.size());
     for (const auto& t : parts_.added.tokens()) size_ = std::max(size_, std::int64_t(t.id) + 1);
-    check_around();
   }
 
   std::int64_t vocabulary() const override { return size_; }
@@ -126,7 +125,8 @@ inline WordPieceTokenizer wordpiece_from_json(const TokenizerJson& file) {
                                                  .strip_accents = step("strip_accents", lower),
                                                  .lower_case = step("lowercase", true)},
                                   .added = AddedTokens(file.added_tokens()),
-                                  .around = file.around()};
+                                  .around = {}};
+  parts.around = file.around(parts.tokens.size(), parts.added);
   if (const auto& v = file.member(model, "continuing_subword_prefix"); !v.is_null())
     parts.continuation = file.text(model, "continuing_subword_prefix");
   if (const auto& v = file.member(model, "max_input_chars_per_word"); !v.is_null()) {
