@@ -32,6 +32,7 @@ TEST_CASE("files that the reference reader accepts") {
     const auto s = open(file(R"({"__metadata__":{"framework":"pt"}}     )"));
     CHECK(s.tensors().empty());
     CHECK(s.metadata() == Metadata{{"framework", "pt"}});
+    CHECK(open(file(R"({"__metadata__":null})")).metadata().empty());
   }
   SECTION("floats, aligned") {
     const float values[] = {0, 1, 2, 3, 4, 5};

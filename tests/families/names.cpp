@@ -189,6 +189,25 @@ TEST_CASE("Mistakes in a family text are found, and the line is named", "[famili
   CHECK(says(refusal("\"ffn\": {}", "\"ffn\": {\"copeis\": \"any\"}"), "unknown key 'copeis'", "copies"));
   CHECK(says(refusal("in ffn; closes", "in ffn"), "writes the stream 'hidden'"));
   CHECK(says(refusal("in ffn; closes", "in ffn; clothes"), "the mark 'clothes'"));
+  const auto when = [&](const std::string& condition) {
+    return refusal("\"ffn\": {}", "\"ffn\": {\"when\": [{\"if\": " + condition + "}]}");
+  };
+  CHECK(when(R"({"config": "eps", "is": 1})").empty());
+  CHECK(says(when("{}"), "spaces: 'ffn': if: a condition asks for 'config', 'has' or 'lacks'"));
+  CHECK(says(when(R"({"config": 7})"), "'config' is missing or no text"));
+  CHECK(says(when(R"({"has": []})"), "'has' is missing or no text"));
+  CHECK(says(when(R"({"has": "a", "lacks": "b"})"), "'has' and 'lacks' are two conditions"));
+  CHECK(says(when("3"), "if: expected an object; found 3"));
+  CHECK(says(refusal("\"stream\": \"hidden\"", "\"stream\": \"hidden\", \"period\": 0"), "a period of 0"));
+  const auto list = [&](const std::string& rule) {
+    return refusal("\"ffn_dim\": \"ffn\"", "\"ffn_dim\": \"ffn\", \"list\": " + rule);
+  };
+  CHECK(list(R"({"blocks": "blocks", "with": "norm2.weight"})").empty());
+  CHECK(says(list(R"({"blocks": "", "with": "norm2.weight"})"), "names the stack '', which there is not"));
+  CHECK(says(list(R"({"hosts": "blocks", "guests": ""})"), "names the stack '', which there is not"));
+  std::string braces;
+  for (int i = 0; i < 40; ++i) braces += "{a,b}";
+  CHECK(says(refusal("norm2.{weight,bias}", "norm2." + braces), "stands for more than 256 names"));
 }
 
 TEST_CASE("An STDiT whose position table is of another length than its configuration is refused with both",

@@ -108,4 +108,13 @@ TEST_CASE("layers that make no sense are refused") {
   CHECK(says(adding({spec("blocks.0.n.weight", Init::xavier(), Purpose::closes)}), "does not start at zero"));
   CHECK(says(adding({spec("blocks.0.n.weight", Init::xavier(), Purpose::weight)}), "nothing closes"));
   CHECK(says(adding({spec("pos", Init::zeros(), Purpose::closes)}), "there is a parameter 'pos' already"));
+  const auto with_space = [&](std::int64_t size) {
+    Add verb{.parameters = {spec("blocks.0.n.weight", Init::zeros(), Purpose::closes)}, .spaces = {}};
+    verb.spaces.push_back({.space = {.name = "new", .size = size}});
+    return refusal([&] { Plan(s).say(verb); });
+  };
+  CHECK(!says(with_space(3), "the new space"));
+  CHECK(says(with_space(0), "the new space 'new' has 0 units"));
+  CHECK(says(with_space(-1), "the new space 'new' has -1 units"));
+  CHECK(says(with_space(INT64_MAX), "the new space 'new' of 9223372036854775807; expected at most 16777216"));
 }

@@ -227,4 +227,7 @@ TEST_CASE("mixtures that make no sense are refused with the reason", "[mixture]"
   CHECK(says(says_no(router("blocks.0.ff.router.weight", Init::normal(1), {fixed(3), in(hidden)})),
              "no layer 'blocks.0.ff'"));
   CHECK(says(says_no(Upcycle{.routers = {}, .experts = 3}), "no layer was named"));
+  auto many = router("blocks.0.mlp.router.weight", Init::normal(1), {fixed(1 << 20), in(hidden)});
+  many.experts = 1 << 20;
+  CHECK(says(says_no(many), "1048576 experts; expected 2 to 4096"));
 }

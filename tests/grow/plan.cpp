@@ -75,6 +75,8 @@ TEST_CASE("a plan survives JSON with the same effect") {
   CHECK_THROWS_AS(plan_from_json("[1", s), format_error);
   for (const char* bad :
        {R"({"verb":"remap"})", R"({"verb":"fly"})", R"({"verb":"insert","stacks":["blocks"],"at":"x","like":0})", "3",
+        R"({"verb":"insert","stacks":["blocks"],"at":1.9,"like":0,"run":1})",
+        R"({"verb":"insert","stacks":["blocks"],"at":1,"like":1e300,"run":1})",
         R"({"verb":"add","seed":1,"spaces":[],"parameters":[{"name":"x","dtype":"F99"}]})"})
     CHECK_THROWS_AS(plan_from_json(R"({"modelgrow_plan":2,"family":"tiny","steps":[)" + std::string(bad) + "]}", s),
                     format_error);

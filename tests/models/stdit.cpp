@@ -198,6 +198,10 @@ TEST_CASE("a configuration survives JSON and refuses nonsense") {
   CHECK_THROWS_WITH(parse(R"({"depth": 2.9})"), "here: 'depth' is 2.9; expected a whole number");
   CHECK_THROWS_WITH(parse(R"({"depth": 1e300})"), "here: 'depth' is 1e+300; expected a whole number");
   CHECK_THROWS_AS(parse(R"({"caption_channels": 18446744073709551615})"), mg::format_error);
+  CHECK_THROWS_WITH(parse(R"({"in_channels": 9007199254740992})"),
+                    "here: [STDiT config] a size of 9007199254740992, which no model comes near");
+  for (const char* ratio : {"1e300", "-1e300"})
+    CHECK_THROWS_AS(parse(std::string(R"({"mlp_ratio": )") + ratio + "}"), mg::format_error);
   CHECK_THROWS_WITH(parse(R"({"depth": true})"), "here: 'depth' is true; expected a whole number");
   CHECK_THROWS_WITH(parse(R"({"mlp_ratio": true})"), "here: 'mlp_ratio' is true; expected a number");
   CHECK_THROWS_WITH(parse(R"({"pred_sigma": 1})"), "here: 'pred_sigma' is 1; expected true or false");

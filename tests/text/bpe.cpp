@@ -325,6 +325,11 @@ TEST_CASE("tokenizer.json that is refused") {
   CHECK(says(root_key("post_processor", {{"type", "Other"}}), "the post-processor 'Other' is not known"));
   CHECK(says(root_key("post_processor", {{"type", "BertProcessing"}, {"cls", 1}}), "expected [token, id]"));
 
+  CHECK(says(root_key("post_processor", {{"type", "BertProcessing"}, {"cls", {"a", 7777777}}, {"sep", {"b", 1}}}),
+             "has the id 7777777; expected an integer from 0 to 2097152"));
+  CHECK(says(root_key("post_processor", {{"type", "BertProcessing"}, {"cls", {"a", 999999}}, {"sep", {"b", 1}}}),
+             "puts token 999999 around every text, and the vocabulary has"));
+
   const Scratch scratch;
   CHECK_THROWS_AS(bpe_from_json(scratch / "none.json"), io_error);
   CHECK(says(message_of<format_error>([&] { bpe_from_json(put(scratch / "x", "[]")); }), "not a JSON object"));

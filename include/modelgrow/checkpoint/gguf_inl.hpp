@@ -166,7 +166,8 @@ class GgufParser {
     if (sizes[0] % type->elements)
       fail(what + " has rows of " + std::to_string(sizes[0]) + " elements; type " + std::string(type->name) +
            " needs a multiple of " + std::to_string(type->elements));
-    if (std::int64_t room; __builtin_mul_overflow(product / type->elements + 1, type->bytes, &room))
+    if (std::int64_t room;
+        __builtin_add_overflow(product / type->elements, 1, &room) || __builtin_mul_overflow(room, type->bytes, &room))
       fail(what + " has more than 2^63 - 1 bytes");
     const auto bytes = std::uint64_t(elements / type->elements * type->bytes);
     const auto offset = number<std::uint64_t>(what);

@@ -90,6 +90,7 @@ class SafetensorsParser {
     const json header = parse_json(text, path_ + ": InvalidHeaderDeserialization");
     if (!header.is_object()) bad_header("the header is not a JSON object");
     for (const auto& [name, entry] : header.items()) {
+      if (name == "__metadata__" && entry.is_null()) continue;
       if (!entry.is_object()) bad_header("the entry '" + name + "' is not an object");
       if (name == "__metadata__") {
         for (const auto& [key, value] : entry.items()) {

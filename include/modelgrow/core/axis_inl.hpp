@@ -2,13 +2,14 @@
 // The definitions of axis.hpp.
 #pragma once
 #include <modelgrow/core/axis.hpp>
+#include <modelgrow/core/checked.hpp>
 #include <modelgrow/core/linkage.hpp>
 
 namespace modelgrow::inline v0 {
 
 MODELGROW_INLINE std::int64_t Extent::size() const {
   std::int64_t n = 0;
-  for (const auto& t : terms_) n += size_of(t);
+  for (const auto& t : terms_) n = detail::checked_sum(n, size_of(t));
   return n;
 }
 
@@ -21,7 +22,7 @@ MODELGROW_INLINE bool Extent::mentions(std::string_view space) const {
 
 MODELGROW_INLINE std::int64_t Extent::size_of(const Product& product) {
   std::int64_t n = 1;
-  for (const auto& f : product) n *= f.size;
+  for (const auto& f : product) n = detail::checked_product(n, f.size);
   return n;
 }
 
@@ -36,15 +37,19 @@ MODELGROW_INLINE std::string to_string(const Extent& extent) {
 }
 
 MODELGROW_INLINE std::vector<std::int64_t> chunks_of(const Extent& extent) {
+  constexpr std::int64_t most = 1 << 20;
   std::vector<std::int64_t> chunks;
   for (const auto& term : extent.terms()) {
     std::int64_t times = 1, size = 1;
     bool leading = true;
     for (const auto& factor : term) {
       leading = leading && factor.name.empty();
-      (leading ? times : size) *= factor.size;
+      auto& n = leading ? times : size;
+      n = detail::checked_product(n, factor.size);
     }
     if (leading) std::swap(times, size);  // a number is one chunk
+    if (times < 0 || times > most - std::int64_t(chunks.size()))
+      throw shape_error("the axis " + to_string(extent) + " has more than " + std::to_string(most) + " chunks");
     chunks.insert(chunks.end(), std::size_t(times), size);
   }
   return chunks;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 
+#include <modelgrow/core/checked.hpp>
 #include <modelgrow/core/expression.hpp>
 #include <modelgrow/core/linkage.hpp>
 
@@ -104,6 +105,10 @@ class Expression::Parser {
 };
 
 MODELGROW_INLINE Expression Expression::parse(std::string_view text, const std::string& where) {
+  // Every operator is a level of the tree, and a product of sums has terms without number.
+  if (text.size() > 500)
+    throw format_error(where + ": '" + std::string(text.substr(0, 40)) + "..' is no size: it has " +
+                       std::to_string(text.size()) + " characters; expected at most 500");
   Expression e;
   e.text_ = text;
   e.root_ = Parser(text, where).all();
@@ -123,16 +128,15 @@ MODELGROW_INLINE std::optional<std::int64_t> Expression::value(const Node& n, co
   if (!a || !b) return std::nullopt;
   switch (n.kind) {
     case Kind::sum:
-      return *a + *b;
+      return detail::checked_sum(*a, *b);
     case Kind::difference:
-      return *a - *b;
+      return detail::checked_difference(*a, *b);
     case Kind::product:
-      return *a * *b;
+      return detail::checked_product(*a, *b);
     case Kind::least:
       return std::min(*a, *b);
     default:
-      if (*b == 0) throw format_error("a size is divided by zero");
-      return *a / *b;
+      return detail::checked_quotient(*a, *b);
   }
 }
 
@@ -149,11 +153,11 @@ MODELGROW_INLINE bool Expression::solve(const Node& n, std::int64_t whole, Sizes
   const std::int64_t other = a ? *a : *b;
   switch (n.kind) {
     case Kind::sum:
-      return solve(unknown, whole - other, known);
+      return solve(unknown, detail::checked_difference(whole, other), known);
     case Kind::difference:
-      return solve(unknown, a ? other - whole : whole + other, known);
+      return solve(unknown, a ? detail::checked_difference(other, whole) : detail::checked_sum(whole, other), known);
     case Kind::product:
-      return other != 0 && whole % other == 0 && solve(unknown, whole / other, known);
+      return other > 0 && whole % other == 0 && solve(unknown, whole / other, known);
     default:
       return false;  // a quotient or a minimum has many arguments
   }
@@ -178,8 +182,13 @@ MODELGROW_INLINE Extent Expression::extent(const Sizes& sizes, const std::set<st
 MODELGROW_INLINE Extent Expression::extent(const Node& n, const Sizes& sizes,
                                            const std::set<std::string, std::less<>>& spaces, const std::string& where) {
   if (n.kind == Kind::sum) return extent(n.parts[0], sizes, spaces, where) + extent(n.parts[1], sizes, spaces, where);
-  if (n.kind == Kind::product)
-    return extent(n.parts[0], sizes, spaces, where) * extent(n.parts[1], sizes, spaces, where);
+  if (n.kind == Kind::product) {
+    const Extent a = extent(n.parts[0], sizes, spaces, where), b = extent(n.parts[1], sizes, spaces, where);
+    if (a.terms().size() * b.terms().size() > 1000)
+      throw format_error(where +
+                         ": multiplied out it has more than 1000 terms; give the sums in it names of their own");
+    return a * b;
+  }
   if (n.kind == Kind::name && spaces.contains(n.name)) {
     const auto it = sizes.find(n.name);
     if (it == sizes.end()) throw format_error(where + ": the size of space '" + n.name + "' is unknown");

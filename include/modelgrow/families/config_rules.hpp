@@ -3,10 +3,12 @@
 // found, and what a growth changes is evaluated again.
 #pragma once
 #include <cmath>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
 
+#include <modelgrow/core/checked.hpp>
 #include <modelgrow/families/family_text.hpp>
 #include <modelgrow/families/graft_records.hpp>
 #include <modelgrow/families/trust.hpp>
@@ -76,8 +78,12 @@ class ConfigKeys {
   std::string where_;
 };
 
-/// int(divisor * ratio), as upstream classes compute a width.
-inline std::int64_t scaled(double ratio, std::int64_t divisor) { return std::int64_t(double(divisor) * ratio); }
+/// int(divisor * ratio), as upstream classes compute a width; the nearest number of 63 bits where it has more.
+inline std::int64_t scaled(double ratio, std::int64_t divisor) {
+  const double product = double(divisor) * ratio;
+  if (!(std::abs(product) < 0x1p63)) return product < 0 ? INT64_MIN : INT64_MAX;
+  return std::int64_t(product);
+}
 
 /// Where sizes may be learned from: what config.json states, or also the defaults of the class.
 enum class Learn { stated, defaults };
@@ -165,9 +171,9 @@ inline ConfigPatch changed_config(const Schema& before, const Schema& after) {
       continue;
     }
     const auto c = rule.divisor.value(old), d = rule.divisor.value(now);
-    if (!d || *d == 0 || (a && c && *a * *d == *b * *c)) continue;
+    if (!d || *d == 0 || (a && c && detail::checked_product(*a, *d) == detail::checked_product(*b, *c))) continue;
     double ratio = double(*b) / double(*d);
-    while (detail::scaled(ratio, *d) < *b) ratio = std::nextafter(ratio, ratio + 1);
+    if (detail::scaled(ratio, *d) < *b) ratio = std::nextafter(ratio, std::numeric_limits<double>::infinity());
     patch.emplace_back(rule.key, detail::json(ratio).dump());
   }
   for (const auto& list : after.lists)

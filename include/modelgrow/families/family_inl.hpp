@@ -266,7 +266,11 @@ class SchemaBuilder {
     BlockList list{.key = rule.key, .stack = in_layout(rule.stack), .with = {}, .guests = {}, .blocks = {}};
     if (sizes_.at(rule.stack) == 0) return;
     if (rule.guests.empty()) {
-      list.with = fit_.layout->rename(rule.stack + ".{}." + rule.with).substr(list.stack.size() + 4);
+      list.with = fit_.layout->rename(rule.stack + ".{}." + rule.with);
+      if (!list.with.starts_with(list.stack + ".{}."))
+        throw format_error(where_ + ": config: '" + rule.key + "' asks for '" + rule.with + "' in the blocks of '" +
+                           rule.stack + "', which " + fit_.layout->name + " have as '" + list.with + "'");
+      list.with.erase(0, list.stack.size() + 4);
       const ParameterIndex parameters(s);
       for (std::int64_t b = 0; b < sizes_.at(rule.stack); ++b)
         if (parameters.find(list.stack + "." + std::to_string(b) + "." + list.with)) list.blocks.push_back(b);

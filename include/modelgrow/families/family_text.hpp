@@ -226,12 +226,22 @@ class FamilyReader {
     if (has(j, "when"))
       for (const auto& w : j["when"]) {
         if (!w.is_object() || !has(w, "if")) throw format_error(where + ": 'when' needs an 'if'");
-        known_keys(w["if"], {"config", "is", "not", "has", "lacks"}, where + ": if");
+        check_condition(w["if"], where + ": if");
         json rest = w;
         rest.erase("if");
         n.when.push_back({.condition = w["if"], .rules = rules(rest, n.rules, where)});
       }
     return n;
+  }
+  static void check_condition(const json& j, const std::string& where) {
+    known_keys(j, {"config", "is", "not", "has", "lacks"}, where);
+    const char* asked = nullptr;
+    for (const char* key : {"config", "has", "lacks"})
+      if (has(j, key)) {
+        if (asked) throw format_error(where + ": '" + asked + "' and '" + key + "' are two conditions; write one");
+        string(j, asked = key, where);
+      }
+    if (!asked) throw format_error(where + ": a condition asks for 'config', 'has' or 'lacks'");
   }
   static SpaceRules rules(const json& j, SpaceRules r, const std::string& where) {
     known_keys(j, {"copies", "because", "tied_to", "exact_if", "map", "norms", "rotary", "sections", "when"}, where);
@@ -272,6 +282,7 @@ class FamilyReader {
                {"stream", "paired_with", "last_is_special", "first_insertion", "because", "insert", "period", "when"},
                where);
     if (has(j, "period")) r.period = number(j["period"], where);
+    if (r.period < 1) throw format_error(where + ": a period of " + std::to_string(r.period) + "; expected 1 or more");
     if (has(j, "stream")) {
       r.streams.clear();
       for (const auto& s : strings(j, "stream")) r.streams.push_back(Expression::parse(s, where).text());
@@ -328,12 +339,12 @@ class FamilyReader {
                                    stack.name + "'; mark it 'closes', or 'inner' when it does not add to the stream");
       }
     for (const auto& list : family_.lists)
-      for (const auto& s : {list.stack, list.guests})
-        if (!s.empty() &&
-            std::none_of(family_.stacks.begin(), family_.stacks.end(), [&](const auto& x) { return x.name == s; }))
+      for (const auto& s : {list.stack, list.with.empty() ? list.guests : list.stack})
+        if (std::none_of(family_.stacks.begin(), family_.stacks.end(), [&](const auto& x) { return x.name == s; }))
           throw format_error(where_ + ": config: '" + list.key + "' names the stack '" + s + "', which there is not");
     for (const auto& [key, space] : family_.epsilons)
-      if (std::none_of(family_.spaces.begin(), family_.spaces.end(), [&](const auto& x) { return x.name == space; }))
+      if (std::none_of(family_.spaces.begin(), family_.spaces.end(),
+                       [&, &wanted = space](const auto& x) { return x.name == wanted; }))
         throw format_error(where_ + ": config: '" + key + "' is the epsilon of '" + space +
                            "', which is no space of this family");
     for (const auto& s : family_.spaces)

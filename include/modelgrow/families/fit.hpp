@@ -159,7 +159,7 @@ inline Fit fit(const FamilyText& text, const Layout& layout, const Names& names)
                                  " (stacks that take turns are equally long)");
   for (const auto& [key, lines] : groups) {
     const auto present =
-        std::count_if(lines.begin(), lines.end(), [&](auto t) { return seen[t].contains(key.second); });
+        std::count_if(lines.begin(), lines.end(), [&, block = key.second](auto t) { return seen[t].contains(block); });
     if (present > 0 && present < std::ptrdiff_t(lines.size()))
       for (auto t : lines)
         if (!seen[t].contains(key.second)) result.missing.push_back(spelled(t, key.second));

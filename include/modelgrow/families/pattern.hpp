@@ -23,6 +23,9 @@ inline std::vector<std::string> expand_braces(std::string_view pattern, const st
       std::string one(pattern.substr(0, at));
       for (auto& rest : expand_braces(one + trimmed(word) + std::string(pattern.substr(end + 1)), where))
         all.push_back(std::move(rest));
+      if (all.size() > 256)
+        throw format_error(where + ": '" + std::string(pattern) +
+                           "' stands for more than 256 names; write several patterns");
     }
     return all;
   }

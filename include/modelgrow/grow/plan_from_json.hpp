@@ -15,6 +15,20 @@ using FindMap = std::function<AffineMap(const std::string& checksum, std::int64_
 
 namespace detail {
 
+/// Whether a value is a number of just this type, which the parser's own conversions would bend: 1.9 is no whole
+/// number, true and -1 are no seeds. Of other types they say so themselves.
+template <class T>
+bool can_be(const json& value) {
+  if constexpr (std::is_same_v<T, std::uint64_t>)
+    return value.is_number_unsigned();
+  else if constexpr (std::is_same_v<T, std::int64_t>)
+    return whole_number(value).has_value();
+  else if constexpr (std::is_same_v<T, std::vector<std::int64_t>>)
+    return std::all_of(value.begin(), value.end(), can_be<std::int64_t>);
+  else
+    return true;
+}
+
 /// Reads the fields of one step; every complaint is a format_error that names the step and the field.
 class StepReader {
  public:
@@ -26,7 +40,10 @@ class StepReader {
   template <class T>
   T get(const char* key) const {
     try {
-      return object_.at(key).get<T>();
+      const json& value = object_.at(key);
+      if (!can_be<T>(value))
+        fail("has '" + std::string(key) + "': " + value.dump().substr(0, 80) + "; expected whole numbers");
+      return value.get<T>();
     } catch (const json::exception& e) {
       fail("has no usable '" + std::string(key) + "': " + e.what());
     }

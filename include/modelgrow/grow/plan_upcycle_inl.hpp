@@ -14,7 +14,7 @@ namespace modelgrow::inline v0 {
 MODELGROW_INLINE void Plan::upcycle(const Upcycle& verb) {
   const auto bad = [&](const std::string& what) { throw plan_error("cannot make a mixture of experts: " + what); };
   if (verb.routers.empty()) bad("no layer was named");
-  if (verb.experts < 2) bad(std::to_string(verb.experts) + " experts; expected at least 2");
+  if (verb.experts < 2 || verb.experts > 4096) bad(std::to_string(verb.experts) + " experts; expected 2 to 4096");
   const ParameterIndex old(schema_);
   std::map<std::string, std::size_t, std::less<>> routers;  // of each layer, "<layer>."
   for (const auto& router : verb.routers) {

@@ -189,6 +189,10 @@ MODELGROW_INLINE void Plan::add_all(const Add& verb) {
     for (const auto& old : schema_.spaces)
       if (old.space.name == s.space.name)
         throw plan_error("there is a space " + detail::quote(s.space.name) + " already");
+    const std::string what = "the new space " + detail::quote(s.space.name);
+    if (s.space.size < 1)
+      throw plan_error(what + " has " + std::to_string(s.space.size) + " units; expected 1 or more");
+    detail::require_feasible("add", what, s.space.size);
     next.spaces.push_back(s);
   }
   std::set<std::string_view> seen;

@@ -2,6 +2,7 @@
 // The sizes of an STDiT, named as the constructor arguments of Open-Sora 1.0, and the layers that growth added.
 #pragma once
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -59,6 +60,12 @@ struct StditConfig {
   /// Throws shape_error for sizes that no STDiT can have.
   void validate() const {
     const auto fail = [](const std::string& what) { throw shape_error("[STDiT config] " + what); };
+    constexpr std::int64_t most = std::int64_t{1} << 31;
+    for (const auto size : {hidden_size, depth, num_heads, in_channels, caption_channels, model_max_length,
+                            input_size[0], input_size[1], input_size[2], patch_size[0], patch_size[1], patch_size[2]})
+      if (size > most) fail("a size of " + std::to_string(size) + ", which no model comes near");
+    if (!(std::abs(double(hidden_size) * mlp_ratio) <= double(most)))
+      fail("mlp_ratio " + std::to_string(mlp_ratio) + " makes MLPs that no model comes near");
     if (hidden_size <= 0 || depth <= 0 || num_heads <= 0 || in_channels <= 0 || caption_channels <= 0 || ffn() <= 0)
       fail("sizes must be positive");
     if (hidden_size % num_heads != 0)

@@ -49,6 +49,9 @@ class BpeJson {
       if (it == tokens.end()) file_.fail("the unk_token " + token.dump() + " is not in the vocabulary");
       unknown = std::int32_t(it - tokens.begin());
     }
+    const std::size_t count = tokens.size();
+    AddedTokens added(file_.added_tokens());
+    auto around = file_.around(count, added);
     const Bpe::Options options{
         .symbols = byte_level_ ? Bpe::Symbols::bytes : Bpe::Symbols::characters,
         .fallback = spell ? Bpe::ByteFallback::spell : Bpe::ByteFallback::omit,
@@ -59,8 +62,8 @@ class BpeJson {
             .normaliser = Normaliser(std::move(steps)),
             .splits = std::move(splits),
             .metaspace = metaspace_,
-            .added = AddedTokens(file_.added_tokens()),
-            .around = file_.around()};
+            .added = std::move(added),
+            .around = std::move(around)};
   }
 
  private:

@@ -79,15 +79,21 @@ class TokenizerJson {
     }
     return tokens;
   }
-  /// Tokens that the post-processor puts around one text.
-  Tokenizer::Around around() const {
+  /// Tokens that the post-processor puts around one text; there are `tokens` and those that were added.
+  Tokenizer::Around around(std::size_t tokens, const AddedTokens& added) const {
     Tokenizer::Around around;
     add_around(member(root_, "post_processor"), around);
+    for (const auto& t : added.tokens()) tokens = std::max(tokens, std::size_t(t.id) + 1);
+    for (const auto& ids : {around.before, around.after})
+      for (const auto id : ids)
+        if (std::size_t(id) >= tokens)
+          fail("the post-processor puts token " + std::to_string(id) + " around every text, and the vocabulary has " +
+               std::to_string(tokens) + ": the file is damaged; fetch it again");
     return around;
   }
 
  private:
-  static constexpr std::int32_t max_id = 1 << 24;
+  static constexpr std::int32_t max_id = 1 << 21;  // eight times the largest vocabularies; a list of them is made
 
   void add_around(const json& processor, Tokenizer::Around& around) const {
     if (processor.is_null()) return;

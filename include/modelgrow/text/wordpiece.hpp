@@ -159,7 +159,8 @@ inline WordPieceTokenizer wordpiece_from_json(const TokenizerJson& file) {
                                                  .strip_accents = step("strip_accents", lower),
                                                  .lower_case = step("lowercase", true)},
                                   .added = AddedTokens(file.added_tokens()),
-                                  .around = file.around()};
+                                  .around = {}};
+  parts.around = file.around(parts.tokens.size(), parts.added);
   if (const auto& v = file.member(model, "continuing_subword_prefix"); !v.is_null())
     parts.continuation = file.text(model, "continuing_subword_prefix");
   if (const auto& v = file.member(model, "max_input_chars_per_word"); !v.is_null()) {

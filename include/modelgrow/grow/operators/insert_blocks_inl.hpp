@@ -52,7 +52,7 @@ MODELGROW_INLINE std::vector<std::int64_t> InsertBlocks::positions_in(const Stac
   if (every < 0 || every > spec.count)
     throw plan_error("InsertBlocks: .every = " + std::to_string(every) + "; stack '" + spec.name + "' has " +
                      std::to_string(spec.count) + " blocks, so expected 1 to " + std::to_string(spec.count));
-  detail::require_feasible("InsertBlocks", "a count", count);
+  detail::require_feasible("InsertBlocks", "a count", count, 10'000);
   if (count < 0) throw plan_error("InsertBlocks: .count = " + std::to_string(count) + "; expected at least 1");
   for (auto i : at)
     if (i < 0 || i > spec.count)
