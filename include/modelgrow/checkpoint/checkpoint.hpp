@@ -92,7 +92,7 @@ class Checkpoint {
   Checkpoint() = default;
   std::filesystem::path path_, weights_;
   std::vector<Safetensors> files_;
-  std::vector<TensorView> tensors_;        // those of the first file, then of the next, ..
+  std::vector<TensorView> tensors_;                  // those of the first file, then of the next, ..
   std::map<const std::byte*, std::size_t> file_at_;  // the file whose bytes begin there
   Metadata metadata_;
   Names names_;

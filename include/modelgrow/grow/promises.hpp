@@ -59,7 +59,7 @@ class Promises {
   const TensorSet& old_;
   std::string where_;
   UnitsOf units_;
-  ParameterIndex source_, schema_;  // of the plan
+  ParameterIndex source_, schema_;             // of the plan
   std::map<std::string, Ancestor> ancestors_;  // of tensors, or of the parameters that state belongs to
   bool approximate_;
 };
