@@ -125,7 +125,7 @@ TEST_CASE("experts of two sizes are refused by name, and a failure leaves nothin
   CHECK(scratch.entries() == 1);
   std::int64_t seen = 0;
   const WritePlan stop{.progress = [&](const ProgressReport&) {
-    if (++seen == 3) throw error("stopped");
+    if (++seen == 1) throw error("stopped");
   }};
   CHECK_THROWS_AS(write_pipeline(deeper(), *pipeline_at(in), scratch / "out", stop, "transformer"), error);
   CHECK(scratch.entries() == 1);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 
 #include <modelgrow/core/rng.hpp>
@@ -37,13 +38,17 @@ std::map<std::string, std::string> files_of(const fs::path& folder) {
   return all;
 }
 
+Plan everything() {
+  return plan(tiny::disk_schema(small), InsertBlocks{.every = 1},
+              Net2Wider{.space = "ffn", .to = 8, .noise_db = 20, .seed = 3}, Net2Wider{.space = "hidden", .to = 12});
+}
+const WritePlan in_small_windows{.keep_bytes = 0, .window_bytes = window};
+
 /// A folder, a plan, and what comes out when nothing happens.
 struct Growth {
   tiny::Scratch scratch;
-  Schema schema = tiny::disk_schema(small);
-  Plan p = plan(schema, InsertBlocks{.every = 1}, Net2Wider{.space = "ffn", .to = 8, .noise_db = 20, .seed = 3},
-                Net2Wider{.space = "hidden", .to = 12});
-  WritePlan how{.keep_bytes = 0, .window_bytes = window};
+  Plan p = everything();
+  WritePlan how = in_small_windows;
   std::map<std::string, std::string> expected;
   std::int64_t windows = 0;
 
@@ -92,25 +97,36 @@ TEST_CASE("a growth that is stopped goes on, and ends with the same bytes") {
   }
 }
 
+// Runs in a process of its own, started by the test below. MODELGROW_TEST_GROWTH is the directory, MODELGROW_TEST_KILL
+// the window after which it ends.
+TEST_CASE("a growth to be killed", "[.process]") {
+  const char *place = std::getenv("MODELGROW_TEST_GROWTH"), *after = std::getenv("MODELGROW_TEST_KILL");
+  REQUIRE((place && after));
+  auto options = in_small_windows;
+  options.progress = [left = std::atoll(after)](const ProgressReport&) mutable {
+    if (--left == 0) ::kill(::getpid(), SIGKILL);
+  };
+  everything().write(Checkpoint::open(fs::path(place) / "base"), fs::path(place) / "grown", options);
+}
+
 TEST_CASE("a growth that is killed anywhere goes on, and ends with the same bytes") {
   const Growth g;
   const Rng rng(11);
   for (std::uint64_t round = 0; round < 12; ++round) {
-    const auto after = 1 + std::int64_t(rng.below(round, std::uint64_t(g.windows)));
+    const auto after = 1 + rng.below(round, std::uint64_t(g.windows) - 1);
     const pid_t child = ::fork();
+    REQUIRE(child >= 0);
     if (child == 0) {
-      auto options = g.how;
-      std::int64_t seen = 0;
-      options.progress = [&](const ProgressReport&) {
-        if (++seen == after) ::kill(::getpid(), SIGKILL);
-      };
-      g.write(options);
-      ::_exit(0);
+      ::setenv("MODELGROW_TEST_GROWTH", g.scratch.path().c_str(), 1);
+      ::setenv("MODELGROW_TEST_KILL", std::to_string(after).c_str(), 1);
+      ::execl("/proc/self/exe", "test_grow", "a growth to be killed", nullptr);
+      ::_exit(127);
     }
     int status = 0;
     ::waitpid(child, &status, 0);
     REQUIRE(WIFSIGNALED(status));
     CHECK_FALSE(fs::exists(g.out()));
+    CHECK(fs::exists(g.partial()));
     if (round % 3 == 0) continue;  // the next goes on with what this one has left
     g.write();
     g.check_whole();
@@ -197,7 +213,7 @@ TEST_CASE("an unfinished growth is not mixed with another") {
   const Growth g;
   CHECK_THROWS_AS(g.write(g.stopping(4)), std::runtime_error);
   const auto before = files_of(g.partial());
-  const Plan other = plan(g.schema, InsertBlocks{.every = 1});
+  const Plan other = plan(tiny::disk_schema(small), InsertBlocks{.every = 1});
   const auto refused = [&](const Plan& p, const WritePlan& how) {
     const auto text = message_of<plan_error>([&] { p.write(g.in(), g.out(), how); });
     CHECK(files_of(g.partial()) == before);

@@ -51,8 +51,8 @@ class DirectFile {
   void finish(std::uint64_t bytes);
 
  private:
-  /// Goes through the page cache from now on; false where it did already.
-  bool leave_direct() const;
+  /// Goes through the page cache from now on, after a refusal; false when that was tried before.
+  bool leave_direct(bool& tried) const;
 
   std::filesystem::path path_;
   Descriptor fd_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/direct_file.hpp>
@@ -36,28 +37,30 @@ MODELGROW_INLINE DirectFile::DirectFile(const std::filesystem::path& path, Acces
   if (!fd_) throw_io(access == Access::read ? "read" : "write", path);
 }
 
-MODELGROW_INLINE bool DirectFile::leave_direct() const {
+MODELGROW_INLINE bool DirectFile::leave_direct(bool& tried) const {
   const int flags = ::fcntl(fd_.get(), F_GETFL);
-  return flags >= 0 && (flags & O_DIRECT) != 0 && ::fcntl(fd_.get(), F_SETFL, flags & ~O_DIRECT) == 0;
+  return flags >= 0 && !std::exchange(tried, true) && ::fcntl(fd_.get(), F_SETFL, flags & ~O_DIRECT) == 0;
 }
 
 MODELGROW_INLINE void DirectFile::write(std::uint64_t offset, const BlockBuffer& buffer, std::size_t bytes) {
   const std::size_t all = in_blocks(bytes);
   std::memset(buffer.data() + bytes, 0, all - bytes);
+  bool tried = false;
   for (std::size_t at = 0; at < all;) {
     const auto n = ::pwrite(fd_.get(), buffer.data() + at, all - at, off_t(offset + at));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EINVAL && leave_direct()) continue;
+    if (n < 0 && errno == EINVAL && leave_direct(tried)) continue;
     if (n <= 0) throw_io("write at byte " + std::to_string(offset + at) + " of", path_, n < 0 ? errno : ENOSPC);
     at += std::size_t(n);
   }
 }
 
 MODELGROW_INLINE bool DirectFile::read(std::uint64_t offset, const BlockBuffer& buffer, std::size_t bytes) const {
+  bool tried = false;
   for (std::size_t at = 0; at < bytes;) {
     const auto n = ::pread(fd_.get(), buffer.data() + at, in_blocks(bytes) - at, off_t(offset + at));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EINVAL && leave_direct()) continue;
+    if (n < 0 && errno == EINVAL && leave_direct(tried)) continue;
     if (n < 0) throw_io("read at byte " + std::to_string(offset + at) + " of", path_);
     if (n == 0) return false;
     at += std::size_t(n);

@@ -47,16 +47,12 @@ inline Checkpoint open_source(const SourceOf& source, const std::filesystem::pat
   return Checkpoint::open(path, {.weights = named ? source.weights : std::string()});
 }
 
-/// Compares `grown` with its checksums where it has them, replays its plan.json on its source and compares with that.
-/// Throws check_error that names the first difference, plan_error where the plan does not fit the source, io_error
-/// where there is no plan.json.
+/// Replays plan.json of `grown` on its source, and compares its files with their checksums, where it has them, and with
+/// that. Throws check_error that names the first difference, plan_error where the plan does not fit the source,
+/// io_error where there is no plan.json.
 inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source, Schema schema_of_source) {
-  std::error_code ignored;
-  const bool sums = std::filesystem::exists(grown.path() / Checksums::file, ignored);
-  if (sums) check_checksums(read_checksums(grown.path()), grown.path());
   const Plan plan = read_plan(grown.path() / "plan.json", std::move(schema_of_source));
   GrownCheck found{.certificate = plan.certificate(), .trajectory = plan.trajectory()};
-  found.as_written = sums;
   found.read_back = read_back(plan, grown);
   const auto before = parts_of(source), after = parts_of(grown);
   const auto find = [](const std::vector<Part>& parts, const Part& like) -> const Part* {
@@ -67,10 +63,14 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
   for (const auto& now : after)
     if (!find(before, now))
       throw check_error(grown.path().string() + ": '" + now.name + "' is in the grown folder, but not in its source");
+  for (const auto& old : before)
+    if (!find(after, old))
+      throw check_error(grown.path().string() + ": '" + old.name + "' of its source is not in the grown folder");
+  std::error_code ignored;
+  found.as_written = std::filesystem::exists(grown.path() / Checksums::file, ignored);
+  if (found.as_written) check_checksums(read_checksums(grown.path()), grown.path());
   for (const auto& old : before) {
     const Part* now = find(after, old);
-    if (!now)
-      throw check_error(grown.path().string() + ": '" + old.name + "' of its source is not in the grown folder");
     const FileCheck check = detail::check_part(plan, old, now->in);
     for (const auto& n : check.not_finite) found.not_finite.push_back(old.name + ": " + to_string(n));
     if (old.kind != Part::Kind::weights) found.grown_along.push_back(old.name);
