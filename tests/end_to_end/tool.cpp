@@ -107,10 +107,10 @@ TEST_CASE("a full disk and Ctrl-C leave nothing behind") {
   CHECK(says(full.output, "cannot write"));
   CHECK(scratch.entries() == 0);
 
-  std::thread user([&] {  // presses Ctrl-C when the hidden folder appears
+  std::thread user([&] {  // presses Ctrl-C when the unfinished folder appears
     const auto begun = [&] {
       for (const auto& entry : std::filesystem::directory_iterator(scratch.path()))
-        if (entry.path().filename().string().starts_with(".out")) return true;
+        if (entry.path().filename().string().starts_with("out.partial")) return true;
       return false;
     };
     for (int i = 0; i < 10000 && !begun(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));

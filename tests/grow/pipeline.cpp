@@ -131,6 +131,34 @@ TEST_CASE("experts of two sizes are refused by name, and a failure leaves nothin
   CHECK(scratch.entries() == 1);
 }
 
+TEST_CASE("a pipeline that was stopped goes on, and ends with the same bytes") {
+  const tiny::Scratch scratch;
+  const auto in = make_pipeline(scratch / "in");
+  const auto files = [](const tiny::fs::path& folder) {
+    std::map<std::string, std::string> all;
+    for (const auto& e : tiny::fs::recursive_directory_iterator(folder))
+      if (e.is_regular_file())
+        all[e.path().lexically_relative(folder).string()] = modelgrow::detail::read_file(e.path());
+    return all;
+  };
+  std::int64_t windows = 0;
+  WritePlan how{.progress = [&](const ProgressReport&) { ++windows; }, .keep_bytes = 0, .window_bytes = 4096};
+  write_pipeline(deeper(), *pipeline_at(in), scratch / "whole", how);
+  REQUIRE(windows > 4);
+  for (std::int64_t after = 1; after <= windows; after += 2) {
+    INFO("after window " << after);
+    how.progress = [left = after](const ProgressReport&) mutable {
+      if (--left == 0) throw std::runtime_error("stopped");
+    };
+    CHECK_THROWS_AS(write_pipeline(deeper(), *pipeline_at(in), scratch / "out", how), std::runtime_error);
+    CHECK(tiny::fs::exists(scratch / "out.partial"));
+    how.progress = {};
+    write_pipeline(deeper(), *pipeline_at(in), scratch / "out", how);
+    CHECK(files(scratch / "out") == files(scratch / "whole"));
+    tiny::fs::remove_all(scratch / "out");
+  }
+}
+
 TEST_CASE("a pipeline may be replaced by its grown self, but not by a folder around it") {
   const tiny::Scratch scratch;
   const auto in = make_pipeline(scratch / "run/in");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Runs a target without libFuzzer:
-//   fuzz_<target> CORPUS SECONDS [NUMBER]   the files of a folder, then those mutated from them, from NUMBER (1) on
-//   fuzz_<target> FILE                      one file, such as one that failed
+//   fuzz_<target> CORPUS SECONDS [NUMBER [MOST]]   the files of a folder, then at MOST those mutated from them, from
+//                                                  NUMBER (1) on
+//   fuzz_<target> FILE                             one file, such as one that failed
 // An input that fails is kept as <target>-failed. Twenty seconds of CPU, or 2 GB, are too much for any input.
 #include <signal.h>
 #include <sys/time.h>
@@ -62,15 +63,15 @@ int main(int argc, char** argv) {
     run({std::istreambuf_iterator<char>(in), {}});
     return 0;
   }
-  if (argc < 3) return std::fprintf(stderr, "%s CORPUS SECONDS [NUMBER], or %s FILE\n", argv[0], argv[0]), 2;
+  if (argc < 3) return std::fprintf(stderr, "%s CORPUS SECONDS [NUMBER [MOST]], or %s FILE\n", argv[0], argv[0]), 2;
   const auto corpus = read_corpus(corpus_path);
   for (const auto& file : corpus) run(file);
   const auto whole = inputs_read;
-  const std::uint64_t first = argc > 3 ? std::stoull(argv[3]) : 1;
+  const std::uint64_t first = argc > 3 ? std::stoull(argv[3]) : 1, most = argc > 4 ? std::stoull(argv[4]) : UINT64_MAX;
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(std::stoi(argv[2]));
   std::uint64_t n = 0;
   double slowest = 0;
-  for (; std::chrono::steady_clock::now() < end; ++n) slowest = std::max(slowest, run(mutated(corpus, first + n)));
+  for (; n < most && std::chrono::steady_clock::now() < end; ++n) slowest = std::max(slowest, run(mutated(corpus, first + n)));
   std::printf("%s: %zu files, %llu read; %llu mutated files, %llu read, none failed; the slowest took %.2f s\n",
               program.filename().c_str(), corpus.size(), (unsigned long long)whole, (unsigned long long)n,
               (unsigned long long)(inputs_read - whole), slowest);
