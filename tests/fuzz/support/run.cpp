@@ -71,7 +71,8 @@ int main(int argc, char** argv) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(std::stoi(argv[2]));
   std::uint64_t n = 0;
   double slowest = 0;
-  for (; n < most && std::chrono::steady_clock::now() < end; ++n) slowest = std::max(slowest, run(mutated(corpus, first + n)));
+  for (; n < most && std::chrono::steady_clock::now() < end; ++n)
+    slowest = std::max(slowest, run(mutated(corpus, first + n)));
   std::printf("%s: %zu files, %llu read; %llu mutated files, %llu read, none failed; the slowest took %.2f s\n",
               program.filename().c_str(), corpus.size(), (unsigned long long)whole, (unsigned long long)n,
               (unsigned long long)(inputs_read - whole), slowest);
