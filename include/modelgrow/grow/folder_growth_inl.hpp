@@ -33,18 +33,8 @@ inline std::uint64_t hash_of(const Checkpoint& c) {
 }
 
 inline Report report_of(const Plan& plan, const Checkpoint& in, const std::vector<Output>& outputs) {
-  Report r{.family = plan.source().family,
-           .certificate = plan.certificate(),
-           .trajectory = plan.trajectory(),
-           .parameters_before = plan.source().trained_elements(),
-           .parameters_after = plan.schema().trained_elements(),
-           .bytes_before = in.total_bytes(),
-           .tensors = {},
-           .passed_through = {},
-           .files = {},
-           .notes = {},
-           .worst = {},
-           .seconds = {}};
+  Report r = report_of(plan);
+  r.bytes_before = in.total_bytes();
   for (const auto& o : outputs) {
     const std::uint64_t bytes = byte_size(o.target.dtype, o.target.shape).value();
     r.bytes_after += bytes;

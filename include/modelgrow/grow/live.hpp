@@ -232,17 +232,7 @@ requires((ShowsStates<States> || ShowsAverages<States>)&&...) Report
     grow(const Plan& plan, M& model, const GrowOptions& options, States&... states) {
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  Report report{.family = plan.source().family,
-                .certificate = plan.certificate(),
-                .trajectory = plan.trajectory(),
-                .parameters_before = plan.source().trained_elements(),
-                .parameters_after = plan.schema().trained_elements(),
-                .tensors = {},
-                .passed_through = {},
-                .files = {},
-                .notes = {},
-                .worst = {},
-                .seconds = {}};
+  Report report = report_of(plan);
   const auto views = detail::views_of_model(model);
   const TensorSet old(views.views(), "model");
   M grown = detail::grown_model(plan, model, old, options.progress);

@@ -44,6 +44,9 @@ struct Report {
   std::uint64_t peak_private_bytes = 0;  // of it, what is not the pages of files; 0: not measured
 };
 
+/// What a plan alone tells of its growth.
+Report report_of(const Plan& plan);
+
 /// Largest resident memory that this process has had, in bytes.
 std::uint64_t peak_rss();
 

@@ -14,6 +14,20 @@ MODELGROW_INLINE std::uint64_t peak_rss() {
   return ::getrusage(RUSAGE_SELF, &usage) == 0 ? std::uint64_t(usage.ru_maxrss) * 1024 : 0;
 }
 
+MODELGROW_INLINE Report report_of(const Plan& plan) {
+  return Report{.family = plan.source().family,
+                .certificate = plan.certificate(),
+                .trajectory = plan.trajectory(),
+                .parameters_before = plan.source().trained_elements(),
+                .parameters_after = plan.schema().trained_elements(),
+                .tensors = {},
+                .passed_through = {},
+                .files = {},
+                .notes = {},
+                .worst = {},
+                .seconds = {}};
+}
+
 MODELGROW_INLINE std::string trajectory_text(const Report& r) {
   return r.optimizer_moved ? to_string(r.trajectory) : "begins anew: no optimizer state was moved";
 }
