@@ -21,7 +21,7 @@ from pathlib import Path
 import machine
 import table
 from jobs import GROWTHS, HERE, ROOT, Contestant, Environment, all_sources, jobs_of
-from measured import files_under, forget, run
+from measured import files_under, forget, into_memory, run
 from sources import sample_of, sampled_names, tensor_of
 from write_only import write
 
@@ -76,7 +76,7 @@ def look_at(c: Contestant, environment: Environment) -> dict:
     if c.who == "torch":
         sample = [environment.interpreter(c.who), HERE / "widen_torch.py", "--sample", made[0], *names]
         found["sampled"] = subprocess.run(sample, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    elif names and c.who != "disk":
+    elif names and not c.is_disk:
         file = next(p for p in made if p.suffix == ".safetensors")
         found["sampled"] = sample_of((name, *tensor_of(file, name)) for name in names)
     return found
@@ -99,18 +99,18 @@ def measure(c: Contestant, environment: Environment, yardstick: dict) -> dict:
     if start:
         run(start, None, c.one_core)
         start = run(start, None, c.one_core)[0]
-    forget(c.reads)
-    entry = {"version": environment.version_of(c.who)} if c.who != "disk" else {}
+    (into_memory if c.who == "warm" else forget)(c.reads)
+    entry = {} if c.is_disk else {"version": environment.version_of(c.who)}
     entry |= {"at": datetime.datetime.now().isoformat(timespec="seconds"), "load_before": os.getloadavg()[0]}
     found, text = run(c.command(environment, yardstick), c.place.output, c.one_core, c.environment())
     entry |= found
-    if c.who in ("disk", "modelgrow"):
+    if c.is_disk or c.is_tool:
         report = json.loads(text)
         entry |= {key: report[key] for key in ("seconds", "direct", "certificate", "read_back") if key in report}
-    if c.who != "disk":
-        entry["bytes_in"] = c.bytes_in
-    else:
+    if c.is_disk:
         entry["wall_s"] = report["seconds"]["write"]  # without the start of the interpreter
+    if c.who not in ("disk", "warm"):
+        entry["bytes_in"] = c.bytes_in  # from the disk
     if start:
         entry["start"] = {key: start[key] for key in ("wall_s", "cpu_s")}
     entry |= look_at(c, environment)

@@ -70,8 +70,8 @@ class Environment:
     def version_of(self, who: str) -> str:
         """As `numpy 2.4.6`; of the tool, the commit of this tree."""
         if who not in self.known:
-            version = machine.commit(ROOT) if who == "modelgrow" else machine.version(self.interpreter(who), who)
-            self.known[who] = f"{who} {version}"
+            version = machine.commit(ROOT) if who in ("modelgrow", "warm") else machine.version(self.interpreter(who), who)
+            self.known[who] = f"{'modelgrow' if who == 'warm' else who} {version}"
         return self.known[who]
 
 
@@ -111,7 +111,8 @@ class Place:
 
 @dataclass
 class Contestant:
-    """One who does a job: `who` is disk, modelgrow, numpy, torch or mergekit."""
+    """One who does a job: `who` is disk (it writes), copy (it also reads), modelgrow, warm (modelgrow, its source in memory),
+    numpy, torch or mergekit."""
 
     who: str
     place: Place
@@ -127,6 +128,14 @@ class Contestant:
     @property
     def label(self) -> str:
         return f"{self.place.folder.name}/{self.growth}{' on one core' if self.one_core else ''}/{self.who}"
+
+    @property
+    def is_disk(self) -> bool:
+        return self.who in ("disk", "copy")
+
+    @property
+    def is_tool(self) -> bool:
+        return self.who in ("modelgrow", "warm")
 
     @property
     def reads(self) -> list[Path]:
@@ -154,10 +163,10 @@ class Contestant:
     def command(self, environment: Environment, yardstick: dict) -> list[str]:
         place, out = self.place, str(self.place.output)
         grown = f"{out}/grown"
-        if self.who == "disk":
+        if self.is_disk:
             return [environment.python, str(HERE / "write_only.py"), f"{out}/file", str(self.bytes_out),
-                    str(yardstick["threads"]), str(yardstick["window_mb"])]  # fmt: skip
-        if self.who == "modelgrow":
+                    str(yardstick["threads"]), str(yardstick["window_mb"]), *map(str, self.reads)]  # fmt: skip
+        if self.is_tool:
             return [environment.tool, "grow", str(place.input), grown, *GROWTHS[self.growth].flags, *place.family, "--json"]
         if self.who == "mergekit":
             merge = str(Path(environment.interpreter(self.who)).with_name("mergekit-yaml"))
@@ -195,6 +204,7 @@ def jobs_of(name: str, source: sources.Source, folder: Path) -> list[list[Contes
         same = [n for n in source.names_at_twice_the_depth() if "o_proj" not in n and "down_proj" not in n]  # 0 or -0
         return [[Contestant(who, place, "depth", deeper, same, one_core=True) for who in ("modelgrow", "mergekit")]]
     place, wider = Place(folder / name, source), GROWTHS["width"].wider
-    return [[Contestant(who, place, "width", source.bytes(wider), list(source.tensors)) for who in ("disk", "modelgrow", "numpy", "torch")],
-            [Contestant(who, place, "ffn", source.bytes(GROWTHS["ffn"].wider)) for who in ("disk", "modelgrow")],
-            [Contestant(who, place, "depth", deeper) for who in ("disk", "modelgrow")]]  # fmt: skip
+    usual = ("disk", "copy", "modelgrow", "warm")
+    return [[Contestant(who, place, "width", source.bytes(wider), list(source.tensors)) for who in (*usual, "numpy", "torch")],
+            [Contestant(who, place, "ffn", source.bytes(GROWTHS["ffn"].wider)) for who in usual],
+            [Contestant(who, place, "depth", deeper) for who in usual]]  # fmt: skip

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What the disk takes: a file of a given size, preallocated, written past the page cache in aligned windows, and synced.
+"""What the disk takes: a file of a given size, preallocated, written past the page cache in aligned windows, and synced; with
+SOURCE while that file is read, past the page cache too.
 
-    write_only.py FILE BYTES [THREADS [WINDOW_MB]]
+    write_only.py FILE BYTES [THREADS [WINDOW_MB [SOURCE]]]
 
 prints JSON: seconds, and whether the file system has direct writing. Every 4 kB differ from all others. Standard library only.
 """
@@ -47,21 +48,37 @@ def write_windows(file: int, size: int, buffer: mmap.mmap, offsets: range) -> No
             done += os.pwrite(file, view[done:], offset + done)
 
 
-def write(path: str, size: int, threads: int, window: int) -> dict:
+def read_windows(path: str, window: int, offsets: range) -> None:
+    """Reads those windows of a file."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    except OSError:
+        file = os.open(path, os.O_RDONLY)
+    buffer = mmap.mmap(-1, window)
+    for offset in offsets:
+        os.preadv(file, [buffer], offset)
+    os.close(file)
+
+
+def write(path: str, size: int, threads: int, window: int, source: str = "") -> dict:
     buffers = [noise(window) for _ in range(threads)]
+    to_read = os.stat(source).st_size if source else 0
     begin = time.perf_counter()
     file, direct = open_for_writing(path)
     try:
         os.posix_fallocate(file, 0, max(size, 1))
         failed: list[OSError] = []
 
-        def work(i: int) -> None:
+        def work(task, *args) -> None:
             try:
-                write_windows(file, size, buffers[i], range(i * window, size, threads * window))
+                task(*args)
             except OSError as e:
                 failed.append(e)
 
-        workers = [threading.Thread(target=work, args=(i,)) for i in range(threads)]
+        of = lambda i, bytes: range(i * window, bytes, threads * window)  # noqa: E731
+        tasks = [(write_windows, file, size, buffers[i], of(i, size)) for i in range(threads)]
+        tasks += [(read_windows, source, window, of(i, to_read)) for i in range(threads if source else 0)]
+        workers = [threading.Thread(target=work, args=task) for task in tasks]
         for worker in workers:
             worker.start()
         for worker in workers:
@@ -77,5 +94,5 @@ def write(path: str, size: int, threads: int, window: int) -> dict:
 
 
 if __name__ == "__main__":
-    path, size, threads, window_mb = sys.argv[1], int(sys.argv[2]), *(int(x) for x in (sys.argv[3:] + ["2", "8"])[:2])
-    print(json.dumps(write(path, size, threads, window_mb << 20)))
+    path, size, threads, window_mb, source = *sys.argv[1:6], *["2", "8", ""][max(0, len(sys.argv) - 3) :]
+    print(json.dumps(write(path, int(size), int(threads), int(window_mb) << 20, source)))

@@ -22,11 +22,15 @@ struct NotFinite {
 
 namespace detail {
 
+/// An unsigned integer as wide as an element.
+template <Element T>
+using BitsOf =
+    std::conditional_t<sizeof(T) == 8, std::uint64_t, std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint16_t>>;
+
 /// How many of n elements are infinities or no numbers. Without branches, so that it vectorises.
 template <Element T>
 std::int64_t count_not_finite(const std::byte* data, std::int64_t n) {
-  using Bits = std::conditional_t<sizeof(T) == 8, std::uint64_t,
-                                  std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint16_t>>;
+  using Bits = BitsOf<T>;
   const T infinity = element_cast<T>(INFINITY);
   Bits exponent;
   std::memcpy(&exponent, &infinity, sizeof exponent);

@@ -6,9 +6,9 @@
 #include <modelgrow/grow/checkpoint_set.hpp>
 #include <modelgrow/grow/checksums.hpp>
 #include <modelgrow/grow/completeness.hpp>
-#include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/read_plan.hpp>
+#include <modelgrow/grow/window_reader.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/grow/write_part.hpp>
 
@@ -47,6 +47,21 @@ inline Checkpoint open_source(const SourceOf& source, const std::filesystem::pat
   return Checkpoint::open(path, {.weights = named ? source.weights : std::string()});
 }
 
+namespace detail {
+/// Reads a grown part and proves every tensor of it, and takes its files out of `sums`, which are those of `root`.
+/// Throws check_error.
+inline FileCheck check_part(const Plan& plan, const Part& part, const Checkpoint& grown, Checksums& sums,
+                            const std::filesystem::path& root) {
+  const auto old = set_of(part.in);
+  const auto contents = part.kind == Part::Kind::optimizer ? Contents::optimizer : Contents::weights;
+  const Promises promises(plan, contents, old, grown.weights_path().string());
+  WindowReader reader(promises, old, grown, sums, root);
+  FileCheck check = reader.check();
+  for (const auto& name : reader.known()) sums.files.erase(name);
+  return check;
+}
+}  // namespace detail
+
 /// Replays plan.json of `grown` on its source, and compares its files with their checksums, where it has them, and with
 /// that. Throws check_error that names the first difference, plan_error where the plan does not fit the source,
 /// io_error where there is no plan.json.
@@ -68,10 +83,11 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
       throw check_error(grown.path().string() + ": '" + old.name + "' of its source is not in the grown folder");
   std::error_code ignored;
   found.as_written = std::filesystem::exists(grown.path() / Checksums::file, ignored);
-  if (found.as_written) check_checksums(read_checksums(grown.path()), grown.path());
+  Checksums sums = found.as_written ? read_checksums(grown.path()) : Checksums{};
+  check_sizes(sums, grown.path());
   for (const auto& old : before) {
     const Part* now = find(after, old);
-    const FileCheck check = detail::check_part(plan, old, now->in);
+    const FileCheck check = detail::check_part(plan, old, now->in, sums, grown.path());
     for (const auto& n : check.not_finite) found.not_finite.push_back(old.name + ": " + to_string(n));
     if (old.kind != Part::Kind::weights) found.grown_along.push_back(old.name);
     if (old.kind == Part::Kind::optimizer) {
@@ -81,6 +97,7 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
       found.max_residual = std::max(found.max_residual, check.max_residual);
     }
   }
+  check_checksums(sums, grown.path());  // of what is left
   return found;
 }
 

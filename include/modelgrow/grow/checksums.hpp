@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,18 @@ void write_checksums(const Checksums& checksums, const std::filesystem::path& fo
 /// From "checksums.json" of a folder. Throws io_error, and format_error for a text that is none.
 Checksums read_checksums(const std::filesystem::path& folder);
 
+/// Throws check_error where a file of a folder is missing or has another size; nothing is read.
+void check_sizes(const Checksums& checksums, const std::filesystem::path& folder);
+
 /// Reads the files of a folder and compares, on all cores. Throws check_error that names the first file that differs
 /// and where, and io_error.
 void check_checksums(const Checksums& checksums, const std::filesystem::path& folder);
+
+namespace detail {
+/// One window that was read from a file, which begins at `begin`. Throws check_error.
+void check_window(const Checksums& checksums, const std::string& name, const std::filesystem::path& path,
+                  std::uint64_t begin, std::span<const std::byte> bytes);
+}  // namespace detail
 
 }  // namespace modelgrow::inline v0
 

@@ -67,7 +67,7 @@ MODELGROW_INLINE Checksums read_checksums(const std::filesystem::path& folder) {
   return sums;
 }
 
-MODELGROW_INLINE void check_checksums(const Checksums& checksums, const std::filesystem::path& folder) {
+MODELGROW_INLINE void check_sizes(const Checksums& checksums, const std::filesystem::path& folder) {
   for (const auto& [name, f] : checksums.files) {
     const auto path = folder / name;
     std::error_code failed;
@@ -76,19 +76,33 @@ MODELGROW_INLINE void check_checksums(const Checksums& checksums, const std::fil
     if (bytes != f.bytes)
       throw check_error(path.string() + ": the file has " + std::to_string(bytes) + " bytes; " +
                         std::to_string(f.bytes) + " were written: fetch or grow it again");
+  }
+}
+
+MODELGROW_INLINE void check_checksums(const Checksums& checksums, const std::filesystem::path& folder) {
+  check_sizes(checksums, folder);
+  for (const auto& [name, f] : checksums.files) {
+    const auto path = folder / name;
     const detail::DirectFile disk(path, detail::DirectFile::Access::read);
     parallel_tasks(std::int64_t(f.windows.size()), 1, [&] {
       return [&, buffer = detail::BlockBuffer(checksums.window_bytes)](std::int64_t i) {
         const std::uint64_t begin = std::uint64_t(i) * checksums.window_bytes;
-        const std::size_t n = std::min(checksums.window_bytes, f.bytes - begin);
-        if (!disk.read(begin, buffer, n) || detail::hash64(buffer.first(n)) != f.windows[std::size_t(i)])
-          throw check_error(
-              path.string() + ": bytes " + std::to_string(begin) + " to " + std::to_string(begin + n) +
-              " are not what was written (checksums.json): the file was changed, or a disk or a copy has " +
-              "damaged it; fetch or grow it again");
+        const auto bytes = buffer.first(std::min(checksums.window_bytes, f.bytes - begin));
+        if (!disk.read(begin, buffer, bytes.size()))
+          throw io_error("cannot read '" + path.string() + "': it was cut while it was read");
+        detail::check_window(checksums, name, path, begin, bytes);
       };
     });
   }
+}
+
+MODELGROW_INLINE void detail::check_window(const Checksums& checksums, const std::string& name,
+                                           const std::filesystem::path& path, std::uint64_t begin,
+                                           std::span<const std::byte> bytes) {
+  if (hash64(bytes) == checksums.files.at(name).windows[begin / checksums.window_bytes]) return;
+  throw check_error(path.string() + ": bytes " + std::to_string(begin) + " to " + std::to_string(begin + bytes.size()) +
+                    " are not what was written (checksums.json): the file was changed, or a disk or a copy has " +
+                    "damaged it; fetch or grow it again");
 }
 
 }  // namespace modelgrow::inline v0

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include <modelgrow/core/dtype.hpp>
@@ -41,6 +42,18 @@ inline std::vector<Stretch> stretches_of(std::span<const std::int64_t> map) {
   return all;
 }
 
+/// Of the elements of a row whose copies all take a power of two: what each takes, and the least that one of its copies
+/// takes.
+struct PowersOfTwo {
+  std::vector<float> factor, smallest, inverse;  // inverse: of the smallest
+
+  void add(double f, double least) {
+    factor.push_back(float(f));
+    smallest.push_back(float(least));
+    inverse.push_back(float(1 / least));
+  }
+};
+
 /// Loops over elements of one storage type, any number of them.
 template <Element T>
 struct Elements {
@@ -63,11 +76,35 @@ struct Elements {
   static void multiply(const double* x, const double* factor, std::int64_t n, T* out) {
     for (std::int64_t k = 0; k < n; ++k) out[k] = element_cast<T>(x[k] * factor[k]);
   }
+  /// Stored elements times powers of two, `factor[k] * common`; whether that is exact for all of them, down to the
+  /// smallest factor of any copy of their weights.
+  static bool scale(const std::byte* data, const PowersOfTwo& by, std::int64_t j, double common, double smallest,
+                    std::int64_t n, T* out) {
+    using Number = std::conditional_t<std::same_as<T, double>, double, float>;
+    const float *factor = by.factor.data() + j, *least = by.smallest.data() + j, *most = by.inverse.data() + j;
+    const auto common_factor = Number(common), common_least = Number(smallest), common_most = 1 / common_least;
+    std::int32_t inexact = 0;
+    for (std::int64_t k = 0; k < n; ++k) {
+      T stored;
+      std::memcpy(&stored, data + sizeof(T) * std::size_t(k), sizeof stored);
+      const auto x = element_cast<Number>(stored);
+      const auto part = element_cast<Number>(element_cast<T>(x * (Number(least[k]) * common_least)));
+      inexact += part * (Number(most[k]) * common_most) != x;
+      out[k] = element_cast<T>(x * (Number(factor[k]) * common_factor));
+    }
+    return inexact == 0;
+  }
   /// Whether all products with powers of two are exact, for all copies of their weights.
   static bool all_divide(const double* x, const double* smallest, std::int64_t n) {
     std::int64_t uneven = 0;
     for (std::int64_t k = 0; k < n; ++k) uneven += !divides<T>(x[k], smallest[k]);
     return uneven == 0;
+  }
+  /// part_of every element.
+  static void parts(const double* x, const double* lo, const double* hi, const std::int64_t* finer,
+                    std::int64_t common_finer, std::int64_t n, T* out) {
+    for (std::int64_t k = 0; k < n; ++k)
+      out[k] = element_cast<T>(part_of<T>(x[k], Share{.lo = lo[k], .hi = hi[k]}, finer[k] + common_finer));
   }
   /// scaled_or_part of every element; with `smallest` 0 its part.
   static void divide(const double* x, const double* factor, const double* smallest, const double* lo, const double* hi,
@@ -83,6 +120,7 @@ struct NoisyGroups {
   std::vector<std::int64_t> number;
   std::vector<double> range, copies;
   std::array<std::vector<double>, 4> split;  // zero behind the copies
+  bool pairs = true;                         // no weight has more copies than two
 
   std::size_t size() const { return number.size(); }
   void add(std::int64_t n, double spread, std::span<const double> splits) {
@@ -90,12 +128,18 @@ struct NoisyGroups {
     range.push_back(spread);
     copies.push_back(double(splits.size()));
     for (std::size_t m = 0; m < 4; ++m) split[m].push_back(m < splits.size() ? splits[m] : 0.0);
+    pairs = pairs && splits.size() <= 2;
   }
-  /// Begin of the first share, then the end of each: five runs of size() numbers. Numbers count from `first`.
+  /// Begin of the first share, then the end of each: five runs of size() numbers, three of pairs. Numbers count from
+  /// `first`.
   void draw(const Rng& rng, std::int64_t first, double* ends) const {
     const auto groups = std::int64_t(size());
     std::fill_n(ends, groups, 0.0);
     double *e1 = ends + groups, *e2 = e1 + groups, *e3 = e2 + groups, *e4 = e3 + groups;
+    if (pairs) {
+      std::fill_n(e2, groups, 1.0);
+      return draw_pairs(rng, first, e1);
+    }
     for (std::int64_t begin = 0; begin < groups; begin += run_length) {
       const std::int64_t n = std::min(run_length, groups - begin);
       RunOf<std::uint32_t> w0, w1, w2, w3;
@@ -111,6 +155,22 @@ struct NoisyGroups {
         const auto e = ends_of_four({w0[i], w1[i], w2[i], w3[i]}, {s0[k], s1[k], s2[k], s3[k]}, r[k], c[k]);
         e1[begin + k] = e[0], e2[begin + k] = e[1], e3[begin + k] = e[2], e4[begin + k] = e[3];
       }
+    }
+  }
+
+ private:
+  void draw_pairs(const Rng& rng, std::int64_t first, double* end) const {
+    const auto groups = std::int64_t(size());
+    for (std::int64_t begin = 0; begin < groups; begin += run_length) {
+      const std::int64_t n = std::min(run_length, groups - begin);
+      RunOf<std::uint32_t> w0, w1;
+      for (std::int64_t k = 0; k < n; ++k) {
+        const auto w = rng.words(std::uint64_t(first + number[std::size_t(begin + k)]));
+        w0[std::size_t(k)] = w[0], w1[std::size_t(k)] = w[1];
+      }
+      const double *r = range.data() + begin, *s0 = split[0].data() + begin, *s1 = split[1].data() + begin;
+      for (std::int64_t k = 0; k < n; ++k)
+        end[begin + k] = end_of_first(w0[std::size_t(k)], w1[std::size_t(k)], s0[k], s1[k], r[k]);
     }
   }
 };

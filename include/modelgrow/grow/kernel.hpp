@@ -2,8 +2,10 @@
 // Computes any range of elements of a grown tensor from its source, whatever was computed before: each element depends
 // on its own index only, so tensors stream in tiles of any size on any number of threads.
 #pragma once
+#include <algorithm>
 #include <vector>
 
+#include <modelgrow/core/linkage.hpp>
 #include <modelgrow/grow/axis_kernel.hpp>
 #include <modelgrow/grow/source.hpp>
 
@@ -99,13 +101,16 @@ class Kernel {
     });
   }
 
+  /// The stretch that holds index j of the last axis.
+  std::vector<Stretch>::const_iterator stretch_of(std::int64_t j) const {
+    return std::ranges::upper_bound(stretches_, j, {}, &Stretch::at) - 1;
+  }
+
   /// Calls f(old index, n) for the stretches of indices [j, j + n) of the last axis.
   template <class F>
   void for_stretches(std::int64_t j, std::int64_t n, F&& f) const {
     if (last_.map.from.empty()) return f(j, n);
-    auto s = std::upper_bound(stretches_.begin(), stretches_.end(), j,
-                              [](std::int64_t at, const Stretch& x) { return at < x.at; }) -
-             1;
+    auto s = stretch_of(j);
     for (const std::int64_t end = j + n; j < end; ++s) {
       const std::int64_t length = std::min(s->at + s->n, end) - j;
       f(s->from + (j - s->at), length);
@@ -125,6 +130,31 @@ class Kernel {
         x += length;
       });
     }
+  }
+
+  /// Stored elements [j, j + n) of a row, side by side: where they are, or in `copies`.
+  template <Element T>
+  const std::byte* side_by_side(const Source<T>& read, const Row& row, std::int64_t j, std::int64_t n,
+                                RunOf<T>& copies) const {
+    const std::byte* data = read.data + sizeof(T) * std::size_t(row.base);
+    const auto* from = last_.map.from.data() + j;
+    if (last_.map.from.empty()) return data + sizeof(T) * std::size_t(j);
+    if (twice_ && j % 2 == 0) {
+      T* to = copies.data();
+      for (std::int64_t q = 0; 2 * q < n; ++q) {
+        T x;
+        std::memcpy(&x, data + sizeof(T) * std::size_t(j / 2 + q), sizeof(T));
+        to[2 * q] = to[2 * q + 1] = x;
+      }
+    } else if (scattered_) {
+      for (std::int64_t k = 0; k < n; ++k)
+        std::memcpy(&copies[std::size_t(k)], data + sizeof(T) * std::size_t(from[k]), sizeof(T));
+    } else if (const auto s = stretch_of(j); j + n <= s->at + s->n) {
+      return data + sizeof(T) * std::size_t(from[0]);
+    } else {
+      copy(read, row, j, n, copies.data());
+    }
+    return reinterpret_cast<const std::byte*>(copies.data());
   }
 
   /// A weighted sum of elements, of weights as their type holds it.
@@ -150,6 +180,11 @@ class Kernel {
   /// Elements [j, j + n) of a row, n <= run_length.
   template <Element T>
   void make(const Source<T>& read, const Row& row, std::int64_t j, std::int64_t n, T* out) const {
+    if (even_ && read.data && row.smallest >= least_power) {
+      RunOf<T> copies;
+      const std::byte* data = side_by_side(read, row, j, n, copies);
+      if (Elements<T>::scale(data, powers_, j, row.factor, row.smallest, n, out)) return;
+    }
     RunOf<double> x, factor;
     load(read, row, j, n, x.data());
     if (of_ != Of::weights) {
@@ -161,6 +196,9 @@ class Kernel {
       Elements<T>::rescale(x.data(), factor.data(), row.scale, n);
     }
     if (!split_) return Elements<T>::store(x.data(), n, out);
+    if (noisy_ && (uneven_ || row.smallest == 0))
+      return Elements<T>::parts(x.data(), row.lo.data() + j, row.hi.data() + j, last_.finer.data() + j, row.finer, n,
+                                out);
     RunOf<double> smallest;
     bool even = true;
     for (std::int64_t k = 0; k < n; ++k) {
@@ -196,6 +234,8 @@ class Kernel {
     return of_ == Of::second_moment ? factor * factor : factor;
   }
 
+  static constexpr double least_power = 0x1p-40;  // what takes less goes the long way: powers of two end somewhere
+
   Of of_;
   double share_;                  // of the gradient
   std::vector<AxisKernel> axes_;  // all but the last
@@ -203,192 +243,16 @@ class Kernel {
   std::int64_t row_ = 1;          // its size
   std::vector<LastNoise> noise_;  // of its layers
   std::vector<Stretch> stretches_;
+  PowersOfTwo powers_;      // of its elements, where even_
   bool scattered_ = false;  // its stretches are short
+  bool twice_ = false;      // each old index stands there twice, side by side
+  bool even_ = false;       // weights are only divided, by powers of two
+  bool uneven_ = false;     // no copy of any index takes a power of two
   bool copies_, scaled_ = false, split_ = false, blended_ = false, noisy_ = false;
 };
 
-inline Kernel::Kernel(const Recipe& recipe, Of of)
-    : of_(of), share_(recipe.share), copies_(of == Of::weights || recipe.share == 1) {
-  const auto stages = stages_of(recipe);
-  const Shape before = shape_of(recipe.source_axes);
-  axes_.resize(std::size_t(recipe.shape.rank()));
-  std::int64_t stride = 1, inner = 1;
-  for (int a = recipe.shape.rank(); a-- > 0; stride *= before[a]) {
-    auto& axis = axes_[std::size_t(a)];
-    axis.size = recipe.shape[a];
-    axis.stride = stride;
-    axis.map = total_map(stages, std::size_t(a));
-    axis.split = of == Of::weights && recipe.source_axes[std::size_t(a)].role == Role::in && !axis.map.from.empty();
-  }
-  for (; !axes_.empty() && axes_.back().map.from.empty(); axes_.pop_back()) inner *= axes_.back().size;
-  for (std::size_t a = 0; a < axes_.size(); ++a)
-    if (axes_[a].split) add_layers(a, stages, recipe);
-  for (const auto& axis : axes_) {
-    const auto is_one = [](double x) { return x == 1; };
-    const auto& factors = of == Of::weights ? axis.smallest : axis.map.gradient;
-    copies_ &= std::all_of(factors.begin(), factors.end(), is_one) && !axis.scaled() && axis.map.blend.empty();
-    scaled_ |= axis.scaled();
-    blended_ |= !axis.map.blend.empty();
-    split_ |= axis.split;
-    noisy_ |= axis.noisy();
-  }
-  make_last(inner);
-}
-
-/// The last touched axis together with the contiguous elements behind each of its indices where these are few, else
-/// these elements alone.
-inline void Kernel::make_last(std::int64_t inner) {
-  constexpr std::int64_t few = run_length / 4, most = std::int64_t{1} << 16;
-  const bool together =
-      !axes_.empty() &&
-      (inner == 1 || (inner < few && axes_.back().size * inner <= most && axes_.back().map.blend.empty()));
-  if (!together) {
-    last_.size = row_ = inner;
-    return;
-  }
-  last_ = std::move(axes_.back());
-  axes_.pop_back();
-  last_.size *= inner;
-  last_.stride = 1;
-  row_ = last_.size;
-  auto& map = last_.map;
-  for (auto* values : {&map.weight, &map.gradient, &map.scale, &last_.lo, &last_.hi, &last_.smallest})
-    repeat_each(*values, inner);
-  repeat_each(last_.finer, inner);
-  const auto spread = [&](std::vector<std::int64_t>& indices, std::int64_t times) {
-    std::vector<std::int64_t> all;
-    for (const auto i : indices)
-      for (std::int64_t q = 0; q < inner; ++q) all.push_back(i * times + q);
-    indices = std::move(all);
-  };
-  spread(map.from, inner);
-  std::vector<bool> fresh;
-  for (const bool f : map.fresh) fresh.insert(fresh.end(), std::size_t(inner), f);
-  map.fresh = std::move(fresh);
-  for (auto& layer : last_.layers) {
-    for (auto* values : {&layer.lo, &layer.hi, &layer.range}) repeat_each(*values, inner);
-    for (auto* values : {&layer.old, &layer.member}) repeat_each(*values, inner);
-  }
-  for (auto* layers : layers_of_all())
-    for (auto& layer : *layers)
-      if (layer.noisy()) spread(layer.number.back(), 1);
-  for (const auto& layer : last_.layers) noise_.push_back(noise_of(layer));
-  stretches_ = stretches_of(map.from);
-  scattered_ = std::int64_t(stretches_.size()) * 8 > row_;
-}
-
-inline void Kernel::add_layers(std::size_t a, const std::vector<Stage>& stages, const Recipe& recipe) {
-  AxisKernel& axis = axes_[a];
-  const auto size = std::size_t(axis.size);
-  axis.lo.assign(size, 0.0);
-  axis.hi.assign(size, 1.0);
-  std::vector<double> largest(size, 1.0);
-  for (std::size_t s = 0; s < stages.size(); ++s) {
-    const AxisMap& map = stages[s].axes[a];
-    if (map.from.empty() || !map.fresh.empty()) continue;  // silent units share nothing
-    const std::vector<Stage> later(stages.begin() + std::ptrdiff_t(s) + 1, stages.end());
-    const auto unit_of = [&](std::size_t b, std::int64_t n) {
-      const auto m = total_map(later, b);
-      return m.from.empty() ? identity_map(n).from : m.from;
-    };
-    Layer layer =
-        shares_of(stages[s], a, unit_of(a, axis.size), Rng(stages[s].noise.seed, hash_name(recipe.touches[s].key) + a));
-    for (std::size_t j = 0; j < size; ++j) {
-      const Share share = nest(axis.share(j), Share{.lo = layer.lo[j], .hi = layer.hi[j]});
-      axis.lo[j] = share.lo;
-      axis.hi[j] = share.hi;
-      largest[j] *= noise_headroom(layer.splits(j)[std::size_t(layer.member[j])], layer.range[j]);
-    }
-    if (stages[s].noise.on()) {
-      std::int64_t stride = 1;
-      for (std::size_t b = axes_.size(); b < std::size_t(recipe.shape.rank()); ++b) stride *= recipe.shape[int(b)];
-      layer.number.resize(axes_.size());
-      for (std::size_t b = axes_.size(); b-- > 0;) {
-        layer.number[b] = b == a ? layer.old : unit_of(b, axes_[b].size);
-        std::int64_t extent = 0;
-        for (auto& n : layer.number[b]) {
-          extent = std::max(extent, n + 1);
-          n *= stride;
-        }
-        stride *= extent;
-      }
-    }
-    axis.layers.push_back(std::move(layer));
-  }
-  const auto& source = recipe.source_axes;
-  finish_split(axis, shape_of(source)[int(a)], largest);
-}
-
-inline void Kernel::enter(Row& row) const {
-  row.base = row.finer = 0;
-  row.scale = row.factor = row.smallest = 1;
-  row.fresh = false;
-  row.share = {};
-  row.blend.clear();
-  for (std::size_t a = 0; a < axes_.size(); ++a) {
-    const auto& axis = axes_[a];
-    const auto j = std::size_t(row.index[a]);
-    row.base += axis.offset(row.index[a]);
-    if (axis.map.from.empty()) continue;
-    if (axis.scaled()) {
-      row.scale *= axis.map.scale[j];
-      row.fresh = row.fresh || axis.map.fresh[j];
-    }
-    if (of_ != Of::weights) row.factor *= axis.map.gradient[j];
-    if (axis.split) {
-      row.factor *= axis.map.weight[j];
-      row.smallest *= axis.smallest[j];
-      row.finer += axis.finer[j];
-      if (!noisy_) row.share = nest(row.share, axis.share(j));
-    }
-    if (axis.map.blend.empty()) continue;
-    std::vector<Blend> next;
-    if (row.blend.empty()) row.blend.push_back(Blend{});
-    for (const auto& before : row.blend)
-      for (const auto& p : axis.map.blend[j])
-        next.push_back(
-            Blend{.unit = before.unit + axis.stride * (p.unit - axis.map.from[j]), .weight = before.weight * p.weight});
-    row.blend = std::move(next);
-  }
-  if (noisy_) draw_shares(row);
-}
-
-/// The shares of all elements of a row, through all layers of all axes.
-inline void Kernel::draw_shares(Row& row) const {
-  const auto size = std::size_t(row_);
-  row.lo.assign(size, 0.0);
-  row.hi.assign(size, 1.0);
-  row.inner_lo.resize(size);
-  row.inner_hi.resize(size);
-  for (std::size_t a = 0; a < axes_.size(); ++a)
-    for (const auto& layer : axes_[a].layers) {
-      const auto here = std::size_t(row.index[a]);
-      std::fill(row.inner_lo.begin(), row.inner_lo.end(), layer.lo[here]);
-      std::fill(row.inner_hi.begin(), row.inner_hi.end(), layer.hi[here]);
-      if (layer.noisy() && layer.range[here] > 0) {
-        const bool counts = layer.number.size() == axes_.size();  // the last axis is untouched
-        for (std::size_t j = 0; j < size; ++j)
-          put(row, j,
-              layer.noisy_share(here, first_number(layer, row) + (counts ? std::int64_t(j) : layer.number.back()[j])));
-      }
-      nest(row.lo.data(), row.hi.data(), row.inner_lo.data(), row.inner_hi.data(), row_);
-    }
-  for (std::size_t l = 0; l < last_.layers.size(); ++l) {
-    const Layer& layer = last_.layers[l];
-    row.inner_lo = layer.lo;
-    row.inner_hi = layer.hi;
-    if (layer.noisy()) {
-      const LastNoise& noise = noise_[l];
-      const std::int64_t first = first_number(layer, row);
-      row.ends.resize(5 * noise.groups.size());
-      noise.groups.draw(layer.rng, first, row.ends.data());
-      for (const auto& p : noise.places)
-        put(row, std::size_t(p.index), Share{.lo = row.ends[std::size_t(p.lo)], .hi = row.ends[std::size_t(p.hi)]});
-      for (const auto j : noise.many)
-        put(row, std::size_t(j), layer.noisy_share(std::size_t(j), first + layer.number.back()[std::size_t(j)]));
-    }
-    nest(row.lo.data(), row.hi.data(), row.inner_lo.data(), row.inner_hi.data(), row_);
-  }
-}
-
 }  // namespace modelgrow::inline v0::detail
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/grow/kernel_inl.hpp>
+#endif

@@ -3,13 +3,14 @@
 // and compares with the old bytes. For a linear map that is W' E_in = E_out W. Memory is a few rows.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <mutex>
 #include <vector>
 
-#include <modelgrow/checkpoint/convert.hpp>
+#include <modelgrow/checkpoint/not_finite.hpp>
 #include <modelgrow/core/parallel.hpp>
 #include <modelgrow/grow/correspondence.hpp>
 #include <modelgrow/grow/elements.hpp>
@@ -101,6 +102,20 @@ struct ElementsAs {
   static void gather(const std::byte* data, const std::int64_t* place, std::int64_t n, double* to) {
     for (std::int64_t q = 0; q < n; ++q) to[q] = read(data, place[q]);
   }
+  /// The largest magnitude; infinite or no number where one is.
+  static double largest(const std::byte* data, std::int64_t n) {
+    using Bits = BitsOf<T>;
+    constexpr Bits magnitude = std::numeric_limits<Bits>::max() >> 1;
+    Bits most = 0;  // magnitudes are ordered as their bits
+    for (std::int64_t q = 0; q < n; ++q) {
+      Bits x;
+      std::memcpy(&x, data + sizeof(T) * std::size_t(q), sizeof x);
+      most = std::max<Bits>(most, x & magnitude);
+    }
+    std::array<std::byte, sizeof(T)> element;
+    std::memcpy(element.data(), &most, sizeof most);
+    return read(element.data(), 0);
+  }
   /// Scaled numbers as the type holds them; nothing is left of one whose scale is 0.
   static void rescale(double* x, const double* scale, double common, std::int64_t n) {
     Elements<T>::rescale(x, scale, common, n);
@@ -113,6 +128,7 @@ struct ComparedElements {
   void (*add_groups)(const std::byte* data, std::int64_t k, std::int64_t n, double* to);
   void (*scatter)(const std::byte* data, const std::int64_t* slot, std::int64_t n, double* to);
   void (*gather)(const std::byte* data, const std::int64_t* place, std::int64_t n, double* to);
+  double (*largest)(const std::byte* data, std::int64_t n);
   void (*rescale)(double* x, const double* scale, double common, std::int64_t n);
 };
 template <Element T, Of of>
@@ -123,6 +139,7 @@ ComparedElements elements_as() {
           .add_groups = &As::add_groups,
           .scatter = &As::scatter,
           .gather = &As::gather,
+          .largest = &As::largest,
           .rescale = &As::rescale};
 }
 
@@ -248,6 +265,17 @@ class Comparison {
     elements_.add(from + elements_.size * std::size_t(run.place[std::size_t(q)]), n, to);
   }
 
+  /// Whether elements [q, q + n) of the last axis are the old ones to the bit, and finite.
+  bool same_bytes(std::int64_t base, std::int64_t q, std::int64_t n, const std::byte* grown, Residual& found) const {
+    if (scaled_ || !runs_.inner.consecutive) return false;
+    const std::byte* from = old_ + elements_.size * std::size_t(base + runs_.inner.place[std::size_t(q)]);
+    if (std::memcmp(grown, from, elements_.size * std::size_t(n)) != 0) return false;
+    const double largest = elements_.largest(grown, n);
+    if (!std::isfinite(largest)) return false;
+    found.scale = std::max(found.scale, largest);
+    return true;
+  }
+
   /// Elements that are not summed, from the first on.
   void each(std::int64_t first, std::int64_t n, const std::byte* grown, double* value, double* expected,
             Residual& found) const {
@@ -256,9 +284,12 @@ class Comparison {
       length = std::min(width() - q, n - at);
       const double common = runs_.outer.scale[std::size_t(o)] * runs_.middle.scale[0];
       const double* scales = runs_.inner.scale.data() + q;
+      const std::byte* data = grown + elements_.size * std::size_t(at);
+      const std::int64_t base = runs_.outer.place[std::size_t(o)] + runs_.middle.place[0];
+      if (same_bytes(base, q, length, data, found)) continue;
       std::fill_n(value, length, 0.0);
-      elements_.add(grown + elements_.size * std::size_t(at), length, value);
-      load(runs_.inner, runs_.outer.place[std::size_t(o)] + runs_.middle.place[0], q, length, expected);
+      elements_.add(data, length, value);
+      load(runs_.inner, base, q, length, expected);
       if (scaled_) elements_.rescale(expected, scales, common, length);
       compare(expected, value, scales, common, length, found);
     }

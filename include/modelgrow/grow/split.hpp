@@ -63,10 +63,10 @@ inline double power_of_two(std::int64_t e) { return std::bit_cast<double>(std::u
 
 /// The part of weight w (a number of type T) that `share` owns; always a number of type T.
 /// Parts are multiples of a grid that divides w: the spacing of T at w, made 2^finer times finer. `finer` must be such
-/// that no share of the weight exceeds 2^-finer; then every part has few enough digits for T. Without branches, so that
-/// loops vectorise.
+/// that no share of the weight exceeds 2^-finer; then every part has few enough digits for T. Without branches and
+/// always in line, so that loops vectorise.
 template <Element T>
-double part_of(double w, const Share& share, std::int64_t finer) {
+[[gnu::always_inline]] inline double part_of(double w, const Share& share, std::int64_t finer) {
   using Grid = StorageGrid<T>;
   const std::int64_t wanted = exponent_of(w) - (Grid::digits - 1) - finer, least = Grid::smallest;
   const std::int64_t grid = wanted > least ? wanted : least;

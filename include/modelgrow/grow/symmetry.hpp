@@ -46,6 +46,12 @@ inline std::array<double, 4> ends_of_four(const std::array<std::uint32_t, 4>& wo
   return {h0, select(copies == 2, 1.0, h1), select(copies == 3, 1.0, h2), 1.0};
 }
 
+/// Where the share of the first of two copies ends: the first of ends_of_four, whose other terms are zero.
+inline double end_of_first(std::uint32_t word0, std::uint32_t word1, double split0, double split1, double range) {
+  const double a0 = std::fma(range, unit_noise(word0), 1.0), a1 = std::fma(range, unit_noise(word1), 1.0);
+  return split0 * (1 + a0 - std::fma(split0, a0, split1 * a1));
+}
+
 /// The share of copy `member` among any number with these splits; `index` numbers the weight within its tensor. Pure:
 /// every caller that asks about another member of the same weight sees the same noise.
 inline Share noisy_share(const Rng& rng, std::uint64_t index, std::span<const double> splits, double range,

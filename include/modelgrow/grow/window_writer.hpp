@@ -13,8 +13,7 @@
 #include <modelgrow/detail/journal.hpp>
 #include <modelgrow/grow/checksums.hpp>
 #include <modelgrow/grow/maker.hpp>
-#include <modelgrow/grow/promises.hpp>
-#include <modelgrow/grow/proof_feed.hpp>
+#include <modelgrow/grow/window_proofs.hpp>
 #include <modelgrow/grow/write_options.hpp>
 
 namespace modelgrow::inline v0::detail {
@@ -35,7 +34,7 @@ class WindowWriter {
   void write(const std::filesystem::path& root, Journal& journal, const WritePlan& options);
 
   /// Ends the proof with what could not be checked in windows, from the written files.
-  FileCheck check(const TensorSet& grown);
+  FileCheck check(const TensorSet& grown) { return proofs_.check(grown); }
 
   /// Of the files, by their names within the folder.
   Checksums checksums() const;
@@ -52,39 +51,26 @@ class WindowWriter {
     std::uint64_t left = 0;  // windows
     std::vector<std::uint64_t> sums = {};
   };
-  struct Tensor {
+  struct Making {
     const Output* output = nullptr;
     std::mutex mutex = {};
     std::unique_ptr<Maker> maker = {};
-    std::unique_ptr<TensorProof> proof = {};
-    std::unique_ptr<ProofFeed> feed = {};
-    std::uint64_t left = 0;  // windows
-    bool whole = false;      // its proof needs more of it at once than fits in memory
   };
   struct Job {
     File* file;
     std::uint64_t window;
   };
-  struct Piece {
-    Tensor* tensor;
-    std::uint64_t begin;  // in the tensor
-    std::span<std::byte> bytes;
-  };
-
   void window(const Job& job, const BlockBuffer& buffer, Journal& journal, const WritePlan& options);
-  void piece(const Piece& piece, bool there);
-  std::vector<Piece> pieces(const File& file, std::uint64_t begin, std::span<std::byte> bytes);
+  void piece(const TensorPiece& piece, bool there);
   DirectFile& open(File& file);
-  void prepare(Tensor& tensor);
-  void finished(Tensor& tensor);
+  const Maker& maker(std::size_t tensor);
 
   const Plan& plan_;
   const TensorSet& old_;
-  const Promises& promises_;
+  WindowProofs proofs_;
   std::deque<File> files_;
-  std::deque<Tensor> tensors_;  // in the order of the files
+  std::deque<Making> tensors_;  // in the order of the files
   std::mutex mutex_;            // of what follows
-  std::vector<Verdict> verdicts_;
   ProgressReport progress_;
   std::uint64_t window_bytes_ = 0, peak_private_ = 0;
 };

@@ -3,7 +3,6 @@
 #pragma once
 #include <modelgrow/grow/checkpoint_set.hpp>
 #include <modelgrow/grow/completeness.hpp>
-#include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/parts.hpp>
 
 namespace modelgrow::inline v0 {
@@ -38,12 +37,6 @@ inline std::uint64_t largest_file(const Checkpoint& in) {
     most = std::max(most, n);
   }
   return in.files().size() > 1 ? std::max<std::uint64_t>(most, 1) : UINT64_MAX;
-}
-
-/// Recomputes every tensor of a grown part from its source. Throws check_error.
-inline FileCheck check_part(const Plan& plan, const Part& part, const Checkpoint& grown) {
-  if (part.kind == Part::Kind::optimizer) return check_optimizer(plan, set_of(part.in), set_of(grown));
-  return check_weights(plan, set_of(part.in), set_of(grown));
 }
 
 }  // namespace detail
