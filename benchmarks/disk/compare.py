@@ -25,6 +25,7 @@ from measured import files_under, forget, into_memory, run
 from sources import sample_of, sampled_names, tensor_of
 from write_only import write
 
+CHECKED_ROUNDS = 3  # `modelgrow check` reads both files again, and takes as long as the growth
 WINDOWS = [(threads, window_mb) for threads in (1, 2, 4) for window_mb in (4, 16)]
 
 
@@ -88,8 +89,8 @@ def checked(c: Contestant, environment: Environment) -> dict:
     return run([environment.tool, "check", str(c.place.output / "grown"), "--json"], None)[0]
 
 
-def measure(c: Contestant, environment: Environment, yardstick: dict) -> dict:
-    """One run, of which nothing stays."""
+def measure(c: Contestant, environment: Environment, yardstick: dict, check: bool) -> dict:
+    """One run, of which nothing stays; then `modelgrow check`, if asked for."""
     available = machine.memory_bytes("MemAvailable")
     if c.memory_needed() > available:
         return {"skipped": f"needs {c.memory_needed() / 1e9:.0f} GB of memory, {available / 1e9:.0f} GB are free"}
@@ -114,7 +115,7 @@ def measure(c: Contestant, environment: Environment, yardstick: dict) -> dict:
     if start:
         entry["start"] = {key: start[key] for key in ("wall_s", "cpu_s")}
     entry |= look_at(c, environment)
-    if c.who == "modelgrow" and not c.one_core:
+    if check and c.who == "modelgrow" and not c.one_core:
         entry["check"] = checked(c, environment)
     return entry
 
@@ -144,7 +145,7 @@ def measure_source(
                 shutil.rmtree(c.place.output, ignore_errors=True)
                 if not o.quick:
                     os.sync()
-                entry = {"what": c.label, "round": round_} | measure(c, environment, yardstick)
+                entry = {"what": c.label, "round": round_} | measure(c, environment, yardstick, round_ < CHECKED_ROUNDS)
                 rounds.add(entry)
                 print(line_of(entry, o.rounds), flush=True)
                 shutil.rmtree(c.place.output, ignore_errors=True)
