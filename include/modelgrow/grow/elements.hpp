@@ -4,6 +4,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <span>
 #include <type_traits>
@@ -25,6 +26,18 @@ double stored(const std::byte* data, std::int64_t i) {
   T x;
   std::memcpy(&x, data + sizeof(T) * std::size_t(i), sizeof(T));
   return element_cast<double>(x);
+}
+
+/// A number that the type holds, as it holds it; without the steps of rounding, which would find nothing to do.
+template <Element T>
+T held(double x) {
+  if constexpr (std::same_as<T, bf16>) {
+    bf16 out;
+    out.bits = std::uint16_t(std::bit_cast<std::uint32_t>(static_cast<float>(x)) >> 16);
+    return out;
+  } else {
+    return element_cast<T>(x);
+  }
 }
 
 /// New indices [at, at + n) of an axis are the old ones from `from` on.
@@ -104,7 +117,7 @@ struct Elements {
   static void parts(const double* x, const double* lo, const double* hi, const std::int64_t* finer,
                     std::int64_t common_finer, std::int64_t n, T* out) {
     for (std::int64_t k = 0; k < n; ++k)
-      out[k] = element_cast<T>(part_of<T>(x[k], Share{.lo = lo[k], .hi = hi[k]}, finer[k] + common_finer));
+      out[k] = held<T>(part_of<T>(x[k], Share{.lo = lo[k], .hi = hi[k]}, finer[k] + common_finer));
   }
   /// scaled_or_part of every element; with `smallest` 0 its part.
   static void divide(const double* x, const double* factor, const double* smallest, const double* lo, const double* hi,

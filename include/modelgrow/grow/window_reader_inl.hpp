@@ -18,7 +18,8 @@ MODELGROW_INLINE WindowReader::WindowReader(const Promises& promises, const Tens
     File& file = files_.emplace_back(File{.name = {}, .path = f.path(), .first = names.size(), .begin = {}});
     const auto name = f.path().lexically_relative(root).generic_string();
     if (sums.files.contains(name)) known_.push_back(file.name = name);
-    auto tensors = f.tensors();
+    const auto begin = grown.tensors().begin() + std::ptrdiff_t(names.size());
+    std::vector<TensorView> tensors(begin, begin + std::ptrdiff_t(f.tensors().size()));  // without the names' prefix
     std::ranges::sort(tensors, {}, [](const TensorView& t) { return t.data; });
     const std::uint64_t size = std::filesystem::file_size(f.path());
     const std::byte* end = tensors.empty() ? nullptr : tensors.back().data + tensors.back().bytes;  // ends the file
