@@ -53,8 +53,9 @@ TEST_CASE("a stable rate falls over the last share of the run, linearly, along a
 TEST_CASE("after a growth the rate rises once more, of all parameters or of added ones") {
   using Of = mg::Rewarm::Of;
   mg::Schedule s{.peak = 2, .rewarm = {.of = Of::all, .steps = 4, .after = {10, 30}}};
-  for (const auto& [step, factor] :
-       {std::pair{9, 1.0}, {10, 0.25}, {12, 0.75}, {13, 1.0}, {29, 1.0}, {30, 0.25}, {100, 1.0}}) {
+  const std::pair<int, double> factors[] = {{9, 1.0},  {10, 0.25}, {12, 0.75}, {13, 1.0},
+                                            {29, 1.0}, {30, 0.25}, {100, 1.0}};
+  for (const auto& [step, factor] : factors) {
     s.rewarm.of = Of::all;
     CHECK(s(step) == 2 * factor);
     CHECK(s.of_added(step) == 1.0);
