@@ -208,6 +208,7 @@ inline Names names_of(const Schema& schema) {
 #if !defined(MODELGROW_COMPILED)
 #include <modelgrow/grow/plan_fill_inl.hpp>
 #include <modelgrow/grow/plan_insert_inl.hpp>
+#include <modelgrow/grow/plan_state_inl.hpp>
 #include <modelgrow/grow/plan_upcycle_inl.hpp>
 #include <modelgrow/grow/plan_verbs_inl.hpp>
 #endif
