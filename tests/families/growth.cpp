@@ -71,8 +71,9 @@ TEST_CASE("Grown names and config.json of every release read back as promised", 
     };
     for (const auto& group : stacks_of(s)) law(InsertBlocks{.stack = group, .every = 1}, "every block of " + group);
     for (const auto& group : stacks_of(s))
-      law(InsertBlocks{.stack = group, .count = s.stack(group.substr(0, group.find('+'))).count,
-                       .placement = Placement::stack},
+      law(
+          InsertBlocks{
+              .stack = group, .count = s.stack(group.substr(0, group.find('+'))).count, .placement = Placement::stack},
           group + " once more");
     for (const auto& space : s.spaces)
       law(Net2Wider{.space = space.space.name, .to = 2 * space.space.size}, space.space.name + " x 2");
