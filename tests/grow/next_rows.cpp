@@ -26,13 +26,15 @@ tiny::State<double> grown(const Plan& p) {
 TEST_CASE("new rows are those of the next block, all else is Net2Wider") {
   const Schema s = tiny::schema(small);
   const auto [op, unit] = GENERATE(std::pair{Net2Wider{.space = "ffn", .to = 13, .seed = 3}, "mlp.fc1"},
-                                   std::pair{Net2Wider{.space = "hidden", .to = 12, .noise_db = 20}, "mlp.fc2"});
+                                   std::pair{Net2Wider{.space = "hidden", .to = 12}, "mlp.fc2"});
   Net2Wider next = op;
   next.rows = NewRows::next;
   const Plan p = plan(s, allow_approximate, next);
   const auto own = grown(plan(s, op)), taken = grown(p);
   const auto& from = std::get<Remap>(p.steps()[1].verb).maps[0].from;
-  const auto copy = [&](std::size_t j) { return std::find(from.begin(), from.end(), from[j]) != from.begin() + j; };
+  const auto copy = [&](std::size_t j) {
+    return std::find(from.begin(), from.end(), from[j]) != from.begin() + std::ptrdiff_t(j);
+  };
   std::int64_t rows = 0;
   for (const std::string end : {".weight", ".bias"})
     for (std::int64_t b = 0; b < 3; ++b) {
@@ -42,8 +44,7 @@ TEST_CASE("new rows are those of the next block, all else is Net2Wider") {
       const std::size_t row = w.size() / from.size();
       for (std::size_t i = 0; i < w.size(); ++i) {
         const bool donated = copy(i / row);
-        // Noise is keyed by block, so that columns add up to the weight and need not be its copy of the other block.
-        if (op.noise_db == 0 || !donated) CHECK(w[i] == (donated ? others : mine)[i]);
+        CHECK(w[i] == (donated ? others : mine)[i]);
         rows += donated && b < 2 && w[i] != mine[i];
       }
     }
@@ -67,7 +68,10 @@ TEST_CASE("rows of the next block are approximate, once, and come back from JSON
   const auto text = to_json(p);
   CHECK(says(text, R"("modelgrow_plan":4)", R"("rows":"next")"));
   CHECK(to_json(plan_from_json(text, s)) == text);
-  CHECK(says(to_string(p.recipe(8)) + to_string(p.recipe(9)) + to_string(p.recipe(13)), "new rows of the next block"));
+  std::string recipes;
+  for (const auto& r : p.recipes()) recipes += r.name + ": " + to_string(r) + "\n";
+  CHECK(says(recipes, "blocks.1.mlp.fc1.weight: kept; ffn: copy axis 0; new rows of the next block\n",
+             "blocks.2.mlp.fc1.weight: kept; ffn: copy axis 0\n"));
 }
 
 TEST_CASE("growth goes on from rows of the next block as if they were its own") {
