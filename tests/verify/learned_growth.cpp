@@ -76,8 +76,9 @@ TEST_CASE("coefficients have the gradients of the loss, and learning them lowers
   const double before = value_of(grown, in);
   const auto loss = loss_of(grown, in);
   CHECK_THAT(growth.gradients(loss), WithinRel(before, 1e-12));
-  for (auto& [name, c] : growth.coefficients()) {
-    INFO(name);
+  for (auto& entry : growth.coefficients()) {
+    auto& c = entry.second;  // lambdas of older clang capture no structured bindings
+    INFO(entry.first);
     std::size_t most = 0;
     for (std::size_t i = 0; i < c.gradient.size(); ++i)
       if (std::abs(c.gradient[i]) > std::abs(c.gradient[most])) most = i;
