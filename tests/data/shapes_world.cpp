@@ -55,8 +55,7 @@ TEST_CASE("clips of shapes have the bytes that they have on every processor") {
 
 TEST_CASE("a caption determines the clip: the scene that it describes is drawn the same") {
   const mg::ShapeWorld world({.max_objects = 3, .seed = 6});
-  for (std::uint64_t i = 0; i < 20; ++i)
-    CHECK(world.draw(mg::scene_of(world.at(i).caption)) == world.at(i).clip);
+  for (std::uint64_t i = 0; i < 20; ++i) CHECK(world.draw(mg::scene_of(world.at(i).caption)) == world.at(i).clip);
 }
 
 TEST_CASE("shapes have their areas, at any place between pixels and any size") {
