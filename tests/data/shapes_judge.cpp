@@ -73,7 +73,7 @@ TEST_CASE("against the captions of other clips little is right: chance is far be
   CHECK(score.whole_objects() < 0.02);
 }
 
-TEST_CASE("a half faded or half missing object is still seen, a third of one is not") {
+TEST_CASE("an object that is a little faded is still seen as what it is, a shade of one is not") {
   const mg::ShapeWorldOptions options{};
   const mg::ShapeWorld world(options);
   const mg::ShapeJudge judge(options);
@@ -83,8 +83,8 @@ TEST_CASE("a half faded or half missing object is still seen, a third of one is 
     for (auto& v : clip.pixels) v = std::uint8_t(std::lround(128 + share * (v - 128)));
     return clip;
   };
-  CHECK(judge.judge(faded(0.7)) == scene.objects);
-  CHECK(judge.judge(faded(0.3)).empty());
+  CHECK(judge.judge(faded(0.6)) == scene.objects);
+  CHECK(judge.judge(faded(0.4)).empty());
 }
 
 TEST_CASE("clips that the judge of shapes cannot take are refused") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // An automatic judge of moving shapes: for each colour of the palette, of everything that the world can say of an
-// object the one whose clip is nearest to what the clip shows in this colour.
+// object the one whose clip, at whatever strength, is nearest to what the clip shows in this colour.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -13,6 +13,9 @@
 #include <modelgrow/data/shape_world.hpp>
 
 namespace modelgrow::inline v0 {
+
+/// An object is there when it is at least so strong, where a true one is 1 and the ground 0.
+inline constexpr float faintest_shape = 0.5f;
 
 /// Sees at most one object of each colour in clips of the geometry that the world's options give.
 class ShapeJudge {
@@ -33,15 +36,14 @@ class ShapeJudge {
     std::vector<ShapeObject> seen;
     for (std::size_t colour = 0; colour < shape_palette.size(); ++colour) {
       const Track* best = nullptr;
-      float most = -1;
+      float most = -1, strength = 0;
       for (const Track& track : tracks_) {
         float met = 0;
         for (const auto& [pixel, covered] : track.pixels) met += covered * shown[colour][pixel];
-        const float nearer = 2 * met - track.energy;  // squared distance to nothing less that to the track
-        if (!best || nearer > most) best = &track, most = nearer;
+        const float explained = met * met / track.energy;  // of the sum of squares, by the track at its best strength
+        if (explained > most) best = &track, most = explained, strength = met / track.energy;
       }
-      constexpr float enough = 0.2f;  // of what a perfect object has: about 60 % of it are there
-      if (most < enough * best->energy) continue;
+      if (strength < faintest_shape) continue;
       seen.push_back(best->object);
       seen.back()[WordClass::colour] = int(colour);
     }
