@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// Trains one segment on a device, in this process, measures it, and leaves it in the cache. Killed at any moment, it
+// goes on where it was saved last, and ends as if nothing had happened.
+#pragma once
+#include <chrono>
+#include <fstream>
+#include <functional>
+
+#include <modelgrow/grow/live.hpp>
+#include <modelgrow/nn/initialise.hpp>
+#include <modelgrow/train/metrics.hpp>
+#include <modelgrow/train/trainer.hpp>
+
+#include "cache.hpp"
+#include "models.hpp"
+
+namespace growth {
+
+enum class Outcome { finished, stopped };
+
+/// Steps between saves, and between records of the training loss.
+inline constexpr std::int64_t save_every = 200, record_every = 50;
+
+/// Operations and seconds of training so far, and seconds of measuring.
+struct Spent {
+  double flops = 0, seconds = 0, measuring = 0;
+};
+
+/// What the log of a segment says that was spent until a step.
+inline Spent spent_until(const std::filesystem::path& log, std::int64_t step) {
+  Spent spent;
+  std::ifstream in(log);
+  for (std::string line; std::getline(in, line) && !in.eof();) {
+    const Json record = Json::parse(line, nullptr, false);
+    if (!record.is_object() || record.at("step") > step) break;
+    spent = {.flops = record.at("flops"), .seconds = record.at("seconds"), .measuring = record.at("measuring_seconds")};
+  }
+  return spent;
+}
+
+template <mg::Device D>
+class SegmentRun {
+ public:
+  using Trainer = mg::Trainer<ModelOn<D>, float, D>;
+  using Tape = mg::Tape<float, D>;
+
+  SegmentRun(const Cache& cache, const std::string& key)
+      : cache_(cache),
+        key_(key),
+        segment_(cache.read(key)),
+        resumed_(cache.saved_step(key) > 0),
+        model_(begin()),
+        world_(make_world(segment_.world, size_of(model_.transformer.config), mg::stream_seed(segment_.seed, "clips"))),
+        task_(*world_, segment_.training, segment_.seed),
+        exams_(world_->exams(std::size_t(segment_.measuring.prompts))) {}
+
+  /// `stop` is asked after every step.
+  Outcome train(const std::function<bool()>& stop) {
+    const Segment& s = segment_;
+    bool stopping = false;
+    Trainer trainer(model_, {.steps = s.to,
+                             .schedule = s.training.rates(s.total),
+                             .adamw = {.beta2 = s.training.beta2,
+                                       .eps = s.training.eps,
+                                       .weight_decay = s.training.weight_decay,
+                                       .clip_norm = s.training.clip_norm},
+                             .ema = mg::EmaOptions{.decay = s.training.ema},
+                             .seed = s.seed,
+                             .directory = cache_.run(key_),
+                             .save_every = save_every,
+                             .stop = [&] { return stopping; }});
+    load_state(trainer);
+    auto counted = counting_twin(model_);
+    Spent spent = resumed_ ? spent_until(cache_.log(key_), trainer.step()) : Spent{};
+    mg::MetricsLog log(cache_.log(key_), resumed_ ? trainer.step() + 1 : 0);
+    if (!resumed_) log.write(measured(trainer, trainer.step(), spent));
+    trainer.every(1, [&](const mg::StepReport& r) {
+      spent.flops += task_.flops(counted, r.step - 1);
+      spent.seconds += r.seconds;
+      stopping = stop();
+      const bool due = r.step == s.to || r.step % measure_every() == 0;
+      if (due) log.write(measured(trainer, r.step, spent));
+      if (!due && (stopping || r.step % save_every == 0 || r.step % record_every == 0))
+        log.write(record(r.step, spent, {{"train_loss", r.loss}, {"gradient_norm", r.gradient_norm}, {"lr", r.lr}}));
+    });
+    const auto outcome = trainer.run([&](Tape& tape, std::int64_t step) { return task_.loss(tape, model_, step); });
+    if (outcome == Trainer::Outcome::stopped) return Outcome::stopped;
+    cache_.finish(key_, {.step = s.to,
+                         .parameters = mg::count_parameters(model_),
+                         .flops = spent.flops,
+                         .seconds = spent.seconds,
+                         .measuring_seconds = spent.measuring,
+                         .peak_mb = double(mg::peak_rss()) / 1048576,
+                         .sampling_seconds = sampling_seconds_});
+    return Outcome::finished;
+  }
+
+ private:
+  /// Where the weights come from; empty for fresh ones.
+  std::filesystem::path source() const {
+    if (resumed_) return cache_.run(key_);
+    switch (segment_.begin) {
+      case Segment::Begin::fresh: return {};
+      case Segment::Begin::folder: return segment_.folder;
+      default: return cache_.run(segment_.parent);
+    }
+  }
+  ModelOn<D> begin() const {
+    const auto from = source();
+    const Sizes s = from.empty() ? sizes_from(segment_.model, key_) : sizes_of_folder(from);
+    ModelOn<D> model(s.transformer, s.text_encoder);
+    if (from.empty()) mg::initialise(model, mg::stream_seed(segment_.seed, "weights"));
+    return model;
+  }
+
+  void load_state(Trainer& trainer) {
+    const auto from = source();
+    if (resumed_ || segment_.begin == Segment::Begin::go_on)
+      trainer.resume(from);
+    else if (!from.empty())
+      trainer.start_from(from);
+    if (resumed_) return;
+    if (trainer.step() != segment_.from)
+      throw mg::error("segment " + key_ + " begins at step " + std::to_string(segment_.from) + "; the run in " +
+                      from.string() + " has " + std::to_string(trainer.step()) + " steps: remove both folders");
+    if (segment_.recipe.empty()) return;
+    const mg::Plan plan = mg::plan(mg::schema(model_.transformer), calls_of(segment_.recipe, key_));
+    mg::grow(plan, model_.transformer, mg::GrowOptions{.prefix = "transformer."}, trainer.optimizer(), *trainer.ema());
+  }
+
+  std::int64_t measure_every() const {
+    const auto every = segment_.measuring.every;
+    return every > 0 ? every : std::max<std::int64_t>(1, (segment_.to - segment_.from + 19) / 20);
+  }
+  bool judges(std::int64_t step) const {
+    const auto& m = segment_.measuring;
+    return m.prompts > 0 && !exams_.empty() && (step == segment_.to || (m.judge_every > 0 && step % m.judge_every == 0));
+  }
+
+  static Json record(std::int64_t step, const Spent& spent, const Json& values) {
+    Json j{{"step", step}, {"flops", spent.flops}, {"seconds", spent.seconds}, {"measuring_seconds", spent.measuring}};
+    j.update(values);
+    return j;
+  }
+
+  /// Loss and judgement of the averaged weights.
+  Json measured(Trainer& trainer, std::int64_t step, Spent& spent) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto averaged = trainer.ema()->use_in(model_);
+    Json values{{"loss", task_.validation_loss(tape_, model_, segment_.measuring.rounds)}};
+    if (judges(step)) values["judged"] = judged();
+    spent.measuring += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return record(step, spent, values);
+  }
+
+  /// The mean mark of each exam.
+  Json judged() {
+    constexpr std::size_t chunk = 16;
+    const mg::ClipSize size = size_of(model_.transformer.config);
+    Json marks = Json::object();
+    const auto start = std::chrono::steady_clock::now();
+    std::size_t sampled = 0;
+    double seconds = 0;
+    for (std::size_t e = 0; e < exams_.size(); ++e) {
+      const auto& prompts = exams_[e].prompts;
+      double sum = 0;
+      for (std::size_t from = 0; from < prompts.size(); from += chunk) {
+        const std::size_t n = std::min(chunk, prompts.size() - from);
+        const auto begin = std::chrono::steady_clock::now();
+        const auto clips = task_.sample(tape_, model_, {prompts.begin() + std::ptrdiff_t(from),
+                                                        prompts.begin() + std::ptrdiff_t(from + n)},
+                                        segment_.measuring, from);
+        seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        sampled += n;
+        const auto values = std::size_t(clips.size() / clips.dim(0));
+        for (std::size_t i = 0; i < n; ++i)
+          sum += world_->mark(e, from + i,
+                              mg::from_float(clips.span().subspan(i * values, values), size.frames, size.height,
+                                             size.width, int(clips.dim(1))));
+      }
+      marks[exams_[e].name] = sum / double(prompts.size());
+    }
+    sampling_seconds_ = seconds / double(sampled);
+    return marks;
+  }
+
+  const Cache& cache_;
+  std::string key_;
+  Segment segment_;
+  bool resumed_;
+  ModelOn<D> model_;
+  std::unique_ptr<World> world_;
+  Task<D> task_;
+  std::vector<Exam> exams_;
+  Tape tape_{Tape::Mode::infer};
+  double sampling_seconds_ = 0;
+};
+
+/// The work of one process: trains the segment of this key, unless that has been done.
+using TrainSegment = std::function<Outcome(const Cache&, const std::string& key, const std::function<bool()>& stop)>;
+
+template <mg::Device D>
+Outcome train_segment(const Cache& cache, const std::string& key, const std::function<bool()>& stop) {
+  if (cache.done(key)) return Outcome::finished;
+  return SegmentRun<D>(cache, key).train(stop);
+}
+
+/// train_segment<Cpu>, compiled once.
+Outcome train_on_cpu(const Cache& cache, const std::string& key, const std::function<bool()>& stop);
+
+}  // namespace growth
