@@ -10,5 +10,7 @@
 #include <modelgrow/train/ema.hpp>
 #include <modelgrow/train/flops.hpp>
 #include <modelgrow/train/logit_anneal.hpp>
+#include <modelgrow/train/lora.hpp>
+#include <modelgrow/train/mask_anneal.hpp>
 #include <modelgrow/train/schedule.hpp>
 #include <modelgrow/train/trainer.hpp>

@@ -13,6 +13,7 @@
 #include <modelgrow/grow/operators/interpolate_positions.hpp>
 #include <modelgrow/grow/operators/mixture_of_experts.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/operators/optimizer_policy.hpp>
 #include <modelgrow/grow/operators/zero_channels.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/write.hpp>
@@ -69,6 +70,10 @@ TEST_CASE("Grown names and config.json of every release read back as promised", 
       }
     };
     for (const auto& group : stacks_of(s)) law(InsertBlocks{.stack = group, .every = 1}, "every block of " + group);
+    for (const auto& group : stacks_of(s))
+      law(InsertBlocks{.stack = group, .count = s.stack(group.substr(0, group.find('+'))).count,
+                       .placement = Placement::stack},
+          group + " once more");
     for (const auto& space : s.spaces)
       law(Net2Wider{.space = space.space.name, .to = 2 * space.space.size}, space.space.name + " x 2");
     law(ZeroChannels{.to = s.space("hidden").space.size + 2}, "two channels of zeros");
@@ -111,6 +116,11 @@ TEST_CASE("Tiny models of every family grow on disk, in float and bf16", "[famil
         if (!p->schema().grafts.empty()) mixed.insert(r.family);
       };
       for (const auto& group : stacks_of(s)) law(InsertBlocks{.stack = group, .count = 2});
+      for (const auto& group : stacks_of(s))
+        for (const auto start : {BlockStart::plain, BlockStart::opened, BlockStart::random})
+          law(allow_approximate, OptimizerPolicy{.moments = Moments::reset_new},
+              InsertBlocks{.stack = group, .count = 2, .placement = Placement::stack, .start = start},
+              Net2Wider{.space = "ffn", .to = 2 * s.space("ffn").space.size});
       for (const auto& space : s.spaces) law(Net2Wider{.space = space.space.name, .to = 2 * space.space.size});
       law(ZeroChannels{.to = s.space("hidden").space.size + 14});
       for (const auto& space : s.spaces) {

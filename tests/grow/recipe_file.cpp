@@ -20,7 +20,14 @@ TEST_CASE("every option of the operators comes back from a recipe, a user's oper
   auto kinds = known_operators();
   kinds.push_back(kind_of_operator<Mine>());
   const std::vector<OperatorCall> calls{
-      OperatorCall(InsertBlocks{.stack = "a+b", .every = 2, .at = {3, 7}, .count = 1, .placement = Placement::suffix}),
+      OperatorCall(InsertBlocks{.stack = "a+b",
+                                .every = 2,
+                                .at = {3, 7},
+                                .count = 1,
+                                .placement = Placement::suffix,
+                                .start = BlockStart::opened,
+                                .seed = 4}),
+      OperatorCall(OptimizerPolicy{.moments = Moments::zeroed, .multipliers = Rates::annealed, .steps = 9}),
       OperatorCall(Net2Wider{.space = "ffn",
                              .to = 5,
                              .noise_db = 20,

@@ -282,3 +282,36 @@ TEST_CASE("gradients that are not finite are refused before anything changes") {
   CHECK(model.weight1.value.data()[0] == before.weight1.value.data()[0]);
   CHECK(adam.states().empty());
 }
+
+TEST_CASE("parameters that came later take their own rate until they have caught up") {
+  Model model({});
+  Adam adam(model, {.weight_decay = 0});
+  mg::freeze(model, "weight2");
+  set_gradients(model, 1);
+  adam.step(model, 0.01, 0.5);  // none is older than another
+  mg::unfreeze(model, "weight2");
+  Model other = model;
+  mg::for_each_parameter(other, [](const std::string&, auto& p) { p.value = p.value.clone(); });
+  Adam same = adam;
+  same.states().clear();
+  for (const auto& [path, s] : adam.states()) {
+    auto& copy = same.states()[path];
+    copy = s;
+    copy.m = s.m.clone(), copy.v = s.v.clone();
+  }
+  set_gradients(model, 2);
+  set_gradients(other, 2);
+  std::map<std::string, double> before;
+  mg::for_each_parameter(model, [&](const std::string& path, auto& p) { before[path] = p.value.data()[0]; });
+  adam.step(model, 0.01, 0.5);
+  same.step(other, 0.01);
+  mg::for_each_parameter(model, [&](const std::string& path, auto& p) {
+    double whole = 0;
+    mg::for_each_parameter(other, [&](const std::string& name, auto& q) {
+      if (name == path) whole = q.value.data()[0] - before[path];
+    });
+    INFO(path);
+    CHECK_THAT(p.value.data()[0] - before[path], WithinAbs(whole * (path == "weight2" ? 0.5 : 1.0), 1e-15));
+    CHECK((whole != 0) == p.trained());
+  });
+}

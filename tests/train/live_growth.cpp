@@ -4,6 +4,7 @@
 #include <modelgrow/core/rng.hpp>
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/operators/optimizer_policy.hpp>
 #include <modelgrow/train/trainer.hpp>
 
 #include "tests/support/catch.hpp"
@@ -104,6 +105,65 @@ TEST_CASE("a grown run saves and resumes with its multipliers") {
     mg::grow(plan_of(whole), whole, uninterrupted.optimizer(), *uninterrupted.ema());
   });
   CHECK(found == losses_of(uninterrupted, whole));
+}
+
+TEST_CASE("a policy holds for live optimizers: the same function, another trajectory") {
+  const auto policy =
+      GENERATE(mg::OptimizerPolicy{.moments = mg::Moments::zeroed},
+               mg::OptimizerPolicy{.moments = mg::Moments::reset_new}, mg::OptimizerPolicy{.multipliers = mg::Rates::off},
+               mg::OptimizerPolicy{.multipliers = mg::Rates::annealed, .steps = 3});
+  Net small(5), grown(5);
+  Trainer plain(small, some_options()), growing(grown, some_options());
+  std::vector<std::vector<double>> multipliers;
+  growing.at(6, [&](const mg::StepReport&) {
+    const auto plan = mg::plan(grown, policy, mg::Net2Wider{.space = "ffn", .to = 10});
+    mg::grow(plan, grown, growing.optimizer(), *growing.ema());
+  });
+  growing.every(1, [&](const mg::StepReport&) { multipliers.push_back(growing.optimizer().states().at("down").lr()); });
+  const auto expected = losses_of(plain, small), found = losses_of(growing, grown);
+  CHECK_THAT(found[6], WithinRel(expected[6], 1e-12));
+  double most = 0;
+  for (std::size_t i = 7; i < 12; ++i) most = std::max(most, std::abs(found[i] / expected[i] - 1));
+  CHECK(most > 1e-6);
+  CHECK(growing.optimizer().states().at("up").step == (policy.moments == mg::Moments::zeroed ? 6 : 12));
+  const auto one = std::vector<double>{1.0};
+  if (policy.multipliers == mg::Rates::annealed) {
+    CHECK(multipliers[5] == std::vector<double>{0.5});
+    CHECK_THAT(multipliers[6][0], WithinRel(std::pow(0.5, 2.0 / 3), 1e-12));
+    CHECK_THAT(multipliers[7][0], WithinRel(std::pow(0.5, 1.0 / 3), 1e-12));
+    CHECK(multipliers[8] == one);
+  } else {
+    CHECK(multipliers[11] == (policy.multipliers == mg::Rates::off ? one : std::vector<double>{0.5}));
+  }
+}
+
+TEST_CASE("a run that anneals its multipliers resumes in the middle of it") {
+  const Scratch directory;
+  auto options = some_options();
+  const auto plan_of = [](const Net& n) {
+    return mg::plan(n, mg::OptimizerPolicy{.multipliers = mg::Rates::annealed, .steps = 6},
+                    mg::Net2Wider{.space = "ffn", .to = 13});
+  };
+  const auto grow_at_4 = [&](Trainer& trainer, Net& net) {
+    trainer.at(4, [&](const mg::StepReport&) { mg::grow(plan_of(net), net, trainer.optimizer(), *trainer.ema()); });
+  };
+  Net whole(5), net(5), again(13);
+  Trainer uninterrupted(whole, options);
+  grow_at_4(uninterrupted, whole);
+  const auto expected = losses_of(uninterrupted, whole);
+  options.steps = 7;
+  options.directory = directory / "latest";
+  Trainer first(net, options);
+  grow_at_4(first, net);
+  auto found = losses_of(first, net);
+  CHECK(first.optimizer().states().at("down").anneal == 3);
+  options.steps = 12;
+  Trainer second(again, options);
+  second.resume(directory / "latest");
+  const auto rest = losses_of(second, again);
+  found.insert(found.end(), rest.begin(), rest.end());
+  CHECK(found == expected);
+  CHECK(second.optimizer().states().at("down").anneal == 0);
 }
 
 TEST_CASE("a model whose averages stand in for its weights is neither trained nor grown nor saved") {

@@ -9,9 +9,12 @@
 #include <sstream>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/message.hpp"
 #include "tests/support/scratch.hpp"
 
 namespace mg = modelgrow;
+using mg::testing::message_of;
+using mg::testing::says;
 using mg::testing::Scratch;
 
 TEST_CASE("the learning rate rises linearly and then stays or falls along a cosine") {
@@ -27,6 +30,50 @@ TEST_CASE("the learning rate rises linearly and then stays or falls along a cosi
   CHECK_THAT(cosine(60), WithinRel(1.1, 1e-12));
   CHECK_THAT(cosine(110), WithinRel(0.2, 1e-12));
   CHECK_THAT(cosine(500), WithinRel(0.2, 1e-12));
+}
+
+TEST_CASE("a stable rate falls over the last share of the run, linearly, along a cosine or as 1 - sqrt") {
+  using Decay = mg::Schedule::Decay;
+  mg::Schedule s{.kind = mg::Schedule::Kind::stable_decay, .peak = 2, .warmup = 10, .total = 200, .floor = 0.1};
+  CHECK(s(4) == 1.0);
+  for (const int stable : {9, 10, 100, 160}) CHECK(s(stable) == 2.0);
+  CHECK(s.stable_until() == 160);
+  const std::pair<Decay, double> quarters[] = {
+      {Decay::linear, 0.75}, {Decay::cosine, 0.5 * (1 + std::sqrt(0.5))}, {Decay::sqrt, 0.5}};
+  for (const auto& [decay, left] : quarters) {
+    s.decay = decay;
+    CHECK_THAT(s(170), WithinRel(0.2 + 1.8 * left, 1e-12));
+    for (const int end : {200, 1000}) CHECK_THAT(s(end), WithinRel(0.2, 1e-12));
+  }
+  s.decay_share = 1;
+  CHECK(s.stable_until() == 0);
+  CHECK_THAT(s(10), WithinRel(2.0, 1e-12));  // the warm-up comes first
+}
+
+TEST_CASE("after a growth the rate rises once more, of all parameters or of added ones") {
+  using Of = mg::Rewarm::Of;
+  mg::Schedule s{.peak = 2, .rewarm = {.of = Of::all, .steps = 4, .after = {10, 30}}};
+  const std::pair<int, double> factors[] = {{9, 1.0},  {10, 0.25}, {12, 0.75}, {13, 1.0},
+                                            {29, 1.0}, {30, 0.25}, {100, 1.0}};
+  for (const auto& [step, factor] : factors) {
+    s.rewarm.of = Of::all;
+    CHECK(s(step) == 2 * factor);
+    CHECK(s.of_added(step) == 1.0);
+    s.rewarm.of = Of::added;
+    CHECK(s(step) == 2.0);
+    CHECK(s.of_added(step) == factor);
+    s.rewarm.of = Of::none;
+    CHECK(s(step) * s.of_added(step) == 2.0);
+  }
+}
+
+TEST_CASE("numbers that make no schedule are refused") {
+  const auto refusal = [](const mg::Schedule& s) { return message_of<mg::error>([&] { s.check(); }); };
+  CHECK(says(refusal({.kind = mg::Schedule::Kind::stable_decay}), "total = 0", "the number of steps"));
+  CHECK(says(refusal({.decay_share = 1.5}), "a share of 1.5"));
+  CHECK(says(refusal({.decay_share = 0}), "more than 0"));
+  CHECK(says(refusal({.rewarm = {.of = mg::Rewarm::Of::added}}), "over 0 steps"));
+  CHECK(refusal({}).empty());
 }
 
 namespace {

@@ -9,8 +9,9 @@
 
 namespace modelgrow::inline v0 {
 
-/// What a tensor of an optimizer file holds for one parameter; `master` are the weights in full precision.
-enum class OptimizerKind { m, v, master, step, lr, eps };
+/// What a tensor of an optimizer file holds for one parameter; `master` are the weights in full precision, `anneal` the
+/// steps after which the multipliers `lr` and `eps` are 1.
+enum class OptimizerKind { m, v, master, step, lr, eps, anneal };
 
 /// A name of an optimizer file, taken apart.
 struct OptimizerName {
@@ -19,8 +20,8 @@ struct OptimizerName {
 };
 
 namespace detail {
-inline constexpr std::array<std::string_view, 6> optimizer_prefixes{"adamw.m.",    "adamw.v.",  "adamw.master.",
-                                                                    "adamw.step.", "adamw.lr.", "adamw.eps."};
+inline constexpr std::array<std::string_view, 7> optimizer_prefixes{
+    "adamw.m.", "adamw.v.", "adamw.master.", "adamw.step.", "adamw.lr.", "adamw.eps.", "adamw.anneal."};
 }
 inline std::string optimizer_name(OptimizerKind kind, std::string_view parameter) {
   return std::string(detail::optimizer_prefixes[static_cast<std::size_t>(kind)]) + std::string(parameter);

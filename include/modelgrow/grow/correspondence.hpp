@@ -24,6 +24,7 @@ struct Units {
   std::vector<bool> part;  // by ancestor: silent, and beside a unit that has only a part of the weights of its ancestor
   double gain = 1;         // of an RMSNorm across the units, whose mean square the silent ones lower
   double query = 1;        // of queries, where the units are inside of heads
+  std::vector<double> kept = {};  // by ancestor, where copies are apart: of the gradient of the old one; 0: of a copy
 };
 using UnitsOf = std::map<std::string, Units, std::less<>>;
 
@@ -63,12 +64,48 @@ inline UnitsOf units_of(const Plan& plan) {
   return units;
 }
 
+/// The same units, but every copy other than the first of its ancestor is an ancestor of its own: what has no first
+/// moment where that of new units is reset. `share`: of the gradient of the ancestor, by new unit.
+inline UnitsOf copies_apart(const Plan& plan, UnitsOf units) {
+  std::map<std::string, std::vector<double>, std::less<>> shares;  // by new unit
+  for (const auto& step : plan.steps())
+    if (const auto* v = std::get_if<Remap>(&step.verb))
+      for (const auto& m : v->maps) {
+        auto& share = shares[m.space];
+        share.resize(std::size_t(m.old_size), 1.0);
+        std::vector<double> next;
+        for (std::size_t j = 0; j < m.from.size(); ++j) next.push_back(m.split[j] * share[std::size_t(m.from[j])]);
+        share = std::move(next);
+      }
+  for (auto& [space, u] : units) {
+    u.kept.assign(u.old.size(), 0.0);
+    std::vector<bool> seen(u.old.size(), false);
+    for (std::size_t j = 0; j < u.ancestor.size(); ++j) {
+      const auto i = std::size_t(u.ancestor[j]);
+      if (!seen[i]) {
+        seen[i] = true;
+        u.kept[i] = shares.find(space)->second[j];
+        continue;
+      }
+      u.ancestor[j] = std::int64_t(u.old.size());
+      u.old.push_back(u.old[i]);
+      u.silent.push_back(u.silent[i]);
+      u.blended.push_back(u.blended[i]);
+      u.unread.push_back(u.unread[i]);
+      u.part.push_back(u.part[i]);
+      u.kept.push_back(0.0);
+    }
+  }
+  return units;
+}
+
 /// New index -> ancestor of one axis, and what is known about each ancestor.
 struct AxisUnits {
   std::vector<std::int64_t> ancestor;  // by new index
   std::vector<std::int64_t> old;       // by ancestor: its old index
   std::vector<double> scale;           // by ancestor: of the weight; 0 where it starts at zero, NaN: not known
   std::vector<bool> silent, part;      // by ancestor, as of Units; of a blended one nothing is known
+  std::vector<double> kept;            // by ancestor, as of Units, or 1
 };
 
 /// Digit by digit, factor by factor, term by term.
@@ -105,7 +142,7 @@ inline AxisUnits axis_units(const ParamInfo& grown, const ParamInfo& old, std::s
     for (std::int64_t index = 0; index < ancestors; ++index) {
       std::int64_t rest = index, stride = 1, there = base;
       bool silent = false, unread = false, part = false, in_heads = false;
-      double scale = 1;
+      double scale = 1, kept = 1;
       const std::int64_t here = chunk + index / per_chunk;
       const auto among = [&](const std::vector<std::int64_t>& chunks) {
         return chunks.empty() || std::find(chunks.begin(), chunks.end(), here) != chunks.end();
@@ -118,6 +155,7 @@ inline AxisUnits axis_units(const ParamInfo& grown, const ParamInfo& old, std::s
         there += stride * (u ? u->old[std::size_t(digit)] : digit);
         if (!u) continue;
         silent |= u->silent[std::size_t(digit)];
+        if (!u->kept.empty()) kept *= u->kept[std::size_t(digit)];
         if (u->blended[std::size_t(digit)]) scale = NAN;
         part |= u->part[std::size_t(digit)];
         unread |= u->unread[std::size_t(digit)];
@@ -133,6 +171,7 @@ inline AxisUnits axis_units(const ParamInfo& grown, const ParamInfo& old, std::s
       all.scale.push_back(scale);
       all.silent.push_back(silent);
       all.part.push_back(part);
+      all.kept.push_back(kept);
     }
     base += Extent::size_of(before);
     chunk += chunks;
@@ -149,8 +188,11 @@ struct Filled {
 
 /// Where a tensor comes from.
 struct Ancestor {
-  std::string source;              // empty: added
-  bool fresh = false;              // part of an inserted block, or added
+  enum class Closers { kept, closed, random };
+  std::string source;                // empty: added
+  bool fresh = false;                // part of an inserted block, or added
+  Closers closers = Closers::kept;   // what becomes of it if it closes a branch
+  bool random = false;               // all that is trained and closes nothing is
   std::vector<Filled> fills = {};  // in order
   double share = 1;                // of the gradient
 };
@@ -167,6 +209,13 @@ using Ancestors = std::map<std::string, Ancestor>;  // by new name
 /// After an insertion into one stack: where its old blocks are, and what the new ones copy.
 inline Ancestors inserted(Ancestors now, const Insert& verb, const std::string& stack,
                           const std::vector<std::string>& alone, const std::set<std::string>& known) {
+  const auto copy = [&](Ancestor a) {
+    a.fresh = true;
+    a.random |= verb.start == BlockStart::random;
+    if (verb.start != BlockStart::plain)
+      a.closers = verb.start == BlockStart::closed ? Ancestor::Closers::closed : Ancestor::Closers::random;
+    return a;
+  };
   std::multimap<std::int64_t, std::int64_t> copies;  // old block -> new ones
   std::int64_t before = 0;                           // new blocks in front of a place
   for (const auto& place : verb.places)
@@ -186,8 +235,7 @@ inline Ancestors inserted(Ancestors now, const Insert& verb, const std::string& 
     const bool follows = a.source.empty() || known.contains(a.source);
     if (follows && std::find(alone.begin(), alone.end(), b->rest) == alone.end())
       for (auto [it, end] = copies.equal_range(b->block); it != end; ++it)
-        next.emplace(in_block(stack, it->second, b->rest),
-                     Ancestor{.source = a.source, .fresh = true, .fills = a.fills, .share = a.share});
+        next.emplace(in_block(stack, it->second, b->rest), copy(a));
     next.emplace(in_block(stack, moved(b->block), b->rest), std::move(a));
   }
   return next;
@@ -199,12 +247,13 @@ inline Ancestors ancestors(const Plan& plan, const std::vector<std::string>& nam
   for (const auto& p : plan.source().parameters) known.insert(p.name);
   Ancestors now;
   for (const auto& n : names) now[n] = Ancestor{.source = n};
+  const Ancestor added{.source = {}, .fresh = true, .closers = Ancestor::Closers::closed};
   for (const auto& step : plan.steps()) {
     if (const auto* insert = std::get_if<Insert>(&step.verb)) {
       for (const auto& stack : insert->stacks)
         now = inserted(std::move(now), *insert, stack, first_only(plan, stack), known);
     } else if (const auto* add = std::get_if<Add>(&step.verb)) {
-      for (const auto& p : add->parameters) now[p.name] = Ancestor{.source = {}, .fresh = true};
+      for (const auto& p : add->parameters) now[p.name] = added;
     } else if (const auto* fill = std::get_if<Fill>(&step.verb)) {
       for (const auto& reader : fill->readers) {
         const auto note = [&](const std::string& name, Filling::Part part) {
@@ -229,7 +278,7 @@ inline Ancestors ancestors(const Plan& plan, const std::vector<std::string>& nam
           now.erase(n);
           for (std::int64_t e = 0; e < mix->experts; ++e) now[in_expert(layer_of(router.name), e, n)] = a;
         }
-        now[router.name] = Ancestor{.source = {}, .fresh = true};
+        now[router.name] = added;
       }
     } else if (const auto* rename = std::get_if<Rename>(&step.verb)) {
       auto node = now.extract(rename->from);

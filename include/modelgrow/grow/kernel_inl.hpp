@@ -21,6 +21,7 @@ MODELGROW_INLINE Kernel::Kernel(const Recipe& recipe, Of of)
     axis.size = recipe.shape[a];
     axis.stride = stride;
     axis.map = total_map(stages, std::size_t(a));
+    if (of == Of::first_moment && recipe.moments == Moments::reset_new) mark_copies(axis.map);
     axis.split = of == Of::weights && recipe.source_axes[std::size_t(a)].role == Role::in && !axis.map.from.empty();
   }
   for (; !axes_.empty() && axes_.back().map.from.empty(); axes_.pop_back()) inner *= axes_.back().size;

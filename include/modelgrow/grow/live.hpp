@@ -168,6 +168,9 @@ auto grown_state(const Plan& plan, const O& optimizer, const GrowOptions& option
     views.add_values(optimizer_name(OptimizerKind::lr, *name), DType::f64, Shape{std::int64_t(s.lr().size())}, s.lr());
     views.add_values(optimizer_name(OptimizerKind::eps, *name), DType::f64, Shape{std::int64_t(s.eps().size())},
                      s.eps());
+    if constexpr (requires { s.anneal; })
+      if (s.anneal > 0)
+        views.add_values(optimizer_name(OptimizerKind::anneal, *name), DType::i64, Shape{}, std::vector{s.anneal});
   }
   const TensorSet old(views.views(), "optimizer");
   const StateDict state = make(plan, old, optimizer_outputs(plan, old), options.progress);
@@ -185,8 +188,12 @@ auto grown_state(const Plan& plan, const O& optimizer, const GrowOptions& option
     };
     get(OptimizerKind::v, s.v);
     get(OptimizerKind::master, s.master);
-    if (const auto it = state.find(optimizer_name(OptimizerKind::step, p.name)); it != state.end())
-      std::memcpy(&s.step, it->second.bytes.data(), sizeof(std::int64_t));
+    const auto count = [&](OptimizerKind kind, std::int64_t& number) {
+      if (const auto it = state.find(optimizer_name(kind, p.name)); it != state.end())
+        std::memcpy(&number, it->second.bytes.data(), sizeof number);
+    };
+    count(OptimizerKind::step, s.step);
+    if constexpr (requires { s.anneal; }) count(OptimizerKind::anneal, s.anneal);
     auto multipliers = read_multipliers(made, p.name, p.shape());
     s.set_multipliers(std::move(multipliers.lr), std::move(multipliers.eps));
   }

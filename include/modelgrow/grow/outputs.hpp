@@ -76,7 +76,8 @@ std::vector<Output> weight_outputs(const Plan& plan, const TensorSet& set, Absen
 Multipliers read_multipliers(const TensorSet& set, std::string_view parameter, const Shape& shape);
 
 /// The grown optimizer state: moments by the transposed rule, master weights as weights, steps, multipliers. Parameters
-/// without state (frozen ones) stay without; fresh ones start with zero moments at step 0. Throws format_error.
+/// without state (frozen ones) stay without; fresh ones start with zero moments at step 0. Multipliers that are being
+/// annealed go on to be, together with those that this growth makes. Throws format_error.
 std::vector<Output> optimizer_outputs(const Plan& plan, const TensorSet& set);
 
 }  // namespace modelgrow::inline v0

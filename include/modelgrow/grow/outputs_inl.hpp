@@ -120,10 +120,12 @@ MODELGROW_INLINE Multipliers read_multipliers(const TensorSet& set, std::string_
 MODELGROW_INLINE std::vector<Output> optimizer_outputs(const Plan& plan, const TensorSet& set) {
   using Kind = OptimizerKind;
   detail::Collector all(set);
+  const MoveState& moves = plan.moves_state();
+  const bool zeroed = moves.moments == Moments::zeroed;
   const TensorView* any_step = nullptr;
   bool any_moment = false;
   for (const auto& p : plan.source().parameters)
-    for (auto kind : {Kind::m, Kind::v, Kind::master, Kind::step, Kind::lr, Kind::eps})
+    for (auto kind : {Kind::m, Kind::v, Kind::master, Kind::step, Kind::lr, Kind::eps, Kind::anneal})
       if (const auto* t = set.find(optimizer_name(kind, p.name))) {
         all.use(*t);
         any_moment |= kind == Kind::m || kind == Kind::v;
@@ -152,23 +154,29 @@ MODELGROW_INLINE std::vector<Output> optimizer_outputs(const Plan& plan, const T
       if (t && kind == Kind::master)
         weight = detail::weight_of(set, r, [](const std::string& name) { return optimizer_name(Kind::master, name); });
       if (t)
-        emit(kind, Output::Kind::recipe, t, t->dtype, r.shape);
+        emit(kind, zeroed && kind != Kind::master ? Output::Kind::zeros : Output::Kind::recipe, t, t->dtype, r.shape);
       else if (added && kind != Kind::master)
         emit(kind, Output::Kind::zeros, nullptr, set.float_type(DType::f32), r.shape);
       has_state |= t || added;
     }
     if (!has_state) continue;
     if (const auto* step = added ? any_step : set.find(optimizer_name(Kind::step, r.source)))
-      emit(Kind::step, r.fresh ? Output::Kind::zeros : Output::Kind::copied, step, step->dtype, step->shape);
+      emit(Kind::step, r.fresh || zeroed ? Output::Kind::zeros : Output::Kind::copied, step, step->dtype, step->shape);
+    if (moves.multipliers == Rates::off) continue;
     auto multipliers = added ? Multipliers{} : read_multipliers(set, r.source, r.stored());
     if (r.filling && multipliers.lr.size() > 1) multipliers.lr = {1.0};  // of columns that are no more
     const auto grown = grow_multipliers(r, multipliers);
+    const auto emit_values = [&](Kind kind, DType dtype, const Shape& shape, std::span<const std::byte> bytes) {
+      emit(kind, Output::Kind::values, nullptr, dtype, shape, {bytes.begin(), bytes.end()});
+    };
     for (auto kind : {Kind::lr, Kind::eps})
-      if (const auto& v = kind == Kind::lr ? grown.lr : grown.eps; v != std::vector<double>{1.0}) {
-        const auto bytes = std::as_bytes(std::span(v));
-        emit(kind, Output::Kind::values, nullptr, DType::f64, Shape{std::int64_t(v.size())},
-             {bytes.begin(), bytes.end()});
-      }
+      if (const auto& v = kind == Kind::lr ? grown.lr : grown.eps; v != std::vector<double>{1.0})
+        emit_values(kind, DType::f64, Shape{std::int64_t(v.size())}, std::as_bytes(std::span(v)));
+    if (grown.trivial()) continue;
+    if (moves.multipliers == Rates::annealed)
+      emit_values(Kind::anneal, DType::i64, Shape{}, std::as_bytes(std::span(&moves.steps, 1)));
+    else if (const auto* left = added ? nullptr : set.find(optimizer_name(Kind::anneal, r.source)))
+      emit(Kind::anneal, Output::Kind::copied, left, left->dtype, left->shape);
   }
   all.pass_through([&](const std::string& name) {
     const auto parsed = parse_optimizer_name(name);

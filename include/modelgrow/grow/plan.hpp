@@ -45,8 +45,10 @@ class Plan {
   void remap(std::vector<SpaceMap> maps, const Noise& noise = {});
   /// Before block `at` comes a copy of block `like` whose closing parameters, weights and biases, are zero; `run`
   /// blocks at once where kinds take turns. A stack that is paired with this one grows along. Places are in ascending
-  /// order and numbered as they are before the insertion; many of them cost little more than one.
-  void insert(std::string_view stack, std::vector<Insert::Place> places, std::int64_t run = 1);
+  /// order and numbered as they are before the insertion; many of them cost little more than one. Copies that are not
+  /// closed, and random blocks, are approximate.
+  void insert(std::string_view stack, std::vector<Insert::Place> places, std::int64_t run = 1,
+              BlockStart start = BlockStart::closed, std::uint64_t seed = 0);
   void insert(std::string_view stack, std::int64_t at, std::int64_t like, std::int64_t run = 1) {
     insert(stack, std::vector{Insert::Place{.at = at, .like = like}}, run);
   }
@@ -58,6 +60,9 @@ class Plan {
   void fill(const Fill& verb);
   /// Layers become mixtures of experts.
   void upcycle(const Upcycle& verb);
+  /// What the whole growth does with the state of optimizers, wherever in the plan it is said.
+  void move_state(const MoveState& verb);
+  const MoveState& moves_state() const { return moves_state_; }
   void rename(std::string_view from, std::string_view to);
   void drop(std::string_view name, std::string_view because = {});
   /// Parameter `name`, which may be new, takes its values from `to`.
@@ -109,6 +114,13 @@ class Plan {
   Report write(const Checkpoint& source, const std::filesystem::path& directory, const WritePlan& options) const;
 
  private:
+  /// Random numbers in place of the source, made when the axes were these.
+  struct Drawn {
+    Axes axes;
+    Init init;
+    std::uint64_t seed = 0;
+    std::string key;
+  };
   /// Where the numbers of a parameter come from.
   struct Origin {
     std::int64_t source = -1;  // index in source_.parameters; or
@@ -118,13 +130,15 @@ class Plan {
     bool closed = false, gated = false, fresh = false;
     std::optional<Filling> filling = {};
     double share = 1;  // of the gradient
+    std::optional<Drawn> drawn = {};
   };
 
   void add_all(const Add& verb);
   void check_marks() const;  // throws plan_error
   std::size_t check_filled(const std::string& name, const Fill& verb) const;
-  std::int64_t check_places(const StackSpec& spec, const std::vector<Insert::Place>& places, std::int64_t run) const;
-  void insert_copies(const std::string& stack, const std::vector<Insert::Place>& places, std::int64_t run);
+  std::int64_t check_places(const StackSpec& spec, const std::vector<Insert::Place>& places, std::int64_t run,
+                            BlockStart start) const;
+  void insert_copies(const std::string& stack, const Insert& verb);
   void move_lists(const std::string& stack, const std::vector<Insert::Place>& places, std::int64_t run);
   std::int64_t index_of(std::string_view name) const;  // throws plan_error with the nearest names
   void check_new(std::string_view name) const;
@@ -139,6 +153,7 @@ class Plan {
   std::string by_;
   std::int64_t call_ = 0;
   std::vector<Allow::What> allowed_;
+  MoveState moves_state_;
 };
 
 /// A plan that grows `source` by these operators, in order. Throws plan_error.
@@ -193,6 +208,7 @@ inline Names names_of(const Schema& schema) {
 #if !defined(MODELGROW_COMPILED)
 #include <modelgrow/grow/plan_fill_inl.hpp>
 #include <modelgrow/grow/plan_insert_inl.hpp>
+#include <modelgrow/grow/plan_state_inl.hpp>
 #include <modelgrow/grow/plan_upcycle_inl.hpp>
 #include <modelgrow/grow/plan_verbs_inl.hpp>
 #endif

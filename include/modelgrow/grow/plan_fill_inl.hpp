@@ -51,7 +51,7 @@ inline std::string through(const AffineMap& map) {
 MODELGROW_INLINE std::size_t Plan::check_filled(const std::string& name, const Fill& verb) const {
   const auto i = std::size_t(index_of(name));
   const ParamSpec& p = schema_.parameters[i];
-  if (origins_[i].source < 0)
+  if (origins_[i].source < 0 || origins_[i].drawn)
     throw plan_error("cannot fill " + detail::quote(name) + ": it is new itself; add it after the fill");
   const auto& axes = p.info.axes;
   const auto grows = [&] {

@@ -55,6 +55,15 @@ class StepReader {
       if (names[i] == text) return static_cast<E>(i);
     fail("has the unknown " + std::string(key) + " '" + text + "'");
   }
+  /// A word of an enum that lists them.
+  template <class E>
+  E word(const char* key) const {
+    const auto text = get<std::string>(key);
+    const auto words = words_of(E{});
+    const auto it = std::find(words.begin(), words.end(), text);
+    if (it == words.end()) fail("has the unknown " + std::string(key) + " '" + text + "'");
+    return static_cast<E>(it - words.begin());
+  }
   template <class F>
   void each(const char* key, F&& f) const {
     const auto list = get<json>(key);
@@ -158,6 +167,7 @@ inline Verb read_verb(const StepReader& r, Sizes sizes, const FindMap& find) {
     else
       for (const auto& [at, like] : r.get<std::vector<std::pair<std::int64_t, std::int64_t>>>("places"))
         v.places.push_back({.at = at, .like = like});
+    if (r.has("start")) v.start = r.word<BlockStart>("start"), v.seed = r.get<std::uint64_t>("seed");
     return v;
   }
   if (verb == "add") {
@@ -189,6 +199,10 @@ inline Verb read_verb(const StepReader& r, Sizes sizes, const FindMap& find) {
     r.each("routers", [&](const StepReader& p) { v.routers.push_back(read_parameter(p, sizes)); });
     return v;
   }
+  if (verb == "move_state")
+    return MoveState{.moments = r.word<Moments>("moments"),
+                     .multipliers = r.word<Rates>("multipliers"),
+                     .steps = r.get<std::int64_t>("steps")};
   if (verb == "allow") return Allow{.what = r.one_of<Allow::What>("what", allow_names)};
   r.fail("has the unknown verb '" + verb + "'");
 }
@@ -203,8 +217,9 @@ inline Plan plan_from_json(std::string_view text, Schema source, const FindMap& 
   if (object.contains("modelgrow_plan") && object["modelgrow_plan"] == 1)
     head.fail(
         "the plan is of version 1, which did not know branches and paired stacks; make it anew with its operators");
-  if (!object.contains("modelgrow_plan") || (object["modelgrow_plan"] != 2 && object["modelgrow_plan"] != 3))
-    head.fail("the text has no 'modelgrow_plan': 2 or 3; it is no plan that this version reads");
+  const auto version = object.contains("modelgrow_plan") ? object["modelgrow_plan"] : detail::json();
+  if (version != 2 && version != 3 && version != 4)
+    head.fail("the text has no 'modelgrow_plan': 2, 3 or 4; it is no plan that this version reads");
   if (const auto family = head.get<std::string>("family"); family != source.family)
     throw plan_error("the plan is for family '" + family + "', the model is of family '" + source.family + "'");
   Plan plan(std::move(source));

@@ -3,6 +3,7 @@
 // stacks that take turns, block numbers in config.json.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -43,10 +44,12 @@ void for_each_copy(const std::vector<Insert::Place>& places, std::int64_t run, F
 
 /// "insert block 1 of blocks, a closed copy of block 0".
 inline std::string sentence(const Insert& v) {
+  constexpr std::string_view one[] = {"a closed copy of", "a copy of", "an opened copy of", "as random as"};
+  constexpr std::string_view many[] = {"closed copies of", "copies of", "opened copies of", "as random as"};
   const std::string names = join(v.stacks, '+');
   if (v.places.size() == 1 && v.run == 1)
-    return "insert block " + std::to_string(v.places[0].at) + " of " + names + ", a closed copy of block " +
-           std::to_string(v.places[0].like);
+    return "insert block " + std::to_string(v.places[0].at) + " of " + names + ", " + std::string(one[int(v.start)]) +
+           " block " + std::to_string(v.places[0].like);
   std::vector<std::int64_t> blocks, copied;
   for_each_copy(v.places, v.run, [&](std::int64_t block, std::int64_t like) {
     blocks.push_back(block);
@@ -54,15 +57,36 @@ inline std::string sentence(const Insert& v) {
   });
   std::sort(copied.begin(), copied.end());
   copied.erase(std::unique(copied.begin(), copied.end()), copied.end());
-  return "insert blocks " + ranges(blocks) + " of " + names + ", closed copies of " +
-         (copied.size() == 1 ? "block " : "blocks ") + ranges(copied);
+  return "insert blocks " + ranges(blocks) + " of " + names + ", " + std::string(many[int(v.start)]) +
+         (copied.size() == 1 ? " block " : " blocks ") + ranges(copied);
+}
+
+/// Why blocks that start like this change the function.
+inline std::string open_because(BlockStart start) {
+  return start == BlockStart::plain    ? "copies of blocks do once more what their originals do"
+         : start == BlockStart::opened ? "copies of blocks write what their random closing parameters make of it"
+                                       : "the new blocks are random";
+}
+
+/// What a random parameter of a block starts from, whatever the family: matrices and kernels by Xavier's rule, biases
+/// zero, gains one, tables of vectors as diffusion transformers start their modulation.
+inline Init random_start(const ParamSpec& p) {
+  const auto& axes = p.info.axes;
+  if (is_bias(p)) return Init::zeros();
+  if (axes.size() < 2) return Init::ones();
+  return axes.back().role == Role::each ? Init::normal(1 / std::sqrt(double(axes.back().size()))) : Init::xavier();
+}
+/// Whether random numbers take the place of a parameter of a new block.
+inline bool starts_random(const ParamSpec& p, BlockStart start) {
+  return is_trained(p.info.purpose) &&
+         (start == BlockStart::random || (start == BlockStart::opened && closes_whole(p.info)));
 }
 
 }  // namespace detail
 
 /// How many parameters close the new blocks. Throws plan_error.
 MODELGROW_INLINE std::int64_t Plan::check_places(const StackSpec& spec, const std::vector<Insert::Place>& places,
-                                                 std::int64_t run) const {
+                                                 std::int64_t run, BlockStart start) const {
   const auto bad = [&](const std::string& what) {
     throw plan_error("cannot insert a block into " + detail::quote(spec.name) + ": " + what);
   };
@@ -71,6 +95,10 @@ MODELGROW_INLINE std::int64_t Plan::check_places(const StackSpec& spec, const st
   for (const auto& p : schema_.parameters)
     if (const auto b = block_name(p.name, spec.name); b && b->block < spec.count) {
       auto& closed = branches[std::size_t(b->block)];
+      if (start == BlockStart::opened && !p.info.stream.gates.empty())
+        bad("rows of " + detail::quote(p.name) +
+            " are gates that close a branch, and random ones would make the others senseless; give .start = plain or "
+            "random");
       if (p.info.stream.inner && !p.info.stream.branch.empty()) closed[detail::branch_of(p, schema_.stacks)] += 0;
       detail::for_each_closed(p, schema_.stacks, [&](const detail::Branch& branch) { ++closed[branch]; });
     }
@@ -99,6 +127,7 @@ MODELGROW_INLINE std::int64_t Plan::check_places(const StackSpec& spec, const st
       bad("position " + std::to_string(at) + " is given behind " + std::to_string(last->at) +
           "; give positions in ascending order");
     last = &place;
+    if (start != BlockStart::closed) continue;
     bool closes = false;
     for (std::int64_t i = like; i < like + run; ++i)
       for (const auto& [branch, n] : branches[std::size_t(i)]) {
@@ -112,34 +141,37 @@ MODELGROW_INLINE std::int64_t Plan::check_places(const StackSpec& spec, const st
   return closers;
 }
 
-MODELGROW_INLINE void Plan::insert(std::string_view stack, std::vector<Insert::Place> places, std::int64_t run) {
-  Insert verb{.stacks = paired(stack), .places = std::move(places), .run = run};
+MODELGROW_INLINE void Plan::insert(std::string_view stack, std::vector<Insert::Place> places, std::int64_t run,
+                                   BlockStart start, std::uint64_t seed) {
+  Insert verb{.stacks = paired(stack), .places = std::move(places), .run = run, .start = start, .seed = seed};
   if (verb.places.empty()) throw plan_error("an insertion into " + detail::quote(stack) + " names no place");
   std::int64_t closers = 0;
   Certificate function;
   for (const auto& name : verb.stacks) {
     const StackSpec& spec = schema_.stack(name);
-    closers += check_places(spec, verb.places, run);
+    closers += check_places(spec, verb.places, run, start);
     if (!spec.rules.never_identity.empty()) function = detail::approximate(spec.rules.never_identity);
   }
+  if (start != BlockStart::closed) function = detail::approximate(detail::open_because(start));
   const std::int64_t blocks = std::int64_t(verb.places.size()) * run;
   detail::require_feasible("cannot insert into " + detail::quote(stack), "a number of blocks", blocks);
   if (function.exactness == Exactness::exact)
     function.reason = "the " + std::to_string(closers) + " closing parameters of the " +
                       (blocks == 1 ? "block are zero" : "new blocks are zero");
+  Certificate trajectory{.reason = blocks == 1 ? "the new block starts with zero moments and its own step 0"
+                                               : "new blocks start with zero moments and their own step 0"};
+  if (start != BlockStart::closed) trajectory = function;
   Plan next = *this;
-  next.push(verb, detail::sentence(verb), std::move(function),
-            Certificate{.reason = blocks == 1 ? "the new block starts with zero moments and its own step 0"
-                                              : "new blocks start with zero moments and their own step 0"});
+  next.push(verb, detail::sentence(verb), std::move(function), std::move(trajectory));
   for (const auto& name : verb.stacks) {
-    next.insert_copies(name, verb.places, run);
+    next.insert_copies(name, verb);
     next.move_lists(name, verb.places, run);
   }
   *this = std::move(next);
 }
 
-MODELGROW_INLINE void Plan::insert_copies(const std::string& stack, const std::vector<Insert::Place>& places,
-                                          std::int64_t run) {
+MODELGROW_INLINE void Plan::insert_copies(const std::string& stack, const Insert& verb) {
+  const auto& [stacks, places, run, start, seed] = verb;
   const auto spec =
       std::find_if(schema_.stacks.begin(), schema_.stacks.end(), [&](const StackSpec& s) { return s.name == stack; });
   const auto& first_only = spec->rules.first_only;
@@ -172,9 +204,15 @@ MODELGROW_INLINE void Plan::insert_copies(const std::string& stack, const std::v
       for (std::int64_t k = 0; k < run; ++k, ++before)
         for (const auto c : copied[std::size_t(place->like + k)]) {
           Origin& o = put(c, place->at + before);
+          const ParamSpec& p = parameters.back();
           o.fresh = true;
-          o.closed |= detail::closes_whole(old[c].info);
-          o.gated |= !old[c].info.stream.gates.empty();
+          if (start == BlockStart::closed) {
+            o.closed |= detail::closes_whole(p.info);
+            o.gated |= !p.info.stream.gates.empty();
+          } else if (detail::starts_random(p, start)) {
+            o = Origin{.source = o.source, .touches = {}, .fresh = true, .share = o.share,
+                       .drawn = Drawn{.axes = p.info.axes, .init = detail::random_start(p), .seed = seed, .key = p.name}};
+          }
         }
     if (i == old.size()) break;
     const auto b = block_name(old[i].name, stack);

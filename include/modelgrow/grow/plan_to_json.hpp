@@ -60,6 +60,7 @@ struct VerbWriter {
   void operator()(const Insert& v) const {
     put(step, {{"verb", "insert"}, {"stacks", v.stacks}, {"run", v.run}, {"places", json::array()}});
     for (const auto& p : v.places) step["places"].push_back(array_of(std::vector{p.at, p.like}));
+    if (v.start != BlockStart::closed) put(step, {{"start", word_of(v.start)}, {"seed", v.seed}});
   }
   void operator()(const Add& v) const {
     put(step, {{"verb", "add"}});
@@ -95,10 +96,23 @@ struct VerbWriter {
     put(step, {{"verb", "upcycle"}, {"experts", v.experts}, {"seed", v.seed}, {"graft", graft_to_json(v.graft)}});
     for (const auto& p : v.routers) step["routers"].push_back(to_json_value(p));
   }
+  void operator()(const MoveState& v) const {
+    put(step, {{"verb", "move_state"},
+               {"moments", word_of(v.moments)},
+               {"multipliers", word_of(v.multipliers)},
+               {"steps", v.steps}});
+  }
   void operator()(const Allow& v) const {
     put(step, {{"verb", "allow"}, {"what", allow_names[static_cast<int>(v.what)]}});
   }
 };
+
+/// 4 where blocks are inserted that readers of version 3 would take for closed ones.
+inline int version_of(const Plan& plan) {
+  for (const auto& s : plan.steps())
+    if (const auto* v = std::get_if<Insert>(&s.verb); v && v->start != BlockStart::closed) return 4;
+  return 3;
+}
 
 }  // namespace detail
 
@@ -106,7 +120,7 @@ struct VerbWriter {
 /// they are for and claim.
 inline std::string to_json(const Plan& plan) {
   using detail::json;
-  json head = detail::object_of({{"modelgrow_plan", 3}, {"family", plan.source().family}});
+  json head = detail::object_of({{"modelgrow_plan", detail::version_of(plan)}, {"family", plan.source().family}});
   for (const auto& s : plan.source().spaces) head["source"]["spaces"][s.space.name] = s.space.size;
   for (const auto& s : plan.source().stacks) head["source"]["stacks"][s.name] = s.count;
   detail::put(head, {{"certificate", to_string(plan.certificate())}, {"trajectory", to_string(plan.trajectory())}});

@@ -277,7 +277,7 @@ MODELGROW_INLINE void Plan::say(const Verb& verb) {
       if (p.paired(v.stacks[0]) != v.stacks)
         throw plan_error("an insertion into " + detail::quote(detail::join(v.stacks, '+')) +
                          ": stacks that grow together are " + detail::quote(detail::join(p.paired(v.stacks[0]), '+')));
-      p.insert(v.stacks[0], v.places, v.run);
+      p.insert(v.stacks[0], v.places, v.run, v.start, v.seed);
     }
     void operator()(const Add& v) const { p.add_all(v); }
     void operator()(const Fill& v) const { p.fill(v); }
@@ -286,6 +286,7 @@ MODELGROW_INLINE void Plan::say(const Verb& verb) {
     void operator()(const Tie& v) const { p.tie(v.name, v.to); }
     void operator()(const Allow& v) const { p.allow(v.what); }
     void operator()(const Upcycle& v) const { p.upcycle(v); }
+    void operator()(const MoveState& v) const { p.move_state(v); }
   };
   std::visit(Sayer{*this}, verb);
 }
@@ -316,10 +317,18 @@ MODELGROW_INLINE Recipe Plan::recipe(std::size_t i) const {
            .purpose = p.info.purpose,
            .silencing = p.info.silencing,
            .touches = {},
-           .share = o.share};
+           .share = o.share,
+           .moments = moves_state_.moments};
   if (o.filling && o.filling->part != Filling::Part::bias) {
     r.source_axes[1].extent = o.filling->map->from;
     if (o.filling->part == Filling::Part::states) r.source_axes[0].extent = p.info.axes[0].extent;
+  }
+  if (o.drawn) {
+    r.source.clear();
+    r.source_axes = o.drawn->axes;
+    r.init = o.drawn->init;
+    r.seed = o.drawn->seed;
+    r.init_key = o.drawn->key;
   }
   for (const auto& [step, key] : o.touches)
     r.touches.push_back(Touch{.remap = &std::get<Remap>(steps_[std::size_t(step)].verb), .key = key});
@@ -362,7 +371,8 @@ MODELGROW_INLINE std::vector<std::string> Plan::notes() const {
                     (g.replaces.empty() ? "leave its tensors out" : "lack what it took the place of"));
   bool inserted = false, first = false;
   for (const auto& step : steps_)
-    if (const auto* v = std::get_if<Insert>(&step.verb)) inserted = true, first |= v->places.front().at == 0;
+    if (const auto* v = std::get_if<Insert>(&step.verb))
+      inserted = true, first |= v->places.front().at == 0 && v->start == BlockStart::closed;
   if (inserted)
     all.push_back(
         "block numbers that are kept outside of the folder (guidance and skip lists, cache settings) must follow "

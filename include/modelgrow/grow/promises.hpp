@@ -45,6 +45,7 @@ class Promises {
                                       const std::string& name) const;
   std::unique_ptr<TensorProof> residual(const NamedShape& t, const TensorView& old, const ParamSpec& now,
                                         const ParamSpec& before, Of of, std::string rule, double share = 1) const;
+  bool random(const Ancestor& ancestor, const ParamSpec* now) const;
   std::unique_ptr<TensorProof> filled(const NamedShape& t, const TensorView& old, const TensorView* weight,
                                       const std::vector<Filled>& fills, const ParamSpec& now,
                                       const ParamSpec& before) const;
@@ -58,7 +59,7 @@ class Promises {
   Contents contents_;
   const TensorSet& old_;
   std::string where_;
-  UnitsOf units_;
+  UnitsOf units_, apart_;                      // the second with copies apart, where those have no first moment
   ParameterIndex source_, schema_;             // of the plan
   std::map<std::string, Ancestor> ancestors_;  // of tensors, or of the parameters that state belongs to
   bool approximate_;

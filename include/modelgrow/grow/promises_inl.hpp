@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <modelgrow/grow/claims.hpp>
 #include <modelgrow/grow/fill_check.hpp>
 #include <modelgrow/grow/promises.hpp>
 
@@ -61,6 +62,7 @@ MODELGROW_INLINE Promises::Promises(const Plan& plan, Contents contents, const T
   else
     for (const auto& p : plan.source().parameters) names.push_back(p.name);
   ancestors_ = ancestors(plan, names);
+  if (plan.moves_state().moments == Moments::reset_new) apart_ = copies_apart(plan, units_);
   if (contents == Contents::weights && !approximate_) check_copies();
 }
 
@@ -84,6 +86,7 @@ MODELGROW_INLINE void Promises::check_names(const std::vector<std::string>& grow
     for (const auto& [name, ancestor] : ancestors_)
       for (auto kind : {OptimizerKind::m, OptimizerKind::v, OptimizerKind::step, OptimizerKind::master})
         if (source_.find(ancestor.source) && old_.find(optimizer_name(kind, ancestor.source)) &&
+            !(kind == OptimizerKind::master && random(ancestor, schema_.find(name))) &&
             !there.contains(optimizer_name(kind, name)))
           fail("the state '" + optimizer_name(kind, name) + "' is missing");
     return;
@@ -107,7 +110,9 @@ MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::proof(const NamedShape& 
   }
   const auto parsed = parse_optimizer_name(grown.name);
   const auto it = parsed ? ancestors_.find(std::string(parsed->parameter)) : ancestors_.end();
-  if (it == ancestors_.end() || parsed->kind == OptimizerKind::lr || parsed->kind == OptimizerKind::eps) return nullptr;
+  if (it == ancestors_.end() || parsed->kind == OptimizerKind::lr || parsed->kind == OptimizerKind::eps ||
+      parsed->kind == OptimizerKind::anneal)
+    return nullptr;
   return moment(grown, parsed->kind, it->second, it->first);
 }
 
@@ -126,6 +131,12 @@ MODELGROW_INLINE void Promises::check_shapes(const NamedShape& t, const TensorVi
          std::string(name(old.dtype)));
 }
 
+/// Whether random numbers took the place of what a new block would copy.
+MODELGROW_INLINE bool Promises::random(const Ancestor& ancestor, const ParamSpec* now) const {
+  if (!now || !is_trained(now->info.purpose)) return false;
+  return closes_whole(now->info) ? ancestor.closers == Ancestor::Closers::random : ancestor.random;
+}
+
 /// Whether an axis is a ladder of frequencies, whose new consumers start at zero.
 MODELGROW_INLINE bool Promises::spread(const Axis& axis) const {
   for (const auto& s : plan_.source().spaces)
@@ -139,15 +150,18 @@ MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::residual(const NamedShap
                                                                  const ParamSpec& now, const ParamSpec& before, Of of,
                                                                  std::string rule, double share) const {
   check_shapes(t, old, now, before);
+  const bool apart = of == Of::first_moment && !apart_.empty();
   std::vector<ComparedAxis> axes;
   for (std::size_t a = 0; a < now.info.axes.size(); ++a) {
-    ComparedAxis axis{.units = axis_units(now.info, before.info, a, units_), .old_size = before.info.axes[a].size()};
+    ComparedAxis axis{.units = axis_units(now.info, before.info, a, apart ? apart_ : units_),
+                      .old_size = before.info.axes[a].size()};
     const bool consumer = now.info.axes[a].role == Role::in;
     for (std::size_t i = 0; i < axis.units.scale.size(); ++i) {
       double& x = axis.units.scale[i];
       if (of != Of::weights) x = axis.units.silent[i] && of == Of::first_moment ? 0 : x == 0 ? 1 : 1 / x;
       if (axis.units.part[i] && consumer == (of == Of::weights) && x != 0) x = NAN;  // not told by the old one
       if (a == 0 && of != Of::weights) x *= share;
+      if (apart) x *= consumer ? double(axis.units.kept[i] > 0) : axis.units.kept[i];
     }
     const bool grew = axis.size() != axis.old_size;
     axis.summed = grew && (of == Of::weights ? consumer : !consumer || spread(now.info.axes[a]));
@@ -173,9 +187,10 @@ MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::filled(const NamedShape&
 MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::weight(const NamedShape& t, const Ancestor& ancestor) const {
   const ParamSpec* now = schema_.find(t.name);
   const ParamSpec* before = source_.find(ancestor.source);
-  const TensorView* source = ancestor.source.empty() ? nullptr : old_.find(ancestor.source);
-  const bool closer = now && ancestor.fresh && closes_whole(now->info);
-  const auto gates = now && ancestor.fresh ? gate_rows(*now) : std::vector<Rows>{};
+  const bool drawn = random(ancestor, now), closed = ancestor.closers == Ancestor::Closers::closed;
+  const TensorView* source = drawn || ancestor.source.empty() ? nullptr : old_.find(ancestor.source);
+  const bool closer = now && closed && closes_whole(now->info);
+  const auto gates = now && closed ? gate_rows(*now) : std::vector<Rows>{};
   const auto gated = [&](std::unique_ptr<TensorProof> others) -> std::unique_ptr<TensorProof> {
     if (gates.empty()) return others;
     return std::make_unique<GatedProof>(where_, t, gates, std::move(others));
@@ -188,7 +203,8 @@ MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::weight(const NamedShape&
     if (t.shape != now->shape())
       fail("tensor '" + t.name + "' has shape " + to_string(t.shape) + "; the plan promised " +
            to_string(now->shape()));
-    return gated(std::make_unique<NewProof>(where_, t, !gates.empty() || now->info.init.kind == Init::Kind::zeros));
+    const bool may_be_zero = !gates.empty() || (drawn ? is_bias(*now) : now->info.init.kind == Init::Kind::zeros);
+    return gated(std::make_unique<NewProof>(where_, t, may_be_zero));
   }
   if (now && before && is_arithmetic_float(t.dtype))
     return gated(residual(t, *source, *now, *before, Of::weights, "W' E_in = E_out W"));
@@ -201,8 +217,11 @@ MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::moment(const NamedShape&
   const ParamSpec *now = schema_.find(name), *before = source_.find(ancestor.source);
   const TensorView* source = before ? old_.find(optimizer_name(kind, ancestor.source)) : nullptr;
   const bool master = kind == OptimizerKind::master;
-  if (master && !source) return nullptr;
-  const bool closer = now && closes_branch(now->info.purpose), filling = !ancestor.fills.empty();
+  if (master && (!source || random(ancestor, now))) return nullptr;
+  if (!master && plan_.moves_state().moments == Moments::zeroed)
+    return std::make_unique<ZeroProof>(where_, t, "all moments start at zero");
+  const bool closer = now && ancestor.closers == Ancestor::Closers::closed && closes_branch(now->info.purpose);
+  const bool filling = !ancestor.fills.empty();
   if ((filling && !master) || (ancestor.fresh && (!master || closer)))
     return std::make_unique<ZeroProof>(where_, t, "its parameter is new");
   if (kind == OptimizerKind::step) return source ? std::make_unique<CopyProof>(where_, t, *source) : nullptr;

@@ -49,6 +49,7 @@ struct Recipe {
   Silencing silencing = {};
   std::vector<Touch> touches;
   double share = 1;  // of the gradient that its source had: of an expert
+  Moments moments = Moments::carried;
 
   /// Whether the tensor is zero, whatever its source holds.
   bool zeros(Of of) const;
@@ -80,6 +81,9 @@ void resize_space(Axis& axis, std::string_view space, std::int64_t size);
 
 /// The stages of a tensor, in order.
 std::vector<Stage> stages_of(const Recipe& recipe);
+
+/// Makes every copy of an old index but the first count as new, as what belongs to silent units does.
+void mark_copies(AxisMap& total);
 
 /// All stages of one axis as one map from the target to the source; `from` is empty for an untouched axis.
 AxisMap total_map(const std::vector<Stage>& stages, std::size_t axis);

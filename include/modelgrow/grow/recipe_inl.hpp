@@ -3,6 +3,7 @@
 #pragma once
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/grow/recipe.hpp>
@@ -82,6 +83,15 @@ MODELGROW_INLINE std::vector<Stage> stages_of(const Recipe& recipe) {
       }
   }
   return stages;
+}
+
+MODELGROW_INLINE void mark_copies(AxisMap& total) {
+  if (total.from.empty() || !total.blend.empty()) return;
+  total.scale.resize(total.from.size(), 1.0);
+  total.fresh.resize(total.from.size(), false);
+  std::set<std::int64_t> seen;
+  for (std::size_t j = 0; j < total.from.size(); ++j)
+    if (!total.fresh[j]) total.fresh[j] = !seen.insert(total.from[j]).second;
 }
 
 MODELGROW_INLINE AxisMap total_map(const std::vector<Stage>& stages, std::size_t axis) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The verbs of a plan as data: everything growth does is a list of these, whoever asked for it.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -27,8 +29,14 @@ struct Remap {
   std::vector<SpaceMap> maps;
   Noise noise;
 };
-/// Puts closed copies of blocks `like`, like + 1, .. (so many as `run`) of stacks that grow together before block `at`,
-/// for each place in ascending order of `at`; later blocks move up. All numbers are those before the insertion.
+/// What a new block is at first: a copy whose branches are closed, the identity; a copy as it is; a copy whose closing
+/// parameters are random; or random altogether. Only the first keeps the function.
+enum class BlockStart { closed, plain, opened, random };
+constexpr auto words_of(BlockStart) {
+  return std::array<std::string_view, 4>{"closed", "plain", "opened", "random"};
+}
+/// Puts new blocks that are as blocks `like`, like + 1, .. (so many as `run`) of stacks that grow together before block
+/// `at`, for each place in ascending order of `at`; later blocks move up. All numbers are those before the insertion.
 struct Insert {
   struct Place {
     std::int64_t at = 0, like = 0;
@@ -37,6 +45,8 @@ struct Insert {
   std::vector<std::string> stacks;
   std::vector<Place> places;
   std::int64_t run = 1;
+  BlockStart start = BlockStart::closed;
+  std::uint64_t seed = 0;  // of random numbers
 };
 /// Adds freshly initialised parameters, the spaces they bring, sizes of the family that they change, and what is
 /// recorded when they are a graft (in place of an older record of that name).
@@ -91,7 +101,31 @@ struct Allow {
   } what = What::approximate;
 };
 
-using Verb = std::variant<Remap, Insert, Add, Fill, Rename, Drop, Tie, Allow, Upcycle>;
+/// What becomes of moments: they follow the transposed rule (growth-maths, section 4); the same, but what is new has no
+/// first moment; or all are zero, and the step counters too.
+enum class Moments { carried, reset_new, zeroed };
+constexpr auto words_of(Moments) { return std::array<std::string_view, 3>{"carried", "reset_new", "zeroed"}; }
+/// Whether optimizers get the multipliers that let them follow the old trajectory: for good, not at all, or until they
+/// have been annealed to 1.
+enum class Rates { on, off, annealed };
+constexpr auto words_of(Rates) { return std::array<std::string_view, 3>{"on", "off", "annealed"}; }
+/// What the whole growth does with the state of optimizers; said once.
+struct MoveState {
+  Moments moments = Moments::carried;
+  Rates multipliers = Rates::on;
+  std::int64_t steps = 0;  // of the annealing
+  bool operator==(const MoveState&) const = default;
+};
+
+namespace detail {
+/// The word of an enum that lists its words.
+template <class E>
+std::string_view word_of(E e) {
+  return words_of(e)[static_cast<std::size_t>(e)];
+}
+}  // namespace detail
+
+using Verb = std::variant<Remap, Insert, Add, Fill, Rename, Drop, Tie, Allow, Upcycle, MoveState>;
 
 /// One verb, the operator that said it, and what is claimed about it.
 struct Step {

@@ -14,9 +14,9 @@ MODELGROW_INSTANCE(Tensor<float, Cpu> gaussian_noise(const Shape&, const Rng&, s
 
 MODELGROW_INSTANCE(class AdamW<float, Cpu>)
 MODELGROW_INSTANCE(AdamW<float, Cpu>::AdamW(const Stdit<float, Cpu>&, AdamWOptions))
-MODELGROW_INSTANCE(double AdamW<float, Cpu>::step(Stdit<float, Cpu>&, double))
+MODELGROW_INSTANCE(double AdamW<float, Cpu>::step(Stdit<float, Cpu>&, double, double))
 MODELGROW_INSTANCE(AdamW<float, Cpu>::AdamW(const TextToVideo<float, Cpu>&, AdamWOptions))
-MODELGROW_INSTANCE(double AdamW<float, Cpu>::step(TextToVideo<float, Cpu>&, double))
+MODELGROW_INSTANCE(double AdamW<float, Cpu>::step(TextToVideo<float, Cpu>&, double, double))
 
 MODELGROW_INSTANCE(class Ema<float, Cpu>)
 MODELGROW_INSTANCE(Ema<float, Cpu>::Ema(const Stdit<float, Cpu>&, const AdamW<float, Cpu>&, EmaOptions))

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <modelgrow/autograd/recompute.hpp>
+#include <modelgrow/models/block_mask.hpp>
 #include <modelgrow/models/config_changes.hpp>
 #include <modelgrow/models/stdit_block.hpp>
 #include <modelgrow/models/stdit_schema.hpp>
@@ -61,6 +62,8 @@ struct Stdit {
   Activations activations = Activations::keep;
   /// Weight of the load balancing loss of mixtures of experts, divided by the micro-batches of a step.
   double balance = 0;
+  /// Blocks that a growth added and training lets in by and by.
+  BlockMask mask = {};
 
   /// Uninitialised weights (see initialise() and load()); position tables are filled. Throws shape_error.
   explicit Stdit(const Config& c);
@@ -79,6 +82,7 @@ struct Stdit {
     Stdit grown(resized(old.config, s));
     grown.activations = old.activations;
     grown.balance = old.balance;
+    grown.mask = old.mask.rebuilt(old.config.depth, grown.config.depth);
     return grown;
   }
 
@@ -166,7 +170,8 @@ Var<T, D> Stdit<T, D>::forward(Tape<T, D>& tape, const Var<T, D>& x, const Tenso
 
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const Var<T, D> table = i == 0 ? frames : Var<T, D>{};
-    h = run_block(tape, blocks[i], h, t0, y, context, table, "blocks." + std::to_string(i) + ".");
+    const Var<T, D> made = run_block(tape, blocks[i], h, t0, y, context, table, "blocks." + std::to_string(i) + ".");
+    h = mask(tape, std::int64_t(i), h, made);
   }
   h = final_layer(tape, h, context.time);
   tape.observe({}, "final_layer", h);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A learned affine map; names and layout of torch.nn.Linear.
 #pragma once
+#include <optional>
 #include <utility>
 
-#include <modelgrow/ops/linear.hpp>
+#include <modelgrow/nn/lora.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -15,6 +16,7 @@ enum class Writes { branch, residual };
 template <class T, Device D>
 struct Linear {
   Parameter<T, D> weight, bias;
+  std::optional<LowRank<T, D>> adapter = {};  // train/lora.hpp
 
   Linear() = default;
   Linear(const Extent& to, const Extent& from, Init init = Init::xavier(), Writes writes = Writes::branch)
@@ -24,10 +26,12 @@ struct Linear {
   static void describe(auto& self, auto& v) {
     v("weight", self.weight);
     v("bias", self.bias);
+    if (self.adapter) LowRank<T, D>::describe(*self.adapter, v);
   }
   /// [.., in] -> [.., out].
   Var<T, D> operator()(Tape<T, D>& tape, const Var<T, D>& x) {
-    return linear(tape, x, tape.use(weight), tape.use(bias));
+    const Var<T, D> y = linear(tape, x, tape.use(weight), tape.use(bias));
+    return adapter ? (*adapter)(tape, x, y) : y;
   }
 
  private:

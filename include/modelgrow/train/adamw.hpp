@@ -2,6 +2,7 @@
 // AdamW (Loshchilov & Hutter 2019) over any described model, one fused pass per tensor. State belongs to a path, and
 // every tensor counts its own steps, so a model may grow between two steps.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -41,6 +42,17 @@ struct AdamWState {
   }
   const std::vector<double>& lr() const { return lr_; }
   const std::vector<double>& eps() const { return eps_; }
+  /// Steps after which all multipliers are 1; 0: they stay as they are. Each step takes its part of the way.
+  std::int64_t anneal = 0;
+  void anneal_multipliers() {
+    if (anneal == 0) return;
+    const double rest = double(anneal - 1) / double(anneal);
+    auto lr = lr_, eps = eps_;
+    for (auto* factors : {&lr, &eps})
+      for (double& x : *factors) x = std::pow(x, rest);
+    if (--anneal == 0) lr = eps = {1.0};
+    set_multipliers(std::move(lr), std::move(eps));
+  }
   /// For the backend: the factor that counts for all, and the others in device memory or null.
   double common_lr() const { return lr_.size() == 1 ? lr_[0] : 1.0; }
   double common_eps() const { return eps_.size() == 1 ? eps_[0] : 1.0; }
@@ -68,10 +80,11 @@ class AdamW {
   template <class M>
   AdamW(const M& model, AdamWOptions options);
 
-  /// One update of every trained parameter that has had a gradient; gradients become zero. Returns the global gradient
-  /// norm before clipping. Throws error, with the model unchanged, when that is not finite.
+  /// One update of every trained parameter that has had a gradient; gradients become zero. Parameters that a growth
+  /// added, whose own counters of steps are behind that of the oldest, take lr * added. Returns the global gradient norm
+  /// before clipping. Throws error, with the model unchanged, when that is not finite.
   template <class M>
-  double step(M& model, double lr);
+  double step(M& model, double lr, double added = 1.0);
 
   /// Norm of all gradients together, summed in the order of the description.
   template <class M>
@@ -156,14 +169,18 @@ AdamW<T, D>::AdamW(const M& model, AdamWOptions options) : options_(std::move(op
 
 template <class T, Device D>
 template <class M>
-double AdamW<T, D>::step(M& model, double lr) {
+double AdamW<T, D>::step(M& model, double lr, double added) {
   const double norm = gradient_norm(model);
   if (!std::isfinite(norm))
     throw error("the gradient norm is " + std::to_string(norm) + " (first in '" + first_bad(model) +
                 "'): lower the learning rate, clip the gradient or look at the data; the model is unchanged");
   const double scale = norm > options_.clip_norm ? options_.clip_norm / (norm + 1e-6) : 1.0;
+  std::int64_t oldest = 0;
+  for (const auto& [path, s] : states_) oldest = std::max(oldest, s.step);
   for_each_parameter(model, [&](const std::string& path, Parameter<T, D>& p) {
-    if (p.trained()) update(path, p, lr, scale);
+    const auto state = states_.find(path);
+    const bool old = state == states_.end() ? oldest == 0 : state->second.step == oldest;
+    if (p.trained()) update(path, p, old ? lr : lr * added, scale);
   });
   return norm;
 }
@@ -188,6 +205,7 @@ void AdamW<T, D>::save(const std::filesystem::path& path, std::string_view prefi
     if (s.master.defined()) file.add(optimizer_name(Kind::master, name), s.master);
     if (s.lr() != one) file.add(optimizer_name(Kind::lr, name), as_tensor(s.lr()));
     if (s.eps() != one) file.add(optimizer_name(Kind::eps, name), as_tensor(s.eps()));
+    if (s.anneal > 0) file.add(optimizer_name(Kind::anneal, name), s.anneal);
   }
   file.save(path);
 }
@@ -222,6 +240,13 @@ void AdamW<T, D>::load(const Checkpoint& file, const M& model, const std::string
     };
     auto lr = factors(Kind::lr, columns(shape)), eps = factors(Kind::eps, rows(shape));
     s.set_multipliers(std::move(lr), std::move(eps));
+    if (const auto left = optimizer_name(Kind::anneal, name); file.find(left)) {
+      s.anneal = read_integer(file, left);
+      if (s.anneal < 0)
+        throw format_error(file.path().string() + ": tensor '" + left + "' is " + std::to_string(s.anneal) +
+                           "; expected the number of steps after which the multipliers are 1");
+      ++used;
+    }
     loaded.emplace(prefix + name, std::move(s));
   });
   if (used != file.tensors().size())
@@ -272,6 +297,7 @@ void AdamW<T, D>::update(const std::string& path, Parameter<T, D>& p, double lr,
                        .gradient_scale = gradient_scale};
   Backend<D>::adamw(step, rows(shape), columns(shape), s.lr_columns(), s.eps_rows(), p.value.data(), s.master.data(),
                     p.gradient.data(), s.m.data(), s.v.data());
+  s.anneal_multipliers();
 }
 
 }  // namespace modelgrow::inline v0

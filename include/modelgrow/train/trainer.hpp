@@ -51,6 +51,7 @@ class Trainer {
   enum class Outcome { finished, stopped };
   using Hook = std::function<void(const StepReport&)>;
 
+  /// Throws error for a schedule that is none.
   Trainer(M& model, TrainerOptions options);
 
   /// Calls the hook after every n-th step, or once after step n. Hooks run in the order they were added.
@@ -119,6 +120,7 @@ class Trainer {
 template <class M, class T, Device D>
 Trainer<M, T, D>::Trainer(M& model, TrainerOptions options)
     : model_(model), options_(std::move(options)), optimizer_(model, options_.adamw) {
+  options_.schedule.check();
   if (options_.ema) ema_.emplace(model, optimizer_, *options_.ema);
 }
 
@@ -153,7 +155,7 @@ StepReport Trainer<M, T, D>::train_step(Loss& loss) {
   if (!std::isfinite(report.loss))
     throw error("the loss of step " + std::to_string(report.step) + " is " + std::to_string(report.loss) +
                 ": lower the learning rate or look at the data; the run saved last is intact");
-  report.gradient_norm = optimizer_.step(model_, report.lr);
+  report.gradient_norm = optimizer_.step(model_, report.lr, options_.schedule.of_added(step_));
   if (ema_) ema_->update(model_, optimizer_);
   ++step_;
   report.seconds = std::chrono::duration<double>(Clock::now() - begin).count();

@@ -8,6 +8,7 @@
 #include <modelgrow/grow/operators/interpolate_positions.hpp>
 #include <modelgrow/grow/operators/mixture_of_experts.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/operators/optimizer_policy.hpp>
 #include <modelgrow/grow/operators/swap_text_encoder.hpp>
 #include <modelgrow/grow/operators/zero_channels.hpp>
 
@@ -20,8 +21,8 @@ inline const std::vector<OperatorKind>& known_operators() {
       kind_of_operator<SwapTextEncoder>(),      kind_of_operator<ZeroChannels>(),
       kind_of_operator<GrowChannels>(),         kind_of_operator<GrowHeadDim>(),
       kind_of_operator<InterpolatePositions>(), kind_of_operator<MixtureOfExperts>(),
-      kind_of_operator<AllowApproximate>(),     kind_of_operator<AcceptConditions>(),
-      kind_of_operator<AcceptUpstream>()};
+      kind_of_operator<OptimizerPolicy>(),      kind_of_operator<AllowApproximate>(),
+      kind_of_operator<AcceptConditions>(),     kind_of_operator<AcceptUpstream>()};
   return all;
 }
 

@@ -12,12 +12,21 @@ namespace modelgrow::inline v0 {
 MODELGROW_INLINE void InsertBlocks::apply(Plan& plan) const {
   const std::string target = stack.empty() ? only_stack(plan) : named_stack(plan);
   const StackSpec spec = plan.schema().stack(target);
-  const std::int64_t period = spec.rules.period;
+  plan.insert(target, places_in(spec), spec.rules.period, start, seed);
+}
+
+/// Copies come behind their originals, those of a repeated stack behind the stack.
+MODELGROW_INLINE std::vector<Insert::Place> InsertBlocks::places_in(const StackSpec& spec) const {
+  const std::int64_t period = spec.rules.period, special = spec.rules.last_is_special.empty() ? 0 : 1;
+  const std::int64_t whole = std::max<std::int64_t>(1, (spec.count - special) / period);  // turns of the stack
   auto positions = positions_in(spec);
   std::sort(positions.begin(), positions.end());
   std::vector<Insert::Place> places;
-  for (const auto at : positions) places.push_back({.at = at, .like = at >= period ? at - period : 0});
-  plan.insert(target, std::move(places), period);
+  for (const auto at : positions) {
+    const std::int64_t next = std::int64_t(places.size()) % whole * period;
+    places.push_back({.at = at, .like = placement == Placement::stack ? next : at >= period ? at - period : 0});
+  }
+  return places;
 }
 
 MODELGROW_INLINE std::string InsertBlocks::stacks_of(const Plan& plan) {
@@ -54,6 +63,8 @@ MODELGROW_INLINE std::vector<std::int64_t> InsertBlocks::positions_in(const Stac
                      std::to_string(spec.count) + " blocks, so expected 1 to " + std::to_string(spec.count));
   detail::require_feasible("InsertBlocks", "a count", count, 10'000);
   if (count < 0) throw plan_error("InsertBlocks: .count = " + std::to_string(count) + "; expected at least 1");
+  if (placement == Placement::stack && count == 0)
+    throw plan_error("InsertBlocks: a stack is repeated by .count blocks; give it in place of .every or .at");
   for (auto i : at)
     if (i < 0 || i > spec.count)
       throw plan_error("InsertBlocks: position " + std::to_string(i) + " does not exist; stack '" + spec.name +
@@ -68,9 +79,9 @@ MODELGROW_INLINE std::vector<std::int64_t> InsertBlocks::positions_in(const Stac
     for (std::int64_t i = every; i <= spec.count; i += every)
       if (period == 1 || i % period == 0) put(i);
   for (std::int64_t k = 0; k < count; ++k)
-    put(placement == Placement::suffix   ? spec.count
-        : placement == Placement::prefix ? 0
-                                         : spec.count * (k + 1) / count);
+    put(placement == Placement::prefix   ? 0
+        : placement == Placement::insert ? spec.count * (k + 1) / count
+                                         : spec.count);
   return p;
 }
 
