@@ -63,7 +63,7 @@ class DigitsWorld : public World {
 WorldChoice choose_digits(const Json& options, const std::filesystem::path& root, const std::string& context) {
   const auto o = mg::detail::fields_from_json<DigitsOptions>(options, context);
   const auto folder = found_path(root, o.images);
-  mg::detail::json is = mg::detail::fields_to_json(o);
+  Json is = complete(o);
   is.erase("images");
   is["content"] = checksum_of_folder(folder);
   return {std::move(is), Json{{"images", folder.string()}}};

@@ -45,6 +45,7 @@ Json merged(Json common, const Json& changes) {
 struct Common {
   Json model, training;
   std::int64_t channels = 0;
+  std::string vocabulary = {};
   std::optional<Sizes> of_folder;
 };
 
@@ -56,7 +57,7 @@ std::vector<GrowthPoint> growth_from(const Json& arm, const Sizes& sizes, const 
   Sizes now = sizes;
   double last = -1;
   for (const auto& g : *list) {
-    require_known(g, {"at", "recipe"}, where + ": growth");
+    require_known(g, {"at", "recipe", "mask_steps"}, where + ": growth");
     const Json* const at = member(g, "at");
     const Json* const recipe = member(g, "recipe");
     GrowthPoint point{.at = at && at->is_number() ? at->get<double>() : 0};
@@ -64,11 +65,20 @@ std::vector<GrowthPoint> growth_from(const Json& arm, const Sizes& sizes, const 
       throw mg::option_error(where + ": growth " + g.dump() +
                              ": expected a 'recipe' and 'at', a share of the steps below 1, in ascending order");
     last = point.at;
+    if (const Json* const steps = member(g, "mask_steps")) point.mask_steps = steps->get<std::int64_t>();
     point.recipe = canonical(*recipe, where + ": recipe");
     now = grown(now, point.recipe);
     points.push_back(std::move(point));
   }
   return points;
+}
+
+/// Sizes of a model for the clips of a world, whose words it may take for tokens: {"words": "world"}.
+Sizes sizes_of(Json model, const Common& common, const std::string& where) {
+  Json& channels = model["transformer"]["in_channels"];
+  if (channels.is_null()) channels = common.channels;
+  if (Json& text = model["text_encoder"]; text.value("words", "") == "world") text["words"] = common.vocabulary;
+  return sizes_from(model, where);
 }
 
 Arm arm_from(const Json& j, const Common& common, const std::string& where) {
@@ -78,12 +88,14 @@ Arm arm_from(const Json& j, const Common& common, const std::string& where) {
                                                         here + ": training");
   if (common.of_folder && member(j, "model"))
     throw mg::option_error(here + ": its model is that of the base; only a recipe can change it");
-  arm.sizes = common.of_folder ? *common.of_folder : sizes_from(merged(common.model, object_of(j, "model")), here);
-  if (!common.of_folder) arm.sizes.transformer.in_channels = common.channels;
+  arm.sizes = common.of_folder ? *common.of_folder : sizes_of(merged(common.model, object_of(j, "model")), common, here);
   if (arm.sizes.transformer.in_channels != common.channels)
     throw mg::option_error(here + ": the model takes " + std::to_string(arm.sizes.transformer.in_channels) +
                            " channels, the clips of the world have " + std::to_string(common.channels));
   arm.growth = growth_from(j, arm.sizes, here);
+  arm.adapters = mg::detail::fields_from_json<Adapters>(object_of(j, "adapters"), here + ": adapters");
+  if (arm.adapters.rank > 0 && !arm.growth.empty())
+    throw mg::option_error(here + ": has both 'adapters' and 'growth'; what is adapted is frozen and does not grow");
   return arm;
 }
 
@@ -114,23 +126,25 @@ Base base_from(const Json& j, Common& common, const std::filesystem::path& folde
 }  // namespace
 
 Experiment experiment_from(const Json& j, const std::filesystem::path& folder, const std::string& where) {
-  require_known(j, {"name", "what", "world", "model", "training", "measuring", "budget", "seeds", "against", "base", "arms"},
+  require_known(j, {"name", "what", "world", "model", "training", "measuring", "budget", "must_read", "seeds", "against", "base", "arms"},
                 where);
   Experiment e{.name = text_of(j, "name", where), .what = text_of(j, "what", where)};
   e.world = choose_world(object_of(j, "world"), folder, where);
   e.measuring = mg::detail::fields_from_json<Measuring>(object_of(j, "measuring"), where + ": measuring");
   e.budget = budget_from(j, where);
+  if (const Json* const least = member(j, "must_read")) e.must_read = least->get<double>();
   if (const Json* const seeds = member(j, "seeds")) e.seeds = seeds->get<std::vector<std::uint64_t>>();
   if (e.seeds.empty() || std::set(e.seeds.begin(), e.seeds.end()).size() != e.seeds.size())
     throw mg::option_error(where + ": 'seeds' is a list of different whole numbers, as [1, 2, 3]");
   Common common{.model = object_of(j, "model"),
                 .training = object_of(j, "training"),
                 .channels = channels_of(e.world),
+                .vocabulary = vocabulary_of(e.world),
                 .of_folder = {}};
   if (const Json* const base = member(j, "base")) e.base = base_from(*base, common, folder, where + ": base");
   std::set<std::string> names{"base"};
   for (const auto& arm : object_of(j, "arms")) {
-    require_known(arm, {"name", "what", "model", "training", "growth"}, where + ": arm");
+    require_known(arm, {"name", "what", "model", "training", "growth", "adapters"}, where + ": arm");
     e.arms.push_back(arm_from(arm, common, where));
     if (!names.insert(e.arms.back().name).second)
       throw mg::option_error(where + ": two arms are called '" + e.arms.back().name + "' (a base is called 'base')");

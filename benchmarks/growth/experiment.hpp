@@ -29,6 +29,7 @@ struct Budget {
 struct GrowthPoint {
   double at = 0;
   Json recipe = Json::array();
+  std::int64_t mask_steps = 0;  // in which new blocks come in by and by (MSG); 0: at once
 };
 
 /// One way of training. A base is an arm without growth from which all others begin.
@@ -37,6 +38,7 @@ struct Arm {
   Sizes sizes = {};
   Training training = {};
   std::vector<GrowthPoint> growth = {};
+  Adapters adapters = {};
 };
 
 /// What the arms begin with: a trained model, or a folder.
@@ -52,6 +54,7 @@ struct Experiment {
   WorldChoice world = {};
   Measuring measuring = {};
   Budget budget = {};
+  double must_read = 0;  // of the base: rise of its loss, relatively, when words of a class are exchanged
   std::vector<std::uint64_t> seeds = {};
   std::optional<Base> base = {};
   std::vector<Arm> arms = {};

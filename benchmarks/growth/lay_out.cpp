@@ -14,11 +14,12 @@ namespace {
 class StepFlops {
  public:
   explicit StepFlops(const Experiment& e) : e_(e) {}
-  double operator()(const Sizes& s, const Training& t) {
-    const std::string key = to_json(s).dump() + std::to_string(t.batch);
+  double operator()(const Sizes& s, const Arm& arm) {
+    const Training& t = arm.training;
+    const std::string key = to_json(s).dump() + complete(arm.adapters).dump() + std::to_string(t.batch);
     if (const auto it = known_.find(key); it != known_.end()) return it->second;
     if (!world_) world_ = make_world(e_.world, size_of(s.transformer), 1);
-    return known_[key] = expected_step_flops(s, *world_, t);
+    return known_[key] = expected_step_flops(s, arm.adapters, *world_, t);
   }
 
  private:
@@ -40,7 +41,7 @@ double mean_step_flops(const Arm& arm, StepFlops& flops) {
   double sum = 0;
   for (std::size_t i = 0; i <= arm.growth.size(); ++i) {
     const double from = i == 0 ? 0 : arm.growth[i - 1].at, to = i < arm.growth.size() ? arm.growth[i].at : 1;
-    if (to > from) sum += (to - from) * flops(sizes_at(arm, from), arm.training);
+    if (to > from) sum += (to - from) * flops(sizes_at(arm, from), arm);
   }
   return sum;
 }
@@ -77,16 +78,20 @@ void append(std::vector<Link>& chain, const Arm& arm, Segment first, std::span<c
     next.from = it->first;
     next.to = after == begins.end() ? total : after->first;
     next.recipe = Json::array();
+    next.mask_steps = 0;
     if (it->second) {
       next.recipe = it->second->recipe;
+      next.mask_steps = it->second->mask_steps;
+      next.grown_after.push_back(it->first);
       now = grown(now, next.recipe);
     }
     Link link{.segment = next.normalised(), .key = next.key()};
-    link.flops = double(next.to - next.from) * flops(now, arm.training);
+    link.flops = double(next.to - next.from) * flops(now, arm);
     next.begin = Segment::Begin::go_on;
     next.parent = link.key;
     next.model = Json::object();
     next.folder.clear();
+    next.must_read = 0;
     chain.push_back(std::move(link));
   }
 }
@@ -121,12 +126,14 @@ std::vector<Run> lay_out(const Experiment& e, const std::string& device) {
         s.begin = Segment::Begin::anew;
         s.model = Json::object();
         s.parent = run.chain.back().key;
+        s.must_read = e.must_read;
       } else if (e.base) {
         s.begin = Segment::Begin::folder;
         s.model = e.base->content;
         s.folder = e.base->folder;
       }
       s.training = arm.training;
+      s.adapters = arm.adapters;
       s.seed = e.base ? mg::stream_seed(seed, "after the base") : seed;
       s.total = common_steps > 0 ? common_steps : steps_of(e.budget, arm, flops);
       Arm seeded = arm;

@@ -16,7 +16,9 @@ template <class C>
 void read_part(const Json& model, const char* part, C& config, const std::string& where) {
   const Json* const keys = mg::detail::member(model, part);
   if (!keys) return;
-  const Json known = mg::detail::parse_json(mg::config_text(config), where);
+  C widest = config;  // so that every key is written
+  if constexpr (requires { widest.prediction; }) widest.prediction = mg::Prediction::clip;
+  const Json known = mg::detail::parse_json(mg::config_text(widest), where);
   std::vector<std::string> names;
   for (const auto& [key, value] : known.items()) names.push_back(key);
   for (const auto& [key, value] : keys->items())
@@ -42,7 +44,8 @@ Sizes sizes_from(const Json& model, const std::string& where) {
   s.transformer.caption_channels = s.text_encoder.width;
   s.transformer.model_max_length = s.text_encoder.max_length;
   read_part(model, "transformer", s.transformer, where);
-  return s;
+  const Json* const recipe = mg::detail::member(model, "recipe");
+  return recipe ? grown(s, canonical(*recipe, where + ": recipe")) : s;
 }
 
 Json to_json(const Sizes& s) {
@@ -87,9 +90,9 @@ Sizes grown(const Sizes& s, const Json& recipe) {
   return {mg::resized(s.transformer, plan.schema()), s.text_encoder};
 }
 
-double expected_step_flops(const Sizes& s, const World& world, const Training& training) {
+double expected_step_flops(const Sizes& s, const Adapters& adapters, const World& world, const Training& training) {
   constexpr std::int64_t steps = 16;
-  ModelOn<mg::FlopCounter> counted(s.transformer, s.text_encoder);
+  auto counted = model_of<mg::FlopCounter>(s, adapters);
   const Task<mg::FlopCounter> task(world, training, 1);
   double sum = 0;
   for (std::int64_t i = 0; i < steps; ++i) sum += task.flops(counted, i);

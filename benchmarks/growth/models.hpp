@@ -2,10 +2,10 @@
 // Models from descriptions: sizes as JSON, pipeline folders, sizes after growth, and a twin that only counts.
 #pragma once
 #include <filesystem>
-#include <map>
 #include <span>
 
 #include <modelgrow/grow/operator_call.hpp>
+#include <modelgrow/train/lora.hpp>
 
 #include "task.hpp"
 
@@ -20,8 +20,8 @@ struct Sizes {
 /// Operators and grafts that recipes may name.
 std::span<const mg::OperatorKind> operators();
 
-/// {"transformer": {..}, "text_encoder": {..}}, both with the keys of config.json. Throws format_error, and option_error
-/// for keys that do not exist.
+/// {"transformer": {..}, "text_encoder": {..}}, both with the keys of config.json, and "recipe" for layers beside these.
+/// Throws format_error, and option_error for keys that do not exist.
 Sizes sizes_from(const Json& model, const std::string& where);
 Json to_json(const Sizes& s);
 /// Of a pipeline folder. Throws io_error, format_error.
@@ -36,21 +36,21 @@ Json canonical(const Json& recipe, const std::string& where);
 /// The same with a seed where an operator takes one and none was chosen.
 Json with_seed(const Json& recipe, std::uint64_t seed);
 
-/// Operations of a training step, the mean over the first steps of a run.
-double expected_step_flops(const Sizes& s, const World& world, const Training& training);
-
-/// A model of these sizes whose operations are counted; parameters are frozen as in `like`.
-template <mg::Device D>
-ModelOn<mg::FlopCounter> counting_twin(const ModelOn<D>& like) {
-  ModelOn<mg::FlopCounter> twin = like.text_encoder
-                                      ? ModelOn<mg::FlopCounter>(like.transformer.config, like.text_encoder->config)
-                                      : ModelOn<mg::FlopCounter>(like.transformer.config);
-  std::map<std::string, bool> trained;
-  mg::for_each_parameter(like, [&](const std::string& path, const auto& p) { trained[path] = p.trained(); });
-  mg::for_each_parameter(twin, [&]<class P>(const std::string& path, P& p) {
-    if (!trained.at(path)) p.state = P::State::frozen;
-  });
-  return twin;
+/// Freezes a model and gives it adapters, unless their rank is 0.
+template <class Model>
+void adapt(Model& model, const Adapters& a, std::uint64_t seed) {
+  if (a.rank > 0) mg::add_adapters(model, {.rank = a.rank, .alpha = a.alpha, .pattern = a.pattern, .seed = seed});
 }
+
+/// A model of these sizes, weights not filled; with adapters, which are.
+template <mg::Device D>
+ModelOn<D> model_of(const Sizes& s, const Adapters& adapters = {}, std::uint64_t seed = 0) {
+  ModelOn<D> model(s.transformer, s.text_encoder);
+  adapt(model, adapters, seed);
+  return model;
+}
+
+/// Operations of a training step, the mean over the first steps of a run.
+double expected_step_flops(const Sizes& s, const Adapters& adapters, const World& world, const Training& training);
 
 }  // namespace growth

@@ -23,14 +23,19 @@ std::vector<Json> read_lines(const std::filesystem::path& path) {
 
 Point point_of(const Json& record, double flops_before) {
   Point p{.step = record.at("step"), .flops = flops_before + record.at("flops").get<double>(), .loss = record.at("loss")};
-  if (record.contains("judged"))
-    for (const auto& [exam, mark] : record.at("judged").items()) p.judged[exam] = mark;
+  const auto read = [&](const char* key, std::map<std::string, double>& values) {
+    if (record.contains(key))
+      for (const auto& [name, value] : record.at(key).items()) values[name] = value;
+  };
+  read("judged", p.judged);
+  read("swap", p.swap);
   return p;
 }
 
 Json to_json(const Point& p) {
   Json j{{"step", p.step}, {"flops", p.flops}, {"loss", p.loss}};
   if (!p.judged.empty()) j["judged"] = p.judged;
+  if (!p.swap.empty()) j["swap"] = p.swap;
   return j;
 }
 

@@ -12,11 +12,12 @@
 
 namespace growth {
 
-/// A measurement; `judged` holds the mean mark of each exam, where samples were judged.
+/// A measurement; `judged` holds the mean mark of each exam where samples were judged, `swap` how much the loss rises
+/// when words of a class are exchanged, where that was tried.
 struct Point {
   std::int64_t step = 0;
   double flops = 0, loss = 0;
-  std::map<std::string, double> judged = {};
+  std::map<std::string, double> judged = {}, swap = {};
 };
 
 /// A finished run, as it stands in its file.

@@ -8,6 +8,7 @@
 
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/nn/initialise.hpp>
+#include <modelgrow/train/mask_anneal.hpp>
 #include <modelgrow/train/metrics.hpp>
 #include <modelgrow/train/trainer.hpp>
 
@@ -54,12 +55,13 @@ class SegmentRun {
         task_(*world_, segment_.training, segment_.seed),
         exams_(world_->exams(std::size_t(segment_.measuring.prompts))) {}
 
-  /// `stop` is asked after every step.
+  /// `stop` is asked after every step. Throws error when the parent does not read what it must.
   Outcome train(const std::function<bool()>& stop) {
     const Segment& s = segment_;
+    if (!resumed_) require_reader();
     bool stopping = false;
     Trainer trainer(model_, {.steps = s.to,
-                             .schedule = s.training.rates(s.total),
+                             .schedule = s.training.rates(s.total, s.grown_after),
                              .adamw = {.beta2 = s.training.beta2,
                                        .eps = s.training.eps,
                                        .weight_decay = s.training.weight_decay,
@@ -70,7 +72,7 @@ class SegmentRun {
                              .save_every = save_every,
                              .stop = [&] { return stopping; }});
     load_state(trainer);
-    auto counted = counting_twin(model_);
+    auto counted = model_of<mg::FlopCounter>({model_.transformer.config, model_.text_encoder->config}, s.adapters);
     Spent spent = resumed_ ? spent_until(cache_.log(key_), trainer.step()) : Spent{};
     mg::MetricsLog log(cache_.log(key_), resumed_ ? trainer.step() + 1 : 0);
     if (!resumed_) log.write(measured(trainer, trainer.step(), spent));
@@ -83,7 +85,10 @@ class SegmentRun {
       if (!due && (stopping || r.step % save_every == 0 || r.step % record_every == 0))
         log.write(record(r.step, spent, {{"train_loss", r.loss}, {"gradient_norm", r.gradient_norm}, {"lr", r.lr}}));
     });
-    const auto outcome = trainer.run([&](Tape& tape, std::int64_t step) { return task_.loss(tape, model_, step); });
+    const auto outcome = trainer.run([&](Tape& tape, std::int64_t step) {
+      set_mask(step);
+      return task_.loss(tape, model_, step);
+    });
     if (outcome == Trainer::Outcome::stopped) return Outcome::stopped;
     cache_.finish(key_, {.step = s.to,
                          .parameters = mg::count_parameters(model_),
@@ -105,27 +110,73 @@ class SegmentRun {
       default: return cache_.run(segment_.parent);
     }
   }
+  bool continues() const { return resumed_ || segment_.begin == Segment::Begin::go_on; }
+
   ModelOn<D> begin() const {
     const auto from = source();
     const Sizes s = from.empty() ? sizes_from(segment_.model, key_) : sizes_of_folder(from);
-    ModelOn<D> model(s.transformer, s.text_encoder);
+    const std::uint64_t adapter_seed = mg::stream_seed(segment_.seed, "adapters");
+    if (continues()) return model_of<D>(s, segment_.adapters, adapter_seed);
+    ModelOn<D> model = model_of<D>(s);
     if (from.empty()) mg::initialise(model, mg::stream_seed(segment_.seed, "weights"));
+    if (!from.empty() && segment_.adapters.rank > 0)
+      mg::for_each_component(model, [&](const std::string& name, auto& part) {
+        mg::load(part, mg::Checkpoint::open(from / name));
+      });
+    adapt(model, segment_.adapters, adapter_seed);
     return model;
+  }
+
+  /// The sizes before the growth of this segment.
+  Sizes sizes_before() const {
+    if (segment_.begin == Segment::Begin::fresh) return sizes_from(segment_.model, key_);
+    return sizes_of_folder(segment_.begin == Segment::Begin::folder ? std::filesystem::path(segment_.folder)
+                                                                    : cache_.run(segment_.parent));
+  }
+  mg::Plan plan() const {
+    return mg::plan(mg::schema(mg::Stdit<float, mg::Meta>(sizes_before().transformer)), calls_of(segment_.recipe, key_));
   }
 
   void load_state(Trainer& trainer) {
     const auto from = source();
-    if (resumed_ || segment_.begin == Segment::Begin::go_on)
+    if (continues())
       trainer.resume(from);
-    else if (!from.empty())
+    else if (!from.empty() && segment_.adapters.rank == 0)
       trainer.start_from(from);
-    if (resumed_) return;
+    if (segment_.mask_steps > 0) masked_ = mg::new_blocks(plan(), "blocks");
+    if (resumed_) return set_mask(trainer.step());
     if (trainer.step() != segment_.from)
       throw mg::error("segment " + key_ + " begins at step " + std::to_string(segment_.from) + "; the run in " +
                       from.string() + " has " + std::to_string(trainer.step()) + " steps: remove both folders");
     if (segment_.recipe.empty()) return;
-    const mg::Plan plan = mg::plan(mg::schema(model_.transformer), calls_of(segment_.recipe, key_));
-    mg::grow(plan, model_.transformer, mg::GrowOptions{.prefix = "transformer."}, trainer.optimizer(), *trainer.ema());
+    mg::grow(plan(), model_.transformer, mg::GrowOptions{.prefix = "transformer."}, trainer.optimizer(),
+             *trainer.ema());
+    set_mask(trainer.step());
+  }
+
+  /// How much the new blocks of a masked growth count at a step.
+  void set_mask(std::int64_t step) {
+    if (masked_.empty()) return;
+    model_.transformer.mask = {.blocks = masked_,
+                               .weight = mg::MaskAnneal{.steps = segment_.mask_steps}(step - segment_.from)};
+  }
+
+  /// The gate before growth: a class of words that the base does not read cannot show what growth is worth.
+  void require_reader() const {
+    if (segment_.must_read <= 0) return;
+    std::ifstream in(cache_.log(segment_.parent));
+    Json swap = Json::object();
+    for (std::string line; std::getline(in, line);)
+      if (const Json record = Json::parse(line, nullptr, false); record.is_object() && record.contains("swap"))
+        swap = record.at("swap");
+    std::string unread;
+    for (const auto& [words, rise] : swap.items())
+      if (rise.template get<double>() < segment_.must_read) unread += " " + words + " (" + rise.dump() + ")";
+    if (swap.empty() || !unread.empty())
+      throw mg::error("the base does not read its captions: exchanged words must raise its loss by " +
+                      std::to_string(segment_.must_read) + " of it, which does not hold of" +
+                      (swap.empty() ? " this world, which has no words to exchange" : unread) +
+                      "; train the base longer, or change what it reads with");
   }
 
   std::int64_t measure_every() const {
@@ -147,8 +198,12 @@ class SegmentRun {
   Json measured(Trainer& trainer, std::int64_t step, Spent& spent) {
     const auto start = std::chrono::steady_clock::now();
     const auto averaged = trainer.ema()->use_in(model_);
-    Json values{{"loss", task_.validation_loss(tape_, model_, segment_.measuring.rounds)}};
+    const double loss = task_.validation_loss(tape_, model_, segment_.measuring.rounds);
+    Json values{{"loss", loss}};
     if (judges(step)) values["judged"] = judged();
+    if (step == segment_.to)
+      for (const auto& [words, captions] : world_->swapped_words())
+        values["swap"][words] = task_.validation_loss(tape_, model_, segment_.measuring.rounds, captions) / loss - 1;
     spent.measuring += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return record(step, spent, values);
   }
@@ -193,6 +248,7 @@ class SegmentRun {
   Task<D> task_;
   std::vector<Exam> exams_;
   Tape tape_{Tape::Mode::infer};
+  std::vector<std::int64_t> masked_;
   double sampling_seconds_ = 0;
 };
 

@@ -22,14 +22,19 @@ struct Segment {
   Json model = Json::object(); // transformer and text_encoder of `fresh`; the checksum of `folder`
   WorldChoice world = {};
   Json recipe = Json::array();  // growth before the first step
+  std::int64_t mask_steps = 0;  // in which its new blocks come in by and by; 0: at once
+  Adapters adapters = {};
   Training training = {};
   std::int64_t from = 0, to = 0;
-  std::int64_t total = 0;  // steps that the schedule spans
+  std::int64_t total = 0;                      // steps that the schedule spans
+  std::vector<std::int64_t> grown_after = {};  // steps after which the rate warms up again
+  double must_read = 0;  // of a parent: rise of the loss, relatively, by exchanged words of each class
   Measuring measuring = {};
   std::uint64_t seed = 0;
   std::string folder = {};  // where the model of `folder` lies
 
-  /// The same in the fewest words: a rate that does not depend on what comes after `to` does not mention it.
+  /// The same in the fewest words: a rate that does not depend on what comes after `to` does not mention it, so that a
+  /// run and one that grows later, or goes on longer, share their stable part.
   Segment normalised() const;
   /// Checksum of everything that determines the result: not of where files lie.
   std::string key() const;

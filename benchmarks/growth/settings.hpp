@@ -3,7 +3,9 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <modelgrow/detail/fields_json.hpp>
 #include <modelgrow/train/schedule.hpp>
@@ -12,9 +14,13 @@ namespace growth {
 namespace mg = modelgrow;
 using Json = mg::detail::json;
 
-/// The course of the learning rate after warm-up.
-enum class Course { constant, cosine };
-constexpr auto words_of(Course) { return std::array<std::string_view, 2>{"constant", "cosine"}; }
+/// Words for the enums of mg::Schedule, in their order.
+enum class Course { constant, cosine, stable_decay };
+constexpr auto words_of(Course) { return std::array<std::string_view, 3>{"constant", "cosine", "stable_decay"}; }
+enum class Decay { linear, cosine, sqrt };
+constexpr auto words_of(Decay) { return std::array<std::string_view, 3>{"linear", "cosine", "sqrt"}; }
+enum class RewarmOf { none, all, added };
+constexpr auto words_of(RewarmOf) { return std::array<std::string_view, 3>{"none", "all", "added"}; }
 
 struct Training {
   std::int64_t batch = 8;
@@ -22,6 +28,10 @@ struct Training {
   Course schedule = Course::constant;
   std::int64_t warmup = 50;
   double floor = 0;
+  Decay decay = Decay::linear;
+  double decay_share = 0.2;
+  RewarmOf rewarm = RewarmOf::none;
+  std::int64_t rewarm_steps = 0;
   double weight_decay = 0.01, beta2 = 0.99, eps = 1e-10, clip_norm = 1, ema = 0.999;
   double caption_dropout = 0.1, noise_shift = 5;
 
@@ -31,6 +41,10 @@ struct Training {
     v("schedule", self.schedule, "what it does after warm-up");
     v("warmup", self.warmup, "steps until then");
     v("floor", self.floor, "share of the rate that is left at the end");
+    v("decay", self.decay, "how the rate of stable_decay falls");
+    v("decay_share", self.decay_share, "share of the steps in which it does");
+    v("rewarm", self.rewarm, "what warms up again after each growth");
+    v("rewarm_steps", self.rewarm_steps, "and for how many steps");
     v("weight_decay", self.weight_decay, "decoupled weight decay of matrices");
     v("beta2", self.beta2, "memory of AdamW for squares");
     v("eps", self.eps, "epsilon of AdamW");
@@ -40,12 +54,16 @@ struct Training {
     v("noise_shift", self.noise_shift, "how much noise levels lean towards noise");
   }
 
-  mg::Schedule rates(std::int64_t total) const {
-    return {.kind = schedule == Course::cosine ? mg::Schedule::Kind::cosine : mg::Schedule::Kind::constant,
+  /// Of a run of so many steps whose model grew after these.
+  mg::Schedule rates(std::int64_t total, std::vector<std::int64_t> grown_after) const {
+    return {.kind = mg::Schedule::Kind(schedule),
             .peak = lr,
             .warmup = warmup,
             .total = total,
-            .floor = floor};
+            .floor = floor,
+            .decay = mg::Schedule::Decay(decay),
+            .decay_share = decay_share,
+            .rewarm = {.of = mg::Rewarm::Of(rewarm), .steps = rewarm_steps, .after = std::move(grown_after)}};
   }
 };
 
@@ -60,6 +78,19 @@ struct Measuring {
     v("judge_every", self.judge_every, "steps between judgements; 0: at the end only");
     v("sample_steps", self.sample_steps, "Euler steps of a sample");
     v("guidance", self.guidance, "of classifier-free guidance");
+  }
+};
+
+/// Low-rank adapters that are trained in place of the model; rank 0: none.
+struct Adapters {
+  std::int64_t rank = 0;
+  double alpha = 8;
+  std::string pattern = "transformer.blocks.*";
+
+  static void describe(auto& self, auto& v) {
+    v("rank", self.rank, "of the adapters; 0: none, the model is trained");
+    v("alpha", self.alpha, "they count alpha / rank times");
+    v("pattern", self.pattern, "names of the layers that get one");
   }
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <algorithm>
 
+#include <modelgrow/diffusion/clip_prediction.hpp>
 #include <modelgrow/diffusion/flow_matching.hpp>
 #include <modelgrow/diffusion/guidance.hpp>
 #include <modelgrow/diffusion/samplers.hpp>
@@ -26,7 +27,7 @@ inline mg::ClipSize size_of(const mg::StditConfig& video) {
   return {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])};
 }
 
-/// The prediction of a model for noisy clips [n, C, T, H, W]; captions whose flag in `dropped` is set are not read.
+/// The velocity that a model predicts for noisy clips [n, C, T, H, W]; captions whose flag in `dropped` is set are not read.
 template <mg::Device D>
 mg::Var<float, D> velocity(mg::Tape<float, D>& tape, ModelOn<D>& model, const mg::Tensor<float, D>& noisy,
                            const mg::Tensor<float, D>& time, const std::vector<std::string>& captions,
@@ -35,8 +36,10 @@ mg::Var<float, D> velocity(mg::Tape<float, D>& tape, ModelOn<D>& model, const mg
     throw mg::error("this model has no text encoder of its own; the growth benchmark trains pipelines that have one");
   auto text = model.text_encoder->encode(tape, captions);
   text.dropped = dropped;
-  return mg::first_channels(tape, model.transformer.forward(tape, tape.constant(noisy), time, text),
-                            model.transformer.config.in_channels);
+  const mg::StditConfig& config = model.transformer.config;
+  const auto predicted = mg::first_channels(tape, model.transformer.forward(tape, tape.constant(noisy), time, text),
+                                            config.in_channels);
+  return config.prediction == mg::Prediction::clip ? mg::velocity_of_clip(tape, noisy, time, predicted) : predicted;
 }
 
 /// Loss, validation and samples of one run.
@@ -75,8 +78,10 @@ class Task {
     });
   }
 
-  /// Mean loss over all validation clips, at noise and noise levels that are the same for every run.
-  double validation_loss(mg::Tape<float, D>& tape, ModelOn<D>& model, std::int64_t rounds) const {
+  /// Mean loss over all validation clips, at noise and noise levels that are the same for every run; with these captions
+  /// in place of their own.
+  double validation_loss(mg::Tape<float, D>& tape, ModelOn<D>& model, std::int64_t rounds,
+                         const std::vector<std::string>& instead = {}) const {
     constexpr std::size_t chunk = 32;
     constexpr std::uint64_t levels = 2 * chunk + 1;
     mg::FlowMatching fixed = flow_;
@@ -87,7 +92,9 @@ class Task {
       for (std::int64_t round = 0; round < rounds; ++round)
         for (std::size_t from = 0; from < count; from += chunk) {
           const std::size_t n = std::min(chunk, count - from);
-          const ClipBatch batch = validation_batch(world_, from, n);
+          ClipBatch batch = validation_batch(world_, from, n);
+          if (!instead.empty())
+            batch.captions.assign(instead.begin() + std::ptrdiff_t(from), instead.begin() + std::ptrdiff_t(from + n));
           const auto flow = mg::validation_batch<float, D>(
               fixed, batch.clips, std::uint64_t(round) * count + std::uint64_t(from), levels);
           const auto all_read = mg::Tensor<std::int32_t, D>::zeros({std::int64_t(n)});

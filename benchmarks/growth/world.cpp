@@ -2,6 +2,8 @@
 // The worlds that can be chosen by name.
 #include "world.hpp"
 
+#include <modelgrow/data/shape_words.hpp>
+
 #include "worlds.hpp"
 
 namespace growth {
@@ -15,6 +17,7 @@ struct Kind {
   std::vector<mg::Field> fields;
   WorldChoice (*choose)(const Json& options, const std::filesystem::path& root, const std::string& context);
   std::unique_ptr<World> (*make)(const WorldChoice& choice, mg::ClipSize size, std::uint64_t seed);
+  std::string vocabulary = {};
 };
 
 const std::vector<Kind>& kinds() {
@@ -23,6 +26,8 @@ const std::vector<Kind>& kinds() {
        &choose_digits, &make_digits<mg::Edge::wrap>},
       {"bouncing", "the same, turning back at the edges", 1, mg::fields_of<DigitsOptions>(), &choose_digits,
        &make_digits<mg::Edge::bounce>},
+      {"shapes", "one to three moving shapes; the caption says everything about them", 3, mg::fields_of<ShapesOptions>(),
+       &choose_shapes, &make_shapes, mg::shape_vocabulary()},
       {"clips", "captioned clips of your own, in WebDataset archives; nothing is judged", 3, {}, &choose_clips,
        &make_clips}};
   return all;
@@ -67,6 +72,8 @@ std::vector<std::pair<std::string, std::string>> known_worlds() {
 }
 
 std::int64_t channels_of(const WorldChoice& choice) { return kind_of(choice.is, "the world").channels; }
+
+std::string vocabulary_of(const WorldChoice& choice) { return kind_of(choice.is, "the world").vocabulary; }
 
 std::unique_ptr<World> make_world(const WorldChoice& choice, mg::ClipSize size, std::uint64_t seed) {
   return kind_of(choice.is, "the world").make(choice, size, seed);

@@ -22,6 +22,12 @@ struct Exam {
   std::vector<std::string> prompts;
 };
 
+/// Captions that say something else in one class of words.
+struct SwappedWords {
+  std::string name;
+  std::vector<std::string> captions;
+};
+
 class World {
  public:
   virtual ~World() = default;
@@ -33,6 +39,9 @@ class World {
   virtual const std::vector<mg::Sample>& validation() const = 0;
   /// `count` prompts of each kind that the world can judge; the same for every seed.
   virtual std::vector<Exam> exams(std::size_t count) const = 0;
+  /// The captions of the validation clips with one class of words exchanged, for each class: whoever does not notice does
+  /// not read it.
+  virtual std::vector<SwappedWords> swapped_words() const { return {}; }
   /// How much of prompt `prompt` of exam `exam` a clip shows, 0 to 1.
   virtual double mark(std::size_t exam, std::size_t prompt, const mg::Clip& clip) const = 0;
 };
@@ -52,6 +61,9 @@ std::vector<std::pair<std::string, std::string>> known_worlds();
 
 /// The channels of its clips.
 std::int64_t channels_of(const WorldChoice& choice);
+
+/// The words of its captions, with spaces between; empty where they cannot be listed.
+std::string vocabulary_of(const WorldChoice& choice);
 
 /// Throws shape_error for clips that cannot have this size.
 std::unique_ptr<World> make_world(const WorldChoice& choice, mg::ClipSize size, std::uint64_t seed);

@@ -117,6 +117,7 @@ TEST_CASE("mistakes in an experiment are named, with what was meant") {
                j["arms"][1] = {{"name": "other"}, {"model", {{"transformer", {{"depth", 1}}}}}};
              }),
              "other", "that of the base"));
+  CHECK(says(wrong([](Json& j) { j["arms"][2]["adapters"] = {{"rank", 2}}; }), "half at 0.5", "adapters", "growth"));
 }
 
 TEST_CASE("the experiments that come with the library can be read and laid out") {

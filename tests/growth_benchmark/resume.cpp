@@ -132,3 +132,85 @@ TEST_CASE("a folder of another segment is not taken for this one") {
   CHECK(mg::testing::says(mg::testing::message_of<mg::format_error>([&] { cache.declare(run.chain[0].segment); }),
                           "another run", "remove"));
 }
+
+namespace {
+
+/// The arms that begin with a base of five steps.
+Json with_base(const std::string& arms) {
+  Json j = tiny_json();
+  j["base"] = {{"budget", {{"steps", 5}}}};
+  j["arms"] = Json::parse(arms);
+  j["against"] = j["arms"][0]["name"];
+  return j;
+}
+
+/// Trains the last segment of a run in two goes, and again in one; both must be the same.
+Cache check_resumed(const Run& run, const Scratch& a, const Scratch& b) {
+  const Cache whole(a.path()), stopped(b.path());
+  train(whole, run);
+  Run before = run;
+  before.chain.pop_back();
+  train(stopped, before);
+  const std::string key = run.chain.back().key;
+  stopped.declare(run.chain.back().segment);
+  int steps = 0;
+  CHECK(train_on_cpu(stopped, key, [&] { return ++steps == 2; }) == Outcome::stopped);
+  CHECK(train_on_cpu(stopped, key, never) == Outcome::finished);
+  CHECK(left_by(stopped, key) == left_by(whole, key));
+  return whole;
+}
+
+}  // namespace
+
+TEST_CASE("adapters are trained alone, for less, and resumed") {
+  const auto runs = lay_out(
+      experiment(with_base(R"([{"name": "continued"}, {"name": "adapters", "adapters": {"rank": 2, "alpha": 2}}])")), "cpu");
+  const Run run = run_named(runs, "adapters");
+  const Scratch a, b;
+  const Cache cache = check_resumed(run, a, b);
+  train(cache, run_named(runs, "continued"));
+  const Result r = result_of(run, cache), other = result_of(run_named(runs, "continued"), cache);
+  CHECK(r.points.front().loss != r.last().loss);
+  CHECK_THAT(r.flops, WithinRel(run.chain[1].flops, 0.1));
+  CHECK(r.flops < other.flops);
+  const auto base = mg::Checkpoint::open(cache.run(run.chain[0].key) / "transformer"),
+             adapted = mg::Checkpoint::open(cache.run(run.chain[1].key) / "transformer");
+  CHECK(adapted.tensors().size() > base.tensors().size());
+  for (const auto& t : base.tensors()) {
+    INFO(t.name);
+    const auto& same = adapted.tensor(t.name);
+    REQUIRE(same.bytes == t.bytes);
+    CHECK(std::equal(t.data, t.data + t.bytes, same.data));
+  }
+}
+
+TEST_CASE("masked blocks change nothing when they come, and everything is resumed in the middle of their coming") {
+  const Run run = run_named(
+      lay_out(experiment(with_base(R"([{"name": "masked", "growth": [{"at": 0, "mask_steps": 6,
+        "recipe": [{"AllowApproximate": {}}, {"InsertBlocks": {"every": 1, "start": "random"}}]}]}])")),
+              "cpu"),
+      "masked");
+  const Scratch a, b;
+  const Cache cache = check_resumed(run, a, b);
+  std::ifstream log(cache.log(run.chain[0].key));
+  double before = 0;
+  for (std::string line; std::getline(log, line);)
+    if (const Json record = Json::parse(line); record.contains("loss")) before = record.at("loss");
+  CHECK_THAT(result_of(run, cache).points.front().loss, WithinRel(before, 1e-5));
+}
+
+TEST_CASE("a base that does not read its captions is not grown") {
+  Json j = with_base(R"([{"name": "continued"}])");
+  j["world"] = {{"name", "shapes"}, {"max_objects", 1}, {"validation", 8}};
+  j["must_read"] = 0.5;
+  const Run run = lay_out(experiment(j), "cpu").front();
+  const Scratch folder;
+  const Cache cache(folder.path());
+  cache.declare(run.chain[0].segment);
+  cache.declare(run.chain[1].segment);
+  REQUIRE(train_on_cpu(cache, run.chain[0].key, never) == Outcome::finished);
+  const auto message =
+      mg::testing::message_of<mg::error>([&] { train_on_cpu(cache, run.chain[1].key, never); });
+  CHECK(mg::testing::says(message, "does not read", "colour", "direction", "0.5"));
+  CHECK(result_of({.chain = {run.chain[0]}}, cache).last().swap.size() == 5);
+}

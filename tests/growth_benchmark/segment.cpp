@@ -27,8 +27,10 @@ void change_field(O& options, std::size_t which) {
     if (i++ != which) return;
     if constexpr (std::is_enum_v<V>)
       value = V((int(value) + 1) % int(words_of(value).size()));
+    else if constexpr (std::is_arithmetic_v<V>)
+      value = V(value * 2 + V(1));
     else
-      value = V(value * 2 + 1);
+      value += "x";
   };
   O::describe(options, visit);
 }
@@ -36,7 +38,12 @@ void change_field(O& options, std::size_t which) {
 }  // namespace
 
 TEST_CASE("the key of a segment changes with everything that determines its result") {
-  const Segment standard = some_segment();
+  Segment standard = some_segment();  // one whose rate sees everything: it falls, and warmed up again
+  standard.training.schedule = Course::stable_decay;
+  standard.training.rewarm = RewarmOf::all;
+  standard.training.rewarm_steps = 2;
+  standard.total = standard.to;
+  standard.grown_after = {0};
   std::vector<std::function<void(Segment&)>> changes{
       [](Segment& s) { s.device = "cuda"; },
       [](Segment& s) { s.begin = Segment::Begin::anew; },
@@ -48,10 +55,15 @@ TEST_CASE("the key of a segment changes with everything that determines its resu
       [](Segment& s) { s.recipe.push_back({{"InsertBlocks", {{"every", 1}}}}); },
       [](Segment& s) { s.from = 1; },
       [](Segment& s) { s.to = 11; },
+      [](Segment& s) { s.total = 11; },
+      [](Segment& s) { s.grown_after = {1}; },
+      [](Segment& s) { s.mask_steps = 3; },
+      [](Segment& s) { s.must_read = 0.1; },
       [](Segment& s) { s.seed = 2; }};
   for (std::size_t i = 0; i < mg::fields_of<Training>().size(); ++i)
-    if (mg::fields_of<Training>()[i].key != "floor")
-      changes.push_back([i](Segment& s) { change_field(s.training, i); });
+    changes.push_back([i](Segment& s) { change_field(s.training, i); });
+  for (std::size_t i = 0; i < mg::fields_of<Adapters>().size(); ++i)
+    changes.push_back([i](Segment& s) { change_field(s.adapters, i); });
   for (std::size_t i = 0; i < mg::fields_of<Measuring>().size(); ++i)
     changes.push_back([i](Segment& s) { change_field(s.measuring, i); });
   std::set<std::string> keys{standard.key()};
@@ -70,11 +82,31 @@ TEST_CASE("the key does not change with where files lie, nor with what a constan
   s.world.where = {{"images", "/elsewhere"}};
   s.total = 1000;
   s.training.floor = 0.5;
+  s.training.decay = Decay::sqrt;
+  s.training.rewarm_steps = 7;
+  s.grown_after = {0};
   CHECK(s.key() == standard.key());
-  s.training.schedule = Course::cosine;
-  const std::string key = s.key();
-  s.total = 999;
-  CHECK(s.key() != key);
+  s.grown_after.clear();
+  s.training.rewarm = RewarmOf::all;
+  CHECK(s.key() == standard.key());
+}
+
+TEST_CASE("what lies before the decay is the same however long the run, and whatever grows later") {
+  Segment a = some_segment(), b = a;
+  a.training.schedule = b.training.schedule = Course::stable_decay;
+  a.to = b.to = 80;
+  a.total = 100;
+  b.total = 200;
+  CHECK(a.key() == b.key());
+  a.to = b.to = 81;
+  CHECK(a.key() != b.key());
+  a = b = some_segment();
+  a.training.rewarm = RewarmOf::added;
+  a.training.rewarm_steps = 5;
+  a.grown_after = {a.to};
+  CHECK(a.key() == b.key());
+  a.grown_after = {a.to - 1};
+  CHECK(a.key() != b.key());
 }
 
 TEST_CASE("names and explanations of an experiment are no part of a key, seeds and growth are") {

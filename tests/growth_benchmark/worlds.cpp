@@ -44,6 +44,30 @@ TEST_CASE("the judge of digits gives high marks to what it was told, low ones to
   CHECK(wrong < 0.6);
 }
 
+TEST_CASE("moving shapes are marked by whole objects, also in other words, and their captions are exchanged class by class") {
+  const auto choice = choose({{"name", "shapes"}, {"min_objects", 2}, {"validation", 4}});
+  const auto world = make_world(choice, {8, 16, 16}, 1);
+  const auto exams = world->exams(4);
+  REQUIRE(exams.size() == 4);
+  CHECK(exams[0].name == "2 objects");
+  CHECK(exams[3].name == "3 objects, reworded");
+  CHECK(exams[0].prompts[1] != exams[2].prompts[1]);
+  const auto told = make_world(choose({{"name", "shapes"}, {"min_objects", 2}, {"max_objects", 2}}), {8, 16, 16}, 3);
+  for (std::size_t i = 0; i < 4; ++i) {
+    CHECK(told->caption(i) == exams[0].prompts[i]);
+    CHECK(told->mark(0, i, told->sample(i).clip) == 1);
+    CHECK(told->mark(1, i, told->sample(i).clip) == 1);
+    CHECK(told->mark(0, i, told->sample(i + 9).clip) < 0.6);
+  }
+  const auto swapped = world->swapped_words();
+  REQUIRE(swapped.size() == 5);
+  for (const auto& words : swapped) {
+    REQUIRE(words.captions.size() == 4);
+    CHECK(words.captions[2] != world->validation()[2].caption);
+  }
+  CHECK(vocabulary_of(choice).find("northwest") != std::string::npos);
+}
+
 TEST_CASE("a world of one's own archives remembers what is in them, not where they are") {
   const std::string archive = "examples/data/clips/fluent-emoji-64-base.tar";
   const WorldChoice choice = choose({{"name", "clips"}, {"archives", {archive}}});
