@@ -23,9 +23,10 @@ void require_known(const Json& object, std::initializer_list<const char*> keys, 
       throw mg::option_error(where + ": there is no '" + key + "'" + mg::nearest_names(key, names));
 }
 
-std::string text_of(const Json& object, const char* key, const std::string& where, std::string fallback = {}) {
+std::string text_of(const Json& object, const char* key, const std::string& where,
+                    const std::optional<std::string>& otherwise = {}) {
   const Json* const value = member(object, key);
-  if (!value && !fallback.empty()) return fallback;
+  if (!value && otherwise) return *otherwise;
   if (!value || !value->is_string()) throw mg::option_error(where + ": '" + key + "' is missing; expected text");
   return value->get<std::string>();
 }
@@ -77,12 +78,14 @@ std::vector<GrowthPoint> growth_from(const Json& arm, const Sizes& sizes, const 
 Sizes sizes_of(Json model, const Common& common, const std::string& where) {
   Json& channels = model["transformer"]["in_channels"];
   if (channels.is_null()) channels = common.channels;
-  if (Json& text = model["text_encoder"]; text.value("words", "") == "world") text["words"] = common.vocabulary;
+  Json& text = model["text_encoder"];
+  if (text.is_null()) text = Json::object();
+  if (text.value("words", std::string()) == "world") text["words"] = common.vocabulary;
   return sizes_from(model, where);
 }
 
 Arm arm_from(const Json& j, const Common& common, const std::string& where) {
-  Arm arm{.name = text_of(j, "name", where, "base"), .what = text_of(j, "what", where, " ")};
+  Arm arm{.name = text_of(j, "name", where, "base"), .what = text_of(j, "what", where, "")};
   const std::string here = where + ": arm '" + arm.name + "'";
   arm.training = mg::detail::fields_from_json<Training>(merged(common.training, object_of(j, "training")),
                                                         here + ": training");
@@ -126,12 +129,20 @@ Base base_from(const Json& j, Common& common, const std::filesystem::path& folde
 }  // namespace
 
 Experiment experiment_from(const Json& j, const std::filesystem::path& folder, const std::string& where) {
-  require_known(j, {"name", "what", "world", "model", "training", "measuring", "budget", "must_read", "seeds", "against", "base", "arms"},
+  require_known(j, {"name", "what", "world", "model", "training", "measuring", "budget", "must_read", "language_model", "seeds", "against", "base", "arms"},
                 where);
   Experiment e{.name = text_of(j, "name", where), .what = text_of(j, "what", where)};
   e.world = choose_world(object_of(j, "world"), folder, where);
   e.measuring = mg::detail::fields_from_json<Measuring>(object_of(j, "measuring"), where + ": measuring");
   e.budget = budget_from(j, where);
+  if (const Json* const model = member(j, "language_model")) {
+    require_known(*model, {"states"}, where + ": language_model");
+    e.states_file = found_path(folder, text_of(*model, "states", where + ": language_model")).string();
+    if (!std::filesystem::exists(e.states_file))
+      throw mg::io_error(e.states_file + ": no such file; scripts/bench-growth makes it, or: bench_growth " + where +
+                         " --phrases > phrases.txt, encode --model MODEL --captions phrases.txt --out " + e.states_file);
+    e.states = checksum_of_file(e.states_file);
+  }
   if (const Json* const least = member(j, "must_read")) e.must_read = least->get<double>();
   if (const Json* const seeds = member(j, "seeds")) e.seeds = seeds->get<std::vector<std::uint64_t>>();
   if (e.seeds.empty() || std::set(e.seeds.begin(), e.seeds.end()).size() != e.seeds.size())

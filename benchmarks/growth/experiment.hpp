@@ -54,6 +54,7 @@ struct Experiment {
   WorldChoice world = {};
   Measuring measuring = {};
   Budget budget = {};
+  std::string states = {}, states_file = {};  // of a language model: checksum and path
   double must_read = 0;  // of the base: rise of its loss, relatively, when words of a class are exchanged
   std::vector<std::uint64_t> seeds = {};
   std::optional<Base> base = {};

@@ -18,13 +18,17 @@ class StepFlops {
     const Training& t = arm.training;
     const std::string key = to_json(s).dump() + complete(arm.adapters).dump() + std::to_string(t.batch);
     if (const auto it = known_.find(key); it != known_.end()) return it->second;
-    if (!world_) world_ = make_world(e_.world, size_of(s.transformer), 1);
-    return known_[key] = expected_step_flops(s, arm.adapters, *world_, t);
+    if (!world_) {
+      world_ = make_world(e_.world, size_of(s.transformer), 1);
+      if (!e_.states_file.empty()) second_.emplace(e_.states_file, *world_);
+    }
+    return known_[key] = expected_step_flops(s, arm.adapters, *world_, t, second_ ? &*second_ : nullptr);
   }
 
  private:
   const Experiment& e_;
   std::unique_ptr<World> world_;
+  std::optional<SecondText> second_;
   std::map<std::string, double> known_;
 };
 
@@ -64,7 +68,8 @@ std::vector<double> cuts_of(const Experiment& e) {
 
 /// Appends the segments of an arm to a chain, which is empty or that of its base. After the last growth there is nothing
 /// to share, and nothing is cut.
-void append(std::vector<Link>& chain, const Arm& arm, Segment first, std::span<const double> cuts, StepFlops& flops) {
+void append(std::vector<Link>& chain, const Arm& arm, Segment first, std::span<const double> cuts, const Experiment& e,
+            StepFlops& flops) {
   const std::int64_t total = first.total;
   const auto step_at = [&](double share) { return std::llround(share * double(total)); };
   std::map<std::int64_t, const GrowthPoint*> begins{{0, nullptr}};
@@ -84,6 +89,10 @@ void append(std::vector<Link>& chain, const Arm& arm, Segment first, std::span<c
       next.mask_steps = it->second->mask_steps;
       next.grown_after.push_back(it->first);
       now = grown(now, next.recipe);
+    }
+    if (mg::second_text(now.transformer.grafts)) {
+      next.states = e.states;
+      next.states_file = e.states_file;
     }
     Link link{.segment = next.normalised(), .key = next.key()};
     link.flops = double(next.to - next.from) * flops(now, arm);
@@ -121,7 +130,7 @@ std::vector<Run> lay_out(const Experiment& e, const std::string& device) {
         s.training = base.training;
         s.seed = e.base->seed > 0 ? e.base->seed : seed;
         s.total = steps_of(e.base->budget, base, flops);
-        append(run.chain, base, s, {}, flops);
+        append(run.chain, base, s, {}, e, flops);
         run.before = run.chain.size();
         s.begin = Segment::Begin::anew;
         s.model = Json::object();
@@ -138,7 +147,7 @@ std::vector<Run> lay_out(const Experiment& e, const std::string& device) {
       s.total = common_steps > 0 ? common_steps : steps_of(e.budget, arm, flops);
       Arm seeded = arm;
       for (auto& g : seeded.growth) g.recipe = with_seed(g.recipe, seed);
-      append(run.chain, seeded, s, cuts, flops);
+      append(run.chain, seeded, s, cuts, e, flops);
       runs.push_back(std::move(run));
     }
   return runs;

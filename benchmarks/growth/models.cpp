@@ -90,10 +90,11 @@ Sizes grown(const Sizes& s, const Json& recipe) {
   return {mg::resized(s.transformer, plan.schema()), s.text_encoder};
 }
 
-double expected_step_flops(const Sizes& s, const Adapters& adapters, const World& world, const Training& training) {
+double expected_step_flops(const Sizes& s, const Adapters& adapters, const World& world, const Training& training,
+                           const SecondText* second) {
   constexpr std::int64_t steps = 16;
   auto counted = model_of<mg::FlopCounter>(s, adapters);
-  const Task<mg::FlopCounter> task(world, training, 1);
+  const Task<mg::FlopCounter> task(world, training, 1, second);
   double sum = 0;
   for (std::int64_t i = 0; i < steps; ++i) sum += task.flops(counted, i);
   return sum / double(steps);

@@ -51,6 +51,7 @@ ModelOn<D> model_of(const Sizes& s, const Adapters& adapters = {}, std::uint64_t
 }
 
 /// Operations of a training step, the mean over the first steps of a run.
-double expected_step_flops(const Sizes& s, const Adapters& adapters, const World& world, const Training& training);
+double expected_step_flops(const Sizes& s, const Adapters& adapters, const World& world, const Training& training,
+                           const SecondText* second);
 
 }  // namespace growth

@@ -4,8 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
-#include <map>
 #include <set>
+#include <thread>
 
 #include <modelgrow/train/progress_line.hpp>
 
@@ -27,7 +27,7 @@ struct Options {
   std::vector<std::string> only = {};
   std::vector<std::uint64_t> seeds = {};
   std::string rerun = {}, segment = {};
-  bool smoke = false, dry_run = false, tables = false;
+  bool smoke = false, dry_run = false, tables = false, phrases = false;
 };
 
 /// A name of a file beside this source, or a path.
@@ -145,8 +145,19 @@ int write_tables(const std::vector<Run>& runs, const Experiment& e, const Option
   return 0;
 }
 
+/// Of the world of an experiment, whose states need not be there yet.
+void print_phrases(const fs::path& path) {
+  const Json j = mg::detail::parse_json(mg::detail::read_file(path), path.string());
+  const auto world = make_world(choose_world(j.value("world", Json::object()), path.parent_path(), path.string()),
+                                {.frames = 8, .height = 16, .width = 16}, 1);
+  const auto phrases = world->phrases();
+  if (phrases.empty()) throw mg::error(path.string() + ": the phrases of this world cannot be listed");
+  for (const auto& phrase : phrases) std::cout << phrase << "\n";
+}
+
 int run(Options o, const std::string& command) {
   const auto path = path_of(o.smoke ? "smoke" : o.experiment);
+  if (o.phrases) return print_phrases(path), 0;
   Experiment e = read_experiment(path);
   if (!o.seeds.empty()) e.seeds = o.seeds;
   if (o.out.empty()) o.out = fs::path("out/growth") / e.name;
@@ -210,6 +221,7 @@ int program(int argc, char** argv, const std::string& device, const TrainSegment
   app.add_flag("--dry-run", o.dry_run, "list segments, compute and time; train nothing");
   app.add_flag("--tables", o.tables, "only write tables and pictures of the results that there are");
   app.add_option("--rerun", o.rerun, "repeat one run, ARM/SEED, and compare it with its arm");
+  app.add_flag("--phrases", o.phrases, "print all that a language model may have to read, a phrase a line, for `encode`");
   app.add_option("--out", o.out, "where results go (default: out/growth/NAME)");
   app.add_option("--cache", o.cache, "where segments are kept")->capture_default_str();
   app.add_option("--device", o.device, "what to train on; bench_growth_cuda trains on cuda")

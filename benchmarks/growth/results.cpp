@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <tuple>
 
 #include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/train/checkpointing.hpp>

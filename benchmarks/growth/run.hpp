@@ -5,6 +5,7 @@
 #include <chrono>
 #include <fstream>
 #include <functional>
+#include <optional>
 
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/nn/initialise.hpp>
@@ -52,7 +53,9 @@ class SegmentRun {
         resumed_(cache.saved_step(key) > 0),
         model_(begin()),
         world_(make_world(segment_.world, size_of(model_.transformer.config), mg::stream_seed(segment_.seed, "clips"))),
-        task_(*world_, segment_.training, segment_.seed),
+        second_(segment_.states.empty() ? std::optional<SecondText>()
+                                          : std::make_optional<SecondText>(segment_.states_file, *world_)),
+        task_(*world_, segment_.training, segment_.seed, second_ ? &*second_ : nullptr),
         exams_(world_->exams(std::size_t(segment_.measuring.prompts))) {}
 
   /// `stop` is asked after every step. Throws error when the parent does not read what it must.
@@ -245,6 +248,7 @@ class SegmentRun {
   bool resumed_;
   ModelOn<D> model_;
   std::unique_ptr<World> world_;
+  std::optional<SecondText> second_;
   Task<D> task_;
   std::vector<Exam> exams_;
   Tape tape_{Tape::Mode::infer};

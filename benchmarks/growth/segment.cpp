@@ -2,6 +2,9 @@
 // Segments as JSON, and their keys.
 #include "segment.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include <modelgrow/detail/json_members.hpp>
 
 #include "content.hpp"
@@ -37,6 +40,7 @@ Json to_json(const Segment& s) {
           {"recipe", s.recipe},
           {"mask_steps", s.mask_steps},
           {"adapters", complete(s.adapters)},
+          {"states", s.states},
           {"training", complete(s.training)},
           {"from", s.from},
           {"to", s.to},
@@ -45,7 +49,7 @@ Json to_json(const Segment& s) {
           {"must_read", s.must_read},
           {"measuring", complete(s.measuring)},
           {"seed", s.seed},
-          {"where", {{"world", s.world.where}, {"folder", s.folder}}}};
+          {"where", {{"world", s.world.where}, {"folder", s.folder}, {"states", s.states_file}}}};
 }
 
 std::string Segment::key() const {
@@ -59,7 +63,7 @@ Segment segment_from(const Json& j, const std::string& where) {
     if (j.at("revision") != revision)
       throw mg::format_error(where + ": was written by another version; remove its folder");
     Segment s{.device = j.at("device"), .parent = j.at("parent"), .model = j.at("model"), .recipe = j.at("recipe")};
-    s.begin = Segment::Begin(std::ranges::find(begins, j.at("begin").get<std::string>()) - begins);
+    s.begin = Segment::Begin(std::ranges::find(begins, j.at("begin").get<std::string>()) - std::begin(begins));
     s.world = {j.at("world"), j.at("where").at("world")};
     s.training = mg::detail::fields_from_json<Training>(j.at("training"), where + ": training");
     s.adapters = mg::detail::fields_from_json<Adapters>(j.at("adapters"), where + ": adapters");
@@ -68,6 +72,8 @@ Segment segment_from(const Json& j, const std::string& where) {
     j.at("to").get_to(s.to);
     j.at("total").get_to(s.total);
     j.at("mask_steps").get_to(s.mask_steps);
+    j.at("states").get_to(s.states);
+    j.at("where").at("states").get_to(s.states_file);
     j.at("grown_after").get_to(s.grown_after);
     j.at("must_read").get_to(s.must_read);
     j.at("seed").get_to(s.seed);

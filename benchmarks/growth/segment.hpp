@@ -24,6 +24,7 @@ struct Segment {
   Json recipe = Json::array();  // growth before the first step
   std::int64_t mask_steps = 0;  // in which its new blocks come in by and by; 0: at once
   Adapters adapters = {};
+  std::string states = {};  // checksum of those of the language model, for models that read one
   Training training = {};
   std::int64_t from = 0, to = 0;
   std::int64_t total = 0;                      // steps that the schedule spans
@@ -31,7 +32,7 @@ struct Segment {
   double must_read = 0;  // of a parent: rise of the loss, relatively, by exchanged words of each class
   Measuring measuring = {};
   std::uint64_t seed = 0;
-  std::string folder = {};  // where the model of `folder` lies
+  std::string folder = {}, states_file = {};  // where the model of `folder` lies, and the states
 
   /// The same in the fewest words: a rate that does not depend on what comes after `to` does not mention it, so that a
   /// run and one that grows later, or goes on longer, share their stable part.

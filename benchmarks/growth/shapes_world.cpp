@@ -46,6 +46,33 @@ class ShapesWorld : public World {
     }
     return list;
   }
+  std::vector<std::string> phrases_of(const std::string& caption) const override {
+    constexpr std::string_view between = " and a ";
+    std::vector<std::string> phrases;
+    std::size_t begin = 0;
+    for (auto at = caption.find(between); at != caption.npos; at = caption.find(between, begin)) {
+      phrases.push_back(caption.substr(begin, at - begin));
+      begin = at + between.size() - 2;  // the next one begins with its article
+    }
+    phrases.push_back(caption.substr(begin));
+    return phrases;
+  }
+  std::vector<std::string> phrases() const override {
+    std::vector<mg::ShapeScene> scenes{{.objects = {{}}}};
+    for (const mg::WordClass c : mg::word_classes) {
+      std::vector<mg::ShapeScene> more;
+      for (auto scene : scenes)
+        for (std::size_t value = 0; value < mg::words_of(c).size(); ++value) {
+          scene.objects[0][c] = int(value);
+          more.push_back(scene);
+        }
+      scenes = std::move(more);
+    }
+    std::vector<std::string> all;
+    for (const mg::Wording wording : {mg::Wording::trained, mg::Wording::reworded})
+      for (const auto& scene : scenes) all.push_back(mg::caption_of(scene, wording));
+    return all;
+  }
   /// The share of objects of which everything is right.
   double mark(std::size_t exam, std::size_t prompt, const mg::Clip& clip) const override {
     const mg::ShapeScene truth = asked_.at(exam).world.scene(prompt);

@@ -93,7 +93,7 @@ std::vector<ArmResults> by_arm(const std::vector<Result>& results) {
   std::vector<ArmResults> arms;
   for (const auto& r : results) {
     auto it = std::ranges::find(arms, r.arm, &ArmResults::name);
-    if (it == arms.end()) it = arms.insert(arms.end(), {.name = r.arm, .what = r.what, .runs = {}});
+    if (it == arms.end()) it = arms.insert(it, ArmResults{.name = r.arm, .what = r.what});
     it->runs.push_back(r);
   }
   return arms;

@@ -14,6 +14,7 @@
 #include <modelgrow/train/flops.hpp>
 #include <modelgrow/train/seeds.hpp>
 
+#include "second_text.hpp"
 #include "settings.hpp"
 #include "world.hpp"
 
@@ -31,14 +32,21 @@ inline mg::ClipSize size_of(const mg::StditConfig& video) {
 template <mg::Device D>
 mg::Var<float, D> velocity(mg::Tape<float, D>& tape, ModelOn<D>& model, const mg::Tensor<float, D>& noisy,
                            const mg::Tensor<float, D>& time, const std::vector<std::string>& captions,
-                           const mg::Tensor<std::int32_t, D>& dropped) {
+                           const mg::Tensor<std::int32_t, D>& dropped, const SecondText* second) {
   if (!model.text_encoder)
     throw mg::error("this model has no text encoder of its own; the growth benchmark trains pipelines that have one");
   auto text = model.text_encoder->encode(tape, captions);
   text.dropped = dropped;
   const mg::StditConfig& config = model.transformer.config;
-  const auto predicted = mg::first_channels(tape, model.transformer.forward(tape, tape.constant(noisy), time, text),
-                                            config.in_channels);
+  mg::TextStates<float, D> text_2;
+  if (mg::second_text(config.grafts)) {
+    if (!second)
+      throw mg::error("this model reads a language model: name its states in the experiment, as \"language_model\"");
+    text_2 = second->read<D>(tape, captions);
+    text_2.dropped = dropped;
+  }
+  const auto predicted = mg::first_channels(
+      tape, model.transformer.forward(tape, tape.constant(noisy), time, text, text_2), config.in_channels);
   return config.prediction == mg::Prediction::clip ? mg::velocity_of_clip(tape, noisy, time, predicted) : predicted;
 }
 
@@ -46,8 +54,10 @@ mg::Var<float, D> velocity(mg::Tape<float, D>& tape, ModelOn<D>& model, const mg
 template <mg::Device D>
 class Task {
  public:
-  Task(const World& world, const Training& training, std::uint64_t seed)
+  /// `second` may be null for models that read one text encoder.
+  Task(const World& world, const Training& training, std::uint64_t seed, const SecondText* second)
       : world_(world),
+        second_(second),
         training_(training),
         flow_{.shift = training.noise_shift, .seed = mg::stream_seed(seed, "noise")},
         dropout_seed_(mg::stream_seed(seed, "caption dropout")) {}
@@ -58,7 +68,7 @@ class Task {
     const ClipBatch batch = training_batch(world_, first, std::size_t(training_.batch));
     const auto flow = mg::training_batch<float, D>(flow_, batch.clips, first);
     const auto dropped = mg::caption_dropout(training_.caption_dropout, dropout_seed_, first, training_.batch);
-    return mg::mse(tape, velocity<D>(tape, model, flow.noisy, flow.time, batch.captions, mg::to_device<D>(dropped)),
+    return mg::mse(tape, velocity<D>(tape, model, flow.noisy, flow.time, batch.captions, mg::to_device<D>(dropped), second_),
                    flow.target);
   }
 
@@ -74,7 +84,7 @@ class Task {
         time({training_.batch});
     const mg::Tensor<std::int32_t, Counter> dropped({training_.batch});
     return mg::training_flops<float>([&](mg::Tape<float, Counter>& tape) {
-      return mg::mse(tape, velocity<Counter>(tape, counted, clips, time, captions, dropped), clips);
+      return mg::mse(tape, velocity<Counter>(tape, counted, clips, time, captions, dropped, second_), clips);
     });
   }
 
@@ -98,7 +108,7 @@ class Task {
           const auto flow = mg::validation_batch<float, D>(
               fixed, batch.clips, std::uint64_t(round) * count + std::uint64_t(from), levels);
           const auto all_read = mg::Tensor<std::int32_t, D>::zeros({std::int64_t(n)});
-          const auto loss = mg::mse(tape, velocity<D>(tape, model, flow.noisy, flow.time, batch.captions, all_read),
+          const auto loss = mg::mse(tape, velocity<D>(tape, model, flow.noisy, flow.time, batch.captions, all_read, second_),
                                     flow.target);
           sum += double(mg::to_cpu(loss.value()).data()[0]) * double(n);
         }
@@ -119,7 +129,7 @@ class Task {
     const auto& s = video.input_size;
     return tape.without_recording([&] {
       const auto predict = [&](const mg::Tensor<float, D>& x, const mg::Tensor<float, D>& time) {
-        return velocity<D>(tape, model, x, time, prompts, dropped).value();
+        return velocity<D>(tape, model, x, time, prompts, dropped, second_).value();
       };
       const auto noise = mg::gaussian_noise<float, D>({n, video.in_channels, s[0], s[1], s[2]},
                                                       mg::Rng(seed, mg::hash_name("sample")));
@@ -132,6 +142,7 @@ class Task {
   std::uint64_t first_of(std::int64_t step) const { return std::uint64_t(step) * std::uint64_t(training_.batch); }
 
   const World& world_;
+  const SecondText* second_;
   Training training_;
   mg::FlowMatching flow_;
   std::uint64_t dropout_seed_;

@@ -35,14 +35,15 @@ const std::vector<Kind>& kinds() {
 
 const Kind& kind_of(const Json& world, const std::string& context) {
   std::vector<std::string> names;
-  const Json* const name = mg::detail::member(world, "name");
-  if (!name || !name->is_string()) throw mg::option_error(context + ": a world has a 'name', as {\"name\": \"digits\"}");
+  const Json* const found = mg::detail::member(world, "name");
+  if (!found || !found->is_string())
+    throw mg::option_error(context + ": a world has a 'name', as {\"name\": \"shapes\"}");
+  const auto name = found->get<std::string>();
   for (const auto& k : kinds()) {
-    if (k.name == *name) return k;
+    if (k.name == name) return k;
     names.push_back(k.name);
   }
-  throw mg::option_error(context + ": there is no world '" + name->get<std::string>() + "'" +
-                         mg::nearest_names(name->get<std::string>(), names));
+  throw mg::option_error(context + ": there is no world '" + name + "'" + mg::nearest_names(name, names));
 }
 
 ClipBatch empty_batch(const mg::Clip& like, std::size_t count) {

@@ -42,6 +42,10 @@ class World {
   /// The captions of the validation clips with one class of words exchanged, for each class: whoever does not notice does
   /// not read it.
   virtual std::vector<SwappedWords> swapped_words() const { return {}; }
+  /// The parts of a caption that a language model reads one by one; their number must be small where its states are kept.
+  virtual std::vector<std::string> phrases_of(const std::string& caption) const { return {caption}; }
+  /// All that there are, in the words of training and in others; empty where they cannot be listed.
+  virtual std::vector<std::string> phrases() const { return {}; }
   /// How much of prompt `prompt` of exam `exam` a clip shows, 0 to 1.
   virtual double mark(std::size_t exam, std::size_t prompt, const mg::Clip& clip) const = 0;
 };
