@@ -40,8 +40,7 @@ std::optional<Done> Cache::done(const std::string& key) const {
               .flops = j.at("flops"),
               .seconds = j.at("seconds"),
               .measuring_seconds = j.at("measuring_seconds"),
-              .peak_mb = j.at("peak_mb"),
-              .sampling_seconds = j.at("sampling_seconds")};
+              .peak_mb = j.at("peak_mb")};
 }
 
 void Cache::finish(const std::string& key, const Done& d) const {
@@ -50,8 +49,7 @@ void Cache::finish(const std::string& key, const Done& d) const {
                {"flops", d.flops},
                {"seconds", d.seconds},
                {"measuring_seconds", d.measuring_seconds},
-               {"peak_mb", d.peak_mb},
-               {"sampling_seconds", d.sampling_seconds}};
+               {"peak_mb", d.peak_mb}};
   mg::detail::write_file(folder(key) / "done.json", j.dump(2) + "\n");
 }
 

@@ -15,11 +15,10 @@ namespace growth {
 /// Totals of a finished segment.
 struct Done {
   std::int64_t step = 0, parameters = 0;
-  double flops = 0;                // of all its training steps, executed operations
-  double seconds = 0;              // of training
-  double measuring_seconds = 0;    // of validation and judgement
-  double peak_mb = 0;              // of memory, of the process
-  double sampling_seconds = 0;     // of a clip; 0 when none was sampled
+  double flops = 0;              // of all its training steps, executed operations
+  double seconds = 0;            // of training
+  double measuring_seconds = 0;  // of validation and judgement
+  double peak_mb = 0;            // of memory, of the process
 };
 
 class Cache {

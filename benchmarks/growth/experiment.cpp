@@ -85,7 +85,7 @@ Sizes sizes_of(Json model, const Common& common, const std::string& where) {
 }
 
 Arm arm_from(const Json& j, const Common& common, const std::string& where) {
-  Arm arm{.name = text_of(j, "name", where, "base"), .what = text_of(j, "what", where, "")};
+  Arm arm{.name = text_of(j, "name", where, base_name), .what = text_of(j, "what", where, "")};
   const std::string here = where + ": arm '" + arm.name + "'";
   arm.training = mg::detail::fields_from_json<Training>(merged(common.training, object_of(j, "training")),
                                                         here + ": training");
@@ -153,17 +153,17 @@ Experiment experiment_from(const Json& j, const std::filesystem::path& folder, c
                 .vocabulary = vocabulary_of(e.world),
                 .of_folder = {}};
   if (const Json* const base = member(j, "base")) e.base = base_from(*base, common, folder, where + ": base");
-  std::set<std::string> names{"base"};
+  std::set<std::string> names{base_name};
   for (const auto& arm : object_of(j, "arms")) {
     require_known(arm, {"name", "what", "model", "training", "growth", "adapters"}, where + ": arm");
     e.arms.push_back(arm_from(arm, common, where));
     if (!names.insert(e.arms.back().name).second)
-      throw mg::option_error(where + ": two arms are called '" + e.arms.back().name + "' (a base is called 'base')");
+      throw mg::option_error(where + ": two arms are called '" + e.arms.back().name + "', the name of a base is base");
   }
   if (e.arms.empty()) throw mg::option_error(where + ": there are no 'arms' to train");
   e.against = text_of(j, "against", where, e.arms.front().name);
   for (const std::string& name : {e.against, e.budget.of})
-    if (!name.empty() && (!names.contains(name) || name == "base"))
+    if (!name.empty() && (!names.contains(name) || name == base_name))
       throw mg::option_error(where + ": there is no arm '" + name + "'" +
                              mg::nearest_names(name, {names.begin(), names.end()}));
   return e;

@@ -41,6 +41,9 @@ struct Arm {
   Adapters adapters = {};
 };
 
+/// The arm that a trained base is in results.
+inline constexpr const char* base_name = "base";
+
 /// What the arms begin with: a trained model, or a folder.
 struct Base {
   Arm arm = {};
@@ -85,7 +88,7 @@ struct Run {
   std::string label() const { return arm + ", seed " + std::to_string(seed); }
 };
 
-/// All runs, seed by seed, so that an experiment that is stopped early has compared all arms.
+/// All runs, seed by seed, so that an experiment that is stopped early has compared all arms; then the bases.
 std::vector<Run> lay_out(const Experiment& e, const std::string& device);
 
 }  // namespace growth

@@ -114,6 +114,7 @@ std::vector<Run> lay_out(const Experiment& e, const std::string& device) {
   for (const auto& arm : e.arms)
     if (arm.name == e.budget.of) common_steps = steps_of(e.budget, arm, flops);
   std::vector<Run> runs;
+  std::map<std::uint64_t, Run> bases;
   for (const auto seed : e.seeds)
     for (std::size_t i = 0; i < e.arms.size(); ++i) {
       const Arm& arm = e.arms[i];
@@ -132,6 +133,13 @@ std::vector<Run> lay_out(const Experiment& e, const std::string& device) {
         s.total = steps_of(e.base->budget, base, flops);
         append(run.chain, base, s, {}, e, flops);
         run.before = run.chain.size();
+        bases.try_emplace(s.seed, Run{.experiment = e.name,
+                                      .arm = base_name,
+                                      .what = base.what,
+                                      .against = e.against,
+                                      .place = -1,
+                                      .seed = s.seed,
+                                      .chain = run.chain});
         s.begin = Segment::Begin::anew;
         s.model = Json::object();
         s.parent = run.chain.back().key;
@@ -150,6 +158,7 @@ std::vector<Run> lay_out(const Experiment& e, const std::string& device) {
       append(run.chain, seeded, s, cuts, e, flops);
       runs.push_back(std::move(run));
     }
+  for (auto& [seed, run] : bases) runs.push_back(std::move(run));
   return runs;
 }
 

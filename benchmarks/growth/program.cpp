@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include <modelgrow/train/checkpointing.hpp>
 #include <modelgrow/train/progress_line.hpp>
 
 #include "content.hpp"
@@ -39,6 +40,7 @@ fs::path path_of(const std::string& experiment) {
 std::vector<std::string> names_of(const Experiment& e) {
   std::vector<std::string> names;
   for (const auto& arm : e.arms) names.push_back(arm.name);
+  if (e.base && e.base->folder.empty()) names.emplace_back(base_name);
   return names;
 }
 
@@ -104,7 +106,7 @@ JobsReport train_all(const std::vector<Job>& jobs, const Cache& cache, const Opt
   return run_jobs(jobs, o.jobs, cache, command_of(o));
 }
 
-/// Repeats one run from nothing, in a cache of its own, and compares its end with that of its arm.
+/// Repeats one run in a cache of its own, from nothing or from its base, and compares its end with that of its arm.
 int repeat(const Experiment& e, Options o, const std::string& row) {
   const auto slash = row.rfind('/');
   const auto runs = lay_out(e, o.device);
@@ -117,8 +119,13 @@ int repeat(const Experiment& e, Options o, const std::string& row) {
   for (const auto& r : read_results(o.out))
     if (r.arm == run->arm) losses[r.seed] = r.last().loss;
   if (losses.empty()) throw mg::error(o.out.string() + " has no result of '" + run->arm + "': run the experiment first");
+  const Cache known_segments(o.cache);
   o.cache = o.cache / ("rerun-" + checksum_of(row));
   const Cache cache(o.cache);
+  mg::detail::make_directory(o.cache);
+  for (std::size_t i = 0; i < run->before; ++i)
+    if (const auto& key = run->chain[i].key; known_segments.done(key) && !fs::exists(cache.folder(key)))
+      fs::create_directory_symlink(fs::absolute(known_segments.folder(key)), cache.folder(key));
   const auto report = train_all(jobs_of({*run}, cache), cache, o);
   if (report.interrupted) return StopSignal::exit_code;
   if (report.failed > 0) return 1;

@@ -30,6 +30,7 @@ Point point_of(const Json& record, double flops_before) {
   };
   read("judged", p.judged);
   read("swap", p.swap);
+  p.sampling_seconds = record.value("sampling_seconds", 0.0);
   return p;
 }
 
@@ -37,6 +38,7 @@ Json to_json(const Point& p) {
   Json j{{"step", p.step}, {"flops", p.flops}, {"loss", p.loss}};
   if (!p.judged.empty()) j["judged"] = p.judged;
   if (!p.swap.empty()) j["swap"] = p.swap;
+  if (p.sampling_seconds > 0) j["sampling_seconds"] = p.sampling_seconds;
   return j;
 }
 
@@ -73,7 +75,6 @@ Result result_of(const Run& run, const Cache& cache) {
     r.seconds += done->seconds;
     r.measuring_seconds += done->measuring_seconds;
     r.peak_mb = std::max(r.peak_mb, done->peak_mb);
-    r.sampling_seconds = done->sampling_seconds;
     r.parameters = done->parameters;
   }
   return r;
@@ -94,8 +95,7 @@ void write_result(const Result& r, const std::filesystem::path& path) {
                {"flops_before", r.flops_before},
                {"seconds", r.seconds},
                {"measuring_seconds", r.measuring_seconds},
-               {"peak_mb", r.peak_mb},
-               {"sampling_seconds", r.sampling_seconds}}
+               {"peak_mb", r.peak_mb}}
               .dump() +
           "\n";
   mg::detail::make_directory(path.parent_path());
@@ -120,8 +120,7 @@ Result read_result(const std::filesystem::path& path) {
              .flops_before = totals.at("flops_before"),
              .seconds = totals.at("seconds"),
              .measuring_seconds = totals.at("measuring_seconds"),
-             .peak_mb = totals.at("peak_mb"),
-             .sampling_seconds = totals.at("sampling_seconds")};
+             .peak_mb = totals.at("peak_mb")};
     for (std::size_t i = 1; i + 1 < lines.size(); ++i) r.points.push_back(point_of(lines[i], 0));
     return r;
   } catch (const Json::exception& e) {

@@ -18,6 +18,7 @@ struct Point {
   std::int64_t step = 0;
   double flops = 0, loss = 0;
   std::map<std::string, double> judged = {}, swap = {};
+  double sampling_seconds = 0;  // of a clip, where some were sampled
 };
 
 /// A finished run, as it stands in its file.
@@ -28,7 +29,7 @@ struct Result {
   std::vector<Point> points = {};
   std::int64_t parameters = 0;
   double flops = 0, flops_before = 0;  // of the arm, of its base
-  double seconds = 0, measuring_seconds = 0, peak_mb = 0, sampling_seconds = 0;
+  double seconds = 0, measuring_seconds = 0, peak_mb = 0;
 
   const Point& last() const { return points.back(); }
 };

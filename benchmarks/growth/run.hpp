@@ -98,8 +98,7 @@ class SegmentRun {
                          .flops = spent.flops,
                          .seconds = spent.seconds,
                          .measuring_seconds = spent.measuring,
-                         .peak_mb = double(mg::peak_rss()) / 1048576,
-                         .sampling_seconds = sampling_seconds_});
+                         .peak_mb = double(mg::peak_rss()) / 1048576});
     return Outcome::finished;
   }
 
@@ -203,7 +202,7 @@ class SegmentRun {
     const auto averaged = trainer.ema()->use_in(model_);
     const double loss = task_.validation_loss(tape_, model_, segment_.measuring.rounds);
     Json values{{"loss", loss}};
-    if (judges(step)) values["judged"] = judged();
+    if (judges(step)) values.update(judged());
     if (step == segment_.to)
       for (const auto& [words, captions] : world_->swapped_words())
         values["swap"][words] = task_.validation_loss(tape_, model_, segment_.measuring.rounds, captions) / loss - 1;
@@ -211,12 +210,11 @@ class SegmentRun {
     return record(step, spent, values);
   }
 
-  /// The mean mark of each exam.
+  /// The mean mark of each exam, and the seconds that a sample takes.
   Json judged() {
     constexpr std::size_t chunk = 16;
     const mg::ClipSize size = size_of(model_.transformer.config);
     Json marks = Json::object();
-    const auto start = std::chrono::steady_clock::now();
     std::size_t sampled = 0;
     double seconds = 0;
     for (std::size_t e = 0; e < exams_.size(); ++e) {
@@ -238,8 +236,7 @@ class SegmentRun {
       }
       marks[exams_[e].name] = sum / double(prompts.size());
     }
-    sampling_seconds_ = seconds / double(sampled);
-    return marks;
+    return {{"judged", marks}, {"sampling_seconds", seconds / double(sampled)}};
   }
 
   const Cache& cache_;
@@ -253,7 +250,6 @@ class SegmentRun {
   std::vector<Exam> exams_;
   Tape tape_{Tape::Mode::infer};
   std::vector<std::int64_t> masked_;
-  double sampling_seconds_ = 0;
 };
 
 /// The work of one process: trains the segment of this key, unless that has been done.

@@ -33,7 +33,7 @@ std::string with_interval(const Interval& i, int digits) {
 
 /// The difference of an arm from the one compared with, and whether it is one.
 std::string difference(const ArmResults& arm, const ArmResults& other) {
-  if (arm.name == other.name) return "";
+  if (arm.name == other.name || arm.name == base_name) return "";
   const Interval d = paired_difference(arm.losses(), other.losses());
   if (d.count == 0) return "no common seed";
   const double share = 100 * d.mean / interval_of(other.losses()).mean;
@@ -44,11 +44,32 @@ std::string difference(const ArmResults& arm, const ArmResults& other) {
 
 /// Compute that an arm takes less than another: in all, and until it is where the other ends.
 std::string saved(const ArmResults& arm, const ArmResults& other) {
-  if (arm.name == other.name) return "";
+  if (arm.name == other.name || arm.name == base_name) return "";
   const double whole = other.mean_flops();
   const auto reached = flops_to(arm, interval_of(other.losses()).mean);
   return print("%.1f %%, ", 100 * (1 - arm.mean_flops() / whole)) +
          (reached ? print("%.1f %%", 100 * (1 - *reached / whole)) : "not reached");
+}
+
+/// Which words each arm reads.
+std::string swap_table(const std::vector<ArmResults>& arms) {
+  const auto& words = arms.front().runs.front().last().swap;
+  if (words.empty()) return "";
+  std::string text = "\nRise of the loss when the words of a class are exchanged; none: they are not read.\n\n| arm |";
+  for (const auto& [name, rise] : words) text += " " + name + " |";
+  text += "\n|---|";
+  for (std::size_t i = 0; i < words.size(); ++i) text += "---|";
+  for (const auto& arm : arms) {
+    text += "\n| " + arm.name + " |";
+    for (const auto& [name, rise] : words) {
+      double mean = 0;
+      for (const auto& r : arm.runs)
+        if (const auto it = r.last().swap.find(name); it != r.last().swap.end())
+          mean += it->second / double(arm.runs.size());
+      text += print(" %+.2f %% |", 100 * mean);
+    }
+  }
+  return text + "\n";
 }
 
 /// The value at x of a curve through points, which must span it.
@@ -133,7 +154,7 @@ std::string summary_csv(const std::vector<Result>& results) {
       const auto mark = r.last().judged.find(exam);
       text += mark == r.last().judged.end() ? "," : print(",%.4f", mark->second);
     }
-    text += print(",%.1f,%.1f,%.0f,%.1f\n", r.seconds, r.measuring_seconds, r.peak_mb, 1000 * r.sampling_seconds);
+    text += print(",%.1f,%.1f,%.0f,%.1f\n", r.seconds, r.measuring_seconds, r.peak_mb, 1000 * r.last().sampling_seconds);
   }
   return text;
 }
@@ -172,13 +193,14 @@ std::string summary_markdown(const std::vector<Result>& results, const std::stri
     const double n = double(arm.runs.size());
     for (const auto& r : arm.runs) {
       peak = std::max(peak, r.peak_mb);
-      sampling += r.sampling_seconds / n;
+      sampling += r.last().sampling_seconds / n;
       training += r.seconds / n;
       measuring += r.measuring_seconds / n;
       hours += (r.seconds + r.measuring_seconds) / 3600;
     }
     text += "| " + arm.name + print(" | %.0f | %.1f | %.1f | %.1f |\n", peak, 1000 * sampling, training, measuring);
   }
+  text += swap_table(arms);
   const double before = std::ranges::max(results, {}, &Result::flops_before).flops_before;
   text += print("\n%d runs, %.2f core-hours", int(results.size()), hours);
   if (before > 0) text += print("; the base took %.2f TFLOP before", before * 1e-12);

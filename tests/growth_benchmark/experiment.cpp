@@ -67,6 +67,7 @@ TEST_CASE("a base is trained once, and its arms begin with it at step 0") {
   REQUIRE(second.chain.size() == 2);
   CHECK(first.before == 1);
   CHECK(first.chain[0].key == second.chain[0].key);
+  CHECK(run_named(runs, "base", 4).chain[0].key == first.chain[0].key);
   CHECK(second.chain[1].segment.begin == Segment::Begin::anew);
   CHECK(second.chain[1].segment.from == 0);
   CHECK(second.chain[1].segment.to == 12);
@@ -135,7 +136,10 @@ TEST_CASE("the experiments that come with the library can be read and laid out")
     }
     const Experiment e = read_experiment(entry.path());
     CHECK(e.name == entry.path().stem());
-    CHECK(lay_out(e, "cpu").size() == e.arms.size() * e.seeds.size());
+    const auto runs = lay_out(e, "cpu");
+    const auto bases = std::ranges::count(runs, std::string(base_name), &Run::arm);
+    CHECK(std::ptrdiff_t(runs.size()) - bases == std::ptrdiff_t(e.arms.size() * e.seeds.size()));
+    CHECK((bases > 0) == (e.base && e.base->folder.empty()));
   }
   CHECK(count >= 5);
 }

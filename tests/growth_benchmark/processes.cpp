@@ -16,7 +16,7 @@ namespace {
 /// A process that notes its turn, and writes done.json unless it is to fail.
 std::vector<std::string> shell(const std::filesystem::path& root, const std::string& key) {
   const std::string folder = (root / key).string();
-  const std::string done = R"({"step":1,"parameters":1,"flops":1,"seconds":1,"measuring_seconds":0,"peak_mb":1,"sampling_seconds":0})";
+  const std::string done = R"({"step":1,"parameters":1,"flops":1,"seconds":1,"measuring_seconds":0,"peak_mb":1})";
   return {"/bin/sh", "-c",
           "echo " + key + " $OMP_NUM_THREADS >> " + (root / "order").string() + "; case " + key +
               " in bad*) echo it broke; exit 3 ;; esac; echo '" + done + "' > " + folder + "/done.json"};

@@ -29,7 +29,7 @@ std::map<std::string, std::string> left_by(const Cache& cache, const std::string
   std::ifstream log(cache.log(key));
   for (std::string line; std::getline(log, line);) {
     Json record = Json::parse(line);
-    for (const char* key_of_time : {"seconds", "measuring_seconds"}) record.erase(key_of_time);
+    for (const char* time : {"seconds", "measuring_seconds", "sampling_seconds"}) record.erase(time);
     if (record.contains("loss")) files["log"] += record.dump() + "\n";
   }
   return files;
