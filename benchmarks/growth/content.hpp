@@ -36,7 +36,8 @@ inline std::filesystem::path found_path(const std::filesystem::path& folder, con
 /// Of the names and contents of all files below a folder. Throws io_error when there is none.
 inline std::string checksum_of_folder(const std::filesystem::path& folder) {
   if (!std::filesystem::is_directory(folder))
-    throw mg::io_error(folder.string() + ": no such folder; paths in an experiment begin at the folder of its file, or at the " +
+    throw mg::io_error(folder.string() +
+                       ": no such folder; paths in an experiment begin at the folder of its file, or at the " +
                        "repository for what comes with that");
   std::vector<std::string> lines;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))

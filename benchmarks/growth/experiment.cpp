@@ -87,11 +87,12 @@ Sizes sizes_of(Json model, const Common& common, const std::string& where) {
 Arm arm_from(const Json& j, const Common& common, const std::string& where) {
   Arm arm{.name = text_of(j, "name", where, base_name), .what = text_of(j, "what", where, "")};
   const std::string here = where + ": arm '" + arm.name + "'";
-  arm.training = mg::detail::fields_from_json<Training>(merged(common.training, object_of(j, "training")),
-                                                        here + ": training");
+  arm.training =
+      mg::detail::fields_from_json<Training>(merged(common.training, object_of(j, "training")), here + ": training");
   if (common.of_folder && member(j, "model"))
     throw mg::option_error(here + ": its model is that of the base; only a recipe can change it");
-  arm.sizes = common.of_folder ? *common.of_folder : sizes_of(merged(common.model, object_of(j, "model")), common, here);
+  arm.sizes =
+      common.of_folder ? *common.of_folder : sizes_of(merged(common.model, object_of(j, "model")), common, here);
   if (arm.sizes.transformer.in_channels != common.channels)
     throw mg::option_error(here + ": the model takes " + std::to_string(arm.sizes.transformer.in_channels) +
                            " channels, the clips of the world have " + std::to_string(common.channels));
@@ -129,7 +130,9 @@ Base base_from(const Json& j, Common& common, const std::filesystem::path& folde
 }  // namespace
 
 Experiment experiment_from(const Json& j, const std::filesystem::path& folder, const std::string& where) {
-  require_known(j, {"name", "what", "world", "model", "training", "measuring", "budget", "must_read", "language_model", "seeds", "against", "base", "arms"},
+  require_known(j,
+                {"name", "what", "world", "model", "training", "measuring", "budget", "must_read", "language_model",
+                 "seeds", "against", "base", "arms"},
                 where);
   Experiment e{.name = text_of(j, "name", where), .what = text_of(j, "what", where)};
   e.world = choose_world(object_of(j, "world"), folder, where);
@@ -140,7 +143,8 @@ Experiment experiment_from(const Json& j, const std::filesystem::path& folder, c
     e.states_file = found_path(folder, text_of(*model, "states", where + ": language_model")).string();
     if (!std::filesystem::exists(e.states_file))
       throw mg::io_error(e.states_file + ": no such file; scripts/bench-growth makes it, or: bench_growth " + where +
-                         " --phrases > phrases.txt, encode --model MODEL --captions phrases.txt --out " + e.states_file);
+                         " --phrases > phrases.txt, encode --model MODEL --captions phrases.txt --out " +
+                         e.states_file);
     e.states = checksum_of_file(e.states_file);
   }
   if (const Json* const least = member(j, "must_read")) e.must_read = least->get<double>();
@@ -164,8 +168,7 @@ Experiment experiment_from(const Json& j, const std::filesystem::path& folder, c
   e.against = text_of(j, "against", where, e.arms.front().name);
   for (const std::string& name : {e.against, e.budget.of})
     if (!name.empty() && (!names.contains(name) || name == base_name))
-      throw mg::option_error(where + ": there is no arm '" + name + "'" +
-                             mg::nearest_names(name, {names.begin(), names.end()}));
+      throw mg::option_error(where + ": there is no arm '" + name + "'" + mg::nearest_names(name, names));
   return e;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// An experiment: a world, a model, and arms that train it in different ways for the same steps or the same compute, each
-// from several seeds; read from JSON, which README.md explains, and laid out as runs, chains of segments.
+// An experiment: a world, a model, and arms that train it in different ways for the same steps or the same compute,
+// each from several seeds; read from JSON, which README.md explains, and laid out as runs, chains of segments.
 #pragma once
 #include <filesystem>
 #include <optional>

@@ -66,8 +66,8 @@ std::vector<double> cuts_of(const Experiment& e) {
   return cuts;
 }
 
-/// Appends the segments of an arm to a chain, which is empty or that of its base. After the last growth there is nothing
-/// to share, and nothing is cut.
+/// Appends the segments of an arm to a chain, which is empty or that of its base. After the last growth there is
+/// nothing to share, and nothing is cut.
 void append(std::vector<Link>& chain, const Arm& arm, Segment first, std::span<const double> cuts, const Experiment& e,
             StepFlops& flops) {
   const std::int64_t total = first.total;

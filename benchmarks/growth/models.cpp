@@ -3,6 +3,7 @@
 #include "models.hpp"
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
+#include <modelgrow/detail/json_members.hpp>
 #include <modelgrow/grafts/known.hpp>
 #include <modelgrow/grow/operators/all.hpp>
 #include <modelgrow/models/byte_encoder_json.hpp>

@@ -20,8 +20,8 @@ struct Sizes {
 /// Operators and grafts that recipes may name.
 std::span<const mg::OperatorKind> operators();
 
-/// {"transformer": {..}, "text_encoder": {..}}, both with the keys of config.json, and "recipe" for layers beside these.
-/// Throws format_error, and option_error for keys that do not exist.
+/// {"transformer": {..}, "text_encoder": {..}}, both with the keys of config.json, and "recipe" for layers beside
+/// these. Throws format_error, and option_error for keys that do not exist.
 Sizes sizes_from(const Json& model, const std::string& where);
 Json to_json(const Sizes& s);
 /// Of a pipeline folder. Throws io_error, format_error.

@@ -75,7 +75,8 @@ void write_summary(const std::vector<Result>& results, const std::filesystem::pa
   mg::detail::write_file(folder / "summary.csv", summary_csv(results));
   mg::detail::write_file(folder / "summary.md", summary_markdown(results, title, command));
   auto arms = by_arm(results);
-  std::erase_if(arms, [](const ArmResults& arm) { return arm.name == base_name; });  // on another axis: before the others
+  std::erase_if(arms,
+                [](const ArmResults& arm) { return arm.name == base_name; });  // on another axis: before the others
   double longest = 0;
   for (const auto& arm : arms) longest = std::max(longest, arm.mean_flops() * 1e-12);
   std::vector<mg::Series> losses, marks, savings;

@@ -50,7 +50,8 @@ std::vector<Run> chosen(const Experiment& e, const Options& o) {
     if (const auto names = names_of(e); std::ranges::find(names, name) == names.end())
       throw mg::option_error("--only: there is no arm '" + name + "'" + mg::nearest_names(name, names));
   std::vector<Run> runs = lay_out(e, o.device);
-  if (!o.only.empty()) std::erase_if(runs, [&](const Run& r) { return std::ranges::find(o.only, r.arm) == o.only.end(); });
+  if (!o.only.empty())
+    std::erase_if(runs, [&](const Run& r) { return std::ranges::find(o.only, r.arm) == o.only.end(); });
   return runs;
 }
 
@@ -110,15 +111,17 @@ JobsReport train_all(const std::vector<Job>& jobs, const Cache& cache, const Opt
 int repeat(const Experiment& e, Options o, const std::string& row) {
   const auto slash = row.rfind('/');
   const auto runs = lay_out(e, o.device);
-  const auto run = std::ranges::find_if(
-      runs, [&](const Run& r) { return slash != row.npos && r.arm == row.substr(0, slash) && std::to_string(r.seed) == row.substr(slash + 1); });
+  const auto run = std::ranges::find_if(runs, [&](const Run& r) {
+    return slash != row.npos && r.arm == row.substr(0, slash) && std::to_string(r.seed) == row.substr(slash + 1);
+  });
   if (run == runs.end())
     throw mg::option_error("--rerun: there is no run '" + row + "'; give arm/seed, as '" + runs.front().arm + "/" +
                            std::to_string(runs.front().seed) + "'");
   BySeed losses;
   for (const auto& r : read_results(o.out))
     if (r.arm == run->arm) losses[r.seed] = r.last().loss;
-  if (losses.empty()) throw mg::error(o.out.string() + " has no result of '" + run->arm + "': run the experiment first");
+  if (losses.empty())
+    throw mg::error(o.out.string() + " has no result of '" + run->arm + "': run the experiment first");
   const Cache known_segments(o.cache);
   o.cache = o.cache / ("rerun-" + checksum_of(row));
   const Cache cache(o.cache);
@@ -178,8 +181,8 @@ int run(Options o, const std::string& command) {
   const JobsReport report = train_all(jobs, cache, o);
   write_tables(runs, e, o, cache, command);
   if (report.interrupted) {
-    std::cout << "\nStopped: " << report.left << " segments are left, and those that were under way are saved. Go on with\n  "
-              << command << std::endl;
+    std::cout << "\nStopped: " << report.left
+              << " segments are left, and those that were under way are saved. Go on with\n  " << command << std::endl;
     return StopSignal::exit_code;
   }
   return report.failed > 0 ? 1 : 0;
@@ -195,16 +198,20 @@ int work(const Options& o, const TrainSegment& train) {
 
 std::string footer() {
   std::string text =
-      "An experiment is a JSON file: a world of clips, a model, and arms that train it in different ways, each from several\n"
-      "seeds, for the same steps or compute. Segments are cached by content: what several arms share is trained once, what\n"
-      "is known never again, and a run that was stopped or killed goes on where it was saved. Results are JSONL files, one\n"
+      "An experiment is a JSON file: a world of clips, a model, and arms that train it in different ways, each from "
+      "several\n"
+      "seeds, for the same steps or compute. Segments are cached by content: what several arms share is trained once, "
+      "what\n"
+      "is known never again, and a run that was stopped or killed goes on where it was saved. Results are JSONL files, "
+      "one\n"
       "a run, in OUT/runs; tables and pictures come from them.\n\n"
       "  bench_growth a-screen --dry-run          what would be trained, and how long it takes\n"
       "  bench_growth a-screen --seeds 1          one seed of every arm\n"
       "  bench_growth a-screen --only scratch     one arm\n"
       "  bench_growth a-screen --rerun scratch/1  one run again: its loss must lie in the interval of its arm\n"
       "  bench_growth mine.json                   your own: \"base\": {\"folder\": \"my-pipeline\"},\n"
-      "                                           \"world\": {\"name\": \"clips\", \"archives\": [\"my-clips.tar\"]}\n\n"
+      "                                           \"world\": {\"name\": \"clips\", \"archives\": "
+      "[\"my-clips.tar\"]}\n\n"
       "Worlds:\n";
   for (const auto& [name, about] : known_worlds()) {
     text += "  " + name + ": ";
@@ -220,7 +227,8 @@ int program(int argc, char** argv, const std::string& device, const TrainSegment
   CLI::App app{"Compares ways to grow a model: trains every arm of an experiment and says what each is worth."};
   app.footer(footer());
   Options o{.device = device};
-  app.add_option("experiment", o.experiment, "a JSON file, or the name of one in benchmarks/growth")->capture_default_str();
+  app.add_option("experiment", o.experiment, "a JSON file, or the name of one in benchmarks/growth")
+      ->capture_default_str();
   app.add_flag("--smoke", o.smoke, "the experiment smoke: everything in small, within a minute");
   app.add_option("--jobs", o.jobs, "processes at a time; 0: one a core")->capture_default_str();
   app.add_option("--seeds", o.seeds, "these seeds instead of those of the file")->delimiter(',');
@@ -228,13 +236,15 @@ int program(int argc, char** argv, const std::string& device, const TrainSegment
   app.add_flag("--dry-run", o.dry_run, "list segments, compute and time; train nothing");
   app.add_flag("--tables", o.tables, "only write tables and pictures of the results that there are");
   app.add_option("--rerun", o.rerun, "repeat one run, ARM/SEED, and compare it with its arm");
-  app.add_flag("--phrases", o.phrases, "print all that a language model may have to read, a phrase a line, for `encode`");
+  app.add_flag("--phrases", o.phrases,
+               "print all that a language model may have to read, a phrase a line, for `encode`");
   app.add_option("--out", o.out, "where results go (default: out/growth/NAME)");
   app.add_option("--cache", o.cache, "where segments are kept")->capture_default_str();
   app.add_option("--device", o.device, "what to train on; bench_growth_cuda trains on cuda")
       ->check(CLI::IsMember({device}))
       ->capture_default_str();
-  app.add_option("--segment", o.segment, "train one segment of the cache: what the processes are started with")->group("");
+  app.add_option("--segment", o.segment, "train one segment of the cache: what the processes are started with")
+      ->group("");
   CLI11_PARSE(app, argc, argv);
   std::string command = "scripts/bench-growth";
   for (int i = 1; i < argc; ++i) command += " " + std::string(argv[i]);

@@ -23,7 +23,8 @@ std::vector<Json> read_lines(const std::filesystem::path& path) {
 }
 
 Point point_of(const Json& record, double flops_before) {
-  Point p{.step = record.at("step"), .flops = flops_before + record.at("flops").get<double>(), .loss = record.at("loss")};
+  Point p{
+      .step = record.at("step"), .flops = flops_before + record.at("flops").get<double>(), .loss = record.at("loss")};
   const auto read = [&](const char* key, std::map<std::string, double>& values) {
     if (record.contains(key))
       for (const auto& [name, value] : record.at(key).items()) values[name] = value;
@@ -81,12 +82,8 @@ Result result_of(const Run& run, const Cache& cache) {
 }
 
 void write_result(const Result& r, const std::filesystem::path& path) {
-  std::string text = Json{{"experiment", r.experiment},
-                          {"arm", r.arm},
-                          {"what", r.what},
-                          {"against", r.against},
-                          {"place", r.place},
-                          {"seed", r.seed}}
+  std::string text = Json{{"experiment", r.experiment}, {"arm", r.arm},     {"what", r.what},
+                          {"against", r.against},       {"place", r.place}, {"seed", r.seed}}
                          .dump() +
                      "\n";
   for (const Point& p : r.points) text += to_json(p).dump() + "\n";
@@ -133,9 +130,8 @@ std::vector<Result> read_results(const std::filesystem::path& folder) {
   if (std::filesystem::is_directory(folder / "runs"))
     for (const auto& entry : std::filesystem::directory_iterator(folder / "runs"))
       if (entry.path().extension() == ".jsonl") results.push_back(read_result(entry.path()));
-  std::ranges::sort(results, [](const Result& a, const Result& b) {
-    return std::tie(a.place, a.seed) < std::tie(b.place, b.seed);
-  });
+  std::ranges::sort(
+      results, [](const Result& a, const Result& b) { return std::tie(a.place, a.seed) < std::tie(b.place, b.seed); });
   return results;
 }
 

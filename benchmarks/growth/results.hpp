@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a run measured, as one JSONL file: a line that says which run it is, a line for each measurement, with operations
-// counted from the end of the base, and a line of totals. Tables and pictures come from these files alone.
+// What a run measured, as one JSONL file: a line that says which run it is, a line for each measurement, with
+// operations counted from the end of the base, and a line of totals. Tables and pictures come from these files alone.
 #pragma once
 #include <filesystem>
 #include <map>

@@ -54,7 +54,7 @@ class SegmentRun {
         model_(begin()),
         world_(make_world(segment_.world, size_of(model_.transformer.config), mg::stream_seed(segment_.seed, "clips"))),
         second_(segment_.states.empty() ? std::optional<SecondText>()
-                                          : std::make_optional<SecondText>(segment_.states_file, *world_)),
+                                        : std::make_optional<SecondText>(segment_.states_file, *world_)),
         task_(*world_, segment_.training, segment_.seed, second_ ? &*second_ : nullptr),
         exams_(world_->exams(std::size_t(segment_.measuring.prompts))) {}
 
@@ -107,9 +107,12 @@ class SegmentRun {
   std::filesystem::path source() const {
     if (resumed_) return cache_.run(key_);
     switch (segment_.begin) {
-      case Segment::Begin::fresh: return {};
-      case Segment::Begin::folder: return segment_.folder;
-      default: return cache_.run(segment_.parent);
+      case Segment::Begin::fresh:
+        return {};
+      case Segment::Begin::folder:
+        return segment_.folder;
+      default:
+        return cache_.run(segment_.parent);
     }
   }
   bool continues() const { return resumed_ || segment_.begin == Segment::Begin::go_on; }
@@ -122,9 +125,8 @@ class SegmentRun {
     ModelOn<D> model = model_of<D>(s);
     if (from.empty()) mg::initialise(model, mg::stream_seed(segment_.seed, "weights"));
     if (!from.empty() && segment_.adapters.rank > 0)
-      mg::for_each_component(model, [&](const std::string& name, auto& part) {
-        mg::load(part, mg::Checkpoint::open(from / name));
-      });
+      mg::for_each_component(
+          model, [&](const std::string& name, auto& part) { mg::load(part, mg::Checkpoint::open(from / name)); });
     adapt(model, segment_.adapters, adapter_seed);
     return model;
   }
@@ -136,7 +138,8 @@ class SegmentRun {
                                                                     : cache_.run(segment_.parent));
   }
   mg::Plan plan() const {
-    return mg::plan(mg::schema(mg::Stdit<float, mg::Meta>(sizes_before().transformer)), calls_of(segment_.recipe, key_));
+    return mg::plan(mg::schema(mg::Stdit<float, mg::Meta>(sizes_before().transformer)),
+                    calls_of(segment_.recipe, key_));
   }
 
   void load_state(Trainer& trainer) {
@@ -187,7 +190,8 @@ class SegmentRun {
   }
   bool judges(std::int64_t step) const {
     const auto& m = segment_.measuring;
-    return m.prompts > 0 && !exams_.empty() && (step == segment_.to || (m.judge_every > 0 && step % m.judge_every == 0));
+    return m.prompts > 0 && !exams_.empty() &&
+           (step == segment_.to || (m.judge_every > 0 && step % m.judge_every == 0));
   }
 
   static Json record(std::int64_t step, const Spent& spent, const Json& values) {
@@ -223,9 +227,9 @@ class SegmentRun {
       for (std::size_t from = 0; from < prompts.size(); from += chunk) {
         const std::size_t n = std::min(chunk, prompts.size() - from);
         const auto begin = std::chrono::steady_clock::now();
-        const auto clips = task_.sample(tape_, model_, {prompts.begin() + std::ptrdiff_t(from),
-                                                        prompts.begin() + std::ptrdiff_t(from + n)},
-                                        segment_.measuring, from);
+        const auto clips = task_.sample(
+            tape_, model_, {prompts.begin() + std::ptrdiff_t(from), prompts.begin() + std::ptrdiff_t(from + n)},
+            segment_.measuring, from);
         seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         sampled += n;
         const auto values = std::size_t(clips.size() / clips.dim(0));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a language model makes of captions, for models that read a second text encoder: the states of every phrase that a
-// world can say are computed once (examples/encode.cpp), and a caption of several phrases has them one behind the other.
+// What a language model makes of captions, for models that read a second text encoder: the states of every phrase that
+// a world can say are computed once (examples/encode.cpp), and a caption of several phrases has them one behind the
+// other.
 #pragma once
 #include <algorithm>
 #include <filesystem>
@@ -36,10 +37,10 @@ class SecondText {
       lengths.push_back(all.begins[std::size_t(begins[i + 1])] - all.begins[std::size_t(begins[i])]);
     mg::PaddedStates<float> padded(lengths, cache_.width(), cache_.manifest());
     for (std::size_t i = 0; i < captions.size(); ++i)
-      padded.set(i, mg::DType::f32,
-                 reinterpret_cast<const std::byte*>(all.states.data() +
-                                                    all.begins[std::size_t(begins[i])] * cache_.width()),
-                 lengths[i]);
+      padded.set(
+          i, mg::DType::f32,
+          reinterpret_cast<const std::byte*>(all.states.data() + all.begins[std::size_t(begins[i])] * cache_.width()),
+          lengths[i]);
     return {tape.constant(mg::to_device<D>(padded.states)), mg::to_device<D>(padded.lengths), {}};
   }
 

@@ -18,8 +18,8 @@ struct Segment {
 
   std::string device = "cpu";
   Begin begin = Begin::fresh;
-  std::string parent = {};     // key; of `go_on` and `anew`
-  Json model = Json::object(); // transformer and text_encoder of `fresh`; the checksum of `folder`
+  std::string parent = {};      // key; of `go_on` and `anew`
+  Json model = Json::object();  // transformer and text_encoder of `fresh`; the checksum of `folder`
   WorldChoice world = {};
   Json recipe = Json::array();  // growth before the first step
   std::int64_t mask_steps = 0;  // in which its new blocks come in by and by; 0: at once

@@ -19,7 +19,8 @@ class ShapesWorld : public World {
       scenes_.push_back(others.scene(std::uint64_t(i)));
     }
     for (const mg::Wording wording : {mg::Wording::trained, mg::Wording::reworded})
-      for (int n = o.min_objects; n <= o.max_objects; ++n) asked_.push_back({mg::ShapeWorld(options(n, n, 3)), wording});
+      for (int n = o.min_objects; n <= o.max_objects; ++n)
+        asked_.push_back({mg::ShapeWorld(options(n, n, 3)), wording});
   }
   mg::Sample sample(std::uint64_t index) const override { return train_.at(index); }
   std::string caption(std::uint64_t index) const override { return mg::caption_of(train_.scene(index)); }

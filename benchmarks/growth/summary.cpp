@@ -37,8 +37,9 @@ std::string difference(const ArmResults& arm, const ArmResults& other) {
   const Interval d = paired_difference(arm.losses(), other.losses());
   if (d.count == 0) return "no common seed";
   const double share = 100 * d.mean / interval_of(other.losses()).mean;
-  const std::string verdict = d.count < 2 ? "one seed" : d.excludes_zero() ? (d.mean < 0 ? "**lower**" : "**higher**")
-                                                                           : "not told apart";
+  const std::string verdict = d.count < 2         ? "one seed"
+                              : d.excludes_zero() ? (d.mean < 0 ? "**lower**" : "**higher**")
+                                                  : "not told apart";
   return print("%s (%+.2f %%), %s", with_interval(d, 5).c_str(), share, verdict.c_str());
 }
 
@@ -147,14 +148,16 @@ std::string summary_csv(const std::vector<Result>& results) {
   for (const auto& exam : exams) text += "," + csv_word("judged " + exam);
   text += ",training_s,measuring_s,peak_mb,sampling_ms\n";
   for (const auto& r : results) {
-    text += csv_word(r.experiment) + "," + csv_word(r.arm) + print(",%llu,%lld,%lld,%.5f,%.5f,%.6f,%.6f", static_cast<unsigned long long>(r.seed),
-                                               static_cast<long long>(r.parameters), static_cast<long long>(r.last().step),
-                                               r.flops * 1e-12, r.flops_before * 1e-12, r.points.front().loss, r.last().loss);
+    text += csv_word(r.experiment) + "," + csv_word(r.arm) +
+            print(",%llu,%lld,%lld,%.5f,%.5f,%.6f,%.6f", static_cast<unsigned long long>(r.seed),
+                  static_cast<long long>(r.parameters), static_cast<long long>(r.last().step), r.flops * 1e-12,
+                  r.flops_before * 1e-12, r.points.front().loss, r.last().loss);
     for (const auto& exam : exams) {
       const auto mark = r.last().judged.find(exam);
       text += mark == r.last().judged.end() ? "," : print(",%.4f", mark->second);
     }
-    text += print(",%.1f,%.1f,%.0f,%.1f\n", r.seconds, r.measuring_seconds, r.peak_mb, 1000 * r.last().sampling_seconds);
+    text +=
+        print(",%.1f,%.1f,%.0f,%.1f\n", r.seconds, r.measuring_seconds, r.peak_mb, 1000 * r.last().sampling_seconds);
   }
   return text;
 }
@@ -164,12 +167,13 @@ std::string summary_markdown(const std::vector<Result>& results, const std::stri
   const auto exams = exams_of(results);
   const std::string against = results.front().against;
   const auto other = std::ranges::find(arms, against, &ArmResults::name);
-  std::string text = "# " + title + "\n\nWritten by `" + command +
-                     "`. Validation loss at the end of training, mean and 95 % interval over seeds (Student's t); " +
-                     "differences from '" + against +
-                     "' are paired by seed, and **lower** or **higher** where their interval excludes 0. Compute saved: " +
-                     "in all, and until the loss is where '" + against + "' ends.\n\n| arm | | seeds | parameters | " +
-                     "TFLOP | loss | from '" + against + "' | compute saved |";
+  std::string text =
+      "# " + title + "\n\nWritten by `" + command +
+      "`. Validation loss at the end of training, mean and 95 % interval over seeds (Student's t); " +
+      "differences from '" + against +
+      "' are paired by seed, and **lower** or **higher** where their interval excludes 0. Compute saved: " +
+      "in all, and until the loss is where '" + against + "' ends.\n\n| arm | | seeds | parameters | " +
+      "TFLOP | loss | from '" + against + "' | compute saved |";
   for (const auto& exam : exams) text += " " + exam + " |";
   text += "\n|---|---|---|---|---|---|---|---|";
   for (std::size_t i = 0; i < exams.size(); ++i) text += "---|";
@@ -186,7 +190,9 @@ std::string summary_markdown(const std::vector<Result>& results, const std::stri
   text += "\n![loss](loss.png)\n";
   if (other != arms.end() && arms.size() > 1) text += "\n![compute saved](saved.png)\n";
   if (!exams.empty()) text += "\n![judged](judged.png)\n";
-  text += "\n| arm | memory of the process, MB | a sampled clip, ms | training, s | measuring, s |\n|---|---|---|---|---|\n";
+  text +=
+      "\n| arm | memory of the process, MB | a sampled clip, ms | training, s | measuring, s "
+      "|\n|---|---|---|---|---|\n";
   double hours = 0;
   for (const auto& arm : arms) {
     double peak = 0, sampling = 0, training = 0, measuring = 0;

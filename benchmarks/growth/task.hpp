@@ -28,7 +28,8 @@ inline mg::ClipSize size_of(const mg::StditConfig& video) {
   return {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])};
 }
 
-/// The velocity that a model predicts for noisy clips [n, C, T, H, W]; captions whose flag in `dropped` is set are not read.
+/// The velocity that a model predicts for noisy clips [n, C, T, H, W]; captions whose flag in `dropped` is set are not
+/// read.
 template <mg::Device D>
 mg::Var<float, D> velocity(mg::Tape<float, D>& tape, ModelOn<D>& model, const mg::Tensor<float, D>& noisy,
                            const mg::Tensor<float, D>& time, const std::vector<std::string>& captions,
@@ -68,7 +69,8 @@ class Task {
     const ClipBatch batch = training_batch(world_, first, std::size_t(training_.batch));
     const auto flow = mg::training_batch<float, D>(flow_, batch.clips, first);
     const auto dropped = mg::caption_dropout(training_.caption_dropout, dropout_seed_, first, training_.batch);
-    return mg::mse(tape, velocity<D>(tape, model, flow.noisy, flow.time, batch.captions, mg::to_device<D>(dropped), second_),
+    return mg::mse(tape,
+                   velocity<D>(tape, model, flow.noisy, flow.time, batch.captions, mg::to_device<D>(dropped), second_),
                    flow.target);
   }
 
@@ -88,8 +90,8 @@ class Task {
     });
   }
 
-  /// Mean loss over all validation clips, at noise and noise levels that are the same for every run; with these captions
-  /// in place of their own.
+  /// Mean loss over all validation clips, at noise and noise levels that are the same for every run; with these
+  /// captions in place of their own.
   double validation_loss(mg::Tape<float, D>& tape, ModelOn<D>& model, std::int64_t rounds,
                          const std::vector<std::string>& instead = {}) const {
     constexpr std::size_t chunk = 32;
@@ -105,11 +107,11 @@ class Task {
           ClipBatch batch = validation_batch(world_, from, n);
           if (!instead.empty())
             batch.captions.assign(instead.begin() + std::ptrdiff_t(from), instead.begin() + std::ptrdiff_t(from + n));
-          const auto flow = mg::validation_batch<float, D>(
-              fixed, batch.clips, std::uint64_t(round) * count + std::uint64_t(from), levels);
+          const auto flow = mg::validation_batch<float, D>(fixed, batch.clips,
+                                                           std::uint64_t(round) * count + std::uint64_t(from), levels);
           const auto all_read = mg::Tensor<std::int32_t, D>::zeros({std::int64_t(n)});
-          const auto loss = mg::mse(tape, velocity<D>(tape, model, flow.noisy, flow.time, batch.captions, all_read, second_),
-                                    flow.target);
+          const auto loss = mg::mse(
+              tape, velocity<D>(tape, model, flow.noisy, flow.time, batch.captions, all_read, second_), flow.target);
           sum += double(mg::to_cpu(loss.value()).data()[0]) * double(n);
         }
       return sum / double(rounds * std::int64_t(count));

@@ -26,9 +26,13 @@ const std::vector<Kind>& kinds() {
        &choose_digits, &make_digits<mg::Edge::wrap>},
       {"bouncing", "the same, turning back at the edges", 1, mg::fields_of<DigitsOptions>(), &choose_digits,
        &make_digits<mg::Edge::bounce>},
-      {"shapes", "one to three moving shapes; the caption says everything about them", 3, mg::fields_of<ShapesOptions>(),
-       &choose_shapes, &make_shapes, mg::shape_vocabulary()},
-      {"clips", "captioned clips of your own, in WebDataset archives; nothing is judged", 3, {}, &choose_clips,
+      {"shapes", "one to three moving shapes; the caption says everything about them", 3,
+       mg::fields_of<ShapesOptions>(), &choose_shapes, &make_shapes, mg::shape_vocabulary()},
+      {"clips",
+       "captioned clips of your own, in WebDataset archives; nothing is judged",
+       3,
+       {},
+       &choose_clips,
        &make_clips}};
   return all;
 }

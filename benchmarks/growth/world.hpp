@@ -39,10 +39,11 @@ class World {
   virtual const std::vector<mg::Sample>& validation() const = 0;
   /// `count` prompts of each kind that the world can judge; the same for every seed.
   virtual std::vector<Exam> exams(std::size_t count) const = 0;
-  /// The captions of the validation clips with one class of words exchanged, for each class: whoever does not notice does
-  /// not read it.
+  /// The captions of the validation clips with one class of words exchanged, for each class: whoever does not notice
+  /// does not read it.
   virtual std::vector<SwappedWords> swapped_words() const { return {}; }
-  /// The parts of a caption that a language model reads one by one; their number must be small where its states are kept.
+  /// The parts of a caption that a language model reads one by one; their number must be small where its states are
+  /// kept.
   virtual std::vector<std::string> phrases_of(const std::string& caption) const { return {caption}; }
   /// All that there are, in the words of training and in others; empty where they cannot be listed.
   virtual std::vector<std::string> phrases() const { return {}; }

@@ -18,8 +18,8 @@ using mg::testing::says;
 
 TEST_CASE("runs share what they have in common") {
   const auto runs = lay_out(experiment(tiny_json()), "cpu");
-  const Run half = run_named(runs, "half"), early = run_named(runs, "half at 0.5"), late = run_named(runs, "half at 0.75"),
-            scratch = run_named(runs, "scratch");
+  const Run half = run_named(runs, "half"), early = run_named(runs, "half at 0.5"),
+            late = run_named(runs, "half at 0.75"), scratch = run_named(runs, "scratch");
   REQUIRE(half.chain.size() == 3);
   REQUIRE(early.chain.size() == 2);
   REQUIRE(late.chain.size() == 3);
@@ -111,11 +111,13 @@ TEST_CASE("mistakes in an experiment are named, with what was meant") {
   CHECK(says(wrong([](Json& j) { j["arms"] = Json::array(); }), "no 'arms'"));
   CHECK(says(wrong([](Json& j) { j["arms"][2]["growth"][0]["at"] = 1.5; }), "at", "below 1"));
   CHECK(says(wrong([](Json& j) { j["arms"][2]["growth"] = 3; }), "growth", "list"));
-  CHECK(says(wrong([](Json& j) { j["arms"][2]["growth"][0]["recipe"] = {{{"InsertBlock", Json::object()}}}; }),
+  CHECK(says(wrong([](Json& j) {
+               j["arms"][2]["growth"][0]["recipe"] = {{{"InsertBlock", Json::object()}}};
+             }),
              "half at 0.5", "InsertBlock", "InsertBlocks"));
   CHECK(says(wrong([](Json& j) {
                j["base"] = {{"budget", {{"steps", 5}}}};
-               j["arms"][1] = {{"name": "other"}, {"model", {{"transformer", {{"depth", 1}}}}}};
+               j["arms"][1] = {{"name", "other"}, {"model", {{"transformer", {{"depth", 1}}}}}};
              }),
              "other", "that of the base"));
   CHECK(says(wrong([](Json& j) { j["arms"][2]["adapters"] = {{"rank", 2}}; }), "half at 0.5", "adapters", "growth"));

@@ -51,7 +51,9 @@ TEST_CASE("a job waits for its parent, wherever that stands in the list") {
 
 TEST_CASE("a job that fails takes down what needs it and nothing else") {
   const Scratch folder;
-  const auto ran = run(folder, {{.key = "bad"}, {.key = "child", .after = "bad"}, {.key = "other"}, {.key = "after", .after = "other"}}, 1);
+  const auto ran =
+      run(folder,
+          {{.key = "bad"}, {.key = "child", .after = "bad"}, {.key = "other"}, {.key = "after", .after = "other"}}, 1);
   CHECK(ran.order == std::vector<std::string>{"bad", "other", "after"});
   CHECK(ran.report.finished == 2);
   CHECK(ran.report.failed == 1);
@@ -63,6 +65,7 @@ TEST_CASE("a program that cannot be started has failed") {
   const Scratch folder;
   const Cache cache(folder.path());
   mg::detail::make_directory(cache.folder("a"));
-  const auto report = run_jobs({{.key = "a"}}, 1, cache, [](const std::string&) { return std::vector<std::string>{"/no/such/program"}; });
+  const auto report = run_jobs({{.key = "a"}}, 1, cache,
+                               [](const std::string&) { return std::vector<std::string>{"/no/such/program"}; });
   CHECK(report.failed == 1);
 }

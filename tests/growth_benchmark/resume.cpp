@@ -164,7 +164,8 @@ Cache check_resumed(const Run& run, const Scratch& a, const Scratch& b) {
 
 TEST_CASE("adapters are trained alone, for less, and resumed") {
   const auto runs = lay_out(
-      experiment(with_base(R"([{"name": "continued"}, {"name": "adapters", "adapters": {"rank": 2, "alpha": 2}}])")), "cpu");
+      experiment(with_base(R"([{"name": "continued"}, {"name": "adapters", "adapters": {"rank": 2, "alpha": 2}}])")),
+      "cpu");
   const Run run = run_named(runs, "adapters");
   const Scratch a, b;
   const Cache cache = check_resumed(run, a, b);
@@ -185,11 +186,10 @@ TEST_CASE("adapters are trained alone, for less, and resumed") {
 }
 
 TEST_CASE("masked blocks change nothing when they come, and everything is resumed in the middle of their coming") {
-  const Run run = run_named(
-      lay_out(experiment(with_base(R"([{"name": "masked", "growth": [{"at": 0, "mask_steps": 6,
+  const Run run = run_named(lay_out(experiment(with_base(R"([{"name": "masked", "growth": [{"at": 0, "mask_steps": 6,
         "recipe": [{"AllowApproximate": {}}, {"InsertBlocks": {"every": 1, "start": "random"}}]}]}])")),
-              "cpu"),
-      "masked");
+                                    "cpu"),
+                            "masked");
   const Scratch a, b;
   const Cache cache = check_resumed(run, a, b);
   std::ifstream log(cache.log(run.chain[0].key));
@@ -209,8 +209,7 @@ TEST_CASE("a base that does not read its captions is not grown") {
   cache.declare(run.chain[0].segment);
   cache.declare(run.chain[1].segment);
   REQUIRE(train_on_cpu(cache, run.chain[0].key, never) == Outcome::finished);
-  const auto message =
-      mg::testing::message_of<mg::error>([&] { train_on_cpu(cache, run.chain[1].key, never); });
+  const auto message = mg::testing::message_of<mg::error>([&] { train_on_cpu(cache, run.chain[1].key, never); });
   CHECK(mg::testing::says(message, "does not read", "colour", "direction", "0.5"));
   CHECK(result_of({.chain = {run.chain[0]}}, cache).last().swap.size() == 5);
 }

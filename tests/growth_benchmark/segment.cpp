@@ -44,22 +44,23 @@ TEST_CASE("the key of a segment changes with everything that determines its resu
   standard.training.rewarm_steps = 2;
   standard.total = standard.to;
   standard.grown_after = {0};
-  std::vector<std::function<void(Segment&)>> changes{
-      [](Segment& s) { s.device = "cuda"; },
-      [](Segment& s) { s.begin = Segment::Begin::anew; },
-      [](Segment& s) { s.parent = "0123456789abcdef"; },
-      [](Segment& s) { s.model["transformer"]["depth"] = 7; },
-      [](Segment& s) { s.model["text_encoder"]["depth"] = 7; },
-      [](Segment& s) { s.world.is["name"] = "bouncing"; },
-      [](Segment& s) { s.world.is["content"] = "other pictures"; },
-      [](Segment& s) { s.recipe.push_back({{"InsertBlocks", {{"every", 1}}}}); },
-      [](Segment& s) { s.from = 1; },
-      [](Segment& s) { s.to = 11; },
-      [](Segment& s) { s.total = 11; },
-      [](Segment& s) { s.grown_after = {1}; },
-      [](Segment& s) { s.mask_steps = 3; },
-      [](Segment& s) { s.must_read = 0.1; },
-      [](Segment& s) { s.seed = 2; }};
+  std::vector<std::function<void(Segment&)>> changes{[](Segment& s) { s.device = "cuda"; },
+                                                     [](Segment& s) { s.begin = Segment::Begin::anew; },
+                                                     [](Segment& s) { s.parent = "0123456789abcdef"; },
+                                                     [](Segment& s) { s.model["transformer"]["depth"] = 7; },
+                                                     [](Segment& s) { s.model["text_encoder"]["depth"] = 7; },
+                                                     [](Segment& s) { s.world.is["name"] = "bouncing"; },
+                                                     [](Segment& s) { s.world.is["content"] = "other pictures"; },
+                                                     [](Segment& s) {
+                                                       s.recipe.push_back({{"InsertBlocks", {{"every", 1}}}});
+                                                     },
+                                                     [](Segment& s) { s.from = 1; },
+                                                     [](Segment& s) { s.to = 11; },
+                                                     [](Segment& s) { s.total = 11; },
+                                                     [](Segment& s) { s.grown_after = {1}; },
+                                                     [](Segment& s) { s.mask_steps = 3; },
+                                                     [](Segment& s) { s.must_read = 0.1; },
+                                                     [](Segment& s) { s.seed = 2; }};
   for (std::size_t i = 0; i < mg::fields_of<Training>().size(); ++i)
     changes.push_back([i](Segment& s) { change_field(s.training, i); });
   for (std::size_t i = 0; i < mg::fields_of<Adapters>().size(); ++i)

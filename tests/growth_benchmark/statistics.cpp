@@ -11,7 +11,7 @@ TEST_CASE("quantiles of Student's t are those of the tables") {
     std::int64_t freedom;
     double at_95, at_99;
   };
-  const Row rows[] = {{1, 12.7062, 63.6567}, {2, 4.3027, 9.9248}, {3, 3.1824, 5.8409}, {4, 2.7764, 4.6041},
+  const Row rows[] = {{1, 12.7062, 63.6567}, {2, 4.3027, 9.9248}, {3, 3.1824, 5.8409},  {4, 2.7764, 4.6041},
                       {5, 2.5706, 4.0321},   {9, 2.2622, 3.2498}, {10, 2.2281, 3.1693}, {30, 2.0423, 2.7500}};
   for (const auto& row : rows) {
     CHECK_THAT(student_quantile(0.95, row.freedom), WithinAbs(row.at_95, 1e-4));

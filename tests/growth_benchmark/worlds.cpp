@@ -44,7 +44,8 @@ TEST_CASE("the judge of digits gives high marks to what it was told, low ones to
   CHECK(wrong < 0.6);
 }
 
-TEST_CASE("moving shapes are marked by whole objects, also in other words, and their captions are exchanged class by class") {
+TEST_CASE(
+    "moving shapes are marked by whole objects, also in other words, and their captions are exchanged class by class") {
   const auto choice = choose({{"name", "shapes"}, {"min_objects", 2}, {"validation", 4}});
   const auto world = make_world(choice, {8, 16, 16}, 1);
   const auto exams = world->exams(4);
