@@ -55,13 +55,14 @@ mg::Series late(mg::Series s, double from) {
 
 mg::Series saved(const ArmResults& arm, const ArmResults& other) {
   mg::Series line{.name = arm.name};
-  const mg::Series reference = curve(other, [](const Point& p) { return std::optional(p.loss); });
-  for (std::size_t i = 1; i < reference.x.size(); ++i) {
-    if (reference.x[i] <= 0) continue;
-    const auto reached = flops_to(arm, reference.y[i]);
+  constexpr int parts = 100;
+  for (int i = parts / 10; i <= parts; ++i) {
+    const double spent = other.mean_flops() * i / parts;
+    const auto loss = other.loss_at(spent);
+    const auto reached = loss ? flops_to(arm, *loss) : std::nullopt;
     if (!reached) continue;
-    line.x.push_back(reference.x[i]);
-    line.y.push_back(100 * (1 - *reached * 1e-12 / reference.x[i]));
+    line.x.push_back(spent * 1e-12);
+    line.y.push_back(100 * (1 - *reached / spent));
   }
   return line;
 }

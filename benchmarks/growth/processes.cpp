@@ -129,13 +129,15 @@ class Jobs {
     left_ -= run.job.flops;
     spent_flops_ += run.job.flops;
     spent_seconds_ += seconds;
-    const double rate = spent_flops_ / spent_seconds_ * processes_;
     char line[256];
-    std::snprintf(line, sizeof line, "[%zu/%zu] %s: %.3f TFLOP in %s; about %s left", report_.finished, total_,
+    std::snprintf(line, sizeof line, "[%zu/%zu] %s: %.3g TFLOP in %s; about %s left", report_.finished, total_,
                   run.job.label.c_str(), done->flops * 1e-12, mg::clock_time(seconds).c_str(),
-                  mg::clock_time(left_ / rate).c_str());
+                  mg::clock_time(seconds_left()).c_str());
     std::cout << line << std::endl;
   }
+
+  /// At the rate so far.
+  double seconds_left() const { return spent_flops_ > 0 ? left_ / spent_flops_ * spent_seconds_ / processes_ : 0; }
 
   int processes_;
   const Cache& cache_;

@@ -180,7 +180,7 @@ std::string summary_markdown(const std::vector<Result>& results, const std::stri
   text += "\n";
   for (const auto& arm : arms) {
     text += "| " + arm.name + " | " + arm.what +
-            print(" | %d | %lld | %.2f | ", int(arm.runs.size()), static_cast<long long>(arm.runs.front().parameters),
+            print(" | %d | %lld | %.4g | ", int(arm.runs.size()), static_cast<long long>(arm.runs.front().parameters),
                   arm.mean_flops() * 1e-12) +
             with_interval(interval_of(arm.losses()), 5) + " | " + (other == arms.end() ? "" : difference(arm, *other)) +
             " | " + (other == arms.end() ? "" : saved(arm, *other)) + " |";

@@ -56,7 +56,7 @@ TEST_CASE("the key of a segment changes with everything that determines its resu
                                                      },
                                                      [](Segment& s) { s.from = 1; },
                                                      [](Segment& s) { s.to = 11; },
-                                                     [](Segment& s) { s.total = 11; },
+                                                     [](Segment& s) { s.total = 5; },
                                                      [](Segment& s) { s.grown_after = {1}; },
                                                      [](Segment& s) { s.mask_steps = 3; },
                                                      [](Segment& s) { s.must_read = 0.1; },
@@ -68,12 +68,12 @@ TEST_CASE("the key of a segment changes with everything that determines its resu
   for (std::size_t i = 0; i < mg::fields_of<Measuring>().size(); ++i)
     changes.push_back([i](Segment& s) { change_field(s.measuring, i); });
   std::set<std::string> keys{standard.key()};
-  for (const auto& change : changes) {
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    INFO("change " << i);
     Segment s = standard;
-    change(s);
-    keys.insert(s.key());
+    changes[i](s);
+    CHECK(keys.insert(s.key()).second);
   }
-  CHECK(keys.size() == changes.size() + 1);
 }
 
 TEST_CASE("the key does not change with where files lie, nor with what a constant rate never sees") {

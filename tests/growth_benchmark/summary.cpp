@@ -57,8 +57,8 @@ TEST_CASE("arms are compared by seed, and what they save is counted from their c
   CHECK_THAT(*flops_to(arms[0], 0.15 + 0.0007 / 3), WithinRel(700e9, 1e-3));
   CHECK_FALSE(flops_to(arms[1], 0.1));
   const std::string text = summary_markdown(results, "An example", "scripts/bench-growth example");
-  CHECK(says(text, "# An example", "`scripts/bench-growth example`", "| grown, late |", "+0.00120", "**higher**",
-             "50.0 %, not reached", "0.600 ± 0.000", "core-hours"));
+  CHECK(says(text, "# An example", "`scripts/bench-growth example`", "| grown, late |", "0.00120 ± 0.00025",
+             "**higher**", "50.0 %, not reached", "0.600 ± 0.000", "core-hours"));
 }
 
 TEST_CASE("a table and pictures are written, also of arms of one seed and one measurement") {
