@@ -69,8 +69,9 @@ int main(int argc, char** argv) {
   app.add_option("--text-width", text.width, "width of the text encoder")->capture_default_str();
   app.add_option("--text-heads", text.num_heads, "attention heads of the text encoder")->capture_default_str();
   app.add_option("--text-depth", text.depth, "blocks of the text encoder")->capture_default_str();
-  app.add_option("--words", text.words, "the words that are tokens, \"a red ..\", or 'world' for those of moving shapes; "
-                                        "otherwise bytes are")
+  app.add_option("--words", text.words,
+                 "the words that are tokens, \"a red ..\", or 'world' for those of moving shapes; "
+                 "otherwise bytes are")
       ->transform([](std::string words) { return words == "world" ? mg::shape_vocabulary() : words; });
   app.add_flag("--pooled", pooled, "the mean of the caption's tokens also goes beside the time embedding");
   CLI::Option* ngrams =
@@ -96,9 +97,10 @@ int main(int argc, char** argv) {
       run = spending(model, tflop, 10, run);
       run.warmup = std::min(warmup, run.steps / 10);
     }
-    std::cout << (data.train.endless ? "endless" : std::to_string(data.train.count())) << " clips to train on, " << data.validation.count() << " to validate; "
-              << mg::count_parameters(model.transformer) << " + " << mg::count_parameters(*model.text_encoder)
-              << " parameters; " << step_flops(model, run.batch) * 1e-9 << " GFLOP a step" << std::endl;
+    std::cout << (data.train.endless ? "endless" : std::to_string(data.train.count())) << " clips to train on, "
+              << data.validation.count() << " to validate; " << mg::count_parameters(model.transformer) << " + "
+              << mg::count_parameters(*model.text_encoder) << " parameters; " << step_flops(model, run.batch) * 1e-9
+              << " GFLOP a step" << std::endl;
     run.begin = resume ? RunOptions::Begin::resume : RunOptions::Begin::fresh;
     run.log = run.directory;
     run.log += ".jsonl";

@@ -65,8 +65,9 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", rounds, "noises for each held-out clip")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--judge", judging.clips,
-                 "moving digits or shapes: also sample so many clips of one, of two (and of three shapes), and judge them");
+  app.add_option(
+      "--judge", judging.clips,
+      "moving digits or shapes: also sample so many clips of one, of two (and of three shapes), and judge them");
   app.add_flag("--swap", judging.swap, "moving shapes: also the loss with each class of words exchanged");
   app.add_option("--noise-shift", noise_shift, "how much noise levels lean towards noise, as in training")
       ->check(CLI::PositiveNumber)

@@ -2,7 +2,7 @@
 // Captioned clips as the trainer wants them: resized, in [-1, 1], split by key, gathered into batches.
 #pragma once
 #include <filesystem>
-#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -54,8 +54,8 @@ struct ClipSet {
   int channels = 3;
   std::vector<std::string> captions;
   std::vector<std::vector<std::string>> keywords;
-  std::vector<float> pixels;                       // [clip, channels, frames, height, width]
-  std::function<mg::Sample(std::size_t)> endless;  // instead of all these, sample i
+  std::vector<float> pixels;              // [clip, channels, frames, height, width]
+  std::optional<mg::ShapeWorld> endless;  // instead of all these
 
   std::size_t count() const { return endless ? std::size_t{1} << 40 : captions.size(); }
   std::size_t clip_size() const { return std::size_t(channels) * size.frames * size.height * size.width; }
@@ -67,7 +67,7 @@ struct ClipSet {
     for (std::size_t i = 0; i < indices.size(); ++i) {
       const std::span<float> to(batch.data() + i * clip_size(), clip_size());
       if (endless)
-        mg::to_float(endless(indices[i]).clip, to);
+        mg::to_float(endless->draw(endless->scene(indices[i])), to);
       else
         std::ranges::copy(clip(indices[i]), to.begin());
     }
@@ -81,13 +81,14 @@ struct ClipSet {
   }
   std::vector<std::string> gather_captions(std::span<const std::size_t> indices) const {
     std::vector<std::string> texts;
-    for (auto i : indices) texts.push_back(endless ? endless(i).caption : captions[i]);
+    for (auto i : indices) texts.push_back(endless ? mg::caption_of(endless->scene(i)) : captions[i]);
     return texts;
   }
   /// Other words for the same clips, joined by commas.
   std::vector<std::string> gather_keywords(std::span<const std::size_t> indices) const {
     std::vector<std::string> texts;
-    for (auto i : indices) texts.push_back(keyword_prompt(endless ? endless(i).keywords : keywords[i]));
+    for (auto i : indices)
+      texts.push_back(endless ? mg::caption_of(endless->scene(i), mg::Wording::reworded) : keyword_prompt(keywords[i]));
     return texts;
   }
 };
@@ -140,7 +141,7 @@ struct ClipData {
     draw(validation, generated, validation_seed);
   }
   void draw_shapes(const ClipSource& source, mg::ClipSize size) {
-    train.endless = [world = source.shape_world(size, training_seed)](std::size_t i) { return world.at(i); };
+    train.endless = source.shape_world(size, training_seed);
     const mg::ShapeWorld world = source.shape_world(size, validation_seed);
     for (std::size_t i = 0; i < generated; ++i) validation.add(world.at(i));
   }

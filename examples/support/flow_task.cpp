@@ -49,8 +49,8 @@ double FlowTask::validation_loss(Tape& tape, Model& model, Captions captions, st
   std::iota(whose.begin(), whose.end(), captions == Captions::others ? set.count() / 2 : 0);
   for (auto& i : whose) i %= set.count();
   return validation_loss(tape, model,
-                         captions == Captions::keywords ? set.gather_keywords(whose) : set.gather_captions(whose), rounds,
-                         captions == Captions::none ? Shown::null_captions : Shown::captions);
+                         captions == Captions::keywords ? set.gather_keywords(whose) : set.gather_captions(whose),
+                         rounds, captions == Captions::none ? Shown::null_captions : Shown::captions);
 }
 
 double FlowTask::validation_loss(Tape& tape, Model& model, const std::vector<std::string>& captions,
@@ -78,8 +78,9 @@ double FlowTask::validation_loss(Tape& tape, Model& model, const std::vector<std
         std::iota(indices.begin(), indices.end(), from);
         const auto batch =
             mg::validation_batch<float, Device>(fixed, set.gather(indices), round * set.count() + from, 2 * chunk + 1);
-        auto texts = read(tape, model, {captions.begin() + std::ptrdiff_t(from),
-                                        captions.begin() + std::ptrdiff_t(from + indices.size())});
+        auto texts =
+            read(tape, model,
+                 {captions.begin() + std::ptrdiff_t(from), captions.begin() + std::ptrdiff_t(from + indices.size())});
         if (shown == Shown::null_captions) {
           mg::Tensor<std::int32_t, mg::Cpu> all({std::int64_t(indices.size())});
           std::ranges::fill(all.span(), 1);

@@ -96,8 +96,8 @@ TEST_CASE("clips that the judge of shapes cannot take are refused") {
 }
 
 TEST_CASE("a score finds objects by colour and counts strangers against the clip") {
-  const auto truth = mg::scene_of(
-      "a small red circle in the north moving up and a large blue ring in the south standing still");
+  const auto truth =
+      mg::scene_of("a small red circle in the north moving up and a large blue ring in the south standing still");
   auto seen = truth.objects;
   seen[1][mg::WordClass::shape] = 0;
   mg::ShapeScore score;

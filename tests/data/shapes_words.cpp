@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Captions of moving shapes: read back as what they were made from, in both wordings, which share no word that matters.
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -14,7 +15,7 @@ using mg::testing::says;
 namespace {
 std::set<std::string> words_in(const std::string& text) {
   std::istringstream in(text);
-  return {std::istream_iterator<std::string>(in), {}};
+  return std::set<std::string>(std::istream_iterator<std::string>(in), {});
 }
 const mg::ShapeScene red_and_blue{.objects = {{{0, 0, 0, 0, 0}}, {{1, 2, 4, 7, 4}}}};
 }  // namespace

@@ -19,8 +19,7 @@ TEST_CASE("who predicts the true clip has the true velocity, at every noise leve
   const auto batch = mg::add_noise<double>(mg::FlowMatching{.seed = 2}, clips, std::span(sigmas), 0);
   mg::Tape<double, Cpu> tape(mg::Tape<double, Cpu>::Mode::infer);
   const auto v = mg::velocity_of_clip(tape, batch.noisy, batch.time, tape.constant(clips));
-  for (std::int64_t i = 0; i < clips.size(); ++i)
-    REQUIRE_THAT(v.data()[i], WithinAbs(batch.target.data()[i], 1e-12));
+  for (std::int64_t i = 0; i < clips.size(); ++i) REQUIRE_THAT(v.data()[i], WithinAbs(batch.target.data()[i], 1e-12));
 }
 
 TEST_CASE("gradients go through velocities to the predicted clip") {

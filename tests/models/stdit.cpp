@@ -179,15 +179,16 @@ TEST_CASE("a configuration survives JSON and refuses nonsense") {
                                .grafts = {{.name = "TemporalConv",
                                            .options = R"({"kernel":5})",
                                            .tensors = {{"a", "fixed 1; closes"}},
-                                           .replaces = {"b"}}}};
+                                           .replaces = {"b"}}},
+                               .prediction = mg::Prediction::clip};
   const mg::StditConfig standard;
   // Names every field: a new one does not compile until it is here, and is seen only off its default.
   const auto differ = [](const auto&... pairs) { return ((pairs.first != pairs.second) && ...); };
-  const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = config;
-  const auto& [A, B, C, D, E, F, G, H, I, J, K, L, M] = standard;
+  const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = config;
+  const auto& [A, B, C, D, E, F, G, H, I, J, K, L, M, N] = standard;
   CHECK(differ(std::pair(a, A), std::pair(b, B), std::pair(c, C), std::pair(d, D), std::pair(e, E), std::pair(f, F),
                std::pair(g, G), std::pair(h, H), std::pair(i, I), std::pair(j, J), std::pair(k, K), std::pair(l, L),
-               std::pair(m, M)));
+               std::pair(m, M), std::pair(n, N)));
   CHECK(parse(mg::config_text(config)) == config);
   CHECK_THROWS_AS(parse("[]"), mg::format_error);
   CHECK_THROWS_AS(parse(R"({"depth": "many"})"), mg::format_error);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// An automatic judge of moving shapes: for each colour of the palette, of everything that the world can say of an object
-// the one whose clip is nearest to what the clip shows in this colour.
+// An automatic judge of moving shapes: for each colour of the palette, of everything that the world can say of an
+// object the one whose clip is nearest to what the clip shows in this colour.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -18,9 +18,7 @@ namespace modelgrow::inline v0 {
 class ShapeJudge {
  public:
   /// Throws shape_error as ShapeWorld.
-  explicit ShapeJudge(const ShapeWorldOptions& options) : world_(options) {
-    add_tracks({}, WordClass::size);
-  }
+  explicit ShapeJudge(const ShapeWorldOptions& options) : world_(options) { add_tracks({}, WordClass::size); }
 
   /// The objects of a clip, in the order of their colours. Throws shape_error when the clip does not have the frames,
   /// height and width of the options, and three channels.

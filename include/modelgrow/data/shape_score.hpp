@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How well clips show what their captions say: accuracy of each class of words, whole objects and clips, distance to the
-// true clip.
+// How well clips show what their captions say: accuracy of each class of words, whole objects and clips, distance to
+// the true clip.
 #pragma once
 #include <algorithm>
 #include <array>

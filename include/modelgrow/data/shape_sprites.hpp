@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Anti-aliased shapes: how much of a pixel each covers, counted on 8 x 8 points of it in whole numbers, so that pictures
-// have the same bytes on every processor.
+// Anti-aliased shapes: how much of a pixel each covers, counted on 8 x 8 points of it in whole numbers, so that
+// pictures have the same bytes on every processor.
 #pragma once
 #include <algorithm>
 #include <cstdlib>
@@ -21,12 +21,16 @@ inline constexpr int full_coverage = 64;
 constexpr bool inside(ShapeKind shape, int x, int y, int radius) {
   const int across = x < 0 ? -x : x, along = y < 0 ? -y : y;
   switch (shape) {
-    case ShapeKind::circle: return x * x + y * y <= radius * radius;
-    case ShapeKind::square: return 8 * std::max(across, along) <= 7 * radius;
+    case ShapeKind::circle:
+      return x * x + y * y <= radius * radius;
+    case ShapeKind::square:
+      return 8 * std::max(across, along) <= 7 * radius;
     case ShapeKind::triangle:  // equilateral but for 1 %, apex up, circumradius 9/8 of the radius
       return 16 * y <= 9 * radius && 14 * across <= 8 * y + 9 * radius;
-    case ShapeKind::cross: return std::max(across, along) <= radius && 16 * std::min(across, along) <= 5 * radius;
-    case ShapeKind::ring: return x * x + y * y <= radius * radius && 4 * (x * x + y * y) >= radius * radius;
+    case ShapeKind::cross:
+      return std::max(across, along) <= radius && 16 * std::min(across, along) <= 5 * radius;
+    case ShapeKind::ring:
+      return x * x + y * y <= radius * radius && 4 * (x * x + y * y) >= radius * radius;
   }
   return false;
 }
@@ -45,7 +49,7 @@ constexpr int coverage(ShapeKind shape, int x, int y, int radius, int row, int c
 /// Calls f(row, column, coverage) for every pixel of a picture that the shape touches.
 template <class F>
 void for_each_covered(ShapeKind shape, int x, int y, int radius, int height, int width, F&& f) {
-  const int reach = radius * 9 / 8 + pixel_units;
+  const int reach = radius * 9 / 8 + 1;
   const auto first = [&](int centre) { return std::max(0, (centre - reach) / pixel_units); };
   const auto end = [&](int centre, int size) { return std::min(size, (centre + reach) / pixel_units + 1); };
   for (int row = first(y); row < end(y, height); ++row)

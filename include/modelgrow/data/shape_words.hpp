@@ -30,15 +30,15 @@ struct ShapeWord {
 
 namespace detail {
 inline constexpr ShapeWord size_words[]{{"small", "tiny"}, {"large", "huge"}};
-inline constexpr ShapeWord colour_words[]{{"red", "crimson"},    {"green", "emerald"}, {"blue", "azure"},
-                                          {"yellow", "golden"},  {"purple", "violet"}, {"cyan", "turquoise"},
-                                          {"white", "ivory"},    {"black", "ebony"}};
+inline constexpr ShapeWord colour_words[]{{"red", "crimson"},   {"green", "emerald"}, {"blue", "azure"},
+                                          {"yellow", "golden"}, {"purple", "violet"}, {"cyan", "turquoise"},
+                                          {"white", "ivory"},   {"black", "ebony"}};
 inline constexpr ShapeWord shape_words[]{
     {"circle", "disc"}, {"square", "box"}, {"triangle", "pyramid"}, {"cross", "plus"}, {"ring", "hoop"}};
 inline constexpr ShapeWord place_words[]{
-    {"northwest", "top-left"}, {"north", "top"},     {"northeast", "top-right"},
-    {"west", "middle-left"},   {"centre", "middle"}, {"east", "middle-right"},
-    {"southwest", "bottom-left"}, {"south", "bottom"}, {"southeast", "bottom-right"}};
+    {"northwest", "top-left"},    {"north", "top"},     {"northeast", "top-right"},
+    {"west", "middle-left"},      {"centre", "middle"}, {"east", "middle-right"},
+    {"southwest", "bottom-left"}, {"south", "bottom"},  {"southeast", "bottom-right"}};
 inline constexpr ShapeWord direction_words[]{{"moving up", "rising"},
                                              {"moving right", "drifting rightwards"},
                                              {"moving down", "falling"},
@@ -49,11 +49,16 @@ inline constexpr ShapeWord direction_words[]{{"moving up", "rising"},
 /// The words of a class; an object's value is the index of its word.
 constexpr std::span<const ShapeWord> words_of(WordClass c) {
   switch (c) {
-    case WordClass::size: return detail::size_words;
-    case WordClass::colour: return detail::colour_words;
-    case WordClass::shape: return detail::shape_words;
-    case WordClass::place: return detail::place_words;
-    case WordClass::direction: return detail::direction_words;
+    case WordClass::size:
+      return detail::size_words;
+    case WordClass::colour:
+      return detail::colour_words;
+    case WordClass::shape:
+      return detail::shape_words;
+    case WordClass::place:
+      return detail::place_words;
+    case WordClass::direction:
+      return detail::direction_words;
   }
   return {};
 }

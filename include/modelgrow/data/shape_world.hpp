@@ -42,8 +42,9 @@ class ShapeWorld {
   explicit ShapeWorld(ShapeWorldOptions options) : options_(options) {
     const auto& o = options_;
     if (o.frames < 1 || o.height < 12 || o.width < 12)
-      throw shape_error("moving shapes in " + std::to_string(o.frames) + " frames of " + std::to_string(o.height) + "x" +
-                        std::to_string(o.width) + ": shapes are told apart from 12x12 pixels on, in 1 frame or more");
+      throw shape_error("moving shapes in " + std::to_string(o.frames) + " frames of " + std::to_string(o.height) +
+                        "x" + std::to_string(o.width) +
+                        ": shapes are told apart from 12x12 pixels on, in 1 frame or more");
     if (o.min_objects < 1 || o.max_objects > 3 || o.min_objects > o.max_objects)
       throw shape_error("moving shapes: " + std::to_string(o.min_objects) + " to " + std::to_string(o.max_objects) +
                         " a clip; choose from 1 to 3");

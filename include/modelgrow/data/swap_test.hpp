@@ -25,8 +25,8 @@ struct SwapResult {
 /// `loss_of(captions)` is the mean loss of one model over the clips of `scenes` shown with these captions, at fixed
 /// noise; it is called once for the true captions and once for every class.
 template <class LossOf>
-  requires std::convertible_to<std::invoke_result_t<LossOf&, const std::vector<std::string>&>, double>
-SwapResult swap_test(std::span<const ShapeScene> scenes, LossOf&& loss_of) {
+requires std::convertible_to < std::invoke_result_t < LossOf&, const std::vector<std::string>
+& >, double > SwapResult swap_test(std::span<const ShapeScene> scenes, LossOf&& loss_of) {
   std::vector<std::string> captions;
   for (const ShapeScene& scene : scenes) captions.push_back(caption_of(scene));
   SwapResult result{.loss = loss_of(captions)};

@@ -13,8 +13,8 @@ namespace modelgrow::inline v0 {
 /// Below this noise level the velocity is computed as if the clip had it, since it divides by the level.
 inline constexpr double least_sigma = 0.05;
 
-/// v = (x - clip) / sigma for noisy clips x [B, ..], the clip that a model predicts from them, and time [B], 1000 sigma.
-/// Throws shape_error.
+/// v = (x - clip) / sigma for noisy clips x [B, ..], the clip that a model predicts from them, and time [B], 1000
+/// sigma. Throws shape_error.
 template <class T, HasBackend D>
 Var<T, D> velocity_of_clip(Tape<T, D>& tape, const Tensor<T, D>& x, const Tensor<Stat<T>, D>& time,
                            const Var<T, D>& clip) {

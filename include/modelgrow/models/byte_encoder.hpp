@@ -83,8 +83,7 @@ ByteEncoder<T, D>::ByteEncoder(const Config& c) : config(c) {
         "[ByteEncoder config] width must be divisible by num_heads, max_length at least 3, ngram_buckets not "
         "negative");
   const std::int64_t vocabulary = c.words.empty() ? ByteTokens::vocabulary : WordTokens::vocabulary(c.words);
-  token_embedding =
-      Parameter<T, D>(ParamInfo{.axes = {fixed(vocabulary), out(c.width)}, .init = Init::normal(1.0)});
+  token_embedding = Parameter<T, D>(ParamInfo{.axes = {fixed(vocabulary), out(c.width)}, .init = Init::normal(1.0)});
   position_embedding =
       Parameter<T, D>(ParamInfo{.axes = {fixed(c.max_length), out(c.width)}, .init = Init::normal(0.3)});
   if (c.ngram_buckets > 0) ngram_embedding.emplace(c.ngram_buckets, c.width);
@@ -97,9 +96,8 @@ ByteEncoder<T, D>::ByteEncoder(const Config& c) : config(c) {
 
 template <class T, Device D>
 TextStates<T, D> ByteEncoder<T, D>::encode(Tape<T, D>& tape, std::span<const std::string> captions) {
-  const TextTokens tokens = config.words.empty()
-                                ? TextTokens(ByteTokens(captions, config.max_length))
-                                : TextTokens(WordTokens(captions, config.words, config.max_length));
+  const TextTokens tokens = config.words.empty() ? TextTokens(ByteTokens(captions, config.max_length))
+                                                 : TextTokens(WordTokens(captions, config.words, config.max_length));
   const auto upload = [](const std::vector<std::int32_t>& v, Shape shape) {
     Tensor<std::int32_t, D> t(std::move(shape));
     D::from_host(t.data(), v.data(), t.bytes());

@@ -156,10 +156,8 @@ Var<T, D> Stdit<T, D>::forward(Tape<T, D>& tape, const Var<T, D>& x, const Tenso
   h = add_table(tape, h, reshape(tape, tape.use(pos_embed), {config.num_spatial(), width}), Along::space);
   tape.observe({}, "x_embedder", h);
   const Var<T, D> embedded = y_embedder(tape, text);
-  GraftContext<T, D> context{.caption = {embedded, text.lengths, {}},
-                             .text = text_2,
-                             .time = t_embedder(tape, t),
-                             .balance = balance};
+  GraftContext<T, D> context{
+      .caption = {embedded, text.lengths, {}}, .text = text_2, .time = t_embedder(tape, t), .balance = balance};
   context.time = time(tape, context.time, context);
   const Var<T, D> t0 = t_block(tape, silu(tape, context.time));
   tape.observe({}, "t_block", t0);

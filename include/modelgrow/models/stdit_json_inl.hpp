@@ -8,8 +8,8 @@
 namespace modelgrow::inline v0 {
 
 namespace detail {
-/// As diffusers' schedulers call it; no argument of upstream's class, so it is written only where it is another than the
-/// usual one.
+/// As diffusers' schedulers call it; no argument of upstream's class, so it is written only where it is another than
+/// the usual one.
 inline constexpr std::string_view prediction_key = "prediction_type";
 inline constexpr std::string_view predictions[]{"flow_prediction", "sample"};
 }  // namespace detail

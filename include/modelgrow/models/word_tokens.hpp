@@ -32,9 +32,7 @@ struct WordTokens : TextTokens {
   static constexpr std::int32_t begin = 0, end = 1, pad = 2, unknown = 3, first_word = 4;
 
   /// Tokens of a vocabulary, given as words that spaces part.
-  static std::int64_t vocabulary(std::string_view words) {
-    return first_word + std::int64_t(word_spans(words).size());
-  }
+  static std::int64_t vocabulary(std::string_view words) { return first_word + std::int64_t(word_spans(words).size()); }
 
   /// Captions of more than max_length - 2 words lose their end.
   WordTokens(std::span<const std::string> captions, std::string_view words, std::int64_t max_length)
