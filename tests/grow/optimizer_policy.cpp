@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What becomes of optimizer state: carried, without the first moments of what is new, or zero; multipliers for good, not
-// at all, or annealed. The weights are the same whatever is said, and the file check holds state to it.
+// What becomes of optimizer state: carried, without the first moments of what is new, or zero; multipliers for good,
+// not at all, or annealed. The weights are the same whatever is said, and the file check holds state to it.
 #include <functional>
 #include <set>
 

@@ -108,10 +108,10 @@ TEST_CASE("a grown run saves and resumes with its multipliers") {
 }
 
 TEST_CASE("a policy holds for live optimizers: the same function, another trajectory") {
-  const auto policy =
-      GENERATE(mg::OptimizerPolicy{.moments = mg::Moments::zeroed},
-               mg::OptimizerPolicy{.moments = mg::Moments::reset_new}, mg::OptimizerPolicy{.multipliers = mg::Rates::off},
-               mg::OptimizerPolicy{.multipliers = mg::Rates::annealed, .steps = 3});
+  const auto policy = GENERATE(mg::OptimizerPolicy{.moments = mg::Moments::zeroed},
+                               mg::OptimizerPolicy{.moments = mg::Moments::reset_new},
+                               mg::OptimizerPolicy{.multipliers = mg::Rates::off},
+                               mg::OptimizerPolicy{.multipliers = mg::Rates::annealed, .steps = 3});
   Net small(5), grown(5);
   Trainer plain(small, some_options()), growing(grown, some_options());
   std::vector<std::vector<double>> multipliers;

@@ -189,12 +189,12 @@ struct Filled {
 /// Where a tensor comes from.
 struct Ancestor {
   enum class Closers { kept, closed, random };
-  std::string source;                // empty: added
-  bool fresh = false;                // part of an inserted block, or added
-  Closers closers = Closers::kept;   // what becomes of it if it closes a branch
-  bool random = false;               // all that is trained and closes nothing is
-  std::vector<Filled> fills = {};  // in order
-  double share = 1;                // of the gradient
+  std::string source;               // empty: added
+  bool fresh = false;               // part of an inserted block, or added
+  Closers closers = Closers::kept;  // what becomes of it if it closes a branch
+  bool random = false;              // all that is trained and closes nothing is
+  std::vector<Filled> fills = {};   // in order
+  double share = 1;                 // of the gradient
 };
 
 /// What block 0 of a stack alone has.

@@ -210,8 +210,14 @@ MODELGROW_INLINE void Plan::insert_copies(const std::string& stack, const Insert
             o.closed |= detail::closes_whole(p.info);
             o.gated |= !p.info.stream.gates.empty();
           } else if (detail::starts_random(p, start)) {
-            o = Origin{.source = o.source, .touches = {}, .fresh = true, .share = o.share,
-                       .drawn = Drawn{.axes = p.info.axes, .init = detail::random_start(p), .seed = seed, .key = p.name}};
+            o = Origin{
+                .source = o.source,
+                .step = o.step,
+                .added = o.added,
+                .touches = {},
+                .fresh = true,
+                .share = o.share,
+                .drawn = Drawn{.axes = p.info.axes, .init = detail::random_start(p), .seed = seed, .key = p.name}};
           }
         }
     if (i == old.size()) break;

@@ -32,9 +32,7 @@ struct Remap {
 /// What a new block is at first: a copy whose branches are closed, the identity; a copy as it is; a copy whose closing
 /// parameters are random; or random altogether. Only the first keeps the function.
 enum class BlockStart { closed, plain, opened, random };
-constexpr auto words_of(BlockStart) {
-  return std::array<std::string_view, 4>{"closed", "plain", "opened", "random"};
-}
+constexpr auto words_of(BlockStart) { return std::array<std::string_view, 4>{"closed", "plain", "opened", "random"}; }
 /// Puts new blocks that are as blocks `like`, like + 1, .. (so many as `run`) of stacks that grow together before block
 /// `at`, for each place in ascending order of `at`; later blocks move up. All numbers are those before the insertion.
 struct Insert {

@@ -17,8 +17,8 @@ struct LowRank {
 
   /// Adapts a weight [out, in] by its axes.
   LowRank(const Axes& weight, std::int64_t rank, double scale_)
-      : down(ParamInfo{.axes = {fixed(rank), weight[1]},
-                       .init = Init::normal(1 / std::sqrt(double(weight[1].size())))}),
+      : down(
+            ParamInfo{.axes = {fixed(rank), weight[1]}, .init = Init::normal(1 / std::sqrt(double(weight[1].size())))}),
         up(ParamInfo{.axes = {weight[0], in(rank)}, .init = Init::zeros(), .stream = {.inner = true}}),
         scale(scale_) {}
 

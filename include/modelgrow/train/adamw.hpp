@@ -81,8 +81,8 @@ class AdamW {
   AdamW(const M& model, AdamWOptions options);
 
   /// One update of every trained parameter that has had a gradient; gradients become zero. Parameters that a growth
-  /// added, whose own counters of steps are behind that of the oldest, take lr * added. Returns the global gradient norm
-  /// before clipping. Throws error, with the model unchanged, when that is not finite.
+  /// added, whose own counters of steps are behind that of the oldest, take lr * added. Returns the global gradient
+  /// norm before clipping. Throws error, with the model unchanged, when that is not finite.
   template <class M>
   double step(M& model, double lr, double added = 1.0);
 

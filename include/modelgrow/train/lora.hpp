@@ -15,8 +15,8 @@ namespace modelgrow::inline v0 {
 /// Which layers are adapted, and how.
 struct LoraOptions {
   std::int64_t rank = 8;
-  double alpha = 8;               // adapters count alpha / rank times
-  std::string pattern = "*";      // of names of linear layers, such as "blocks.*.attn.qkv"
+  double alpha = 8;           // adapters count alpha / rank times
+  std::string pattern = "*";  // of names of linear layers, such as "blocks.*.attn.qkv"
   std::uint64_t seed = 0;
 };
 
@@ -100,7 +100,8 @@ template <class M>
 void merge_adapters(M& model) {
   detail::for_each_linear(model, []<class T, class D>(const std::string&, Linear<T, D>& layer) {
     if (!layer.adapter) return;
-    const auto w = to_cpu(layer.weight.value), a = to_cpu(layer.adapter->down.value), b = to_cpu(layer.adapter->up.value);
+    const auto w = to_cpu(layer.weight.value), a = to_cpu(layer.adapter->down.value),
+               b = to_cpu(layer.adapter->up.value);
     const auto number = [](const Tensor<T, Cpu>& t, std::int64_t i) { return double(Stat<T>(t.data()[i])); };
     const std::int64_t rows = w.dim(0), columns = w.dim(1), rank = a.dim(0);
     std::vector<double> merged;

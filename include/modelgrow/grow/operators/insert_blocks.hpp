@@ -9,8 +9,8 @@
 
 namespace modelgrow::inline v0 {
 
-/// Where `count` new blocks go: spread evenly, in front, or at the end (ModelGrow found `insert` best); `stack` puts the
-/// stack behind itself, as often as `count` asks (G_stack, Du et al. 2024).
+/// Where `count` new blocks go: spread evenly, in front, or at the end (ModelGrow found `insert` best); `stack` puts
+/// the stack behind itself, as often as `count` asks (G_stack, Du et al. 2024).
 enum class Placement { insert, prefix, suffix, stack };
 constexpr auto words_of(Placement) { return std::array<std::string_view, 4>{"insert", "prefix", "suffix", "stack"}; }
 
@@ -36,8 +36,8 @@ struct InsertBlocks {
     v("seed", self.seed, "of random weights");
   }
 
-  /// Throws plan_error for a position the family forbids or that does not exist, for one of two stacks that have to grow
-  /// together, and for a start that is approximate where that was not allowed.
+  /// Throws plan_error for a position the family forbids or that does not exist, for one of two stacks that have to
+  /// grow together, and for a start that is approximate where that was not allowed.
   void apply(Plan& plan) const;
 
  private:
