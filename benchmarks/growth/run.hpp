@@ -75,7 +75,8 @@ class SegmentRun {
                              .save_every = save_every,
                              .stop = [&] { return stopping; }});
     load_state(trainer);
-    auto counted = model_of<mg::FlopCounter>({model_.transformer.config, model_.text_encoder->config}, s.adapters);
+    const Sizes sizes{.transformer = model_.transformer.config, .text_encoder = model_.text_encoder->config};
+    auto counted = model_of<mg::FlopCounter>(sizes, s.adapters);
     Spent spent = resumed_ ? spent_until(cache_.log(key_), trainer.step()) : Spent{};
     mg::MetricsLog log(cache_.log(key_), resumed_ ? trainer.step() + 1 : 0);
     if (!resumed_) log.write(measured(trainer, trainer.step(), spent));
@@ -226,10 +227,10 @@ class SegmentRun {
       double sum = 0;
       for (std::size_t from = 0; from < prompts.size(); from += chunk) {
         const std::size_t n = std::min(chunk, prompts.size() - from);
+        const std::vector<std::string> part(prompts.begin() + std::ptrdiff_t(from),
+                                            prompts.begin() + std::ptrdiff_t(from + n));
         const auto begin = std::chrono::steady_clock::now();
-        const auto clips = task_.sample(
-            tape_, model_, {prompts.begin() + std::ptrdiff_t(from), prompts.begin() + std::ptrdiff_t(from + n)},
-            segment_.measuring, from);
+        const auto clips = task_.sample(tape_, model_, part, segment_.measuring, from);
         seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         sampled += n;
         const auto values = std::size_t(clips.size() / clips.dim(0));
