@@ -2,6 +2,8 @@
 // Trains the base that the demo grows: a small STDiT and its text encoder on captioned clips, in pixel space.
 #include <iostream>
 
+#include <modelgrow/data/shape_words.hpp>
+#include <modelgrow/grafts.hpp>
 #include <modelgrow/train/checkpointing.hpp>
 
 #include "support/interrupt.hpp"
@@ -32,14 +34,25 @@ int main(int argc, char** argv) {
                  .evaluate_every = 250,
                  .directory = "out/base",
                  .save_every = 500};
-  bool resume = false;
+  bool resume = false, pooled = false;
+  double tflop = 0;
   add_options(app, clips);
   app.add_option("--out", run.directory, "directory of the run: weights, averages, optimizer, log")
       ->capture_default_str();
   app.add_option("--steps", run.steps, "optimizer steps")->capture_default_str();
+  app.add_option("--tflop", tflop, "instead of --steps: so many TFLOP of training")->check(CLI::PositiveNumber);
   app.add_option("--batch", run.batch, "clips a step")->capture_default_str();
   app.add_option("--lr", run.lr, "learning rate after warm-up")->capture_default_str();
   app.add_option("--warmup", run.warmup, "steps of linear warm-up")->capture_default_str();
+  app.add_flag_callback(
+      "--cosine", [&run] { run.schedule = mg::Schedule::Kind::cosine; },
+      "the rate falls to 0 along half a cosine; otherwise it is constant");
+  app.add_option("--noise-shift", run.noise_shift, "how much noise levels lean towards noise; 1: not at all")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_flag_callback(
+      "--pred-x0", [&video] { video.prediction = mg::Prediction::clip; },
+      "the model predicts the clip without noise; otherwise the velocity");
   app.add_option("--weight-decay", run.weight_decay, "decoupled weight decay")->capture_default_str();
   add_options(app, run.augmentation);
   app.add_option("--ema", run.ema_decay, "decay of the averaged weights")->capture_default_str();
@@ -52,8 +65,18 @@ int main(int argc, char** argv) {
   app.add_option("--mlp-ratio", video.mlp_ratio, "width of the MLP over the width")->capture_default_str();
   app.add_option("--size", video.input_size, "clip: frames height width")->capture_default_str();
   app.add_option("--patch", video.patch_size, "patch: frames height width")->capture_default_str();
-  app.add_option("--text-length", video.model_max_length, "most bytes of a caption")->capture_default_str();
-  app.add_option("--ngrams", text.ngram_buckets, "buckets of the text encoder's n-gram table")->capture_default_str();
+  app.add_option("--text-length", video.model_max_length, "most tokens of a caption")->capture_default_str();
+  app.add_option("--text-width", text.width, "width of the text encoder")->capture_default_str();
+  app.add_option("--text-heads", text.num_heads, "attention heads of the text encoder")->capture_default_str();
+  app.add_option("--text-depth", text.depth, "blocks of the text encoder")->capture_default_str();
+  app.add_option("--words", text.words,
+                 "the words that are tokens, \"a red ..\", or 'world' for those of moving shapes; "
+                 "otherwise bytes are")
+      ->transform([](std::string words) { return words == "world" ? mg::shape_vocabulary() : words; });
+  app.add_flag("--pooled", pooled, "the mean of the caption's tokens also goes beside the time embedding");
+  CLI::Option* ngrams =
+      app.add_option("--ngrams", text.ngram_buckets, "buckets of the text encoder's n-gram table; with --words 0")
+          ->capture_default_str();
   app.add_flag("--resume", resume, "continue the run in --out");
   CLI11_PARSE(app, argc, argv);
   try {
@@ -64,12 +87,20 @@ int main(int argc, char** argv) {
                          " steps: go on with it by --resume, remove it, or give another --out");
     if (clips.digits > 0) video.in_channels = 1;
     text.max_length = video.model_max_length;
-    const mg::ClipSize size{int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])};
-    const ClipData data(clips, size);
+    video.caption_channels = text.width;
+    if (!text.words.empty() && ngrams->empty()) text.ngram_buckets = 0;  // words are known by sight
+    if (pooled) video = mg::with_grafts(video, mg::Graft<mg::grafts::PooledCaption>{});
+    const ClipData data = clips_for(video, clips);
     Model model = fresh_model(Model(video, text), run.seed);
-    std::cout << data.train.count() << " clips to train on, " << data.validation.count() << " to validate; "
-              << mg::count_parameters(model.transformer) << " + " << mg::count_parameters(*model.text_encoder)
-              << " parameters; " << step_flops(model, run.batch) * 1e-9 << " GFLOP a step" << std::endl;
+    if (tflop > 0) {
+      const auto warmup = run.warmup;
+      run = spending(model, tflop, 10, run);
+      run.warmup = std::min(warmup, run.steps / 10);
+    }
+    std::cout << (data.train.endless ? "endless" : std::to_string(data.train.count())) << " clips to train on, "
+              << data.validation.count() << " to validate; " << mg::count_parameters(model.transformer) << " + "
+              << mg::count_parameters(*model.text_encoder) << " parameters; " << step_flops(model, run.batch) * 1e-9
+              << " GFLOP a step" << std::endl;
     run.begin = resume ? RunOptions::Begin::resume : RunOptions::Begin::fresh;
     run.log = run.directory;
     run.log += ".jsonl";

@@ -22,7 +22,7 @@ import machine
 import table
 from jobs import GROWTHS, HERE, ROOT, Contestant, Environment, all_sources, jobs_of
 from measured import files_under, forget, into_memory, run
-from sources import sample_of, sampled_names, tensor_of
+from sources import read_header, sample_of, sampled_names, tensor_of
 from write_only import write
 
 CHECKED_ROUNDS = 3  # `modelgrow check` reads both files again, and takes as long as the growth
@@ -78,8 +78,8 @@ def look_at(c: Contestant, environment: Environment) -> dict:
         sample = [environment.interpreter(c.who), HERE / "widen_torch.py", "--sample", made[0], *names]
         found["sampled"] = subprocess.run(sample, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     elif names and not c.is_disk:
-        file = next(p for p in made if p.suffix == ".safetensors")
-        found["sampled"] = sample_of((name, *tensor_of(file, name)) for name in names)
+        shard_of = {name: p for p in made if p.suffix == ".safetensors" for name in read_header(p)[0]}
+        found["sampled"] = sample_of((name, *tensor_of(shard_of[name], name)) for name in names)
     return found
 
 

@@ -17,9 +17,10 @@ mg::Var<float, Device> error(Tape& tape, Model& model, const mg::FlowBatch<float
 }
 }  // namespace
 
-FlowTask::FlowTask(const ClipData& d, std::uint64_t batch, std::uint64_t seed, mg::Augmentation a)
-    : data(d), batches(d.train.count(), batch, seed), flow{.shift = noise_shift, .seed = seed}, augmentation(a) {
+FlowTask::FlowTask(const ClipData& d, std::uint64_t batch, std::uint64_t seed, mg::Augmentation a, double shift)
+    : data(d), batches(d.train.count(), batch, seed), flow{.shift = shift, .seed = seed}, augmentation(a) {
   augmentation.seed = seed;
+  noise_shift = shift;
 }
 
 mg::Var<float, Device> FlowTask::loss(Tape& tape, Model& model, std::uint64_t step) const {
@@ -43,14 +44,33 @@ mg::Var<float, Device> FlowTask::loss(Tape& tape, Model& model, std::uint64_t st
 }
 
 double FlowTask::validation_loss(Tape& tape, Model& model, Captions captions, std::size_t rounds) const {
+  const ClipSet& set = data.validation;
+  std::vector<std::size_t> whose(set.count());
+  std::iota(whose.begin(), whose.end(), captions == Captions::others ? set.count() / 2 : 0);
+  for (auto& i : whose) i %= set.count();
+  return validation_loss(tape, model,
+                         captions == Captions::keywords ? set.gather_keywords(whose) : set.gather_captions(whose),
+                         rounds, captions == Captions::none ? Shown::null_captions : Shown::captions);
+}
+
+double FlowTask::validation_loss(Tape& tape, Model& model, const std::vector<std::string>& captions,
+                                 std::size_t rounds) const {
+  return validation_loss(tape, model, captions, rounds, Shown::captions);
+}
+
+double FlowTask::validation_loss(Tape& tape, Model& model, const std::vector<std::string>& captions, std::size_t rounds,
+                                 Shown shown) const {
   constexpr std::size_t chunk = 32;
-  if (rounds == 0 || data.validation.count() == 0)
-    throw mg::error("a validation loss of " + std::to_string(data.validation.count()) + " clips in " +
-                    std::to_string(rounds) + " rounds: both must be positive");
+  const ClipSet& set = data.validation;
+  if (rounds == 0 || set.count() == 0)
+    throw mg::error("a validation loss of " + std::to_string(set.count()) + " clips in " + std::to_string(rounds) +
+                    " rounds: both must be positive");
+  if (captions.size() != set.count())
+    throw mg::shape_error("a validation loss of " + std::to_string(set.count()) + " clips with " +
+                          std::to_string(captions.size()) + " captions: give one for each");
   mg::FlowMatching fixed = flow;
   fixed.seed = 12345;  // one noise for every run that is compared
   return tape.without_recording([&] {
-    const ClipSet& set = data.validation;
     double sum = 0;
     for (std::size_t round = 0; round < rounds; ++round)
       for (std::size_t from = 0; from < set.count(); from += chunk) {
@@ -58,11 +78,10 @@ double FlowTask::validation_loss(Tape& tape, Model& model, Captions captions, st
         std::iota(indices.begin(), indices.end(), from);
         const auto batch =
             mg::validation_batch<float, Device>(fixed, set.gather(indices), round * set.count() + from, 2 * chunk + 1);
-        if (captions == Captions::others)
-          for (auto& i : indices) i = (i + set.count() / 2) % set.count();
-        auto texts = read(tape, model,
-                          captions == Captions::keywords ? set.gather_keywords(indices) : set.gather_captions(indices));
-        if (captions == Captions::none) {
+        auto texts =
+            read(tape, model,
+                 {captions.begin() + std::ptrdiff_t(from), captions.begin() + std::ptrdiff_t(from + indices.size())});
+        if (shown == Shown::null_captions) {
           mg::Tensor<std::int32_t, mg::Cpu> all({std::int64_t(indices.size())});
           std::ranges::fill(all.span(), 1);
           drop(texts, all);

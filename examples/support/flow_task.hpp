@@ -20,7 +20,8 @@ struct FlowTask : PromptReader {
   double caption_dropout = 0.1;
   double first_text_dropout = 0;  // of captions that the second encoder keeps, so that training needs it
 
-  FlowTask(const ClipData& data, std::uint64_t batch, std::uint64_t seed, mg::Augmentation augmentation = {});
+  FlowTask(const ClipData& data, std::uint64_t batch, std::uint64_t seed, mg::Augmentation augmentation = {},
+           double shift = usual_noise_shift);
 
   /// Training loss of one step.
   mg::Var<float, Device> loss(Tape& tape, Model& model, std::uint64_t step) const;
@@ -32,8 +33,17 @@ struct FlowTask : PromptReader {
   /// Mean loss over all validation clips at fixed noise and noise levels spread evenly before the shift.
   double validation_loss(Tape& tape, Model& model, Captions captions = Captions::own, std::size_t rounds = 2) const;
 
+  /// The same with these captions, one for each validation clip. Throws shape_error for another number of them.
+  double validation_loss(Tape& tape, Model& model, const std::vector<std::string>& captions,
+                         std::size_t rounds = 2) const;
+
   /// Both transformers side by side on the first batch of training.
   mg::ForwardCheck compare(const mg::Plan& plan, Model& before, Model& after) const;
+
+ private:
+  enum class Shown { captions, null_captions };
+  double validation_loss(Tape& tape, Model& model, const std::vector<std::string>& captions, std::size_t rounds,
+                         Shown shown) const;
 };
 
 }  // namespace example

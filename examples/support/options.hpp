@@ -10,15 +10,20 @@
 
 namespace example {
 
-/// --clips or --digits: archives, or moving digits instead.
+/// --clips, --digits or --shapes: archives, or moving digits or shapes instead.
 inline void add_options(CLI::App& app, ClipSource& source) {
   CLI::Option* clips = app.add_option("--clips", source.archives, "WebDataset archives of animated WebP and captions")
                            ->capture_default_str()
                            ->each([&source](const std::string&) { source.digits = 0; });
-  app.add_option("--digits", source.digits, "so many grey clips of moving digits instead of archives")
-      ->check(CLI::Range(0, 10'000'000))
-      ->capture_default_str()
-      ->excludes(clips);
+  CLI::Option* digits =
+      app.add_option("--digits", source.digits, "so many grey clips of moving digits instead of archives")
+          ->check(CLI::Range(0, 10'000'000))
+          ->capture_default_str()
+          ->excludes(clips);
+  app.add_option("--shapes", source.shapes, "endless clips of one to so many moving shapes instead of archives")
+      ->check(CLI::Range(1, 3))
+      ->excludes(clips)
+      ->excludes(digits);
   app.add_flag_callback(
       "--bounce", [&source] { source.edge = mg::Edge::bounce; },
       "digits turn back at the edges; otherwise they come in again on the other side");

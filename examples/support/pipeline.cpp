@@ -50,13 +50,18 @@ Model fresh_model(Model model, std::uint64_t seed) {
   return model;
 }
 
+mg::ClipSize clip_size(const mg::StditConfig& video) {
+  const auto& s = video.input_size;
+  return {.frames = int(s[0]), .height = int(s[1]), .width = int(s[2])};
+}
+
 ClipData clips_for(const mg::StditConfig& video, const ClipSource& source) {
-  ClipData data(source, {int(video.input_size[0]), int(video.input_size[1]), int(video.input_size[2])});
+  ClipData data(source, clip_size(video));
   if (data.train.channels != video.in_channels)
     throw mg::shape_error("the clips have " + std::to_string(data.train.channels) + " channel(s), the model takes " +
                           std::to_string(video.in_channels) +
-                          ": moving digits (--digits) are grey, archives (--clips) have three; choose what the model " +
-                          "was trained on");
+                          ": moving digits (--digits) are grey, archives (--clips) and moving shapes (--shapes) have " +
+                          "three; choose what the model was trained on");
   return data;
 }
 

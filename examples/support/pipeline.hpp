@@ -20,6 +20,9 @@ void copy_text_encoder(const std::filesystem::path& pipeline, const std::filesys
 /// The model with random weights.
 Model fresh_model(Model model, std::uint64_t seed);
 
+/// The size of clips that a video model takes.
+mg::ClipSize clip_size(const mg::StditConfig& video);
+
 /// Clips of the size that a video model takes. Throws shape_error when they have other channels.
 ClipData clips_for(const mg::StditConfig& video, const ClipSource& source);
 

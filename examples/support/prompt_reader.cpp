@@ -3,6 +3,7 @@
 #include "prompt_reader.hpp"
 
 #include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/diffusion/clip_prediction.hpp>
 #include <modelgrow/diffusion/guidance.hpp>
 #include <modelgrow/diffusion/samplers.hpp>
 #include <modelgrow/ops/first_channels.hpp>
@@ -49,8 +50,10 @@ void PromptReader::drop(Texts& texts, const mg::Tensor<std::int32_t, mg::Cpu>& w
 
 mg::Var<float, Device> PromptReader::velocity_of(Tape& tape, Model& model, const mg::Tensor<float, Device>& x,
                                                  const mg::Tensor<float, Device>& time, const Texts& texts) {
-  return mg::first_channels(tape, model.transformer.forward(tape, tape.constant(x), time, texts.first, texts.second),
-                            model.transformer.config.in_channels);
+  const mg::StditConfig& config = model.transformer.config;
+  const auto predicted = mg::first_channels(
+      tape, model.transformer.forward(tape, tape.constant(x), time, texts.first, texts.second), config.in_channels);
+  return config.prediction == mg::Prediction::clip ? mg::velocity_of_clip(tape, x, time, predicted) : predicted;
 }
 
 }  // namespace example

@@ -14,7 +14,7 @@ namespace example {
 
 /// Noise levels lean this much towards noise (shift_sigma): in small clips of large flat areas the picture shows
 /// through nearly to the end, and only above that does a model need the caption.
-inline constexpr double noise_shift = 5.0;
+inline constexpr double usual_noise_shift = 5.0;
 
 /// States of a text encoder that is no part of the model, such as a language model.
 using TextSource = std::function<mg::PaddedStates<float>(std::span<const std::string>)>;
@@ -23,6 +23,7 @@ using TextSource = std::function<mg::PaddedStates<float>(std::span<const std::st
 /// that read a second one.
 struct PromptReader {
   TextSource first_text = {}, second_text = {};
+  double noise_shift = usual_noise_shift;
 
   /// What the encoders of a model make of captions.
   struct Texts {
@@ -36,7 +37,7 @@ struct PromptReader {
 
   /// Gives the null caption of both encoders to the captions whose flag is set.
   static void drop(Texts& texts, const mg::Tensor<std::int32_t, mg::Cpu>& which);
-  /// The model's prediction, without the variance that some models predict beside it.
+  /// The velocity that the model predicts, without the variance that some models predict beside it.
   static mg::Var<float, Device> velocity_of(Tape& tape, Model& model, const mg::Tensor<float, Device>& x,
                                             const mg::Tensor<float, Device>& time, const Texts& texts);
 };

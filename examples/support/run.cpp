@@ -23,11 +23,14 @@ double step_flops(const Model& trained, std::int64_t batch) {
   using Counter = mg::FlopCounter;
   using Counted = mg::TextToVideo<float, Counter>;
   const auto& video = trained.transformer.config;
+  const bool words = trained.text_encoder && !trained.text_encoder->config.words.empty();
   Counted model = trained.text_encoder ? Counted(video, trained.text_encoder->config) : Counted(video);
   return mg::training_flops<float>([&](mg::Tape<float, Counter>& tape) {
     const auto& s = video.input_size;
     const mg::Tensor<float, Counter> clips({batch, video.in_channels, s[0], s[1], s[2]}), time({batch});
-    const auto captions = std::vector<std::string>(std::size_t(batch), std::string(24, 'x'));
+    std::string caption;
+    for (int i = 0; i < 24; ++i) caption += words ? "x " : "x";
+    const std::vector<std::string> captions(std::size_t(batch), caption);
     const auto of_width = [&](std::int64_t width) -> mg::TextStates<float, Counter> {
       return {tape.constant(mg::Tensor<float, Counter>({batch, 8, width})), {}, {}};
     };
@@ -48,7 +51,7 @@ RunOptions spending(const Model& model, double tflop, std::int64_t evaluations, 
 }
 
 RunResult train(Model& model, const ClipData& data, const RunOptions& o) {
-  FlowTask task(data, std::uint64_t(o.batch), o.seed, o.augmentation);
+  FlowTask task(data, std::uint64_t(o.batch), o.seed, o.augmentation, o.noise_shift);
   task.first_text = o.first_text;
   task.second_text = o.second_text;
   task.first_text_dropout = o.first_text_dropout;

@@ -22,6 +22,7 @@ struct RunOptions {
   std::int64_t warmup = 100;
   mg::Schedule::Kind schedule = mg::Schedule::Kind::constant;
   double weight_decay = 0.01;
+  double noise_shift = usual_noise_shift;
   double ema_decay = 0.999;
   mg::Augmentation augmentation = {};
   TextSource first_text = {}, second_text = {};  // for models that read them
@@ -52,7 +53,7 @@ struct RunResult {
   double last() const { return curve.back().validation_loss; }
 };
 
-/// Floating-point operations of one training step, captions of 24 bytes, or 8 states of a language model.
+/// Floating-point operations of one training step, captions of 24 tokens, or 8 states of a language model.
 double step_flops(const Model& model, std::int64_t batch);
 
 /// `o` with as many steps as `tflop` of compute buy for this model, and the evaluations to go with them.

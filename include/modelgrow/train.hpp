@@ -14,4 +14,5 @@
 #include <modelgrow/train/lora.hpp>
 #include <modelgrow/train/mask_anneal.hpp>
 #include <modelgrow/train/schedule.hpp>
+#include <modelgrow/train/seeds.hpp>
 #include <modelgrow/train/trainer.hpp>

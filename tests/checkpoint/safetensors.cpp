@@ -266,6 +266,7 @@ TEST_CASE("more than eight dimensions are refused by name") {
 TEST_CASE("other formats are recognised and named") {
   CHECK(says(refusal("PK\x03\x04 and so on, a zip file"), "PyTorch"));
   CHECK(says(refusal(std::string("\x80\x02") + "ccollections\nOrderedDict"), "PyTorch"));
+  CHECK(says(refusal("\x80\x02\x01"), "PyTorch"));           // shorter than the length of a header
   const std::string truncated = refusal(u64(0x280) + "{}");  // begins with \x80\x02 as pickles do
   CHECK(says(truncated, "truncated"));
   CHECK(!says(truncated, "PyTorch"));

@@ -30,6 +30,22 @@ void write(const std::filesystem::path& path, const std::vector<std::string>& ke
 
 }  // namespace
 
+TEST_CASE("moving shapes are endless to train on, and other clips to validate") {
+  const example::ClipData data({.shapes = 3}, {4, 16, 16});
+  CHECK(data.train.count() > 1'000'000'000);
+  CHECK(data.validation.count() == 256);
+  const std::vector<std::size_t> far{3, 999'999'999};
+  const mg::ShapeWorld world({.frames = 4, .max_objects = 3, .seed = example::training_seed});
+  const auto clips = data.train.gather(far);
+  REQUIRE(clips.shape() == mg::Shape{2, 3, 4, 16, 16});
+  std::vector<float> second(std::size_t(clips.size() / 2));
+  mg::to_float(world.at(far[1]).clip, second);
+  CHECK(std::equal(second.begin(), second.end(), clips.data() + second.size()));
+  CHECK(data.train.gather_captions(far) == std::vector{world.at(far[0]).caption, world.at(far[1]).caption});
+  CHECK(data.train.gather_keywords(far)[0] == mg::caption_of(world.scene(far[0]), mg::Wording::reworded));
+  CHECK(data.validation.captions[3] != world.at(3).caption);
+}
+
 TEST_CASE("clips all on one side are refused before anything is trained or measured on none") {
   const test::Scratch folder;
   const auto one = folder / "one.tar", other = folder / "other.tar";

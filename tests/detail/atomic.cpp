@@ -7,6 +7,7 @@
 
 #include <modelgrow/detail/atomic_directory.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/detail/resumable_directory.hpp>
 #include <tests/support/raw_files.hpp>
 
 using namespace modelgrow;
@@ -141,6 +142,22 @@ TEST_CASE("a directory that is not committed was never there") {
     put(d.path() / "a", "1");
   }
   CHECK(scratch.entries() == 0);
+}
+
+TEST_CASE("a link to a folder stays a link when the folder is replaced") {
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch / "big");
+  std::filesystem::create_directory(scratch / "big/old");
+  put(scratch / "big/old/weights", "1");
+  std::filesystem::create_directory_symlink(scratch / "big/old", scratch / "out");
+  {
+    AtomicDirectory d(scratch / "out", Existing::replace);
+    put(d.path() / "weights", "2");
+    d.commit();
+  }
+  CHECK(std::filesystem::is_symlink(scratch / "out"));
+  CHECK(get(scratch / "big/old/weights") == "2");
+  CHECK(unfinished_path(scratch / "out/") == std::filesystem::canonical(scratch / "big/old").string() + ".partial");
 }
 
 TEST_CASE("an existing directory is kept, or replaced as a whole when asked") {

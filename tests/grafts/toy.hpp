@@ -97,10 +97,11 @@ struct Model {
 
   mg::Var<T, D> operator()(mg::Tape<T, D>& tape, const mg::Var<T, D>& x, const mg::Var<T, D>& t,
                            const mg::TextStates<T, D>& text, const mg::TextStates<T, D>& text_2) {
-    mg::GraftContext<T, D> context{.text = text_2, .time = time_in(tape, t)};
+    const auto read = text_in(tape, text.states);
+    mg::GraftContext<T, D> context{.caption = {read, text.lengths, {}}, .text = text_2, .time = time_in(tape, t)};
     context.time = time(tape, context.time, context);
     shared.prepare(tape, context);
-    const auto words = tokens.refine(tape, text_in(tape, text.states), text.lengths, context);
+    const auto words = tokens.refine(tape, read, text.lengths, context);
     mg::Var<T, D> y = in(tape, x);
     const auto shift = mg::reshape(tape, context.time, {x.dim(0), 1, y.dim(3)});
     y = mg::gate_residual(tape, y, y, shift, 0);

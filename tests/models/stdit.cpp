@@ -85,7 +85,7 @@ TEST_CASE("gradients of the whole model agree with finite differences") {
   const auto config =
       graft == 0   ? base
       : graft == 1 ? with_grafts(base, depthwise, Graft<TemporalAttention>{{.frames = 4}}, Graft<CrossText>{text},
-                                 Graft<Refiner>{{.depth = 1}}, Graft<PooledText>{{.width = 6}})
+                                 Graft<Refiner>{{.depth = 1}}, Graft<PooledText>{{.width = 6}}, Graft<PooledCaption>{})
       : graft == 2 ? with_grafts(base, dense, Graft<GatedText>{refined})
       : graft == 3 ? with_grafts(base, dense, Graft<DecoupledText>{refined})
       : graft == 4 ? with_grafts(base, dense, Graft<JointText>{refined})
@@ -179,15 +179,16 @@ TEST_CASE("a configuration survives JSON and refuses nonsense") {
                                .grafts = {{.name = "TemporalConv",
                                            .options = R"({"kernel":5})",
                                            .tensors = {{"a", "fixed 1; closes"}},
-                                           .replaces = {"b"}}}};
+                                           .replaces = {"b"}}},
+                               .prediction = mg::Prediction::clip};
   const mg::StditConfig standard;
   // Names every field: a new one does not compile until it is here, and is seen only off its default.
   const auto differ = [](const auto&... pairs) { return ((pairs.first != pairs.second) && ...); };
-  const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = config;
-  const auto& [A, B, C, D, E, F, G, H, I, J, K, L, M] = standard;
+  const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = config;
+  const auto& [A, B, C, D, E, F, G, H, I, J, K, L, M, N] = standard;
   CHECK(differ(std::pair(a, A), std::pair(b, B), std::pair(c, C), std::pair(d, D), std::pair(e, E), std::pair(f, F),
                std::pair(g, G), std::pair(h, H), std::pair(i, I), std::pair(j, J), std::pair(k, K), std::pair(l, L),
-               std::pair(m, M)));
+               std::pair(m, M), std::pair(n, N)));
   CHECK(parse(mg::config_text(config)) == config);
   CHECK_THROWS_AS(parse("[]"), mg::format_error);
   CHECK_THROWS_AS(parse(R"({"depth": "many"})"), mg::format_error);
@@ -207,5 +208,13 @@ TEST_CASE("a configuration survives JSON and refuses nonsense") {
   CHECK_THROWS_WITH(parse(R"({"pred_sigma": 1})"), "here: 'pred_sigma' is 1; expected true or false");
   CHECK_THROWS_WITH(parse(R"({"patch_size": [1, 2]})"), "here: 'patch_size' is [1,2]; expected a list of 3");
   CHECK_THROWS_AS(parse(R"({"patch_size": [1, 2, 2.5]})"), mg::format_error);
+  CHECK(mg::config_text(standard).find("prediction_type") == std::string::npos);  // upstream's class does not know it
+  CHECK(parse(R"({"prediction_type": "flow_prediction"})") == standard);
+  auto of_clips = standard;
+  of_clips.prediction = mg::Prediction::clip;
+  CHECK(parse(mg::config_text(of_clips)) == of_clips);
+  CHECK(parse(R"({"prediction_type": "sample"})") == of_clips);
+  CHECK_THROWS_WITH(parse(R"({"prediction_type": "epsilon"})"),
+                    "here: 'epsilon' is not one of flow_prediction, sample");
   CHECK_THROWS_AS(parse(R"({"temporal_conv": {"kind": "sideways"}})"), mg::format_error);
 }

@@ -24,7 +24,8 @@ namespace detail {
 /// What a file that is no safetensors file seems to be, with what to do about it.
 inline std::string foreign_format(std::string_view head) {
   // The length of a safetensors header may begin with \x80\x02, too, but its upper half is zero.
-  const bool pickle = head.starts_with("\x80\x02") && head.substr(4, 4) != std::string_view("\0\0\0\0", 4);
+  const bool pickle =
+      head.starts_with("\x80\x02") && !(head.size() >= 8 && head.substr(4, 4) == std::string_view("\0\0\0\0", 4));
   if (pickle || head.starts_with("PK\x03\x04"))
     return "; this is a PyTorch pickle: load it in Python and save it with safetensors.torch.save_file";
   if (head.starts_with("GGUF")) return "; this is a GGUF file: convert it to safetensors first";

@@ -5,6 +5,16 @@
 
 namespace modelgrow::inline v0::detail {
 
+/// The folder that a name means: without a slash at its end, and where a link leads that leads to a folder, so that the
+/// link stays when the folder is replaced.
+inline std::filesystem::path folder_named(std::filesystem::path target) {
+  if (!target.has_filename()) target = target.parent_path();
+  std::error_code failed;
+  if (!std::filesystem::is_symlink(target, failed) || !std::filesystem::is_directory(target, failed)) return target;
+  auto folder = std::filesystem::canonical(target, failed);
+  return failed ? target : folder;
+}
+
 /// Flushes a complete directory and gives it its name. With `replace` an old one is exchanged in one step; after that
 /// `path` names the old one, which is to be removed, else it is empty.
 inline void publish_directory(std::filesystem::path& path, const std::filesystem::path& target, Existing existing) {
@@ -36,7 +46,7 @@ inline void publish_directory(std::filesystem::path& path, const std::filesystem
 class AtomicDirectory {
  public:
   explicit AtomicDirectory(std::filesystem::path target, Existing existing = Existing::refuse)
-      : target_(target.has_filename() ? std::move(target) : target.parent_path()), existing_(existing) {
+      : target_(folder_named(std::move(target))), existing_(existing) {
     std::error_code code;
     check_target(target_, existing_);
     if (exists() && !std::filesystem::is_directory(target_, code)) throw_io("write a directory to", target_, ENOTDIR);

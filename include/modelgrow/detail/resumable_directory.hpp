@@ -12,7 +12,7 @@ enum class Unfinished { go_on, begin_anew };
 
 /// Where a directory is until it is complete: "OUT.partial".
 inline std::filesystem::path unfinished_path(const std::filesystem::path& target) {
-  return (target.has_filename() ? target : target.parent_path()).string() + ".partial";
+  return detail::folder_named(target).string() + ".partial";
 }
 
 namespace detail {
@@ -23,7 +23,7 @@ namespace detail {
 class ResumableDirectory {
  public:
   ResumableDirectory(std::filesystem::path target, Existing existing, Unfinished unfinished)
-      : target_(target.has_filename() ? std::move(target) : target.parent_path()), existing_(existing) {
+      : target_(folder_named(std::move(target))), existing_(existing) {
     std::error_code code;
     check_target(target_, existing_);
     if (std::filesystem::exists(target_, code) && !std::filesystem::is_directory(target_, code))

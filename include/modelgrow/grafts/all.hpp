@@ -7,6 +7,7 @@
 #include <modelgrow/grafts/graft.hpp>
 #include <modelgrow/grafts/grafts_at.hpp>
 #include <modelgrow/grafts/joint_text.hpp>
+#include <modelgrow/grafts/pooled_caption.hpp>
 #include <modelgrow/grafts/pooled_text.hpp>
 #include <modelgrow/grafts/refiner.hpp>
 #include <modelgrow/grafts/temporal_attention.hpp>
@@ -25,6 +26,7 @@ void for_each_graft(F&& f) {
   f.template operator()<grafts::DecoupledText>();
   f.template operator()<grafts::JointText>();
   f.template operator()<grafts::PooledText>();
+  f.template operator()<grafts::PooledCaption>();
   f.template operator()<grafts::Refiner>();
 }
 
@@ -32,7 +34,7 @@ void for_each_graft(F&& f) {
 template <class T, Device D>
 using AnyGraftsAt =
     GraftsAt<T, D, grafts::TemporalConv, grafts::TemporalAttention, grafts::CrossText, grafts::GatedText,
-             grafts::DecoupledText, grafts::JointText, grafts::PooledText, grafts::Refiner>;
+             grafts::DecoupledText, grafts::JointText, grafts::PooledText, grafts::PooledCaption, grafts::Refiner>;
 template <class T, Device D>
 using AnySharedParts =
     SharedParts<T, D, grafts::CrossText, grafts::GatedText, grafts::DecoupledText, grafts::JointText>;

@@ -6,9 +6,10 @@
 
 namespace modelgrow::inline v0 {
 
-/// A model fills in `text` and `time`; grafts that embed the text once a step fill in the rest.
+/// A model fills in `caption`, `text` and `time`; grafts that embed the text once a step fill in the rest.
 template <class T, Device D>
 struct GraftContext {
+  TextStates<T, D> caption = {};   // the first text: embedded tokens [B,L,C], lengths
   TextStates<T, D> text = {};      // of the second text encoder: states [B,L,width], lengths, which are dropped
   Var<T, D> time = {};             // [B,C], the time embedding
   Var<T, D> tokens = {};           // [B,L,C], the text as it enters the blocks

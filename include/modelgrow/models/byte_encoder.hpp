@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A small byte-level transformer encoder for captions, trained together with the video model it serves.
+// A small transformer encoder for captions, of bytes or of the words of a small vocabulary, trained together with the
+// video model it serves.
 #pragma once
 #include <algorithm>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include <modelgrow/models/byte_encoder_json.hpp>
 #include <modelgrow/models/byte_ngrams.hpp>
+#include <modelgrow/models/word_tokens.hpp>
 #include <modelgrow/nn/caption_embedder.hpp>
 #include <modelgrow/nn/layer_norm.hpp>
 #include <modelgrow/nn/mlp.hpp>
@@ -20,32 +22,7 @@
 
 namespace modelgrow::inline v0 {
 
-/// Token ids of a batch of captions, padded to the longest: UTF-8 bytes between a begin and an end mark.
-struct ByteTokens {
-  static constexpr std::int32_t begin = 256, end = 257, pad = 258, vocabulary = 259;
-  std::int64_t batch = 0, length = 0;
-  std::vector<std::int32_t> ids, lengths;
-
-  /// Captions longer than max_length - 2 bytes are cut at the end of the last whole UTF-8 character that fits.
-  ByteTokens(std::span<const std::string> captions, std::int64_t max_length) : batch(std::int64_t(captions.size())) {
-    std::vector<std::string_view> texts;
-    for (std::string_view text : captions) {
-      auto n = std::min(text.size(), std::size_t(max_length - 2));
-      while (n < text.size() && n > 0 && (static_cast<unsigned char>(text[n]) & 0xC0) == 0x80) --n;
-      texts.push_back(text.substr(0, n));
-      lengths.push_back(std::int32_t(n) + 2);
-      length = std::max<std::int64_t>(length, lengths.back());
-    }
-    for (auto text : texts) {
-      ids.push_back(begin);
-      for (char c : text) ids.push_back(static_cast<unsigned char>(c));
-      ids.push_back(end);
-      ids.insert(ids.end(), std::size_t(length) - text.size() - 2, pad);
-    }
-  }
-};
-
-/// One pre-norm block with affine LayerNorms; attention over the valid bytes of a caption.
+/// One pre-norm block with affine LayerNorms; attention over the valid tokens of a caption.
 template <class T, Device D>
 struct ByteEncoderBlock {
   LayerNorm<T, D> norm1, norm2;
@@ -105,8 +82,8 @@ ByteEncoder<T, D>::ByteEncoder(const Config& c) : config(c) {
     throw shape_error(
         "[ByteEncoder config] width must be divisible by num_heads, max_length at least 3, ngram_buckets not "
         "negative");
-  token_embedding =
-      Parameter<T, D>(ParamInfo{.axes = {fixed(ByteTokens::vocabulary), out(c.width)}, .init = Init::normal(1.0)});
+  const std::int64_t vocabulary = c.words.empty() ? ByteTokens::vocabulary : WordTokens::vocabulary(c.words);
+  token_embedding = Parameter<T, D>(ParamInfo{.axes = {fixed(vocabulary), out(c.width)}, .init = Init::normal(1.0)});
   position_embedding =
       Parameter<T, D>(ParamInfo{.axes = {fixed(c.max_length), out(c.width)}, .init = Init::normal(0.3)});
   if (c.ngram_buckets > 0) ngram_embedding.emplace(c.ngram_buckets, c.width);
@@ -119,7 +96,8 @@ ByteEncoder<T, D>::ByteEncoder(const Config& c) : config(c) {
 
 template <class T, Device D>
 TextStates<T, D> ByteEncoder<T, D>::encode(Tape<T, D>& tape, std::span<const std::string> captions) {
-  const ByteTokens tokens(captions, config.max_length);
+  const TextTokens tokens = config.words.empty() ? TextTokens(ByteTokens(captions, config.max_length))
+                                                 : TextTokens(WordTokens(captions, config.words, config.max_length));
   const auto upload = [](const std::vector<std::int32_t>& v, Shape shape) {
     Tensor<std::int32_t, D> t(std::move(shape));
     D::from_host(t.data(), v.data(), t.bytes());

@@ -155,12 +155,14 @@ Var<T, D> Stdit<T, D>::forward(Tape<T, D>& tape, const Var<T, D>& x, const Tenso
   Var<T, D> h = x_embedder(tape, x);
   h = add_table(tape, h, reshape(tape, tape.use(pos_embed), {config.num_spatial(), width}), Along::space);
   tape.observe({}, "x_embedder", h);
-  GraftContext<T, D> context{.text = text_2, .time = t_embedder(tape, t), .balance = balance};
+  const Var<T, D> embedded = y_embedder(tape, text);
+  GraftContext<T, D> context{
+      .caption = {embedded, text.lengths, {}}, .text = text_2, .time = t_embedder(tape, t), .balance = balance};
   context.time = time(tape, context.time, context);
   const Var<T, D> t0 = t_block(tape, silu(tape, context.time));
   tape.observe({}, "t_block", t0);
   shared.prepare(tape, context);
-  const StditText<T, D> y{tokens.refine(tape, y_embedder(tape, text), text.lengths, context), text.lengths};
+  const StditText<T, D> y{tokens.refine(tape, embedded, text.lengths, context), text.lengths};
   tape.observe({}, "y_embedder", y.tokens);
   const Var<T, D> frames = reshape(tape, tape.use(pos_embed_temporal), {config.num_temporal(), width});
 

@@ -13,6 +13,9 @@
 
 namespace modelgrow::inline v0 {
 
+/// What the output of a model is: the velocity from clip to noise, or the clip without noise.
+enum class Prediction { velocity, clip };
+
 /// Constructor arguments of STDiT (hpcaitech/Open-Sora@v1.0.0: opensora/models/stdit/stdit.py); defaults are
 /// STDiT-XL/2.
 struct StditConfig {
@@ -29,6 +32,7 @@ struct StditConfig {
   double space_scale = 1.0, time_scale = 1.0;
 
   std::vector<GraftRecord> grafts = {};  // layers that growth added
+  Prediction prediction = Prediction::velocity;
 
   bool operator==(const StditConfig&) const = default;
 

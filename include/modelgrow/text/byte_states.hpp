@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// States of the byte-level encoder with the bytes that they stand for, to be aligned with those of another encoder.
+// States of the small encoder with the bytes that they stand for, to be aligned with those of another encoder.
 #pragma once
 #include <modelgrow/models/byte_encoder.hpp>
 #include <modelgrow/text/caption_states.hpp>
@@ -24,10 +24,16 @@ CaptionStates caption_states(ByteEncoder<T, D>& encoder, std::span<const std::st
       const T* const first = states.data() + i * states.dim(1) * width;
       rows.insert(rows.end(), first, first + n * width);
       all.begins.push_back(all.begins.back() + n);
-      const auto bytes = std::size_t(n) - 2;  // between the marks
+      const auto tokens = std::size_t(n) - 2;  // between the marks
+      const auto words = encoder.config.words.empty() ? std::vector<WordSpan>{} : word_spans(part[std::size_t(i)]);
       all.spans.push_back({});
-      for (std::size_t b = 0; b < bytes; ++b) all.spans.push_back({.begin = b, .end = b + 1});
-      all.spans.push_back({.begin = bytes, .end = bytes});
+      for (std::size_t k = 0; k < tokens; ++k)
+        if (words.empty())
+          all.spans.push_back({.begin = k, .end = k + 1});
+        else
+          all.spans.push_back({.begin = words[k].begin, .end = words[k].end});
+      const std::size_t end = all.spans.back().end;
+      all.spans.push_back({.begin = end, .end = end});
     }
   }
   all.states = Tensor<float, Cpu>::from({all.begins.back(), width}, rows);
