@@ -102,15 +102,77 @@ TEST_CASE("coefficients have the gradients of the loss, and learning them lowers
   CHECK(value_of(grown, in) < before);
 }
 
-TEST_CASE("plans that are no copies are refused", "[ligo]") {
+TEST_CASE("noise of the plan parts copies, which are alike without, and what is made of other weights follows",
+          "[ligo]") {
+  const Inputs<double> in(tiny_config());
   const Model small = random_model();
-  const auto refusal = [&](const mg::Plan& plan) {
+  const auto learned = [&](const mg::Net2Wider& op) {
+    Model grown = small;
+    const auto plan = mg::plan(small, op);
+    mg::grow(plan, grown);
+    Growth growth(plan, small, grown);
+    for (int i = 0; i < 3; ++i) growth.step(loss_of(grown, in), 1e-2);
+    const auto made =
+        growth.made_of([&](const std::string& path) { return at(const_cast<Model&>(small), path).value; });
+    mg::for_each_parameter(grown, [&](const std::string& path, auto& p) {
+      if (const auto it = made.find(path); it != made.end())
+        CHECK(std::equal(p.value.data(), p.value.data() + p.value.size(), it->second.data()));
+    });
+    CHECK(made.contains("blocks.0.mlp.fc1.weight"));
+    return grown;
+  };
+  const auto rows = [](Model& model) {  // of a unit and its copy
+    const auto& w = at(model, "blocks.0.mlp.fc1.weight").value;
+    return std::pair(std::vector(w.data(), w.data() + 24), std::vector(w.data() + 60 * 24, w.data() + 61 * 24));
+  };
+  const mg::Net2Wider op{.space = "ffn", .to = 120, .map = mg::UnitMap::tiled};
+  Model alike = learned(op);
+  CHECK(rows(alike).first == rows(alike).second);
+  mg::Net2Wider noisy = op;
+  noisy.noise_db = 20;
+  noisy.seed = 5;
+  Model a = learned(noisy), b = learned(noisy);
+  noisy.seed = 6;
+  Model c = learned(noisy);
+  CHECK(rows(a).first != rows(a).second);
+  CHECK(rows(a) == rows(b));
+  CHECK(rows(a) != rows(c));
+}
+
+TEST_CASE("what learned growth cannot begin with is refused", "[ligo]") {
+  const Model small = random_model();
+  const auto refusal = [&](const auto&... ops) {
+    const auto plan = mg::plan(small, mg::allow_approximate, ops...);
     Model grown = small;
     mg::grow(plan, grown);
     return message_of<mg::plan_error>([&] { Growth(plan, small, grown); });
   };
-  CHECK(says(refusal(mg::plan(small, mg::Net2Wider{.space = "ffn", .to = 80, .noise_db = 20})), "without noise"));
-  CHECK(says(
-      refusal(mg::plan(small, mg::allow_approximate, mg::InsertBlocks{.every = 1, .start = mg::BlockStart::random})),
-      "blocks that are copies", "as random as"));
+  const mg::Net2Wider wider{.space = "ffn", .to = 80};
+  mg::Net2Wider next = wider;
+  next.rows = mg::NewRows::next;
+  CHECK(says(refusal(next), "units that are copies", "next block"));
+  CHECK(
+      says(refusal(mg::InsertBlocks{.every = 1, .start = mg::BlockStart::random}), "blocks that are copies", "random"));
+  CHECK(says(refusal(), "nothing to learn"));
+  const auto plan = mg::plan(small, wider);
+  Model same = small, grown = small;
+  CHECK(says(message_of<mg::plan_error>([&] { Growth(plan, small, same); }), "mlp.fc1", "grow the model"));
+  mg::grow(plan, grown);
+  const Model other([] {
+    auto config = tiny_config();
+    config.depth = 1;
+    return config;
+  }());
+  CHECK(says(message_of<mg::plan_error>([&] { Growth(plan, other, grown); }), "has no 'blocks.1."));
+}
+
+TEST_CASE("a loss that is no number ends learned growth", "[ligo]") {
+  Inputs<double> in(tiny_config());
+  in.x.data()[0] = std::nan("");
+  const Model small = random_model();
+  Model grown = small;
+  const auto plan = mg::plan(small, mg::InsertBlocks{.every = 1});
+  mg::grow(plan, grown);
+  Growth growth(plan, small, grown);
+  CHECK(says(message_of<mg::error>([&] { growth.step(loss_of(grown, in), 1e-3); }), "step 1 of learned growth", "nan"));
 }
