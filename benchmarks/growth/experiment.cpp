@@ -58,7 +58,7 @@ std::vector<GrowthPoint> growth_from(const Json& arm, const Sizes& sizes, const 
   Sizes now = sizes;
   double last = -1;
   for (const auto& g : *list) {
-    require_known(g, {"at", "recipe", "mask_steps"}, where + ": growth");
+    require_known(g, {"at", "recipe", "mask_steps", "learning"}, where + ": growth");
     const Json* const at = member(g, "at");
     const Json* const recipe = member(g, "recipe");
     GrowthPoint point{.at = at && at->is_number() ? at->get<double>() : 0};
@@ -67,6 +67,10 @@ std::vector<GrowthPoint> growth_from(const Json& arm, const Sizes& sizes, const 
                              ": expected a 'recipe' and 'at', a share of the steps below 1, in ascending order");
     last = point.at;
     if (const Json* const steps = member(g, "mask_steps")) point.mask_steps = steps->get<std::int64_t>();
+    point.learning = mg::detail::fields_from_json<Learning>(object_of(g, "learning"), where + ": growth: learning");
+    if (point.learning.steps < 0 || !(point.learning.rate > 0) || (point.learning.steps > 0 && point.mask_steps > 0))
+      throw mg::option_error(where + ": growth " + g.dump() +
+                             ": expected 'learning' of 0 or more steps at a rate above 0, and without 'mask_steps'");
     point.recipe = canonical(*recipe, where + ": recipe");
     now = grown(now, point.recipe);
     points.push_back(std::move(point));

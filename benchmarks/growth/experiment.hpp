@@ -30,6 +30,7 @@ struct GrowthPoint {
   double at = 0;
   Json recipe = Json::array();
   std::int64_t mask_steps = 0;  // in which new blocks come in by and by (MSG); 0: at once
+  Learning learning = {};
 };
 
 /// One way of training. A base is an arm without growth from which all others begin.

@@ -18,14 +18,26 @@ class StepFlops {
     const Training& t = arm.training;
     const std::string key = to_json(s).dump() + complete(arm.adapters).dump() + std::to_string(t.batch);
     if (const auto it = known_.find(key); it != known_.end()) return it->second;
-    if (!world_) {
-      world_ = make_world(e_.world, size_of(s.transformer), 1);
-      if (!e_.states_file.empty()) second_.emplace(e_.states_file, *world_);
-    }
+    make_task(s);
     return known_[key] = expected_step_flops(s, arm.adapters, *world_, t, second_ ? &*second_ : nullptr);
+  }
+  /// Of all steps that learn how to grow, from these sizes.
+  double learning(const Sizes& s, const GrowthPoint& g, const Arm& arm) {
+    if (g.learning.steps == 0) return 0;
+    const std::string key = to_json(s).dump() + g.recipe.dump() + std::to_string(arm.training.batch);
+    make_task(s);
+    if (!known_.contains(key))
+      known_[key] = expected_learning_flops(s, g.recipe, *world_, arm.training, second_ ? &*second_ : nullptr);
+    return double(g.learning.steps) * known_.at(key);
   }
 
  private:
+  void make_task(const Sizes& s) {
+    if (world_) return;
+    world_ = make_world(e_.world, size_of(s.transformer), 1);
+    if (!e_.states_file.empty()) second_.emplace(e_.states_file, *world_);
+  }
+
   const Experiment& e_;
   std::unique_ptr<World> world_;
   std::optional<SecondText> second_;
@@ -50,9 +62,21 @@ double mean_step_flops(const Arm& arm, StepFlops& flops) {
   return sum;
 }
 
+/// Operations of learning how to grow, over a whole run.
+double learning_flops(const Arm& arm, StepFlops& flops) {
+  double sum = 0;
+  Sizes now = arm.sizes;
+  for (const auto& g : arm.growth) {
+    sum += flops.learning(now, g, arm);
+    now = grown(now, g.recipe);
+  }
+  return sum;
+}
+
 std::int64_t steps_of(const Budget& b, const Arm& arm, StepFlops& flops) {
   if (b.steps > 0) return b.steps;
-  return std::max<std::int64_t>(1, std::llround(b.tflop * 1e12 / mean_step_flops(arm, flops)));
+  return std::max<std::int64_t>(
+      1, std::llround((b.tflop * 1e12 - learning_flops(arm, flops)) / mean_step_flops(arm, flops)));
 }
 
 /// Shares at which runs are cut: where arms grow, so that they share what comes before.
@@ -84,9 +108,13 @@ void append(std::vector<Link>& chain, const Arm& arm, Segment first, std::span<c
     next.to = after == begins.end() ? total : after->first;
     next.recipe = Json::array();
     next.mask_steps = 0;
+    next.learning = {};
+    double learning = 0;
     if (it->second) {
       next.recipe = it->second->recipe;
       next.mask_steps = it->second->mask_steps;
+      next.learning = it->second->learning;
+      learning = flops.learning(now, *it->second, arm);
       next.grown_after.push_back(it->first);
       now = grown(now, next.recipe);
     }
@@ -95,7 +123,7 @@ void append(std::vector<Link>& chain, const Arm& arm, Segment first, std::span<c
       next.states_file = e.states_file;
     }
     Link link{.segment = next.normalised(), .key = next.key()};
-    link.flops = double(next.to - next.from) * flops(now, arm);
+    link.flops = double(next.to - next.from) * flops(now, arm) + learning;
     next.begin = Segment::Begin::go_on;
     next.parent = link.key;
     next.model = Json::object();

@@ -9,6 +9,8 @@
 #include <modelgrow/models/byte_encoder_json.hpp>
 #include <modelgrow/models/stdit_json.hpp>
 
+#include "learning.hpp"
+
 namespace growth {
 
 namespace {
@@ -84,21 +86,37 @@ Json with_seed(const Json& recipe, std::uint64_t seed) {
   return canonical(seeded, "recipe");
 }
 
+mg::Plan plan_of(const Sizes& s, const Json& recipe, const std::string& where) {
+  return mg::plan(mg::schema(mg::Stdit<float, mg::Meta>(s.transformer)), calls_of(recipe, where));
+}
+
 Sizes grown(const Sizes& s, const Json& recipe) {
   if (recipe.empty()) return s;
-  const auto calls = calls_of(recipe, "recipe");
-  const mg::Plan plan = mg::plan(mg::schema(mg::Stdit<float, mg::Meta>(s.transformer)), calls);
-  return {mg::resized(s.transformer, plan.schema()), s.text_encoder};
+  return {mg::resized(s.transformer, plan_of(s, recipe).schema()), s.text_encoder};
 }
+
+namespace {
+/// The mean of the first steps of a run.
+double mean_of_steps(const auto& flops) {
+  constexpr std::int64_t steps = 16;
+  double sum = 0;
+  for (std::int64_t i = 0; i < steps; ++i) sum += flops(i);
+  return sum / double(steps);
+}
+}  // namespace
 
 double expected_step_flops(const Sizes& s, const Adapters& adapters, const World& world, const Training& training,
                            const SecondText* second) {
-  constexpr std::int64_t steps = 16;
   auto counted = model_of<mg::FlopCounter>(s, adapters);
   const Task<mg::FlopCounter> task(world, training, 1, second);
-  double sum = 0;
-  for (std::int64_t i = 0; i < steps; ++i) sum += task.flops(counted, i);
-  return sum / double(steps);
+  return mean_of_steps([&](std::int64_t i) { return task.flops(counted, i); });
+}
+
+double expected_learning_flops(const Sizes& before, const Json& recipe, const World& world, const Training& training,
+                               const SecondText* second) {
+  CountedLearning counted(before, grown(before, recipe), plan_of(before, recipe));
+  const Task<mg::FlopCounter> task(world, training, 1, second);
+  return mean_of_steps([&](std::int64_t i) { return counted.flops(task, i); });
 }
 
 }  // namespace growth

@@ -26,6 +26,8 @@ Sizes sizes_from(const Json& model, const std::string& where);
 Json to_json(const Sizes& s);
 /// Of a pipeline folder. Throws io_error, format_error.
 Sizes sizes_of_folder(const std::filesystem::path& folder);
+/// Growth by a recipe. Throws plan_error, option_error.
+mg::Plan plan_of(const Sizes& s, const Json& recipe, const std::string& where = "recipe");
 /// After growth by a recipe. Throws plan_error, option_error.
 Sizes grown(const Sizes& s, const Json& recipe);
 
@@ -53,5 +55,8 @@ ModelOn<D> model_of(const Sizes& s, const Adapters& adapters = {}, std::uint64_t
 /// Operations of a training step, the mean over the first steps of a run.
 double expected_step_flops(const Sizes& s, const Adapters& adapters, const World& world, const Training& training,
                            const SecondText* second);
+/// Of a step of learning how to grow by a recipe. Throws plan_error for growth that cannot be learned.
+double expected_learning_flops(const Sizes& before, const Json& recipe, const World& world, const Training& training,
+                               const SecondText* second);
 
 }  // namespace growth

@@ -14,7 +14,7 @@
 #include <modelgrow/train/trainer.hpp>
 
 #include "cache.hpp"
-#include "models.hpp"
+#include "learning.hpp"
 
 namespace growth {
 
@@ -75,9 +75,10 @@ class SegmentRun {
                              .save_every = save_every,
                              .stop = [&] { return stopping; }});
     load_state(trainer);
+    Spent spent = resumed_ ? spent_until(cache_.log(key_), trainer.step()) : Spent{};
+    if (!resumed_ && !grow(trainer, spent, stop)) return Outcome::stopped;
     const Sizes sizes{.transformer = model_.transformer.config, .text_encoder = model_.text_encoder->config};
     auto counted = model_of<mg::FlopCounter>(sizes, s.adapters);
-    Spent spent = resumed_ ? spent_until(cache_.log(key_), trainer.step()) : Spent{};
     mg::MetricsLog log(cache_.log(key_), resumed_ ? trainer.step() + 1 : 0);
     if (!resumed_) log.write(measured(trainer, trainer.step(), spent));
     trainer.every(1, [&](const mg::StepReport& r) {
@@ -138,10 +139,7 @@ class SegmentRun {
     return sizes_of_folder(segment_.begin == Segment::Begin::folder ? std::filesystem::path(segment_.folder)
                                                                     : cache_.run(segment_.parent));
   }
-  mg::Plan plan() const {
-    return mg::plan(mg::schema(mg::Stdit<float, mg::Meta>(sizes_before().transformer)),
-                    calls_of(segment_.recipe, key_));
-  }
+  mg::Plan plan() const { return plan_of(sizes_before(), segment_.recipe, key_); }
 
   void load_state(Trainer& trainer) {
     const auto from = source();
@@ -154,10 +152,36 @@ class SegmentRun {
     if (trainer.step() != segment_.from)
       throw mg::error("segment " + key_ + " begins at step " + std::to_string(segment_.from) + "; the run in " +
                       from.string() + " has " + std::to_string(trainer.step()) + " steps: remove both folders");
-    if (segment_.recipe.empty()) return;
-    mg::grow(plan(), model_.transformer, mg::GrowOptions{.prefix = "transformer."}, trainer.optimizer(),
-             *trainer.ema());
+  }
+
+  /// Grows as the recipe says. False when it was stopped while it learned how: then nothing is kept.
+  bool grow(Trainer& trainer, Spent& spent, const std::function<bool()>& stop) {
+    if (segment_.recipe.empty()) return true;
+    const mg::Plan p = plan();
+    const auto small = model_.transformer;  // growth makes new weights and averages, and leaves these
+    const auto averages = trainer.ema()->averages();
+    mg::grow(p, model_.transformer, mg::GrowOptions{.prefix = "transformer."}, trainer.optimizer(), *trainer.ema());
     set_mask(trainer.step());
+    if (segment_.learning.steps == 0) return true;
+    LearnedGrowthOn<D> growth(p, small, model_.transformer);
+    CountedLearning counted(sizes_before(), {model_.transformer.config, model_.text_encoder->config}, p);
+    const auto start = std::chrono::steady_clock::now();
+    if (!learn(growth, counted, spent, stop)) return false;
+    for (auto& [path, average] : growth.made_of([&](const auto& path) { return averages.at("transformer." + path); }))
+      trainer.ema()->averages().at("transformer." + path) = average;
+    spent.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return true;
+  }
+  bool learn(LearnedGrowthOn<D>& growth, CountedLearning& counted, Spent& spent, const std::function<bool()>& stop) {
+    for (std::int64_t step = segment_.from; step < segment_.from + segment_.learning.steps; ++step) {
+      growth.step([&](Tape& tape) { return task_.loss(tape, model_, step); }, segment_.learning.rate);
+      mg::for_each_parameter(*model_.text_encoder, [](const std::string&, auto& p) {  // what it would learn
+        if (p.gradient.defined()) p.gradient.zero();
+      });
+      spent.flops += counted.flops(task_, step);
+      if (stop()) return false;
+    }
+    return true;
   }
 
   /// How much the new blocks of a masked growth count at a step.

@@ -27,29 +27,32 @@ Segment Segment::normalised() const {
   if (t.rewarm == RewarmOf::none) t.rewarm_steps = standard.rewarm_steps;
   if (t.schedule != Course::stable_decay) t.decay = standard.decay, t.decay_share = standard.decay_share;
   if (t.schedule == Course::constant) s.total = 0, t.floor = standard.floor;
+  if (s.learning.steps == 0) s.learning = {};
   return s;
 }
 
 Json to_json(const Segment& s) {
-  return {{"revision", revision},
-          {"device", s.device},
-          {"begin", begins[std::size_t(s.begin)]},
-          {"parent", s.parent},
-          {"model", s.model},
-          {"world", s.world.is},
-          {"recipe", s.recipe},
-          {"mask_steps", s.mask_steps},
-          {"adapters", complete(s.adapters)},
-          {"states", s.states},
-          {"training", complete(s.training)},
-          {"from", s.from},
-          {"to", s.to},
-          {"total", s.total},
-          {"grown_after", s.grown_after},
-          {"must_read", s.must_read},
-          {"measuring", complete(s.measuring)},
-          {"seed", s.seed},
-          {"where", {{"world", s.world.where}, {"folder", s.folder}, {"states", s.states_file}}}};
+  Json j{{"revision", revision},
+         {"device", s.device},
+         {"begin", begins[std::size_t(s.begin)]},
+         {"parent", s.parent},
+         {"model", s.model},
+         {"world", s.world.is},
+         {"recipe", s.recipe},
+         {"mask_steps", s.mask_steps},
+         {"adapters", complete(s.adapters)},
+         {"states", s.states},
+         {"training", complete(s.training)},
+         {"from", s.from},
+         {"to", s.to},
+         {"total", s.total},
+         {"grown_after", s.grown_after},
+         {"must_read", s.must_read},
+         {"measuring", complete(s.measuring)},
+         {"seed", s.seed},
+         {"where", {{"world", s.world.where}, {"folder", s.folder}, {"states", s.states_file}}}};
+  if (s.learning.steps > 0) j["learning"] = complete(s.learning);  // segments without are older than it
+  return j;
 }
 
 std::string Segment::key() const {
@@ -68,6 +71,8 @@ Segment segment_from(const Json& j, const std::string& where) {
     s.training = mg::detail::fields_from_json<Training>(j.at("training"), where + ": training");
     s.adapters = mg::detail::fields_from_json<Adapters>(j.at("adapters"), where + ": adapters");
     s.measuring = mg::detail::fields_from_json<Measuring>(j.at("measuring"), where + ": measuring");
+    if (j.contains("learning"))
+      s.learning = mg::detail::fields_from_json<Learning>(j.at("learning"), where + ": learning");
     j.at("from").get_to(s.from);
     j.at("to").get_to(s.to);
     j.at("total").get_to(s.total);

@@ -23,6 +23,7 @@ struct Segment {
   WorldChoice world = {};
   Json recipe = Json::array();  // growth before the first step
   std::int64_t mask_steps = 0;  // in which its new blocks come in by and by; 0: at once
+  Learning learning = {};       // of how it grows
   Adapters adapters = {};
   std::string states = {};  // checksum of those of the language model, for models that read one
   Training training = {};

@@ -94,6 +94,17 @@ struct Adapters {
   }
 };
 
+/// Learned growth (LiGO): how a model grows is learned before what has grown is trained; 0 steps: it is not.
+struct Learning {
+  std::int64_t steps = 0;
+  double rate = 1e-3;
+
+  static void describe(auto& self, auto& v) {
+    v("steps", self.steps, "on the batches that training goes on with; 0: growth is as the recipe says");
+    v("rate", self.rate, "learning rate of the coefficients");
+  }
+};
+
 /// Every field, those by default too: what a run is remembered by must not follow a default that changes.
 template <mg::Described O>
 Json complete(const O& options) {

@@ -74,8 +74,9 @@ class Task {
                    flow.target);
   }
 
-  /// Operations of one step: the step itself, run on the device that only counts.
-  double flops(ModelOn<mg::FlopCounter>& counted, std::int64_t step) const {
+  /// The loss of one step on the device that only counts.
+  mg::Var<float, mg::FlopCounter> counted_loss(mg::Tape<float, mg::FlopCounter>& tape,
+                                               ModelOn<mg::FlopCounter>& counted, std::int64_t step) const {
     using Counter = mg::FlopCounter;
     const auto& video = counted.transformer.config;
     const auto& s = video.input_size;
@@ -85,9 +86,11 @@ class Task {
     const mg::Tensor<float, Counter> clips({training_.batch, video.in_channels, s[0], s[1], s[2]}),
         time({training_.batch});
     const mg::Tensor<std::int32_t, Counter> dropped({training_.batch});
-    return mg::training_flops<float>([&](mg::Tape<float, Counter>& tape) {
-      return mg::mse(tape, velocity<Counter>(tape, counted, clips, time, captions, dropped, second_), clips);
-    });
+    return mg::mse(tape, velocity<Counter>(tape, counted, clips, time, captions, dropped, second_), clips);
+  }
+  /// Operations of one step: the step itself, run on the device that only counts.
+  double flops(ModelOn<mg::FlopCounter>& counted, std::int64_t step) const {
+    return mg::training_flops<float>([&](auto& tape) { return counted_loss(tape, counted, step); });
   }
 
   /// Mean loss over all validation clips, at noise and noise levels that are the same for every run; with these

@@ -9,6 +9,7 @@
 #include <modelgrow/train/adamw.hpp>
 #include <modelgrow/train/ema.hpp>
 #include <modelgrow/train/flops.hpp>
+#include <modelgrow/train/learned_growth.hpp>
 #include <modelgrow/train/logit_anneal.hpp>
 #include <modelgrow/train/lora.hpp>
 #include <modelgrow/train/mask_anneal.hpp>

@@ -34,7 +34,8 @@ TEST_CASE("every option of the operators comes back from a recipe, a user's oper
                              .seed = 3,
                              .map = UnitMap::tiled,
                              .splits = Splits::dyadic,
-                             .times = 1.5}),
+                             .times = 1.5,
+                             .rows = NewRows::next}),
       OperatorCall(Mine{})};
   for (const auto& call : calls)
     for (const auto& kind : kinds)

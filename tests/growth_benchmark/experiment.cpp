@@ -54,6 +54,24 @@ TEST_CASE("a budget of compute buys each arm its own steps, or all those of one 
   }
 }
 
+TEST_CASE("what learning how to grow costs is taken from the budget, and what cannot be learned is said at once") {
+  Json j = tiny_json();
+  const auto last = [&] { return run_named(lay_out(experiment(j), "cpu"), "half at 0.5").chain.back(); };
+  const double whole = lay_out(experiment(j), "cpu").front().chain.front().flops;
+  const double given = last().flops;
+  Json& growth = j["arms"][2]["growth"][0];
+  growth["learning"] = {{"steps", 6}};
+  CHECK(last().segment.learning.steps == 6);
+  CHECK(last().segment.to == 12);
+  CHECK(last().flops > 2 * given);
+  j["budget"] = {{"tflop", 20 * whole * 1e-12}};
+  double sum = 0;
+  for (const Link& link : run_named(lay_out(experiment(j), "cpu"), "half at 0.5").chain) sum += link.flops;
+  CHECK_THAT(sum, WithinRel(20 * whole, 0.01));
+  growth["recipe"] = Json::parse(R"([{"AllowApproximate": {}}, {"InsertBlocks": {"every": 1, "start": "random"}}])");
+  CHECK(says(message_of<mg::plan_error>([&] { last(); }), "blocks that are copies"));
+}
+
 TEST_CASE("a base is trained once, and its arms begin with it at step 0") {
   Json j = tiny_json();
   j["base"] = {{"budget", {{"steps", 5}}}, {"training", {{"lr", 0.001}}}, {"seed", 4}};
@@ -111,6 +129,16 @@ TEST_CASE("mistakes in an experiment are named, with what was meant") {
   CHECK(says(wrong([](Json& j) { j["arms"] = Json::array(); }), "no 'arms'"));
   CHECK(says(wrong([](Json& j) { j["arms"][2]["growth"][0]["at"] = 1.5; }), "at", "below 1"));
   CHECK(says(wrong([](Json& j) { j["arms"][2]["growth"] = 3; }), "growth", "list"));
+  CHECK(says(wrong([](Json& j) { j["arms"][2]["growth"][0]["learning"] = {{"step", 1}}; }), "'step'", "steps"));
+  CHECK(says(wrong([](Json& j) {
+               j["arms"][2]["growth"][0]["learning"] = {{"steps", 1}, {"rate", 0}};
+             }),
+             "learning", "above 0"));
+  CHECK(says(wrong([](Json& j) {
+               j["arms"][2]["growth"][0]["learning"] = {{"steps", 1}};
+               j["arms"][2]["growth"][0]["mask_steps"] = 1;
+             }),
+             "learning", "without 'mask_steps'"));
   CHECK(says(wrong([](Json& j) {
                j["arms"][2]["growth"][0]["recipe"] = {{{"InsertBlock", Json::object()}}};
              }),

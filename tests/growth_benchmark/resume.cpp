@@ -199,6 +199,71 @@ TEST_CASE("masked blocks change nothing when they come, and everything is resume
   CHECK_THAT(result_of(run, cache).points.front().loss, WithinRel(before, 1e-5));
 }
 
+TEST_CASE("growth is learned before training goes on, for its compute, and again when it was stopped meanwhile") {
+  const Run run = run_named(lay_out(experiment(with_base(R"([{"name": "learned", "growth": [{"at": 0.5,
+        "learning": {"steps": 4, "rate": 0.01},
+        "recipe": [{"Net2Wider": {"space": "ffn", "to": 128, "noise_db": 20}}, {"InsertBlocks": {"every": 1}}]}]}])")),
+                                    "cpu"),
+                            "learned");
+  const Scratch a, b, c;
+  const Cache cache = check_resumed(run, a, b), stopped(c.path());
+  train(stopped, {.chain = {run.chain[0], run.chain[1]}});
+  stopped.declare(run.chain[2].segment);
+  const std::string key = run.chain[2].key;
+  int steps = 0;
+  const auto after = [&](int n) { return [&steps, n] { return ++steps >= n; }; };
+  CHECK(train_on_cpu(stopped, key, after(3)) == Outcome::stopped);
+  CHECK(stopped.saved_step(key) == 0);
+  steps = 0;
+  CHECK(train_on_cpu(stopped, key, after(6)) == Outcome::stopped);
+  CHECK(stopped.saved_step(key) == 8);
+  CHECK(train_on_cpu(stopped, key, never) == Outcome::finished);
+  CHECK(left_by(stopped, key) == left_by(cache, key));
+  CHECK(stopped.done(key)->flops == cache.done(key)->flops);
+
+  Segment given = run.chain[2].segment;
+  given.learning = {};
+  cache.declare(given);
+  REQUIRE(train_on_cpu(cache, given.key(), never) == Outcome::finished);
+  const double flops = cache.done(given.key())->flops, added = cache.done(key)->flops - flops;
+  CHECK(added > 4.0 / 6 * flops);  // four more steps, and the way to the coefficients
+  CHECK_THAT(cache.done(key)->flops, WithinRel(run.chain[2].flops, 0.1));
+  const auto begins = [&](const std::string& of) {
+    std::ifstream log(cache.log(of));
+    std::string line;
+    std::getline(log, line);
+    return Json::parse(line);
+  };
+  CHECK_THAT(begins(key).at("flops").get<double>(), WithinRel(added, 1e-9));
+  CHECK(begins(key).at("loss") != begins(given.key()).at("loss"));
+}
+
+TEST_CASE("rows of the next block come in the middle of a run") {
+  const Run run = run_named(lay_out(experiment(with_base(R"([{"name": "next", "training": {"lr": 1e-30}, "growth": [{
+        "at": 0.5, "recipe": [{"AllowApproximate": {}}, {"Net2Wider": {"space": "ffn", "to": 128, "rows": "next"}}]}]}])")),
+                                    "cpu"),
+                            "next");  // at this rate no weight moves
+  const Scratch a, b;
+  const Cache cache = check_resumed(run, a, b);
+  const auto rows = [&](const Link& link, int block) {
+    const auto file = mg::Checkpoint::open(cache.run(link.key) / "transformer");
+    const auto& t = file.tensor("blocks." + std::to_string(block) + ".mlp.fc1.weight");
+    std::vector<std::string> all;
+    for (std::int64_t i = 0; i < t.shape[0]; ++i)
+      all.emplace_back(reinterpret_cast<const char*>(t.data) + i * t.shape[1] * 4, t.shape[1] * 4);
+    return all;
+  };
+  const auto mine = rows(run.chain[1], 0), others = rows(run.chain[1], 1), grown = rows(run.chain[2], 0);
+  REQUIRE(grown.size() == 128);
+  std::int64_t own = 0, taken = 0;
+  for (const auto& row : grown) {
+    own += std::ranges::count(mine, row);
+    taken += std::ranges::count(others, row);
+  }
+  CHECK(own == 64);
+  CHECK(taken == 64);
+}
+
 TEST_CASE("a base that does not read its captions is not grown") {
   Json j = with_base(R"([{"name": "continued"}])");
   j["world"] = {{"name", "shapes"}, {"max_objects", 1}, {"validation", 8}};

@@ -44,6 +44,7 @@ TEST_CASE("the key of a segment changes with everything that determines its resu
   standard.training.rewarm_steps = 2;
   standard.total = standard.to;
   standard.grown_after = {0};
+  standard.learning.steps = 1;
   std::vector<std::function<void(Segment&)>> changes{[](Segment& s) { s.device = "cuda"; },
                                                      [](Segment& s) { s.begin = Segment::Begin::anew; },
                                                      [](Segment& s) { s.parent = "0123456789abcdef"; },
@@ -65,6 +66,8 @@ TEST_CASE("the key of a segment changes with everything that determines its resu
     changes.push_back([i](Segment& s) { change_field(s.training, i); });
   for (std::size_t i = 0; i < mg::fields_of<Adapters>().size(); ++i)
     changes.push_back([i](Segment& s) { change_field(s.adapters, i); });
+  for (std::size_t i = 0; i < mg::fields_of<Learning>().size(); ++i)
+    changes.push_back([i](Segment& s) { change_field(s.learning, i); });
   for (std::size_t i = 0; i < mg::fields_of<Measuring>().size(); ++i)
     changes.push_back([i](Segment& s) { change_field(s.measuring, i); });
   std::set<std::string> keys{standard.key()};
@@ -130,8 +133,19 @@ TEST_CASE("names and explanations of an experiment are no part of a key, seeds a
   for (const auto& key : keys(j)) CHECK_FALSE(standard.contains(key));
 }
 
+TEST_CASE("a segment that learns nothing of its growth is known by the key that it had before it could") {
+  Segment s = some_segment();
+  CHECK_FALSE(to_json(s).contains("learning"));
+  const auto key = s.key();
+  s.learning.rate = 0.5;
+  CHECK(s.key() == key);
+  s.learning.steps = 1;
+  CHECK(s.key() != key);
+}
+
 TEST_CASE("a segment comes back from its JSON") {
   Segment s = some_segment();
+  s.learning = {.steps = 7, .rate = 0.25};
   s.begin = Segment::Begin::folder;
   s.folder = "/somewhere";
   s.recipe.push_back({{"InsertBlocks", {{"every", 1}}}});

@@ -18,7 +18,8 @@ class RecipeMaker {
         of_(o.of),
         kernel_(recipe_, o.of),
         fresh_(recipe_.init, shape_of(recipe_.source_axes), recipe_.seed, recipe_.init_key),
-        stored_(o.source ? o.source->data : nullptr) {
+        stored_(o.source ? o.source->data : nullptr),
+        donor_(o.donor ? o.donor->data : nullptr) {
     if (recipe_.filling && of_ == Of::weights)
       filled_ = filled<T>(*recipe_.filling, shape_of(recipe_.source_axes), *o.source, *o.weight);
   }
@@ -27,10 +28,18 @@ class RecipeMaker {
     if (of_ != Of::weights) return;
     const std::int64_t rows = recipe_.shape.rank() > 0 ? std::max<std::int64_t>(1, recipe_.shape[0]) : 1,
                        row = numel(recipe_.shape) / rows;
-    for (const auto& gate : recipe_.gates) {
-      const std::int64_t from = std::max(begin, gate.begin * row), last = std::min(end, gate.end * row);
-      if (from < last) std::fill(to + (from - begin), to + (last - begin), T(0));
-    }
+    const auto for_each = [&](const std::vector<Rows>& some, auto&& f) {  // of the elements
+      for (const auto& r : some) {
+        const std::int64_t from = std::max(begin, r.begin * row), last = std::min(end, r.end * row);
+        if (from < last) f(from, last);
+      }
+    };
+    if (donor_)
+      for_each(recipe_.donated, [&](std::int64_t from, std::int64_t last) {
+        kernel_.run(Source<T>{.data = donor_}, from, last, to + (from - begin));
+      });
+    for_each(recipe_.gates,
+             [&](std::int64_t from, std::int64_t last) { std::fill(to + (from - begin), to + (last - begin), T(0)); });
   }
   /// The elements of the source that some of the target are made from.
   Rows reads(std::int64_t begin, std::int64_t end) const {
@@ -42,7 +51,7 @@ class RecipeMaker {
   Of of_;
   Kernel kernel_;
   Fresh fresh_;
-  const std::byte* stored_;
+  const std::byte *stored_, *donor_;
   std::vector<std::byte> filled_;
 };
 

@@ -21,6 +21,7 @@ struct Output {
   Of of = Of::weights;
   const TensorView* source = nullptr;
   const TensorView* weight = nullptr;  // what a filled tensor is read by
+  const TensorView* donor = nullptr;   // of some of its rows
   std::vector<std::byte> values;
 };
 

@@ -32,6 +32,18 @@ const TensorView* weight_of(const TensorSet& set, const Recipe& r, Named&& named
   return t;
 }
 
+/// The tensor that gives a tensor some of its rows, among tensors with names as `named` makes them. Throws
+/// format_error.
+template <class Named>
+const TensorView* donor_of(const TensorSet& set, const Recipe& r, const TensorView& source, Named&& named) {
+  if (r.donor.empty()) return nullptr;
+  const auto* t = set.find(named(r.donor));
+  if (!t || t->shape != source.shape || t->dtype != source.dtype)
+    throw format_error(set.where() + ": tensor '" + named(r.donor) + "', of which '" + r.name + "' takes rows, is " +
+                       (t ? "of another type or shape than '" + source.name + "'" : "missing"));
+  return t;
+}
+
 class Collector {
  public:
   explicit Collector(const TensorSet& set) : set_(set) {}
@@ -91,6 +103,7 @@ MODELGROW_INLINE std::vector<Output> weight_outputs(const Plan& plan, const Tens
       detail::check_source(set, *o.source, r);
       o.target.dtype = o.source->dtype;
       o.weight = detail::weight_of(set, r, [](const std::string& name) { return name; });
+      o.donor = detail::donor_of(set, r, *o.source, [](const std::string& name) { return name; });
     } else if (!r.source.empty()) {
       if (absent == Absent::leave_out) continue;
       std::vector<std::string_view> names;
@@ -134,7 +147,7 @@ MODELGROW_INLINE std::vector<Output> optimizer_outputs(const Plan& plan, const T
   for (std::size_t i = 0; i < plan.schema().parameters.size(); ++i) {
     const Recipe r = plan.recipe(i);
     const bool added = r.source.empty();
-    const TensorView* weight = nullptr;
+    const TensorView *weight = nullptr, *donor = nullptr;
     if (!is_trained(r.purpose) || (added && !any_moment)) continue;
     const auto emit = [&](Kind kind, Output::Kind how, const TensorView* t, DType dtype, const Shape& shape,
                           std::vector<std::byte> values = {}) {
@@ -145,14 +158,18 @@ MODELGROW_INLINE std::vector<Output> optimizer_outputs(const Plan& plan, const T
                       .of = of,
                       .source = t,
                       .weight = kind == Kind::master ? weight : nullptr,
+                      .donor = kind == Kind::master ? donor : nullptr,
                       .values = std::move(values)});
     };
     bool has_state = false;
     for (auto kind : {Kind::m, Kind::v, Kind::master}) {
       const auto* t = added ? nullptr : set.find(optimizer_name(kind, r.source));
       if (t) detail::check_source(set, *t, r);
-      if (t && kind == Kind::master)
-        weight = detail::weight_of(set, r, [](const std::string& name) { return optimizer_name(Kind::master, name); });
+      if (t && kind == Kind::master) {
+        const auto named = [](const std::string& name) { return optimizer_name(Kind::master, name); };
+        weight = detail::weight_of(set, r, named);
+        donor = detail::donor_of(set, r, *t, named);
+      }
       if (t)
         emit(kind, zeroed && kind != Kind::master ? Output::Kind::zeros : Output::Kind::recipe, t, t->dtype, r.shape);
       else if (added && kind != Kind::master)

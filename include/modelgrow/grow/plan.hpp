@@ -41,8 +41,9 @@ class Plan {
   const Schema& schema() const { return schema_; }
   const std::vector<Step>& steps() const { return steps_; }
 
-  /// Grows spaces that are tied to each other, in one step; most often just one.
-  void remap(std::vector<SpaceMap> maps, const Noise& noise = {});
+  /// Grows spaces that are tied to each other, in one step; most often just one. New rows from the next block are
+  /// approximate; the last block keeps its own.
+  void remap(std::vector<SpaceMap> maps, const Noise& noise = {}, NewRows rows = NewRows::own);
   /// Before block `at` comes a copy of block `like` whose closing parameters, weights and biases, are zero; `run`
   /// blocks at once where kinds take turns. A stack that is paired with this one grows along. Places are in ascending
   /// order and numbered as they are before the insertion; many of them cost little more than one. Copies that are not
@@ -131,6 +132,7 @@ class Plan {
     std::optional<Filling> filling = {};
     double share = 1;  // of the gradient
     std::optional<Drawn> drawn = {};
+    std::int64_t donor = -1, donor_step = -1;  // in source_.parameters, of the rows that are new in that step
   };
 
   void add_all(const Add& verb);
@@ -145,6 +147,7 @@ class Plan {
   static void check_added(const ParamSpec& p, const ParameterIndex& old, const Schema& next);
   static void record(Schema& schema, const GraftRecord& graft);
   void check_tied(const Remap& remap) const;
+  std::vector<std::int64_t> donors(const Remap& remap) const;
   void push(Verb verb, std::string what, Certificate function, Certificate trajectory);
 
   Schema source_, schema_;
@@ -206,8 +209,10 @@ inline Names names_of(const Schema& schema) {
 }  // namespace modelgrow::inline v0
 
 #if !defined(MODELGROW_COMPILED)
+#include <modelgrow/grow/plan_donors_inl.hpp>
 #include <modelgrow/grow/plan_fill_inl.hpp>
 #include <modelgrow/grow/plan_insert_inl.hpp>
+#include <modelgrow/grow/plan_recipe_inl.hpp>
 #include <modelgrow/grow/plan_state_inl.hpp>
 #include <modelgrow/grow/plan_upcycle_inl.hpp>
 #include <modelgrow/grow/plan_verbs_inl.hpp>

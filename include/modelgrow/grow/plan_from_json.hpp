@@ -158,6 +158,7 @@ inline Verb read_verb(const StepReader& r, Sizes sizes, const FindMap& find) {
     });
     const StepReader noise(r.get<json>("noise"), "noise");
     v.noise = Noise{.db = noise.get<double>("db"), .seed = noise.get<std::uint64_t>("seed")};
+    if (r.has("rows")) v.rows = r.word<NewRows>("rows");
     return v;
   }
   if (verb == "insert") {

@@ -56,6 +56,7 @@ struct VerbWriter {
       step["maps"].push_back(std::move(map));
     }
     step["noise"] = object_of({{"db", v.noise.db}, {"seed", v.noise.seed}});
+    if (v.rows != NewRows::own) put(step, {{"rows", word_of(v.rows)}});
   }
   void operator()(const Insert& v) const {
     put(step, {{"verb", "insert"}, {"stacks", v.stacks}, {"run", v.run}, {"places", json::array()}});
@@ -107,10 +108,12 @@ struct VerbWriter {
   }
 };
 
-/// 4 where blocks are inserted that readers of version 3 would take for closed ones.
+/// 4 where readers of version 3 would take blocks for closed ones, or rows for copies.
 inline int version_of(const Plan& plan) {
-  for (const auto& s : plan.steps())
+  for (const auto& s : plan.steps()) {
     if (const auto* v = std::get_if<Insert>(&s.verb); v && v->start != BlockStart::closed) return 4;
+    if (const auto* v = std::get_if<Remap>(&s.verb); v && v->rows != NewRows::own) return 4;
+  }
   return 3;
 }
 

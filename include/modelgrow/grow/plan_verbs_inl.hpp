@@ -100,8 +100,8 @@ MODELGROW_INLINE void Plan::check_tied(const Remap& remap) const {
     }
 }
 
-MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise) {
-  Remap remap{.maps = std::move(maps), .noise = noise};
+MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise, NewRows rows) {
+  Remap remap{.maps = std::move(maps), .noise = noise, .rows = rows};
   if (remap.maps.empty()) throw plan_error("a remap needs at least one space");
   if (noise.on() && !(noise.db >= 10 && noise.db <= 200))
     throw plan_error("noise of " + std::to_string(noise.db) +
@@ -139,6 +139,11 @@ MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise
                            p.name + "' is fixed");
   }
   check_tied(remap);
+  const auto donor = donors(remap);
+  if (rows == NewRows::next) {
+    what += ", new rows from the next block";
+    claims.function = claims.trajectory = detail::approximate("new units are as those of the next block");
+  }
   push(remap, std::move(what), std::move(claims.function), std::move(claims.trajectory));
   const std::int64_t step = std::int64_t(steps_.size()) - 1;
   for (const auto& m : remap.maps) {
@@ -152,6 +157,7 @@ MODELGROW_INLINE void Plan::remap(std::vector<SpaceMap> maps, const Noise& noise
       auto& touches = origins_[i].touches;
       if (touched && (touches.empty() || touches.back().first != step))
         touches.emplace_back(step, schema_.parameters[i].name);
+      if (donor[i] >= 0) origins_[i].donor = donor[i], origins_[i].donor_step = step;
     }
     for (auto& s : schema_.spaces)
       if (s.space.name == m.space) s.space.size = m.new_size();
@@ -271,7 +277,7 @@ MODELGROW_INLINE void Plan::allow(Allow::What what) {
 MODELGROW_INLINE void Plan::say(const Verb& verb) {
   struct Sayer {
     Plan& p;
-    void operator()(const Remap& v) const { p.remap(v.maps, v.noise); }
+    void operator()(const Remap& v) const { p.remap(v.maps, v.noise, v.rows); }
     void operator()(const Insert& v) const {
       if (v.stacks.empty()) throw plan_error("an insertion names no stack");
       if (p.paired(v.stacks[0]) != v.stacks)
@@ -289,56 +295,6 @@ MODELGROW_INLINE void Plan::say(const Verb& verb) {
     void operator()(const MoveState& v) const { p.move_state(v); }
   };
   std::visit(Sayer{*this}, verb);
-}
-
-MODELGROW_INLINE Recipe Plan::recipe(std::size_t i) const {
-  const ParamSpec& p = schema_.parameters[i];
-  const Origin& o = origins_[i];
-  const Verb* by = o.step < 0 ? nullptr : &steps_[std::size_t(o.step)].verb;
-  const auto* add = by ? std::get_if<Add>(by) : nullptr;
-  const auto* mix = by ? std::get_if<Upcycle>(by) : nullptr;
-  const ParamSpec& first = add   ? add->parameters[std::size_t(o.added)]
-                           : mix ? mix->routers[std::size_t(o.added)]
-                                 : source_.parameters[std::size_t(o.source)];
-  Recipe r{.name = p.name,
-           .dtype = p.dtype,
-           .shape = p.shape(),
-           .source = by ? "" : first.name,
-           .source_axes = first.info.axes,
-           .filling = o.filling,
-           .init = first.info.init,
-           .seed = add   ? add->seed
-                   : mix ? mix->seed
-                         : 0,
-           .init_key = first.name,
-           .closed = o.closed,
-           .gates = o.gated ? detail::gate_rows(p) : std::vector<Rows>{},
-           .fresh = o.fresh,
-           .purpose = p.info.purpose,
-           .silencing = p.info.silencing,
-           .touches = {},
-           .share = o.share,
-           .moments = moves_state_.moments};
-  if (o.filling && o.filling->part != Filling::Part::bias) {
-    r.source_axes[1].extent = o.filling->map->from;
-    if (o.filling->part == Filling::Part::states) r.source_axes[0].extent = p.info.axes[0].extent;
-  }
-  if (o.drawn) {
-    r.source.clear();
-    r.source_axes = o.drawn->axes;
-    r.init = o.drawn->init;
-    r.seed = o.drawn->seed;
-    r.init_key = o.drawn->key;
-  }
-  for (const auto& [step, key] : o.touches)
-    r.touches.push_back(Touch{.remap = &std::get<Remap>(steps_[std::size_t(step)].verb), .key = key});
-  return r;
-}
-
-MODELGROW_INLINE std::vector<Recipe> Plan::recipes() const {
-  std::vector<Recipe> all;
-  for (std::size_t i = 0; i < schema_.parameters.size(); ++i) all.push_back(recipe(i));
-  return all;
 }
 
 MODELGROW_INLINE std::string Plan::upstream_cannot() const {

@@ -50,6 +50,8 @@ struct Recipe {
   std::vector<Touch> touches;
   double share = 1;  // of the gradient that its source had: of an expert
   Moments moments = Moments::carried;
+  std::string donor = {};  // another source of its shape, of these rows of the target
+  std::vector<Rows> donated = {};
 
   /// Whether the tensor is zero, whatever its source holds.
   bool zeros(Of of) const;

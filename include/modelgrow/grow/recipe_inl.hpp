@@ -132,6 +132,7 @@ MODELGROW_INLINE std::string to_string(const Recipe& r) {
       if (!verbs.empty())
         text += "; " + map.space + ":" + verbs + (split && touch.remap->noise.on() ? " with noise" : "");
     }
+  if (!r.donor.empty()) text += "; new rows of the next block";
   if (r.share != 1) text += "; one of " + std::to_string(std::llround(1 / r.share)) + " experts";
   if (!r.gates.empty()) text += "; gates are zero";
   return text;

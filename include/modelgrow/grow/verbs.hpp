@@ -24,10 +24,15 @@ struct Noise {
   bool operator==(const Noise&) const = default;
 };
 
+/// What the rows of new units are made of: those of the unit that they copy, or of the same unit in the next block of
+/// the stack (AKI of bert2BERT, Chen et al. 2022), which is approximate.
+enum class NewRows { own, next };
+constexpr auto words_of(NewRows) { return std::array<std::string_view, 2>{"own", "next"}; }
 /// Grows one space, or several that are tied to each other.
 struct Remap {
   std::vector<SpaceMap> maps;
   Noise noise;
+  NewRows rows = NewRows::own;
 };
 /// What a new block is at first: a copy whose branches are closed, the identity; a copy as it is; a copy whose closing
 /// parameters are random; or random altogether. Only the first keeps the function.

@@ -95,6 +95,8 @@ MODELGROW_INLINE void WindowWriter::piece(const TensorPiece& p, bool there) {
   const Maker& make = maker(p.tensor);
   const auto source = make.source(p.begin, p.begin + p.bytes.size());
   old_.prepare(source);
+  if (const auto* output = tensors_[p.tensor].output; output->donor && output->source && !source.empty())
+    old_.prepare(output->donor->span().subspan(std::size_t(source.data() - output->source->data), source.size()));
   const std::uint64_t unit = proofs_.unit(p.tensor);
   const std::uint64_t step = std::max<std::uint64_t>(1, near_bytes / unit) * unit;
   for (std::uint64_t at = p.begin, end = p.begin + p.bytes.size(), next; at < end; at = next) {

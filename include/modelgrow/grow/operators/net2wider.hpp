@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Net2Wider (Chen et al. 2016, HyperCloning): more units in a space as copies of old ones whose consumers share the old
-// weights, with zero-sum noise so that the copies can part.
+// weights, with zero-sum noise so that the copies can part; or with the rows of the next block (AKI of bert2BERT).
 #pragma once
 #include <array>
 
@@ -29,6 +29,7 @@ struct Net2Wider {
   UnitMap map = UnitMap::automatic;
   Splits splits = Splits::even;
   double times = 0;
+  NewRows rows = NewRows::own;
 
   static void describe(auto& self, auto& v) {
     v("space", self.space, "what to widen; spaces tied to it grow by the same factor");
@@ -38,6 +39,7 @@ struct Net2Wider {
     v("seed", self.seed, "of the random map and the noise");
     v("map", self.map, "which old unit a new one copies");
     v("splits", self.splits, "how copies share a weight: 1/c each, or powers of two");
+    v("rows", self.rows, "what makes new units: copies, or, approximate, the same units of the next block");
   }
 
   /// Spaces that are tied to this one grow by the same factor. Throws plan_error for a size that the space cannot have.

@@ -41,7 +41,7 @@ MODELGROW_INLINE void Net2Wider::apply(Plan& plan) const {
     maps.push_back(s.rules.copies == Copies::spread && multiple ? spread(s.space, to / from)
                                                                 : widen(s.space, to * s.space.size / from, kind));
   }
-  plan.remap(std::move(maps), Noise{.db = noise_db, .seed = seed});
+  plan.remap(std::move(maps), Noise{.db = noise_db, .seed = seed}, rows);
 }
 
 MODELGROW_INLINE std::int64_t Net2Wider::wanted(std::int64_t from) const {
