@@ -77,6 +77,9 @@ TEST_CASE("a plan survives JSON with the same effect") {
        {R"({"verb":"remap"})", R"({"verb":"fly"})", R"({"verb":"insert","stacks":["blocks"],"at":"x","like":0})", "3",
         R"({"verb":"insert","stacks":["blocks"],"at":1.9,"like":0,"run":1})",
         R"({"verb":"insert","stacks":["blocks"],"at":1,"like":1e300,"run":1})",
+        R"({"verb":"insert","stacks":["blocks"],"places":[[1,0],[1e300,0]],"run":1})",
+        R"({"verb":"insert","stacks":["blocks"],"places":[[1,0.5]],"run":1})",
+        R"({"verb":"add","constants":{"width":1e300},"spaces":[],"seed":1,"parameters":[]})",
         R"({"verb":"add","seed":1,"spaces":[],"parameters":[{"name":"x","dtype":"F99"}]})"})
     CHECK_THROWS_AS(plan_from_json(R"({"modelgrow_plan":2,"family":"tiny","steps":[)" + std::string(bad) + "]}", s),
                     format_error);

@@ -16,17 +16,24 @@ using FindMap = std::function<AffineMap(const std::string& checksum, std::int64_
 namespace detail {
 
 /// Whether a value is a number of just this type, which the parser's own conversions would bend: 1.9 is no whole
-/// number, true and -1 are no seeds. Of other types they say so themselves.
+/// Whether what should be whole numbers are; all else is left to the conversion itself.
 template <class T>
 bool can_be(const json& value) {
-  if constexpr (std::is_same_v<T, std::uint64_t>)
-    return value.is_number_unsigned();
-  else if constexpr (std::is_same_v<T, std::int64_t>)
+  if constexpr (std::is_same_v<T, std::int64_t>) {
     return whole_number(value).has_value();
-  else if constexpr (std::is_same_v<T, std::vector<std::int64_t>>)
-    return std::all_of(value.begin(), value.end(), can_be<std::int64_t>);
-  else
+  } else if constexpr (std::is_same_v<T, std::uint64_t>) {
+    return value.is_number_unsigned();
+  } else if constexpr (requires { typename T::mapped_type; }) {
+    return std::all_of(value.begin(), value.end(), can_be<typename T::mapped_type>);
+  } else if constexpr (requires { typename T::first_type; }) {
+    return value.size() != 2 || !value.is_array() ||
+           (can_be<typename T::first_type>(value[0]) && can_be<typename T::second_type>(value[1]));
+  } else if constexpr (requires { typename T::value_type; } && !std::is_same_v<T, std::string> &&
+                       !std::is_same_v<T, json>) {
+    return std::all_of(value.begin(), value.end(), can_be<typename T::value_type>);
+  } else {
     return true;
+  }
 }
 
 /// Reads the fields of one step; every complaint is a format_error that names the step and the field.
