@@ -29,7 +29,7 @@ file(GLOB support_sources CONFIGURE_DEPENDS examples/support/*.cpp)
 set(support_with_text ${support_sources})
 list(FILTER support_with_text INCLUDE REGEX "/(text_source|graft|swap)[.]cpp$")
 set(support_training ${support_sources})
-list(FILTER support_training INCLUDE REGEX "/run[.]cpp$")
+list(FILTER support_training INCLUDE REGEX "/(gallery|run|shape_test)[.]cpp$")
 list(REMOVE_ITEM support_sources ${support_with_text} ${support_training})
 # These write files and print, and are waited for.
 set_source_files_properties(examples/grow.cpp examples/support/growth.cpp PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O1>)

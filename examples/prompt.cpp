@@ -19,7 +19,7 @@ namespace {
 struct Settings {
   std::vector<std::string> texts;
   fs::path model = "examples/data/base", llm, out = "out/prompt";
-  double guidance = 3;
+  double guidance = 3, noise_shift = usual_noise_shift;
   std::int64_t sample_steps = 32;
   std::uint64_t seed = 1;
 };
@@ -31,6 +31,7 @@ int run(const Settings& s) {
     throw mg::shape_error(s.model.string() + ": the model makes " + std::to_string(video.in_channels) +
                           " channels; this program draws models of pixels, with 1 or 3");
   PromptReader prompts;
+  prompts.noise_shift = s.noise_shift;
   const auto source = [&](const std::string& manifest) {
     const auto how = mg::parse_prompt_manifest(manifest, (s.model / "transformer/config.json").string());
     if (s.llm.empty())
@@ -73,6 +74,10 @@ int main(int argc, char** argv) {
   app.add_option("--out", s.out, "file name without ending: a .gif and a .png are written")->capture_default_str();
   app.add_option("--guidance", s.guidance, "classifier-free guidance: 1 is none")->capture_default_str();
   app.add_option("--steps", s.sample_steps, "Euler steps")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--noise-shift", s.noise_shift,
+                 "how much noise levels lean towards noise, as in training; 30 for models of moving shapes")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--seed", s.seed, "seed of the noise")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Trains the base that the demo grows: a small STDiT and its text encoder on captioned clips, in pixel space.
+#include <algorithm>
 #include <iostream>
 
 #include <modelgrow/data/shape_words.hpp>
 #include <modelgrow/grafts.hpp>
+#include <modelgrow/models/word_tokens.hpp>
 #include <modelgrow/train/checkpointing.hpp>
 
 #include "support/interrupt.hpp"
@@ -12,6 +14,24 @@
 
 namespace mg = modelgrow;
 using namespace example;
+
+namespace {
+/// Says which words of moving shapes a vocabulary lacks: to the model they are all the same one.
+void warn_of_unknown_words(std::string_view vocabulary) {
+  const std::string world = mg::shape_vocabulary();
+  const auto has = [&](std::string_view word) {
+    return std::ranges::any_of(mg::word_spans(vocabulary), [&](const mg::WordSpan& w) {
+      return vocabulary.substr(w.begin, w.end - w.begin) == word;
+    });
+  };
+  std::string unknown;
+  for (const auto& [begin, end] : mg::word_spans(world))
+    if (const auto word = world.substr(begin, end - begin); !has(word)) unknown += " " + word;
+  if (!unknown.empty())
+    std::cerr << "train_base: --words lacks words of the captions, which the model cannot tell apart:" << unknown
+              << "; --words world has them all" << std::endl;
+}
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app{"Trains a small text-to-video model from scratch on WebDataset archives of captioned clips."};
@@ -47,9 +67,9 @@ int main(int argc, char** argv) {
   app.add_flag_callback(
       "--cosine", [&run] { run.schedule = mg::Schedule::Kind::cosine; },
       "the rate falls to 0 along half a cosine; otherwise it is constant");
-  app.add_option("--noise-shift", run.noise_shift, "how much noise levels lean towards noise; 1: not at all")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  app.add_option("--noise-shift", run.noise_shift,
+                 "how much noise levels lean towards noise, 1: not at all (default: 5, 30 for shapes)")
+      ->check(CLI::PositiveNumber);
   app.add_flag_callback(
       "--pred-x0", [&video] { video.prediction = mg::Prediction::clip; },
       "the model predicts the clip without noise; otherwise the velocity");
@@ -90,6 +110,7 @@ int main(int argc, char** argv) {
     video.caption_channels = text.width;
     if (!text.words.empty() && ngrams->empty()) text.ngram_buckets = 0;  // words are known by sight
     if (pooled) video = mg::with_grafts(video, mg::Graft<mg::grafts::PooledCaption>{});
+    if (clips.shapes > 0 && !text.words.empty()) warn_of_unknown_words(text.words);
     const ClipData data = clips_for(video, clips);
     Model model = fresh_model(Model(video, text), run.seed);
     if (tflop > 0) {

@@ -58,7 +58,7 @@ int main(int argc, char** argv) {
   fs::path base = "examples/data/base";
   ClipSource clips;
   std::size_t rounds = 2;
-  double noise_shift = usual_noise_shift;
+  std::optional<double> noise_shift;
   Judging judging;
   app.add_option("--base", base, "pipeline folder")->capture_default_str();
   add_options(app, clips);
@@ -69,9 +69,9 @@ int main(int argc, char** argv) {
       "--judge", judging.clips,
       "moving digits or shapes: also sample so many clips of one, of two (and of three shapes), and judge them");
   app.add_flag("--swap", judging.swap, "moving shapes: also the loss with each class of words exchanged");
-  app.add_option("--noise-shift", noise_shift, "how much noise levels lean towards noise, as in training")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  app.add_option("--noise-shift", noise_shift,
+                 "how much noise levels lean towards noise, as in training (default: 5, 30 for shapes)")
+      ->check(CLI::PositiveNumber);
   app.add_option("--guidance", judging.guidance, "classifier-free guidance of the judged clips")->capture_default_str();
   app.add_option("--sample-steps", judging.sample_steps, "Euler steps of the judged clips")->capture_default_str();
   CLI11_PARSE(app, argc, argv);

@@ -26,6 +26,10 @@ inline std::vector<std::filesystem::path> emoji_clips(const std::filesystem::pat
           root / "examples/data/clips/fluent-emoji-64-tones.tar"};
 }
 
+/// Noise levels lean this much towards noise (shift_sigma): in small clips of large flat areas the picture shows
+/// through nearly to the end, and only above that does a model need the caption. Moving shapes show through even more.
+inline constexpr double usual_noise_shift = 5.0, noise_shift_of_shapes = 30.0;
+
 /// Where clips come from.
 struct ClipSource {
   std::vector<std::filesystem::path> archives = emoji_clips();
@@ -33,6 +37,8 @@ struct ClipSource {
   mg::Edge edge = mg::Edge::wrap;  // what they do at the edges
   std::filesystem::path digit_images = "examples/data/digits";
   int shapes = 0;  // instead, endless clips of one to so many moving shapes
+
+  double noise_shift() const { return shapes > 0 ? noise_shift_of_shapes : usual_noise_shift; }
 
   /// The world of shapes: clips of one seed, of one to `shapes` objects, or of exactly `objects`.
   mg::ShapeWorld shape_world(mg::ClipSize size, std::uint64_t seed, int objects = 0) const {
@@ -96,8 +102,9 @@ struct ClipSet {
 /// Training and validation clips of some archives: never none on either side.
 struct ClipData {
   ClipSet train, validation;
+  double noise_shift = usual_noise_shift;
   /// Throws io_error and format_error, also when no clip is left to train on, or to validate.
-  ClipData(const ClipSource& source, mg::ClipSize size) {
+  ClipData(const ClipSource& source, mg::ClipSize size) : noise_shift(source.noise_shift()) {
     train.size = validation.size = size;
     if (source.shapes > 0)
       draw_shapes(source, size);

@@ -17,10 +17,14 @@ mg::Var<float, Device> error(Tape& tape, Model& model, const mg::FlowBatch<float
 }
 }  // namespace
 
-FlowTask::FlowTask(const ClipData& d, std::uint64_t batch, std::uint64_t seed, mg::Augmentation a, double shift)
-    : data(d), batches(d.train.count(), batch, seed), flow{.shift = shift, .seed = seed}, augmentation(a) {
+FlowTask::FlowTask(const ClipData& d, std::uint64_t batch, std::uint64_t seed, mg::Augmentation a,
+                   std::optional<double> shift)
+    : data(d),
+      batches(d.train.count(), batch, seed),
+      flow{.shift = shift.value_or(d.noise_shift), .seed = seed},
+      augmentation(a) {
   augmentation.seed = seed;
-  noise_shift = shift;
+  noise_shift = flow.shift;
 }
 
 mg::Var<float, Device> FlowTask::loss(Tape& tape, Model& model, std::uint64_t step) const {

@@ -11,7 +11,8 @@
 
 namespace example {
 
-/// Loss and validation of one kind of training; everything random is a function of (seed, step).
+/// Loss and validation of one kind of training; everything random is a function of (seed, step). Noise levels lean as
+/// the clips need it, or as is said.
 struct FlowTask : PromptReader {
   const ClipData& data;
   mg::Batches batches;
@@ -21,7 +22,7 @@ struct FlowTask : PromptReader {
   double first_text_dropout = 0;  // of captions that the second encoder keeps, so that training needs it
 
   FlowTask(const ClipData& data, std::uint64_t batch, std::uint64_t seed, mg::Augmentation augmentation = {},
-           double shift = usual_noise_shift);
+           std::optional<double> noise_shift = {});
 
   /// Training loss of one step.
   mg::Var<float, Device> loss(Tape& tape, Model& model, std::uint64_t step) const;

@@ -2,6 +2,7 @@
 // Load, plan, write, check.
 #include "growth.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 
@@ -16,12 +17,14 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// What the plan does: about twice the parameters, and eyes for motion.
-mg::Plan plan_of(const mg::Schema& base, const GrowthOptions& o) {
+/// What the plan does: about twice the parameters, and where a clip has more than one patch in time, eyes for motion.
+mg::Plan plan_of(const mg::Schema& base, const mg::StditConfig& video, const GrowthOptions& o) {
   const std::int64_t ffn = base.space("ffn").space.size;
-  return mg::plan(base, mg::InsertBlocks{.every = 2},
-                  mg::Net2Wider{.space = "ffn", .to = o.ffn ? o.ffn : ffn * 3 / 2, .noise_db = 20, .seed = o.seed},
-                  mg::Graft<mg::grafts::TemporalConv>{});
+  mg::Plan plan =
+      mg::plan(base, mg::InsertBlocks{.every = std::min<std::int64_t>(2, video.depth)},
+               mg::Net2Wider{.space = "ffn", .to = o.ffn ? o.ffn : ffn * 3 / 2, .noise_db = 20, .seed = o.seed});
+  if (video.input_size[0] > video.patch_size[0]) plan.apply(mg::Graft<mg::grafts::TemporalConv>{});
+  return plan;
 }
 }  // namespace
 
@@ -33,10 +36,11 @@ Growth grow_and_check(const GrowthOptions& o) {
   ClipData data = clips_for(base.transformer.config, o.clips);
   const double seconds_load = seconds_since(begin);
   std::cout << "1. loaded " << o.base.string() << ": " << mg::count_parameters(base.transformer)
-            << " parameters, trained on " << data.train.count() << " captioned clips\n\n";
+            << " parameters, trained on " << (data.train.endless ? "endless" : std::to_string(data.train.count()))
+            << " captioned clips\n\n";
 
   begin = std::chrono::steady_clock::now();
-  const mg::Plan plan = plan_of(schema, o);
+  const mg::Plan plan = plan_of(schema, base.transformer.config, o);
   const double seconds_plan = seconds_since(begin);
   if (o.brief)
     std::cout << "2. planned: " << to_string(plan.certificate()) << "\n\n";

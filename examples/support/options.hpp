@@ -14,7 +14,7 @@ namespace example {
 inline void add_options(CLI::App& app, ClipSource& source) {
   CLI::Option* clips = app.add_option("--clips", source.archives, "WebDataset archives of animated WebP and captions")
                            ->capture_default_str()
-                           ->each([&source](const std::string&) { source.digits = 0; });
+                           ->each([&source](const std::string&) { source.digits = 0, source.shapes = 0; });
   CLI::Option* digits =
       app.add_option("--digits", source.digits, "so many grey clips of moving digits instead of archives")
           ->check(CLI::Range(0, 10'000'000))
@@ -45,7 +45,7 @@ inline void add_options(CLI::App& app, mg::Augmentation& how) {
 /// What growth reads, writes and makes wider.
 inline void add_options(CLI::App& app, GrowthOptions& o) {
   app.add_option("--base", o.base, "pipeline folder of the pretrained model")->capture_default_str();
-  app.add_option("--clips", o.clips.archives, "WebDataset archives of captioned clips")->capture_default_str();
+  add_options(app, o.clips);
   app.add_option("--out", o.out, "where the grown model and all else that is written go")->capture_default_str();
   app.add_option("--ffn", o.ffn, "width of the grown MLPs (default: half as wide again)");
   app.add_option("--seed", o.seed, "seed of everything random")->capture_default_str();

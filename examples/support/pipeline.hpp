@@ -31,7 +31,7 @@ mg::Series series(const std::string& name, const RunResult& r);
 
 /// Validation losses over compute: above the runs that begin with a trained model, below all of them, because the curve
 /// of a fresh model would flatten the others.
-mg::Clip loss_picture(std::span<const mg::Series> trained, std::span<const mg::Series> fresh);
+mg::Clip loss_picture(std::span<const mg::Series> trained, std::span<const mg::Series> fresh = {});
 
 /// Clip i of clips [n, channels, T, H, W].
 mg::Clip clip_of(const mg::Tensor<float, mg::Cpu>& clips, std::int64_t i);

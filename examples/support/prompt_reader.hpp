@@ -8,13 +8,10 @@
 
 #include <modelgrow/text/caption_states.hpp>
 
+#include "clip_data.hpp"
 #include "model.hpp"
 
 namespace example {
-
-/// Noise levels lean this much towards noise (shift_sigma): in small clips of large flat areas the picture shows
-/// through nearly to the end, and only above that does a model need the caption.
-inline constexpr double usual_noise_shift = 5.0;
 
 /// States of a text encoder that is no part of the model, such as a language model.
 using TextSource = std::function<mg::PaddedStates<float>(std::span<const std::string>)>;

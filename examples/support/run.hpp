@@ -22,7 +22,7 @@ struct RunOptions {
   std::int64_t warmup = 100;
   mg::Schedule::Kind schedule = mg::Schedule::Kind::constant;
   double weight_decay = 0.01;
-  double noise_shift = usual_noise_shift;
+  std::optional<double> noise_shift = {};  // as the clips need it
   double ema_decay = 0.999;
   mg::Augmentation augmentation = {};
   TextSource first_text = {}, second_text = {};  // for models that read them

@@ -8,8 +8,11 @@
 #include <tests/support/scratch.hpp>
 
 #include <modelgrow/backend/cpu.hpp>
+#include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/detail/json.hpp>
 #include <modelgrow/nn/initialise.hpp>
 
+namespace fs = std::filesystem;
 using namespace example;
 using Catch::Matchers::Contains;
 using modelgrow::testing::message_of;
@@ -56,6 +59,31 @@ TEST_CASE("train_base and validate on moving shapes: words as tokens, pooled cap
   CHECK_THAT(seen.output, Contains("| moving shapes |") && Contains("endless |") && Contains("| direction |") &&
                               Contains("| 1 object |") && Contains("| 2 objects, reworded |"));
   CHECK_THAT(run("train_base --shapes 4 --out " + base + "2").output, Contains("--shapes"));
+
+  const std::string out = (scratch / "out").string();
+  const auto grown =
+      run("grow_and_continue --shapes 2 --tflop 0.002 --batch 2 --prompts 2 --judge 2 --sample-steps 2 "
+          "--base " +
+          base + " --out " + out);
+  INFO(grown.output);
+  REQUIRE(grown.code == 0);
+  CHECK_THAT(grown.output, Contains("trained on endless captioned clips") && Contains("objects right, prompts of 2"));
+  const auto report = mg::detail::parse_json(mg::detail::read_file(scratch / "out/report.json"), "report.json");
+  REQUIRE(report["objects_right"].size() == 2);
+  CHECK(report["objects_right"][1]["grown_continued"] <= 1.0);
+  CHECK(fs::file_size(scratch / "out/samples.png") > 0);
+}
+
+TEST_CASE("words of the captions that a vocabulary lacks are named") {
+  const Scratch scratch;
+  const auto said =
+      run("train_base --shapes 1 --size 2 16 16 --patch 2 8 8 --hidden 24 --heads 2 --depth 1 --steps 1 --batch 1 "
+          "--text-width 24 --text-heads 2 --text-depth 1 --words 'a small red circle' --out " +
+          (scratch / "base").string());
+  INFO(said.output);
+  CHECK(said.code == 0);
+  CHECK_THAT(said.output, Contains("cannot tell apart: and in the large green"));
+  CHECK_THAT(said.output, Contains("--words world") && !Contains(" circle "));
 }
 
 TEST_CASE("the swap test of a fresh model is zero, for its output does not hear anything yet") {
