@@ -136,7 +136,7 @@ Base base_from(const Json& j, Common& common, const std::filesystem::path& folde
 Experiment experiment_from(const Json& j, const std::filesystem::path& folder, const std::string& where) {
   require_known(j,
                 {"name", "what", "world", "model", "training", "measuring", "budget", "must_read", "language_model",
-                 "seeds", "against", "base", "arms"},
+                 "seeds", "against", "base", "arms", "pictured"},
                 where);
   Experiment e{.name = text_of(j, "name", where), .what = text_of(j, "what", where)};
   e.world = choose_world(object_of(j, "world"), folder, where);
@@ -170,7 +170,10 @@ Experiment experiment_from(const Json& j, const std::filesystem::path& folder, c
   }
   if (e.arms.empty()) throw mg::option_error(where + ": there are no 'arms' to train");
   e.against = text_of(j, "against", where, e.arms.front().name);
-  for (const std::string& name : {e.against, e.budget.of})
+  if (const Json* const some = member(j, "pictured")) e.pictured = some->get<std::vector<std::string>>();
+  std::vector<std::string> mentioned = e.pictured;
+  mentioned.insert(mentioned.end(), {e.against, e.budget.of});
+  for (const std::string& name : mentioned)
     if (!name.empty() && (!names.contains(name) || name == base_name))
       throw mg::option_error(where + ": there is no arm '" + name + "'" + mg::nearest_names(name, names));
   return e;

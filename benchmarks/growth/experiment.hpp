@@ -63,6 +63,7 @@ struct Experiment {
   std::vector<std::uint64_t> seeds = {};
   std::optional<Base> base = {};
   std::vector<Arm> arms = {};
+  std::vector<std::string> pictured = {};  // names of the arms in pictures; none: all
 };
 
 /// Throws format_error and option_error that name the key and the nearest ones that there are, plan_error for growth

@@ -70,14 +70,17 @@ mg::Series saved(const ArmResults& arm, const ArmResults& other) {
 }  // namespace
 
 void write_summary(const std::vector<Result>& results, const std::filesystem::path& folder, const std::string& title,
-                   const std::string& command) {
+                   const std::string& command, const std::vector<std::string>& pictured) {
   if (results.empty()) return;
   mg::detail::make_directory(folder);
   mg::detail::write_file(folder / "summary.csv", summary_csv(results));
   mg::detail::write_file(folder / "summary.md", summary_markdown(results, title, command));
-  auto arms = by_arm(results);
-  std::erase_if(arms,
-                [](const ArmResults& arm) { return arm.name == base_name; });  // on another axis: before the others
+  const auto all = by_arm(results);
+  const auto other = std::ranges::find(all, results.front().against, &ArmResults::name);
+  auto arms = all;
+  std::erase_if(arms, [&](const ArmResults& arm) {  // the base is on another axis: before the others
+    return arm.name == base_name || (!pictured.empty() && std::ranges::find(pictured, arm.name) == pictured.end());
+  });
   double longest = 0;
   for (const auto& arm : arms) longest = std::max(longest, arm.mean_flops() * 1e-12);
   std::vector<mg::Series> losses, marks, savings;
@@ -96,8 +99,7 @@ void write_summary(const std::vector<Result>& results, const std::filesystem::pa
     }
   draw(folder / "judged.png", std::move(marks),
        {.title = title, .x_label = "TFLOP of training", .y_label = "share of the prompt that is right"});
-  const auto other = std::ranges::find(arms, results.front().against, &ArmResults::name);
-  if (other == arms.end()) return;
+  if (other == all.end()) return;
   for (const auto& arm : arms)
     if (arm.name != other->name) savings.push_back(saved(arm, *other));
   draw(folder / "saved.png", std::move(savings),

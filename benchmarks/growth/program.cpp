@@ -150,7 +150,7 @@ int write_tables(const std::vector<Run>& runs, const Experiment& e, const Option
     if (finished(run, cache)) write_result(result_of(run, cache), file_of(run, o.out));
   const auto results = read_results(o.out);
   if (results.empty()) return 0;
-  write_summary(results, o.out, e.what, command);
+  write_summary(results, o.out, e.what, command, e.pictured);
   std::cout << "\n" << summary_markdown(results, e.what, command) << "\nWritten to " << o.out.string() << std::endl;
   return 0;
 }

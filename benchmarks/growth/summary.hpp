@@ -35,8 +35,8 @@ std::string summary_csv(const std::vector<Result>& results);
 /// Means, 95 % intervals, differences paired by seed from the arm that the experiment compares with.
 std::string summary_markdown(const std::vector<Result>& results, const std::string& title, const std::string& command);
 
-/// Writes summary.csv, summary.md and the pictures into a folder. Throws io_error.
+/// Writes summary.csv, summary.md and the pictures, of all arms or of some, into a folder. Throws io_error.
 void write_summary(const std::vector<Result>& results, const std::filesystem::path& folder, const std::string& title,
-                   const std::string& command);
+                   const std::string& command, const std::vector<std::string>& pictured = {});
 
 }  // namespace growth

@@ -125,6 +125,7 @@ TEST_CASE("mistakes in an experiment are named, with what was meant") {
   CHECK(says(wrong([](Json& j) { j["budget"] = {{"steps", 5}, {"tflop", 1}}; }), "either", "steps", "tflop"));
   CHECK(says(wrong([](Json& j) { j["seeds"] = {1, 1}; }), "seeds", "different"));
   CHECK(says(wrong([](Json& j) { j["against"] = "scrath"; }), "scrath", "scratch"));
+  CHECK(says(wrong([](Json& j) { j["pictured"] = {"scrath"}; }), "scrath", "scratch"));
   CHECK(says(wrong([](Json& j) { j["arms"][1]["name"] = "scratch"; }), "two arms", "scratch"));
   CHECK(says(wrong([](Json& j) { j["arms"] = Json::array(); }), "no 'arms'"));
   CHECK(says(wrong([](Json& j) { j["arms"][2]["growth"][0]["at"] = 1.5; }), "at", "below 1"));

@@ -68,6 +68,10 @@ TEST_CASE("a table and pictures are written, also of arms of one seed and one me
   for (const char* file : {"summary.csv", "summary.md", "loss.png", "saved.png"})
     CHECK(std::filesystem::file_size(folder / "all" / file) > 100);
   CHECK_FALSE(std::filesystem::exists(folder / "all/judged.png"));  // judged at the end only
+  const auto bytes = [&](const char* file) { return mg::detail::read_file(folder / file); };
+  write_summary(results, folder / "some", "An example", "a test", {results[0].arm});
+  CHECK(bytes("some/summary.md") == bytes("all/summary.md"));
+  CHECK(bytes("some/loss.png") != bytes("all/loss.png"));
   results.resize(1);
   results[0].points.resize(1);
   write_summary(results, folder / "one", "An example", "a test");
