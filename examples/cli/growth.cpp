@@ -2,6 +2,7 @@
 // Flags from the described options of every operator.
 #include "growth.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include <modelgrow/detail/atomic_file.hpp>
@@ -9,9 +10,6 @@
 
 namespace tool {
 
-namespace {
-
-/// "InsertBlocks" -> "--insert-blocks".
 std::string flag_of(std::string_view name) {
   std::string flag = "--";
   for (std::size_t i = 0; i < name.size(); ++i) {
@@ -21,6 +19,8 @@ std::string flag_of(std::string_view name) {
   }
   return flag;
 }
+
+namespace {
 
 /// Operators and grafts.
 const std::vector<mg::OperatorKind>& operators() {
@@ -94,7 +94,16 @@ std::vector<mg::OperatorCall> Growth::calls() const {
 
 mg::Plan Growth::plan(const mg::Checkpoint& in, const Input& input) const {
   const auto all = calls();
-  return mg::plan(input.schema(in, trust_file_ ? mg::Trust::file : mg::Trust::nobody), all);
+  return mg::plan(schema(in, input), all);
+}
+
+mg::Schema Growth::schema(const mg::Checkpoint& in, const Input& input) const {
+  return input.schema(in, trust_file_ ? mg::Trust::file : mg::Trust::nobody);
+}
+
+bool Growth::said() const {
+  return !recipe_.empty() ||
+         std::ranges::any_of(flags_, [](const Flag& f) { return !f.kind->fields.empty() && f.option->count() > 0; });
 }
 
 }  // namespace tool

@@ -7,11 +7,18 @@
 
 namespace tool {
 
+/// "InsertBlocks" -> "--insert-blocks".
+std::string flag_of(std::string_view name);
+
 /// The options of `plan` and `grow` that say how to grow. Lives as long as its command.
 class Growth {
  public:
   explicit Growth(CLI::App& command);
   mg::Plan plan(const mg::Checkpoint& in, const Input& input) const;
+  /// IN as it is.
+  mg::Schema schema(const mg::Checkpoint& in, const Input& input) const;
+  /// Whether an operator or a recipe was given.
+  bool said() const;
 
  private:
   struct Flag {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // modelgrow plan: what a growth would do, without doing it.
+#include <modelgrow/grow/advice.hpp>
 #include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/plan_summary.hpp>
 #include <modelgrow/grow/write_pipeline.hpp>
@@ -16,9 +17,26 @@ struct Options {
   explicit Options(CLI::App& command) : in(command), growth(command) {}
   Input in;
   Growth growth;
-  std::string out;
+  std::string out, wish;
   bool json = false;
 };
+
+/// Prints what is advised, and what it would do.
+void print_advice(const Options& o, const mg::Checkpoint& in, bool approximate) {
+  if (o.growth.said()) throw mg::option_error("--advise finds the operators itself; give it, or operators");
+  const auto schema = o.growth.schema(in, o.in);
+  auto wish = mg::parse_fields<mg::AdviceWish>(o.wish, "--advise");
+  wish.approximate = approximate;
+  const auto advice = mg::advise(schema, wish);
+  const auto plan = mg::plan(schema, advice.calls);
+  if (!o.json) {
+    std::cout << advice << "\n  modelgrow grow " << o.in.path() << " " << (o.out.empty() ? "OUT" : o.out);
+    for (const auto& c : advice.calls)
+      std::cout << " " << flag_of(c.name()) << (c.text().empty() ? "" : " ") << c.text();
+    std::cout << "\n\n";
+  }
+  print_plan(plan, in, o.in, o.out, o.json, &advice);
+}
 }  // namespace
 
 std::uint64_t size_of_growth(const mg::Plan& plan, const mg::Checkpoint& in, const Input& input) {
@@ -27,7 +45,8 @@ std::uint64_t size_of_growth(const mg::Plan& plan, const mg::Checkpoint& in, con
   return mg::pipeline_bytes(plan, *pipeline, input.component());
 }
 
-void print_plan(const mg::Plan& plan, const mg::Checkpoint& in, const Input& input, const std::string& out, bool json) {
+void print_plan(const mg::Plan& plan, const mg::Checkpoint& in, const Input& input, const std::string& out, bool json,
+                const mg::Advice* advice) {
   const auto bytes = size_of_growth(plan, in, input);
   const auto place = mg::detail::parent_of(out.empty() ? in.path() : std::filesystem::path(out));
   const auto free = mg::free_bytes(place / "x");
@@ -36,6 +55,10 @@ void print_plan(const mg::Plan& plan, const mg::Checkpoint& in, const Input& inp
     j["output_bytes"] = bytes;
     if (free) j["free_bytes"] = *free;
     j["missing_files"] = in.missing_files();
+    if (advice) {
+      j["advice"]["recipe"] = mg::detail::parse_json(mg::recipe_text(advice->calls), "recipe");
+      for (const auto& r : advice->reasons) j["advice"]["reasons"].push_back({{"text", r.text}, {"rows", r.rows}});
+    }
     std::cout << j.dump(2) << "\n";
     return;
   }
@@ -55,13 +78,24 @@ void add_plan(CLI::App& program) {
   auto o = std::make_shared<Options>(*command);
   command->add_option("OUT", o->out, "where it would be written, to say how much room is there");
   command->add_flag("--json", o->json, "for machines");
+  command
+      ->add_option(
+          "--advise", o->wish,
+          "instead of operators: which to take, and why\n  times: how many times the parameters [2]\n  trained: share "
+          "of the training that is over [1: the model is finished]\n  with --allow-approximate also what "
+          "changes the function at first")
+      ->type_name("KEY=VALUE,..")
+      ->expected(0, 1)
+      ->allow_extra_args(false);
   command->footer(
       "Operators apply in the order given, as often as given.\n"
       "Examples:\n"
       "  modelgrow plan IN --insert-blocks every=1\n"
-      "  modelgrow plan IN --insert-blocks at=3+7 --net2wider space=ffn,to=600,noise_db=20");
-  command->callback([o] {
+      "  modelgrow plan IN --insert-blocks at=3+7 --net2wider space=ffn,to=600,noise_db=20\n"
+      "  modelgrow plan IN --advise times=2,trained=0.5");
+  command->callback([o, command] {
     const auto in = o->in.open(mg::Incomplete::accept);
+    if (command->count("--advise") > 0) return print_advice(*o, in, command->count("--allow-approximate") > 0);
     print_plan(o->growth.plan(in, o->in), in, o->in, o->out, o->json);
   });
 }

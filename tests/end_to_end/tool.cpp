@@ -41,6 +41,31 @@ TEST_CASE("an operator without options leaves the next word alone") {
   CHECK(detail::parse_json(tool("plan " + base + " --temporal-conv --json").output, "plan").contains("certificate"));
 }
 
+TEST_CASE("plan --advise chooses operators that grow then takes, and says why") {
+  const Scratch scratch;
+  const std::string out = (scratch / "out").string();
+  const auto advice = tool("plan --advise " + base).output;
+  INFO(advice);
+  CHECK(says(advice, "advice: from 677,616 to", "InsertBlocks count=", "[a-screen: ", "function   EXACT"));
+  const auto command = advice.find("modelgrow grow " + base + " OUT ");
+  REQUIRE(command != std::string::npos);
+  std::string words = advice.substr(command + 10, advice.find('\n', command) - command - 10);
+  words.replace(words.find("OUT"), 3, out);
+  CHECK(tool(words).code == 0);
+  CHECK(says(tool("plan " + base + " --advise times=1.5,trained=0.5").output, "while the rate is constant"));
+  CHECK(detail::parse_json(tool("plan " + base + " --advise times=3 --json").output, "plan")
+            .at("advice")
+            .at("reasons")
+            .size() >= 3);
+  CHECK(says(tool("plan --advise --allow-approximate " + base).output, "--allow-approximate --insert-blocks",
+             "start=random"));
+  const auto both = tool("plan " + base + " --advise --insert-blocks every=1");
+  CHECK(both.code == 2);
+  CHECK(says(both.output, "give it, or operators"));
+  CHECK(says(tool("plan " + base + " --advise tims=2").output, "times"));
+  CHECK(says(tool("plan " + base + " --advise times=0.5").output, "above 1"));
+}
+
 TEST_CASE("the tool plans, grows, checks and compares") {
   const Scratch scratch;
   const std::string out = (scratch / "out").string(), how = " --insert-blocks at=1+3 --net2wider space=ffn,times=2";
