@@ -3,22 +3,16 @@
 #include <fstream>
 #include <iterator>
 
-#include <modelgrow/families/all.hpp>
 #include <modelgrow/grow/advice.hpp>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
-#include "tests/support/releases.hpp"
+#include "tests/support/release_schema.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
 
 namespace {
-
-Schema schema_of(const Release& r) {
-  const Names names(r.tensors, r.name);
-  return family_of(names, r.config, r.name).schema(names, r.config, r.name);
-}
 
 std::string study(const std::string& experiment) {
   std::ifstream file(std::string(MODELGROW_SOURCE_DIR) + "/docs/growth-study/" + experiment + "/summary.csv");

@@ -21,18 +21,13 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
 #include "tests/support/random_folder.hpp"
-#include "tests/support/releases.hpp"
+#include "tests/support/release_schema.hpp"
 #include "tests/support/scratch.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
 
 namespace {
-
-Schema schema_of(const Release& r) {
-  const Names names(r.tensors, r.name);
-  return family_of(names, r.config, r.name).schema(names, r.config, r.name);
-}
 
 /// Groups of stacks that grow together, "a+b".
 std::set<std::string> stacks_of(const Schema& s) {
