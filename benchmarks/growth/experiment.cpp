@@ -31,6 +31,29 @@ std::string text_of(const Json& object, const char* key, const std::string& wher
   return value->get<std::string>();
 }
 
+/// Whether a value is just of this type, which conversions would bend.
+template <class T>
+bool is_of(const Json& value) {
+  if constexpr (std::is_same_v<T, std::string>)
+    return value.is_string();
+  else if constexpr (std::is_floating_point_v<T>)
+    return value.is_number();
+  else if constexpr (std::is_integral_v<T>)
+    return value.is_number_integer() && (std::is_signed_v<T> || value >= 0);
+  else
+    return value.is_array() && std::all_of(value.begin(), value.end(), is_of<typename T::value_type>);
+}
+
+/// What an object holds, or what it is without; `example` shows how it is written.
+template <class T>
+T value_or(const Json& object, const char* key, T otherwise, const std::string& where, const char* example) {
+  const Json* const value = member(object, key);
+  if (!value) return otherwise;
+  if (!is_of<T>(*value))
+    throw mg::option_error(where + ": '" + key + "' is " + value->dump() + "; expected such as " + example);
+  return value->get<T>();
+}
+
 Json object_of(const Json& object, const char* key) {
   const Json* const value = member(object, key);
   return value ? *value : Json::object();
@@ -66,7 +89,7 @@ std::vector<GrowthPoint> growth_from(const Json& arm, const Sizes& sizes, const 
       throw mg::option_error(where + ": growth " + g.dump() +
                              ": expected a 'recipe' and 'at', a share of the steps below 1, in ascending order");
     last = point.at;
-    if (const Json* const steps = member(g, "mask_steps")) point.mask_steps = steps->get<std::int64_t>();
+    point.mask_steps = value_or<std::int64_t>(g, "mask_steps", 0, where + ": growth", "200");
     point.learning = mg::detail::fields_from_json<Learning>(object_of(g, "learning"), where + ": growth: learning");
     if (point.learning.steps < 0 || !(point.learning.rate > 0) || (point.learning.steps > 0 && point.mask_steps > 0))
       throw mg::option_error(where + ": growth " + g.dump() +
@@ -126,7 +149,7 @@ Base base_from(const Json& j, Common& common, const std::filesystem::path& folde
   require_known(j, {"what", "model", "training", "budget", "seed"}, where);
   base.arm = arm_from(j, common, where);
   base.budget = budget_from(j, where);
-  if (const Json* const seed = member(j, "seed")) base.seed = seed->get<std::uint64_t>();
+  base.seed = value_or<std::uint64_t>(j, "seed", 0, where, "1");
   common.of_folder = base.arm.sizes;
   return base;
 }
@@ -151,8 +174,8 @@ Experiment experiment_from(const Json& j, const std::filesystem::path& folder, c
                          e.states_file);
     e.states = checksum_of_file(e.states_file);
   }
-  if (const Json* const least = member(j, "must_read")) e.must_read = least->get<double>();
-  if (const Json* const seeds = member(j, "seeds")) e.seeds = seeds->get<std::vector<std::uint64_t>>();
+  e.must_read = value_or<double>(j, "must_read", 0, where, "0.1");
+  e.seeds = value_or<std::vector<std::uint64_t>>(j, "seeds", {}, where, "[1, 2, 3]");
   if (e.seeds.empty() || std::set(e.seeds.begin(), e.seeds.end()).size() != e.seeds.size())
     throw mg::option_error(where + ": 'seeds' is a list of different whole numbers, as [1, 2, 3]");
   Common common{.model = object_of(j, "model"),
@@ -170,7 +193,7 @@ Experiment experiment_from(const Json& j, const std::filesystem::path& folder, c
   }
   if (e.arms.empty()) throw mg::option_error(where + ": there are no 'arms' to train");
   e.against = text_of(j, "against", where, e.arms.front().name);
-  if (const Json* const some = member(j, "pictured")) e.pictured = some->get<std::vector<std::string>>();
+  e.pictured = value_or<std::vector<std::string>>(j, "pictured", {}, where, "[\"scratch\"]");
   std::vector<std::string> mentioned = e.pictured;
   mentioned.insert(mentioned.end(), {e.against, e.budget.of});
   for (const std::string& name : mentioned)

@@ -126,6 +126,11 @@ TEST_CASE("mistakes in an experiment are named, with what was meant") {
   CHECK(says(wrong([](Json& j) { j["seeds"] = {1, 1}; }), "seeds", "different"));
   CHECK(says(wrong([](Json& j) { j["against"] = "scrath"; }), "scrath", "scratch"));
   CHECK(says(wrong([](Json& j) { j["pictured"] = {"scrath"}; }), "scrath", "scratch"));
+  CHECK(says(wrong([](Json& j) { j["pictured"] = 3; }), "'pictured' is 3", "[\"scratch\"]"));
+  CHECK(says(wrong([](Json& j) { j["seeds"] = "x"; }), "'seeds' is \"x\"", "[1, 2, 3]"));
+  CHECK(says(wrong([](Json& j) { j["seeds"] = {1, 2.5}; }), "'seeds' is [1,2.5]", "[1, 2, 3]"));
+  CHECK(says(wrong([](Json& j) { j["arms"][2]["growth"][0]["mask_steps"] = 1e300; }), "'mask_steps' is 1e+300", "200"));
+  CHECK(says(wrong([](Json& j) { j["must_read"] = "much"; }), "'must_read' is \"much\"", "0.1"));
   CHECK(says(wrong([](Json& j) { j["arms"][1]["name"] = "scratch"; }), "two arms", "scratch"));
   CHECK(says(wrong([](Json& j) { j["arms"] = Json::array(); }), "no 'arms'"));
   CHECK(says(wrong([](Json& j) { j["arms"][2]["growth"][0]["at"] = 1.5; }), "at", "below 1"));
