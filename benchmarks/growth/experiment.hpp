@@ -88,6 +88,8 @@ struct Run {
   std::vector<Link> chain = {};
 
   std::string label() const { return arm + ", seed " + std::to_string(seed); }
+  /// That of its last segment, which stands for all of it.
+  const std::string& key() const { return chain.back().key; }
 };
 
 /// All runs, seed by seed, so that an experiment that is stopped early has compared all arms; then the bases.

@@ -55,6 +55,12 @@ std::vector<Run> chosen(const Experiment& e, const Options& o) {
   return runs;
 }
 
+/// Those whose result is not known yet.
+std::vector<Run> unknown(std::vector<Run> runs, const fs::path& out) {
+  std::erase_if(runs, [&](const Run& r) { return has_result(r, out); });
+  return runs;
+}
+
 /// Every segment of the runs once.
 std::vector<Job> jobs_of(const std::vector<Run>& runs, const Cache& cache) {
   std::vector<Job> jobs;
@@ -176,8 +182,12 @@ int run(Options o, const std::string& command) {
   const Cache cache(o.cache);
   const auto runs = chosen(e, o);
   if (o.tables) return write_tables(runs, e, o, cache, command);
-  const auto jobs = jobs_of(runs, cache);
-  if (o.dry_run) return print_dry_run(runs, jobs, cache, o.jobs), 0;
+  const auto missing = unknown(runs, o.out);
+  if (missing.size() < runs.size())
+    std::cout << "known from " << o.out.string() << ": " << runs.size() - missing.size() << " of " << runs.size()
+              << " runs" << std::endl;
+  const auto jobs = jobs_of(missing, cache);
+  if (o.dry_run) return print_dry_run(missing, jobs, cache, o.jobs), 0;
   const JobsReport report = train_all(jobs, cache, o);
   write_tables(runs, e, o, cache, command);
   if (report.interrupted) {

@@ -61,7 +61,8 @@ Result result_of(const Run& run, const Cache& cache) {
            .what = run.what,
            .against = run.against,
            .place = run.place,
-           .seed = run.seed};
+           .seed = run.seed,
+           .key = run.key()};
   for (std::size_t i = 0; i < run.chain.size(); ++i) {
     const std::string& key = run.chain[i].key;
     const auto done = cache.done(key);
@@ -81,9 +82,14 @@ Result result_of(const Run& run, const Cache& cache) {
   return r;
 }
 
+bool has_result(const Run& run, const std::filesystem::path& folder) {
+  const auto path = file_of(run, folder);
+  return std::filesystem::exists(path) && read_result(path).key == run.key();
+}
+
 void write_result(const Result& r, const std::filesystem::path& path) {
-  std::string text = Json{{"experiment", r.experiment}, {"arm", r.arm},     {"what", r.what},
-                          {"against", r.against},       {"place", r.place}, {"seed", r.seed}}
+  std::string text = Json{{"experiment", r.experiment}, {"arm", r.arm},   {"what", r.what}, {"against", r.against},
+                          {"place", r.place},           {"seed", r.seed}, {"key", r.key}}
                          .dump() +
                      "\n";
   for (const Point& p : r.points) text += to_json(p).dump() + "\n";
@@ -112,6 +118,7 @@ Result read_result(const std::filesystem::path& path) {
              .against = head.at("against"),
              .place = head.at("place"),
              .seed = head.at("seed"),
+             .key = head.value("key", ""),
              .parameters = totals.at("parameters"),
              .flops = totals.at("flops"),
              .flops_before = totals.at("flops_before"),

@@ -26,6 +26,7 @@ struct Result {
   std::string experiment = {}, arm = {}, what = {}, against = {};
   std::int64_t place = 0;
   std::uint64_t seed = 0;
+  std::string key = {};  // of the run
   std::vector<Point> points = {};
   std::int64_t parameters = 0;
   double flops = 0, flops_before = 0;  // of the arm, of its base
@@ -41,6 +42,9 @@ std::filesystem::path file_of(const Run& run, const std::filesystem::path& folde
 bool finished(const Run& run, const Cache& cache);
 /// Gathers the logs of the segments. Throws io_error, and format_error when one of them is not finished.
 Result result_of(const Run& run, const Cache& cache);
+
+/// Whether the folder has the result of just this run.
+bool has_result(const Run& run, const std::filesystem::path& folder);
 
 void write_result(const Result& r, const std::filesystem::path& path);
 /// Throws io_error, format_error.
