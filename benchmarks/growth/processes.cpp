@@ -55,7 +55,7 @@ std::string end_of(const std::filesystem::path& output) {
 
 class Jobs {
  public:
-  Jobs(const std::vector<Job>& jobs, int processes, const Cache& cache, const CommandOf& command)
+  Jobs(const std::vector<Job>& jobs, Processes processes, const Cache& cache, const CommandOf& command)
       : processes_(processes), cache_(cache), command_(command) {
     for (const Job& job : jobs) {
       if (cache.done(job.key)) continue;
@@ -93,13 +93,12 @@ class Jobs {
 
   bool start_those_ready() {
     bool any = false;
-    const int threads = std::max(1, int(std::thread::hardware_concurrency()) / processes_);
-    for (auto it = waiting_.begin(); it != waiting_.end() && int(running_.size()) < processes_;) {
+    for (auto it = waiting_.begin(); it != waiting_.end() && int(running_.size()) < processes_.count;) {
       if (!it->after.empty() && !cache_.done(it->after)) {
         ++it;
         continue;
       }
-      const pid_t child = start(command_(it->key), cache_.folder(it->key) / "output.txt", threads);
+      const pid_t child = start(command_(it->key), cache_.folder(it->key) / "output.txt", processes_.threads);
       running_.emplace(child, Running{*it, Clock::now()});
       it = waiting_.erase(it);
       any = true;
@@ -137,9 +136,11 @@ class Jobs {
   }
 
   /// At the rate so far.
-  double seconds_left() const { return spent_flops_ > 0 ? left_ / spent_flops_ * spent_seconds_ / processes_ : 0; }
+  double seconds_left() const {
+    return spent_flops_ > 0 ? left_ / spent_flops_ * spent_seconds_ / processes_.count : 0;
+  }
 
-  int processes_;
+  Processes processes_;
   const Cache& cache_;
   const CommandOf& command_;
   std::vector<Job> waiting_;
@@ -151,7 +152,7 @@ class Jobs {
 
 }  // namespace
 
-JobsReport run_jobs(const std::vector<Job>& jobs, int processes, const Cache& cache, const CommandOf& command) {
+JobsReport run_jobs(const std::vector<Job>& jobs, Processes processes, const Cache& cache, const CommandOf& command) {
   return Jobs(jobs, processes, cache, command).run();
 }
 

@@ -24,10 +24,14 @@ struct JobsReport {
 /// The command line of the process of a key; the first word is the program.
 using CommandOf = std::function<std::vector<std::string>(const std::string& key)>;
 
-/// Trains what is not done, `processes` at a time, each with its share of the cores; prints a line for each that ends,
-/// with the time left. Outputs go to output.txt of the segment; the end of that of a failed one is printed, and what
-/// needs it is left out.
-JobsReport run_jobs(const std::vector<Job>& jobs, int processes, const Cache& cache, const CommandOf& command);
+struct Processes {
+  int count = 1;    // at a time
+  int threads = 1;  // of each
+};
+
+/// Trains what is not done; prints a line for each job that ends, with the time left. Outputs go to output.txt of the
+/// segment; the end of that of a failed one is printed, and what needs it is left out.
+JobsReport run_jobs(const std::vector<Job>& jobs, Processes processes, const Cache& cache, const CommandOf& command);
 
 /// Waits until no other process trains this key, and keeps others waiting for as long as it lives.
 class SegmentLock {

@@ -24,7 +24,7 @@ namespace {
 struct Options {
   std::string experiment = "smoke", device = {};
   fs::path out = {}, cache = "out/growth/cache";
-  int jobs = 0;
+  int jobs = 0, threads = 0;
   std::vector<std::string> only = {};
   std::vector<std::uint64_t> seeds = {};
   std::string rerun = {}, segment = {};
@@ -110,7 +110,7 @@ CommandOf command_of(const Options& o) {
 /// Trains what is missing. Returns whether everything is there.
 JobsReport train_all(const std::vector<Job>& jobs, const Cache& cache, const Options& o) {
   const StopSignal stop;
-  return run_jobs(jobs, o.jobs, cache, command_of(o));
+  return run_jobs(jobs, {.count = o.jobs, .threads = o.threads}, cache, command_of(o));
 }
 
 /// Repeats one run in a cache of its own, from nothing or from its base, and compares its end with that of its arm.
@@ -177,7 +177,9 @@ int run(Options o, const std::string& command) {
   Experiment e = read_experiment(path);
   if (!o.seeds.empty()) e.seeds = o.seeds;
   if (o.out.empty()) o.out = fs::path("out/growth") / e.name;
-  if (o.jobs < 1) o.jobs = std::max(1u, std::thread::hardware_concurrency());
+  const int cores = int(std::max(1u, std::thread::hardware_concurrency()));
+  if (o.jobs < 1) o.jobs = o.threads > 0 ? std::max(1, cores / o.threads) : cores;
+  if (o.threads < 1) o.threads = std::max(1, cores / o.jobs);
   if (!o.rerun.empty()) return repeat(e, o, o.rerun);
   const Cache cache(o.cache);
   const auto runs = chosen(e, o);
@@ -241,6 +243,7 @@ int program(int argc, char** argv, const std::string& device, const TrainSegment
       ->capture_default_str();
   app.add_flag("--smoke", o.smoke, "the experiment smoke: everything in small, within a minute");
   app.add_option("--jobs", o.jobs, "processes at a time; 0: one a core")->capture_default_str();
+  app.add_option("--threads", o.threads, "threads of each; 0: the cores among the processes")->capture_default_str();
   app.add_option("--seeds", o.seeds, "these seeds instead of those of the file")->delimiter(',');
   app.add_option("--only", o.only, "only these arms; may be repeated")->allow_extra_args(false);
   app.add_flag("--dry-run", o.dry_run, "list segments, compute and time; train nothing");

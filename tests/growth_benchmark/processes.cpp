@@ -30,7 +30,9 @@ struct Ran {
 Ran run(const Scratch& folder, const std::vector<Job>& jobs, int processes) {
   const Cache cache(folder.path());
   for (const Job& job : jobs) mg::detail::make_directory(cache.folder(job.key));
-  Ran ran{run_jobs(jobs, processes, cache, [&](const std::string& key) { return shell(folder.path(), key); }), {}};
+  Ran ran{
+      run_jobs(jobs, {.count = processes}, cache, [&](const std::string& key) { return shell(folder.path(), key); }),
+      {}};
   if (!std::filesystem::exists(folder / "order")) return ran;
   std::istringstream lines(mg::detail::read_file(folder / "order"));
   for (std::string line; std::getline(lines, line);) ran.order.push_back(line.substr(0, line.find(' ')));
@@ -61,11 +63,19 @@ TEST_CASE("a job that fails takes down what needs it and nothing else") {
   CHECK(mg::detail::read_file(folder / "bad/output.txt") == "it broke\n");
 }
 
+TEST_CASE("a process has as many threads as it is given") {
+  const Scratch folder;
+  const Cache cache(folder.path());
+  mg::detail::make_directory(cache.folder("a"));
+  run_jobs({{.key = "a"}}, {.threads = 3}, cache, [&](const std::string& key) { return shell(folder.path(), key); });
+  CHECK(mg::detail::read_file(folder / "order") == "a 3\n");
+}
+
 TEST_CASE("a program that cannot be started has failed") {
   const Scratch folder;
   const Cache cache(folder.path());
   mg::detail::make_directory(cache.folder("a"));
-  const auto report = run_jobs({{.key = "a"}}, 1, cache,
+  const auto report = run_jobs({{.key = "a"}}, {}, cache,
                                [](const std::string&) { return std::vector<std::string>{"/no/such/program"}; });
   CHECK(report.failed == 1);
 }
