@@ -18,25 +18,50 @@ using namespace example;
 
 namespace {
 
+/// How clips of a kind are trained on and sampled.
+struct Habits {
+  std::int64_t batch = 8;
+  double lr = 5e-4, ema = 0.999, guidance = 3;
+  std::int64_t sample_steps = 24;
+  mg::Schedule::Kind schedule = mg::Schedule::Kind::cosine;
+};
+constexpr Habits usual, habits_of_shapes{.batch = 16,
+                                         .lr = 3e-3,
+                                         .ema = 0.99,
+                                         .guidance = 1,
+                                         .sample_steps = 16,
+                                         .schedule = mg::Schedule::Kind::stable_decay};
+
 struct Settings : GrowthOptions {
   double tflop = 6;
-  std::int64_t batch = 8;
-  double lr = 5e-4, ema_decay = 0.999;
+  std::optional<std::int64_t> batch, sample_steps;
+  std::optional<double> lr, ema, guidance;
   mg::Augmentation augmentation{.mirror = 0.5,
                                 .shift = 1};  // against learning the few clips by heart; endless ones stay as they are
-  Gallery::Options gallery;
+  std::int64_t prompts = 8;
   std::size_t judged = 64;
+
+  Habits habits() const {
+    const Habits h = clips.shapes > 0 ? habits_of_shapes : usual;
+    return {.batch = batch.value_or(h.batch),
+            .lr = lr.value_or(h.lr),
+            .ema = ema.value_or(h.ema),
+            .guidance = guidance.value_or(h.guidance),
+            .sample_steps = sample_steps.value_or(h.sample_steps),
+            .schedule = h.schedule};
+  }
 };
 
 RunResult continue_training(Model& model, const ClipData& data, const Settings& s, const std::string& name,
                             const fs::path& start_from) {
+  const Habits how = s.habits();
   return train(model, data,
-               spending(model, s.tflop, 5,
+               spending(model, s.tflop, 10,
                         RunOptions{.name = name,
-                                   .batch = s.batch,
-                                   .lr = s.lr,
-                                   .schedule = mg::Schedule::Kind::cosine,
-                                   .ema_decay = s.ema_decay,
+                                   .batch = how.batch,
+                                   .lr = how.lr,
+                                   .schedule = how.schedule,
+                                   .ema_decay = how.ema,
                                    .augmentation = data.train.endless ? mg::Augmentation{} : s.augmentation,
                                    .seed = s.seed + 100,
                                    .start_from = start_from,
@@ -47,8 +72,8 @@ RunResult continue_training(Model& model, const ClipData& data, const Settings& 
 std::vector<mg::ShapeScore> judge(const FlowTask& task, Model& model, const Settings& s) {
   std::vector<mg::ShapeScore> scores;
   for (int objects = 1; objects <= s.clips.shapes; ++objects)
-    scores.push_back(ShapeTest(s.clips, model.transformer.config, objects, s.judged)(task, model, s.gallery.guidance,
-                                                                                     s.gallery.sample_steps));
+    scores.push_back(ShapeTest(s.clips, model.transformer.config, objects, s.judged)(task, model, s.habits().guidance,
+                                                                                     s.habits().sample_steps));
   return scores;
 }
 
@@ -63,7 +88,9 @@ int run(const Settings& s) {
 
   std::cout << "5. training on, " << s.tflop << " TFLOP each" << std::endl;
   Tape tape(Tape::Mode::infer);
-  Gallery gallery(task, s.clips, s.gallery);
+  const Habits how = s.habits();
+  Gallery gallery(task, s.clips,
+                  {.prompts = s.prompts, .sample_steps = how.sample_steps, .guidance = how.guidance, .seed = s.seed});
   gallery.add("base", base);
   report.base_start = task.validation_loss(tape, base);
   report.grown_start = task.validation_loss(tape, grown);
@@ -97,8 +124,8 @@ int run(const Settings& s) {
   report.seconds_load = growth.seconds_load;
   report.seconds_plan = growth.seconds_plan;
   report.seconds_write = growth.seconds_write;
-  report.flops_base = step_flops(base, s.batch);
-  report.flops_grown = step_flops(grown, s.batch);
+  report.flops_base = step_flops(base, how.batch);
+  report.flops_grown = step_flops(grown, how.batch);
   report.peak_rss_mb = double(mg::peak_rss()) * 1e-6;
   report.captions = gallery.captions();
   mg::detail::write_file(s.out / "report.json", report.json().dump(2) + "\n");
@@ -114,20 +141,25 @@ int main(int argc, char** argv) {
   Settings s;
   add_options(app, static_cast<GrowthOptions&>(s));
   app.add_option("--tflop", s.tflop, "compute of each of the two runs")->capture_default_str();
-  app.add_option("--batch", s.batch, "clips a step")->capture_default_str();
-  app.add_option("--lr", s.lr, "peak learning rate of the trained models")->capture_default_str();
-  app.add_option("--ema", s.ema_decay, "decay of the averaged weights")->capture_default_str();
+  const auto of_kind = [](const char* what, auto shapes, auto others) {
+    return std::string(what) + " (default: " + mg::detail::to_word(shapes) + " for moving shapes, " +
+           mg::detail::to_word(others) + " for other clips)";
+  };
+  app.add_option("--batch", s.batch, of_kind("clips a step", habits_of_shapes.batch, usual.batch));
+  app.add_option("--lr", s.lr, of_kind("peak learning rate", habits_of_shapes.lr, usual.lr));
+  app.add_option("--ema", s.ema, of_kind("decay of the averaged weights", habits_of_shapes.ema, usual.ema));
   add_options(app, s.augmentation);
-  app.add_option("--guidance", s.gallery.guidance, "classifier-free guidance of the samples, 1: none")
-      ->capture_default_str();
-  app.add_option("--sample-steps", s.gallery.sample_steps, "Euler steps of the samples")->capture_default_str();
-  app.add_option("--prompts", s.gallery.prompts, "held-out captions to sample")
+  app.add_option(
+      "--guidance", s.guidance,
+      of_kind("classifier-free guidance of the samples, 1: none", habits_of_shapes.guidance, usual.guidance));
+  app.add_option("--sample-steps", s.sample_steps,
+                 of_kind("Euler steps of the samples", habits_of_shapes.sample_steps, usual.sample_steps));
+  app.add_option("--prompts", s.prompts, "held-out captions to sample")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--judge", s.judged, "moving shapes: prompts of one object, of two, of three to sample and judge")
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  s.gallery.seed = s.seed;
   try {
     return run(s);
   } catch (const std::exception& e) {

@@ -19,10 +19,15 @@ namespace {
 struct Settings {
   std::vector<std::string> texts;
   fs::path model = "examples/data/base", llm, out = "out/prompt";
-  double guidance = 3, noise_shift = usual_noise_shift;
+  std::optional<double> guidance, noise_shift;  // as the model was trained
   std::int64_t sample_steps = 32;
   std::uint64_t seed = 1;
 };
+
+/// Whether its words are those of moving shapes.
+bool draws_shapes(const Model& model) {
+  return model.text_encoder && model.text_encoder->config.words == mg::shape_vocabulary();
+}
 
 int run(const Settings& s) {
   Model model = load_pipeline(s.model, Weights::averaged);
@@ -31,7 +36,8 @@ int run(const Settings& s) {
     throw mg::shape_error(s.model.string() + ": the model makes " + std::to_string(video.in_channels) +
                           " channels; this program draws models of pixels, with 1 or 3");
   PromptReader prompts;
-  prompts.noise_shift = s.noise_shift;
+  const bool shapes = draws_shapes(model);
+  prompts.noise_shift = s.noise_shift.value_or(shapes ? noise_shift_of_shapes : usual_noise_shift);
   const auto source = [&](const std::string& manifest) {
     const auto how = mg::parse_prompt_manifest(manifest, (s.model / "transformer/config.json").string());
     if (s.llm.empty())
@@ -45,7 +51,7 @@ int run(const Settings& s) {
   if (model.text_encoder && !second && !s.llm.empty())
     throw mg::error(s.model.string() + ": the model reads no language model; leave --llm away, or graft one first");
   Tape tape(Tape::Mode::infer);
-  const auto made = prompts.sample(tape, model, s.texts, s.guidance, s.sample_steps, s.seed);
+  const auto made = prompts.sample(tape, model, s.texts, s.guidance.value_or(shapes ? 1 : 3), s.sample_steps, s.seed);
   std::vector<mg::ContactRow> rows;
   std::vector<mg::Clip> clips;
   for (std::size_t i = 0; i < s.texts.size(); ++i) {
@@ -72,12 +78,13 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--llm", s.llm, "language model (.gguf or directory) of a model that reads one");
   app.add_option("--out", s.out, "file name without ending: a .gif and a .png are written")->capture_default_str();
-  app.add_option("--guidance", s.guidance, "classifier-free guidance: 1 is none")->capture_default_str();
+  app.add_option("--guidance", s.guidance,
+                 "classifier-free guidance, 1: none (default: 3, 1 for models of moving shapes)");
   app.add_option("--steps", s.sample_steps, "Euler steps")->check(CLI::PositiveNumber)->capture_default_str();
-  app.add_option("--noise-shift", s.noise_shift,
-                 "how much noise levels lean towards noise, as in training; 30 for models of moving shapes")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  app.add_option(
+         "--noise-shift", s.noise_shift,
+         "how much noise levels lean towards noise, as in training (default: 5, 30 for models of moving shapes)")
+      ->check(CLI::PositiveNumber);
   app.add_option("--seed", s.seed, "seed of the noise")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {

@@ -33,7 +33,7 @@ class ClipsWorld : public World {
   std::string caption(std::uint64_t index) const override { return train_[order_->sample(index)].caption; }
   const std::vector<mg::Sample>& validation() const override { return validation_; }
   std::vector<Exam> exams(std::size_t) const override { return {}; }
-  double mark(std::size_t, std::size_t, const mg::Clip&) const override { return 0; }
+  Marks marks(std::size_t, std::size_t, const mg::Clip&) const override { return {}; }
 
  private:
   std::vector<mg::Sample> train_, validation_;

@@ -36,11 +36,11 @@ class DigitsWorld : public World {
     return list;
   }
   /// Half for who it is, half for the direction.
-  double mark(std::size_t exam, std::size_t prompt, const mg::Clip& clip) const override {
+  Marks marks(std::size_t exam, std::size_t prompt, const mg::Clip& clip) const override {
     const auto& scenes = asked_.at(exam);
     const auto seen = judges_.at(exam).judge(clip, scenes.options().min_digits);
     const auto found = mg::agreement(seen, scenes.scene(prompt));
-    return (found.label + found.direction) / 2;
+    return {{"", (found.label + found.direction) / 2}};
   }
 
  private:

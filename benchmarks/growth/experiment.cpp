@@ -111,6 +111,13 @@ Sizes sizes_of(Json model, const Common& common, const std::string& where) {
   return sizes_from(model, where);
 }
 
+/// Whether what it grows into reads a language model.
+bool reads_second_text(const Arm& arm) {
+  Sizes s = arm.sizes;
+  for (const auto& g : arm.growth) s = grown(s, g.recipe);
+  return mg::second_text(s.transformer.grafts).has_value();
+}
+
 Arm arm_from(const Json& j, const Common& common, const std::string& where) {
   Arm arm{.name = text_of(j, "name", where, base_name), .what = text_of(j, "what", where, "")};
   const std::string here = where + ": arm '" + arm.name + "'";
@@ -127,6 +134,11 @@ Arm arm_from(const Json& j, const Common& common, const std::string& where) {
   arm.adapters = mg::detail::fields_from_json<Adapters>(object_of(j, "adapters"), here + ": adapters");
   if (arm.adapters.rank > 0 && !arm.growth.empty())
     throw mg::option_error(here + ": has both 'adapters' and 'growth'; what is adapted is frozen and does not grow");
+  arm.alone = value_or<double>(j, "alone", 0, here, "0.3");
+  if (!(arm.alone >= 0 && arm.alone <= 1) || (arm.alone > 0 && !reads_second_text(arm)))
+    throw mg::option_error(here +
+                           ": 'alone' is the share of captions that only the language model reads, 0 to 1, of a "
+                           "model that grows a CrossText");
   return arm;
 }
 
@@ -142,7 +154,8 @@ Base base_from(const Json& j, Common& common, const std::filesystem::path& folde
   if (member(j, "folder")) {
     require_known(j, {"folder"}, where);
     base.folder = found_path(folder, text_of(j, "folder", where)).string();
-    base.content = checksum_of_folder(base.folder);
+    for (const char* part : {"transformer", "text_encoder"})
+      base.content += checksum_of_folder(std::filesystem::path(base.folder) / part);
     common.of_folder = sizes_of_folder(base.folder);
     return base;
   }
@@ -166,12 +179,13 @@ Experiment experiment_from(const Json& j, const std::filesystem::path& folder, c
   e.measuring = mg::detail::fields_from_json<Measuring>(object_of(j, "measuring"), where + ": measuring");
   e.budget = budget_from(j, where);
   if (const Json* const model = member(j, "language_model")) {
-    require_known(*model, {"states"}, where + ": language_model");
+    require_known(*model, {"states", "encode"}, where + ": language_model");
+    const std::string how = text_of(*model, "encode", where + ": language_model", "");
     e.states_file = found_path(folder, text_of(*model, "states", where + ": language_model")).string();
     if (!std::filesystem::exists(e.states_file))
       throw mg::io_error(e.states_file + ": no such file; scripts/bench-growth makes it, or: bench_growth " + where +
-                         " --phrases > phrases.txt, encode --model MODEL --captions phrases.txt --out " +
-                         e.states_file);
+                         " --phrases > phrases.txt, encode --model MODEL --captions phrases.txt " + how +
+                         (how.empty() ? "" : " ") + "--out " + e.states_file);
     e.states = checksum_of_file(e.states_file);
   }
   e.must_read = value_or<double>(j, "must_read", 0, where, "0.1");
@@ -186,7 +200,7 @@ Experiment experiment_from(const Json& j, const std::filesystem::path& folder, c
   if (const Json* const base = member(j, "base")) e.base = base_from(*base, common, folder, where + ": base");
   std::set<std::string> names{base_name};
   for (const auto& arm : object_of(j, "arms")) {
-    require_known(arm, {"name", "what", "model", "training", "growth", "adapters"}, where + ": arm");
+    require_known(arm, {"name", "what", "model", "training", "growth", "adapters", "alone"}, where + ": arm");
     e.arms.push_back(arm_from(arm, common, where));
     if (!names.insert(e.arms.back().name).second)
       throw mg::option_error(where + ": two arms are called '" + e.arms.back().name + "', the name of a base is base");

@@ -40,6 +40,7 @@ struct Arm {
   Training training = {};
   std::vector<GrowthPoint> growth = {};
   Adapters adapters = {};
+  double alone = 0;  // share of captions that only the language model reads
 };
 
 /// The arm that a trained base is in results.

@@ -121,6 +121,7 @@ void append(std::vector<Link>& chain, const Arm& arm, Segment first, std::span<c
     if (mg::second_text(now.transformer.grafts)) {
       next.states = e.states;
       next.states_file = e.states_file;
+      next.alone = arm.alone;
     }
     Link link{.segment = next.normalised(), .key = next.key()};
     link.flops = double(next.to - next.from) * flops(now, arm) + learning;

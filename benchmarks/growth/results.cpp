@@ -32,6 +32,7 @@ Point point_of(const Json& record, double flops_before) {
   read("judged", p.judged);
   read("swap", p.swap);
   p.sampling_seconds = record.value("sampling_seconds", 0.0);
+  if (record.contains("loss_reworded")) p.reworded = record.at("loss_reworded");
   return p;
 }
 
@@ -39,6 +40,7 @@ Json to_json(const Point& p) {
   Json j{{"step", p.step}, {"flops", p.flops}, {"loss", p.loss}};
   if (!p.judged.empty()) j["judged"] = p.judged;
   if (!p.swap.empty()) j["swap"] = p.swap;
+  if (p.reworded) j["loss_reworded"] = *p.reworded;
   if (p.sampling_seconds > 0) j["sampling_seconds"] = p.sampling_seconds;
   return j;
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ struct Point {
   std::int64_t step = 0;
   double flops = 0, loss = 0;
   std::map<std::string, double> judged = {}, swap = {};
-  double sampling_seconds = 0;  // of a clip, where some were sampled
+  double sampling_seconds = 0;          // of a clip, where some were sampled
+  std::optional<double> reworded = {};  // the loss with captions in words of no training, where that was tried
 };
 
 /// A finished run, as it stands in its file.

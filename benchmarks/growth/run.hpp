@@ -53,8 +53,9 @@ class SegmentRun {
         resumed_(cache.saved_step(key) > 0),
         model_(begin()),
         world_(make_world(segment_.world, size_of(model_.transformer.config), mg::stream_seed(segment_.seed, "clips"))),
-        second_(segment_.states.empty() ? std::optional<SecondText>()
-                                        : std::make_optional<SecondText>(segment_.states_file, *world_)),
+        second_(segment_.states.empty()
+                    ? std::optional<SecondText>()
+                    : std::make_optional<SecondText>(segment_.states_file, *world_, segment_.alone)),
         task_(*world_, segment_.training, segment_.seed, second_ ? &*second_ : nullptr),
         exams_(world_->exams(std::size_t(segment_.measuring.prompts))) {}
 
@@ -235,6 +236,8 @@ class SegmentRun {
     if (step == segment_.to)
       for (const auto& [words, captions] : world_->swapped_words())
         values["swap"][words] = task_.validation_loss(tape_, model_, segment_.measuring.rounds, captions) / loss - 1;
+    if (const auto captions = world_->reworded(); step == segment_.to && !captions.empty())
+      values["loss_reworded"] = task_.validation_loss(tape_, model_, segment_.measuring.rounds, captions);
     spent.measuring += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return record(step, spent, values);
   }
@@ -248,7 +251,7 @@ class SegmentRun {
     double seconds = 0;
     for (std::size_t e = 0; e < exams_.size(); ++e) {
       const auto& prompts = exams_[e].prompts;
-      double sum = 0;
+      Marks sums;
       for (std::size_t from = 0; from < prompts.size(); from += chunk) {
         const std::size_t n = std::min(chunk, prompts.size() - from);
         const std::vector<std::string> part(prompts.begin() + std::ptrdiff_t(from),
@@ -259,11 +262,13 @@ class SegmentRun {
         sampled += n;
         const auto values = std::size_t(clips.size() / clips.dim(0));
         for (std::size_t i = 0; i < n; ++i)
-          sum += world_->mark(e, from + i,
-                              mg::from_float(clips.span().subspan(i * values, values), size.frames, size.height,
-                                             size.width, int(clips.dim(1))));
+          for (const auto& [name, mark] :
+               world_->marks(e, from + i,
+                             mg::from_float(clips.span().subspan(i * values, values), size.frames, size.height,
+                                            size.width, int(clips.dim(1)))))
+            sums[name] += mark;
       }
-      marks[exams_[e].name] = sum / double(prompts.size());
+      for (const auto& [name, sum] : sums) marks[exams_[e].name + name] = sum / double(prompts.size());
     }
     return {{"judged", marks}, {"sampling_seconds", seconds / double(sampled)}};
   }

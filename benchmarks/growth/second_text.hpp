@@ -9,6 +9,8 @@
 #include <vector>
 
 #include <modelgrow/autograd/tape.hpp>
+#include <modelgrow/models/byte_encoder_config.hpp>
+#include <modelgrow/models/word_tokens.hpp>
 #include <modelgrow/nn/caption_embedder.hpp>
 #include <modelgrow/text/embedding_cache.hpp>
 
@@ -16,11 +18,27 @@
 
 namespace growth {
 
+/// Whether a text encoder has a token for every word of a caption.
+inline bool knows(const mg::ByteEncoderConfig& text, const std::string& caption) {
+  if (text.words.empty()) return true;
+  const auto words = mg::word_spans(caption);
+  return std::ranges::all_of(words, [&](const mg::WordSpan& w) {
+    const auto known = mg::word_spans(text.words);
+    return std::ranges::any_of(known, [&](const mg::WordSpan& k) {
+      return caption.compare(w.begin, w.end - w.begin, text.words, k.begin, k.end - k.begin) == 0;
+    });
+  });
+}
+
 class SecondText {
  public:
-  /// Throws io_error and format_error.
-  SecondText(const std::filesystem::path& states, const World& world)
-      : cache_(mg::EmbeddingCache::open(states)), world_(world) {}
+  /// `alone`: the share of captions that nothing else reads in training, so that what the language model says is
+  /// learned too; then captions with words that the text encoder does not know are read alone as well. Throws io_error
+  /// and format_error.
+  SecondText(const std::filesystem::path& states, const World& world, double alone = 0)
+      : cache_(mg::EmbeddingCache::open(states)), world_(world), alone_(alone) {}
+
+  double alone() const { return alone_; }
 
   /// Throws format_error that names a phrase that is not there.
   template <mg::Device D>
@@ -47,6 +65,7 @@ class SecondText {
  private:
   mg::EmbeddingCache cache_;
   const World& world_;
+  double alone_;
 };
 
 }  // namespace growth

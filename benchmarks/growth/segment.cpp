@@ -52,6 +52,7 @@ Json to_json(const Segment& s) {
          {"seed", s.seed},
          {"where", {{"world", s.world.where}, {"folder", s.folder}, {"states", s.states_file}}}};
   if (s.learning.steps > 0) j["learning"] = complete(s.learning);  // segments without are older than it
+  if (s.alone > 0) j["alone"] = s.alone;
   return j;
 }
 
@@ -73,6 +74,7 @@ Segment segment_from(const Json& j, const std::string& where) {
     s.measuring = mg::detail::fields_from_json<Measuring>(j.at("measuring"), where + ": measuring");
     if (j.contains("learning"))
       s.learning = mg::detail::fields_from_json<Learning>(j.at("learning"), where + ": learning");
+    s.alone = j.value("alone", 0.0);
     j.at("from").get_to(s.from);
     j.at("to").get_to(s.to);
     j.at("total").get_to(s.total);

@@ -26,6 +26,7 @@ struct Segment {
   Learning learning = {};       // of how it grows
   Adapters adapters = {};
   std::string states = {};  // checksum of those of the language model, for models that read one
+  double alone = 0;         // share of captions that only the language model reads
   Training training = {};
   std::int64_t from = 0, to = 0;
   std::int64_t total = 0;                      // steps that the schedule spans

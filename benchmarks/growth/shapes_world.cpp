@@ -47,6 +47,11 @@ class ShapesWorld : public World {
     }
     return list;
   }
+  std::vector<std::string> reworded() const override {
+    std::vector<std::string> captions;
+    for (const auto& scene : scenes_) captions.push_back(mg::caption_of(scene, mg::Wording::reworded));
+    return captions;
+  }
   std::vector<std::string> phrases_of(const std::string& caption) const override {
     constexpr std::string_view between = " and a ";
     std::vector<std::string> phrases;
@@ -74,12 +79,12 @@ class ShapesWorld : public World {
       for (const auto& scene : scenes) all.push_back(mg::caption_of(scene, wording));
     return all;
   }
-  /// The share of objects of which everything is right.
-  double mark(std::size_t exam, std::size_t prompt, const mg::Clip& clip) const override {
+  /// The share of objects of which everything is right, and the share of their words.
+  Marks marks(std::size_t exam, std::size_t prompt, const mg::Clip& clip) const override {
     const mg::ShapeScene truth = asked_.at(exam).world.scene(prompt);
     mg::ShapeScore score;
     score.add(truth, judge_.judge(clip), 0);
-    return score.whole_objects();
+    return {{"", score.whole_objects()}, {", words", score.words()}};
   }
 
  private:

@@ -43,6 +43,12 @@ std::string difference(const ArmResults& arm, const ArmResults& other) {
   return print("%s (%+.2f %%), %s", with_interval(d, 5).c_str(), share, verdict.c_str());
 }
 
+/// A mean over seeds with its interval, in bold where it is told apart from that of the arm compared with.
+std::string told_apart(const BySeed& values, const BySeed& others, int digits) {
+  const std::string text = with_interval(interval_of(values), digits);
+  return paired_difference(values, others).excludes_zero() ? "**" + text + "**" : text;
+}
+
 /// Compute that an arm takes less than another: in all, and until it is where the other ends.
 std::string saved(const ArmResults& arm, const ArmResults& other) {
   if (arm.name == other.name || arm.name == base_name) return "";
@@ -50,6 +56,23 @@ std::string saved(const ArmResults& arm, const ArmResults& other) {
   const auto reached = flops_to(arm, interval_of(other.losses()).mean);
   return print("%.1f %%, ", 100 * (1 - arm.mean_flops() / whole)) +
          (reached ? print("%.1f %%", 100 * (1 - *reached / whole)) : "not reached");
+}
+
+/// A table of what each arm gets from each of some measures, told apart from the arm compared with.
+std::string marks_table(const std::vector<ArmResults>& arms, const std::string& against,
+                        const std::vector<std::string>& exams) {
+  const auto other = std::ranges::find(arms, against, &ArmResults::name);
+  std::string text = "\nMarks of samples, **bold** where told apart from those of '" + against +
+                     "': the share of objects of which everything is right, and of all their words.\n\n| arm |";
+  for (const auto& exam : exams) text += " " + exam + " |";
+  text += "\n|---|";
+  for (std::size_t i = 0; i < exams.size(); ++i) text += "---|";
+  for (const auto& arm : arms) {
+    text += "\n| " + arm.name + " |";
+    for (const auto& exam : exams)
+      text += " " + told_apart(arm.marks(exam), other == arms.end() ? BySeed() : other->marks(exam), 3) + " |";
+  }
+  return text + "\n";
 }
 
 /// Which words each arm reads.
@@ -93,6 +116,13 @@ BySeed ArmResults::marks(const std::string& exam) const {
   BySeed list;
   for (const auto& r : runs)
     if (const auto mark = r.last().judged.find(exam); mark != r.last().judged.end()) list[r.seed] = mark->second;
+  return list;
+}
+
+BySeed ArmResults::reworded() const {
+  BySeed list;
+  for (const auto& r : runs)
+    if (r.last().reworded) list[r.seed] = *r.last().reworded;
   return list;
 }
 
@@ -165,6 +195,7 @@ std::string summary_csv(const std::vector<Result>& results) {
 std::string summary_markdown(const std::vector<Result>& results, const std::string& title, const std::string& command) {
   const auto arms = by_arm(results);
   const auto exams = exams_of(results);
+  const bool reworded = std::ranges::any_of(arms, [](const ArmResults& a) { return !a.reworded().empty(); });
   const std::string against = results.front().against;
   const auto other = std::ranges::find(arms, against, &ArmResults::name);
   std::string text =
@@ -173,23 +204,22 @@ std::string summary_markdown(const std::vector<Result>& results, const std::stri
       "differences from '" + against +
       "' are paired by seed, and **lower** or **higher** where their interval excludes 0. Compute saved: " +
       "in all, and until the loss is where '" + against + "' ends.\n\n| arm | | seeds | parameters | " +
-      "TFLOP | loss | from '" + against + "' | compute saved |";
-  for (const auto& exam : exams) text += " " + exam + " |";
-  text += "\n|---|---|---|---|---|---|---|---|";
-  for (std::size_t i = 0; i < exams.size(); ++i) text += "---|";
-  text += "\n";
+      "TFLOP | loss | from '" + against + "' | compute saved |" + (reworded ? " loss, reworded |" : "");
+  text += "\n|---|---|---|---|---|---|---|---|" + std::string(reworded ? "---|" : "") + "\n";
   for (const auto& arm : arms) {
     text += "| " + arm.name + " | " + arm.what +
             print(" | %d | %lld | %.4g | ", int(arm.runs.size()), static_cast<long long>(arm.runs.front().parameters),
                   arm.mean_flops() * 1e-12) +
             with_interval(interval_of(arm.losses()), 5) + " | " + (other == arms.end() ? "" : difference(arm, *other)) +
             " | " + (other == arms.end() ? "" : saved(arm, *other)) + " |";
-    for (const auto& exam : exams) text += " " + with_interval(interval_of(arm.marks(exam)), 3) + " |";
+    if (reworded)
+      text += " " + told_apart(arm.reworded(), other == arms.end() ? BySeed() : other->reworded(), 4) + " |";
     text += "\n";
   }
   text += "\n![loss](loss.png)\n";
   if (other != arms.end() && arms.size() > 1) text += "\n![compute saved](saved.png)\n";
   if (!exams.empty()) text += "\n![judged](judged.png)\n";
+  if (!exams.empty()) text += marks_table(arms, against, exams);
   text +=
       "\n| arm | memory of the process, MB | a sampled clip, ms | training, s | measuring, s "
       "|\n|---|---|---|---|---|\n";

@@ -17,6 +17,8 @@ struct ArmResults {
 
   BySeed losses() const;
   BySeed marks(const std::string& exam) const;
+  /// Losses at the end with captions in other words, of the runs that tried them.
+  BySeed reworded() const;
   /// The mean loss over seeds after so many operations, linear between measurements; nothing outside of them.
   std::optional<double> loss_at(double flops) const;
   double mean_flops() const;

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct Exam {
   std::string name;
   std::vector<std::string> prompts;
 };
+
+using Marks = std::map<std::string, double>;
 
 /// Captions that say something else in one class of words.
 struct SwappedWords {
@@ -42,13 +45,15 @@ class World {
   /// The captions of the validation clips with one class of words exchanged, for each class: whoever does not notice
   /// does not read it.
   virtual std::vector<SwappedWords> swapped_words() const { return {}; }
+  /// The captions of the validation clips in words that training does not use; empty where there are none.
+  virtual std::vector<std::string> reworded() const { return {}; }
   /// The parts of a caption that a language model reads one by one; their number must be small where its states are
   /// kept.
   virtual std::vector<std::string> phrases_of(const std::string& caption) const { return {caption}; }
   /// All that there are, in the words of training and in others; empty where they cannot be listed.
   virtual std::vector<std::string> phrases() const { return {}; }
-  /// How much of prompt `prompt` of exam `exam` a clip shows, 0 to 1.
-  virtual double mark(std::size_t exam, std::size_t prompt, const mg::Clip& clip) const = 0;
+  /// How much of prompt `prompt` of exam `exam` a clip shows, each 0 to 1; the names go behind that of the exam.
+  virtual Marks marks(std::size_t exam, std::size_t prompt, const mg::Clip& clip) const = 0;
 };
 
 /// A world and where its files are. `is` says all that determines its clips, with checksums of the files that it reads

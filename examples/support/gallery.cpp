@@ -3,19 +3,33 @@
 #include "gallery.hpp"
 
 #include <algorithm>
+#include <cmath>
 
+#include <modelgrow/data/shape_score.hpp>
 #include <modelgrow/media/gif.hpp>
 
 #include "pipeline.hpp"
 
 namespace example {
 
+namespace {
+/// All clips; of moving shapes those with more objects than one, where they may have them.
+std::vector<std::size_t> worth_showing(const ClipSet& clips, const ClipSource& source) {
+  std::vector<std::size_t> list;
+  const auto world = source.shapes > 1 ? std::optional(source.shape_world(clips.size, validation_seed)) : std::nullopt;
+  for (std::size_t i = 0; i < clips.count(); ++i)
+    if (!world || world->scene(i).objects.size() > 1) list.push_back(i);
+  return list;
+}
+}  // namespace
+
 Gallery::Gallery(const FlowTask& task, const ClipSource& source, const Options& options)
     : task_(task), options_(options) {
   const ClipSet& held_out = task.data.validation;
-  std::vector<std::size_t> which;
-  for (std::int64_t i = 0; i < options.prompts; ++i)
-    which.push_back(std::size_t(i) * held_out.count() / std::size_t(options.prompts));
+  std::vector<std::size_t> which = worth_showing(held_out, source);
+  const auto all = which;
+  which.resize(std::min(which.size(), std::size_t(options.prompts)));
+  for (std::size_t i = 0; i < which.size(); ++i) which[i] = all[i * all.size() / which.size()];
   captions_ = held_out.gather_captions(which);
   const auto clips = held_out.gather(which);
   for (std::size_t i = 0; i < which.size(); ++i)
@@ -44,11 +58,11 @@ mg::Clip Gallery::grid() const {
 
 std::string Gallery::marked(const std::string& label, std::size_t row, const mg::Clip& clip) const {
   if (!judge_) return label;
-  const auto& truth = scenes_[row].objects;
-  const auto seen = judge_->judge(clip);
-  const auto right =
-      std::ranges::count_if(truth, [&](const mg::ShapeObject& o) { return std::ranges::find(seen, o) != seen.end(); });
-  return label + ", " + std::to_string(right) + " of " + std::to_string(truth.size());
+  mg::ShapeScore score;
+  score.add(scenes_[row], judge_->judge(clip), 0);
+  const std::size_t words = scenes_[row].objects.size() * mg::word_classes.size();
+  return label + ", " + std::to_string(std::lround(score.words() * double(words))) + " of " + std::to_string(words) +
+         " words";
 }
 
 }  // namespace example

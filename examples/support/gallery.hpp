@@ -8,7 +8,8 @@
 
 namespace example {
 
-/// Samples of some captions, from all over those held out. Of moving shapes the judge says how many objects are right.
+/// Samples of some captions, from all over those held out. Of moving shapes they are those of two objects and three,
+/// and the judge says how many words are right.
 class Gallery {
  public:
   struct Options {

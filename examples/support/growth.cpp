@@ -17,12 +17,13 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// What the plan does: about twice the parameters, and where a clip has more than one patch in time, eyes for motion.
+/// What the plan does: more blocks, wider MLPs where the clips are not moving shapes (docs/growth-study.md), and where
+/// a clip has more than one patch in time, eyes for motion.
 mg::Plan plan_of(const mg::Schema& base, const mg::StditConfig& video, const GrowthOptions& o) {
-  const std::int64_t ffn = base.space("ffn").space.size;
-  mg::Plan plan =
-      mg::plan(base, mg::InsertBlocks{.every = std::min<std::int64_t>(2, video.depth)},
-               mg::Net2Wider{.space = "ffn", .to = o.ffn ? o.ffn : ffn * 3 / 2, .noise_db = 20, .seed = o.seed});
+  const std::int64_t ffn = base.space("ffn").space.size, usual = o.clips.shapes > 0 ? ffn : ffn * 3 / 2;
+  mg::Plan plan = mg::plan(base, mg::InsertBlocks{.every = std::min<std::int64_t>(2, video.depth)});
+  if (const std::int64_t to = o.ffn > 0 ? o.ffn : usual; to != ffn)
+    plan.apply(mg::Net2Wider{.space = "ffn", .to = to, .noise_db = 20, .seed = o.seed});
   if (video.input_size[0] > video.patch_size[0]) plan.apply(mg::Graft<mg::grafts::TemporalConv>{});
   return plan;
 }

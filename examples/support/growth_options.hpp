@@ -8,9 +8,9 @@
 namespace example {
 
 struct GrowthOptions {
-  std::filesystem::path base = "examples/data/base", out = "out/demo";  // the grown pipeline is out/grown
-  ClipSource clips;
-  std::int64_t ffn = 0;  // width of the grown MLPs; 0: half as wide again
+  std::filesystem::path base = "examples/data/base-shapes", out = "out/demo";  // the grown pipeline is out/grown
+  ClipSource clips{.shapes = 3};
+  std::int64_t ffn = 0;  // width of the grown MLPs; 0: half as wide again, of moving shapes as they are
   std::uint64_t seed = 1;
   bool brief = false;  // leave out the plan tensor by tensor: somebody has just read it
 

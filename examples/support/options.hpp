@@ -19,6 +19,7 @@ inline void add_options(CLI::App& app, ClipSource& source) {
       app.add_option("--digits", source.digits, "so many grey clips of moving digits instead of archives")
           ->check(CLI::Range(0, 10'000'000))
           ->capture_default_str()
+          ->each([&source](const std::string&) { source.shapes = 0; })
           ->excludes(clips);
   app.add_option("--shapes", source.shapes, "endless clips of one to so many moving shapes instead of archives")
       ->check(CLI::Range(1, 3))
@@ -46,8 +47,16 @@ inline void add_options(CLI::App& app, mg::Augmentation& how) {
 inline void add_options(CLI::App& app, GrowthOptions& o) {
   app.add_option("--base", o.base, "pipeline folder of the pretrained model")->capture_default_str();
   add_options(app, o.clips);
+  app.add_flag_callback(
+      "--emoji",
+      [&o] {
+        o.base = "examples/data/base";
+        o.clips = {};
+      },
+      "animated emoji in place of three moving shapes, and the base that was trained on them");
   app.add_option("--out", o.out, "where the grown model and all else that is written go")->capture_default_str();
-  app.add_option("--ffn", o.ffn, "width of the grown MLPs (default: half as wide again)");
+  app.add_option("--ffn", o.ffn,
+                 "width of the grown MLPs (default: half as wide again; for moving shapes as they are)");
   app.add_option("--seed", o.seed, "seed of everything random")->capture_default_str();
   app.add_flag("--brief", o.brief, "leave out the plan, tensor by tensor");
 }

@@ -43,11 +43,14 @@ struct JobReport {
          {{"load", seconds_load}, {"plan", seconds_plan}, {"write", seconds_write}, {"train", seconds_train}}},
         {"peak_rss_mb", peak_rss_mb},
         {"captions", captions}};
+    const auto shares = [](const mg::ShapeScore& s) {
+      return mg::detail::json{{"words", s.words()}, {"objects", s.whole_objects()}};
+    };
     for (std::size_t i = 0; i < judged_start.size(); ++i)
-      j["objects_right"].push_back({{"objects", i + 1},
-                                    {"base_start", judged_start[i].whole_objects()},
-                                    {"base_continued", judged_base[i].whole_objects()},
-                                    {"grown_continued", judged_grown[i].whole_objects()}});
+      j["right"].push_back({{"prompts_of", i + 1},
+                            {"base_start", shares(judged_start[i])},
+                            {"base_continued", shares(judged_base[i])},
+                            {"grown_continued", shares(judged_grown[i])}});
     return j;
   }
 
@@ -66,9 +69,12 @@ struct JobReport {
                   static_cast<long long>(grown.curve.back().step), base_start, base.last(), grown.last());
     std::string all = text;
     for (std::size_t i = 0; i < judged_start.size(); ++i) {
-      std::snprintf(text, sizeof text, "| objects right, prompts of %zu | %.0f %% | %.0f %% | %.0f %% |\n", i + 1,
-                    100 * judged_start[i].whole_objects(), 100 * judged_base[i].whole_objects(),
-                    100 * judged_grown[i].whole_objects());
+      const mg::ShapeScore &start = judged_start[i], &old = judged_base[i], &larger = judged_grown[i];
+      std::snprintf(text, sizeof text,
+                    "| prompts of %zu object%s: words right | %.0f %% | %.0f %% | %.0f %% |\n"
+                    "| prompts of %zu object%s: objects right in every word | %.0f %% | %.0f %% | %.0f %% |\n",
+                    i + 1, i ? "s" : "", 100 * start.words(), 100 * old.words(), 100 * larger.words(), i + 1,
+                    i ? "s" : "", 100 * start.whole_objects(), 100 * old.whole_objects(), 100 * larger.whole_objects());
       all += text;
     }
     std::snprintf(

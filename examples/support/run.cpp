@@ -56,7 +56,11 @@ RunResult train(Model& model, const ClipData& data, const RunOptions& o) {
   task.second_text = o.second_text;
   task.first_text_dropout = o.first_text_dropout;
   mg::TrainerOptions options{.steps = o.steps,
-                             .schedule = {.kind = o.schedule, .peak = o.lr, .warmup = o.warmup, .total = o.steps},
+                             .schedule = {.kind = o.schedule,
+                                          .peak = o.lr,
+                                          .warmup = o.warmup,
+                                          .total = o.steps,
+                                          .decay_share = o.decay_share},
                              .adamw = {.beta2 = 0.99, .eps = 1e-10, .weight_decay = o.weight_decay, .clip_norm = 1.0},
                              .ema = mg::EmaOptions{.decay = o.ema_decay},
                              .seed = o.seed,

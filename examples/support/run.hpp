@@ -21,6 +21,7 @@ struct RunOptions {
   double lr = 1e-3;
   std::int64_t warmup = 100;
   mg::Schedule::Kind schedule = mg::Schedule::Kind::constant;
+  double decay_share = 0.4;  // of stable_decay
   double weight_decay = 0.01;
   std::optional<double> noise_shift = {};  // as the clips need it
   double ema_decay = 0.999;

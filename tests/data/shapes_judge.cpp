@@ -104,6 +104,7 @@ TEST_CASE("a score finds objects by colour and counts strangers against the clip
   score.add(truth, seen, 10);
   CHECK(score.right(mg::WordClass::colour) == 1);
   CHECK(score.right(mg::WordClass::shape) == 0.5);
+  CHECK(score.words() == 0.9);
   CHECK(score.whole_objects() == 0.5);
   CHECK(score.whole_clips() == 0);
   seen = truth.objects;

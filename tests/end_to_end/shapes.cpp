@@ -67,10 +67,11 @@ TEST_CASE("train_base and validate on moving shapes: words as tokens, pooled cap
           base + " --out " + out);
   INFO(grown.output);
   REQUIRE(grown.code == 0);
-  CHECK_THAT(grown.output, Contains("trained on endless captioned clips") && Contains("objects right, prompts of 2"));
+  CHECK_THAT(grown.output,
+             Contains("trained on endless captioned clips") && Contains("prompts of 2 objects: words right"));
   const auto report = mg::detail::parse_json(mg::detail::read_file(scratch / "out/report.json"), "report.json");
-  REQUIRE(report["objects_right"].size() == 2);
-  CHECK(report["objects_right"][1]["grown_continued"] <= 1.0);
+  REQUIRE(report["right"].size() == 2);
+  CHECK(report["right"][1]["grown_continued"]["words"] <= 1.0);
   CHECK(fs::file_size(scratch / "out/samples.png") > 0);
 }
 

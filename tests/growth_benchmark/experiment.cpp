@@ -155,6 +155,8 @@ TEST_CASE("mistakes in an experiment are named, with what was meant") {
              }),
              "other", "that of the base"));
   CHECK(says(wrong([](Json& j) { j["arms"][2]["adapters"] = {{"rank", 2}}; }), "half at 0.5", "adapters", "growth"));
+  CHECK(says(wrong([](Json& j) { j["arms"][2]["alone"] = 0.3; }), "half at 0.5", "alone", "CrossText"));
+  CHECK(says(wrong([](Json& j) { j["arms"][2]["alone"] = -1; }), "half at 0.5", "alone", "0 to 1"));
 }
 
 TEST_CASE("the experiments that come with the library can be read and laid out") {

@@ -61,6 +61,7 @@ TEST_CASE("the key of a segment changes with everything that determines its resu
                                                      [](Segment& s) { s.grown_after = {1}; },
                                                      [](Segment& s) { s.mask_steps = 3; },
                                                      [](Segment& s) { s.must_read = 0.1; },
+                                                     [](Segment& s) { s.alone = 0.5; },
                                                      [](Segment& s) { s.seed = 2; }};
   for (std::size_t i = 0; i < mg::fields_of<Training>().size(); ++i)
     changes.push_back([i](Segment& s) { change_field(s.training, i); });

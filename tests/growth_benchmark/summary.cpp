@@ -61,6 +61,17 @@ TEST_CASE("arms are compared by seed, and what they save is counted from their c
              "**higher**", "50.0 %, not reached", "0.600 ± 0.000", "core-hours"));
 }
 
+TEST_CASE("losses with reworded captions have a column where there are some, told apart seed by seed") {
+  auto results = read_results(data);
+  CHECK_FALSE(says(summary_markdown(results, "An example", "a test"), "reworded"));
+  for (auto& r : results) r.points.back().reworded = (r.arm == "scratch" ? 0.3 : 0.2) + 0.001 * double(r.seed);
+  const std::string text = summary_markdown(results, "An example", "a test");
+  CHECK(says(text, "| loss, reworded |", " 0.3020 ± 0.0025 |", " **0.2020 ± 0.0025** |"));
+  const Scratch folder;
+  write_result(results.back(), folder / "x.jsonl");
+  CHECK(read_result(folder / "x.jsonl").last().reworded == results.back().last().reworded);
+}
+
 TEST_CASE("a table and pictures are written, also of arms of one seed and one measurement") {
   const Scratch folder;
   auto results = read_results(data);

@@ -37,8 +37,8 @@ TEST_CASE("the judge of digits gives high marks to what it was told, low ones to
   double right = 0, wrong = 0;
   const auto told = make_world(choose({{"name", "digits"}, {"max_digits", 1}}), size, 3);
   for (std::size_t i = 0; i < 8; ++i) {
-    right += told->mark(0, i, told->sample(i).clip) / 8;
-    wrong += told->mark(0, i, told->sample(i + 100).clip) / 8;
+    right += told->marks(0, i, told->sample(i).clip).at("") / 8;
+    wrong += told->marks(0, i, told->sample(i + 100).clip).at("") / 8;
   }
   CHECK(right > 0.9);
   CHECK(wrong < 0.6);
@@ -56,10 +56,17 @@ TEST_CASE(
   const auto told = make_world(choose({{"name", "shapes"}, {"min_objects", 2}, {"max_objects", 2}}), {8, 16, 16}, 3);
   for (std::size_t i = 0; i < 4; ++i) {
     CHECK(told->caption(i) == exams[0].prompts[i]);
-    CHECK(told->mark(0, i, told->sample(i).clip) == 1);
-    CHECK(told->mark(1, i, told->sample(i).clip) == 1);
-    CHECK(told->mark(0, i, told->sample(i + 9).clip) < 0.6);
+    CHECK(told->marks(0, i, told->sample(i).clip) == Marks{{"", 1}, {", words", 1}});
+    CHECK(told->marks(1, i, told->sample(i).clip).at("") == 1);
+    const Marks other = told->marks(0, i, told->sample(i + 9).clip);
+    CHECK(other.at("") < 0.6);
+    CHECK(other.at(", words") < 0.9);
+    CHECK(other.at(", words") >= other.at(""));
   }
+  const auto reworded = world->reworded();
+  REQUIRE(reworded.size() == 4);
+  CHECK(reworded[2].find("north") == std::string::npos);
+  CHECK(reworded[2] != world->validation()[2].caption);
   const auto swapped = world->swapped_words();
   REQUIRE(swapped.size() == 5);
   for (const auto& words : swapped) {

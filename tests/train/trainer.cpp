@@ -110,6 +110,26 @@ TEST_CASE("micro-batches add up to the mean of their losses") {
                WithinAbs(one.optimizer().states().at("first.weight1").m.data()[i], 1e-6));
 }
 
+TEST_CASE("what is too small for a normal number is 0 in moments, which would slow every later step down") {
+  Model model;
+  auto options = some_options();
+  options.steps = 1;
+  mg::for_each_parameter(model, [](const std::string&, auto& p) {  // so are gradients, and their squares denormal
+    for (float& w : p.value.span()) w *= 1e-20f;
+  });
+  Trainer trainer(model, options);
+  trainer.run(tiny_loss(model));
+  std::size_t values = 0;
+  for (const auto& [path, state] : trainer.optimizer().states())
+    for (const float v : state.v.span()) {
+      ++values;
+      CHECK((v == 0 || v >= std::numeric_limits<float>::min()));
+    }
+  CHECK(values > 100);
+  volatile float denormal = std::numeric_limits<float>::denorm_min();
+  CHECK(denormal * 1e30f > 0);  // afterwards the thread computes as before
+}
+
 TEST_CASE("asked to stop, a run saves itself and says so") {
   const Scratch directory;
   Model model;

@@ -7,13 +7,16 @@
 #include <exception>
 #include <mutex>
 
+#include <modelgrow/core/denormals.hpp>
+
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
 
 namespace modelgrow::inline v0 {
 
-/// Calls f(begin, end) for chunks of `grain` indices of [0, n), in parallel. f must not throw.
+/// Calls f(begin, end) for chunks of `grain` indices of [0, n), in parallel, all in the FloatMode of the caller. f must
+/// not throw.
 template <class F>
 void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
   const std::int64_t chunks = (n + grain - 1) / grain;
@@ -21,8 +24,13 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
     if (n > 0) f(std::int64_t{0}, n);
     return;
   }
-#pragma omp parallel for schedule(dynamic, 1)
-  for (std::int64_t c = 0; c < chunks; ++c) f(c * grain, std::min(n, (c + 1) * grain));
+  [[maybe_unused]] const FloatMode of_caller = FloatMode::of_thread();
+#pragma omp parallel
+  {
+    const InFloatMode mode(of_caller);
+#pragma omp for schedule(dynamic, 1) nowait
+    for (std::int64_t c = 0; c < chunks; ++c) f(c * grain, std::min(n, (c + 1) * grain));
+  }
 }
 
 /// Threads that parallel_for uses.

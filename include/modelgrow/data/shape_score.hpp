@@ -49,6 +49,12 @@ class ShapeScore {
   std::size_t clips() const { return clips_; }
   /// Share of objects of which a class of words is shown rightly.
   double right(WordClass c) const { return double(right_[std::size_t(c)]) / double(objects_); }
+  /// Share of all words that are.
+  double words() const {
+    double sum = 0;
+    for (const std::size_t right : right_) sum += double(right);
+    return sum / double(right_.size() * objects_);
+  }
   /// Share of objects of which everything is.
   double whole_objects() const { return double(whole_objects_) / double(objects_); }
   /// Share of clips that show all their objects, and no others.

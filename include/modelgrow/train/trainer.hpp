@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <modelgrow/autograd/tape.hpp>
+#include <modelgrow/core/denormals.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/train/checkpointing.hpp>
 #include <modelgrow/train/schedule.hpp>
@@ -142,6 +143,7 @@ template <class M, class T, Device D>
 template <class Loss>
 StepReport Trainer<M, T, D>::train_step(Loss& loss) {
   if (ema_) ema_->require_at_rest("train");
+  const FlushDenormals flush;
   const auto begin = Clock::now();
   StepReport report{.step = step_ + 1, .lr = options_.schedule(step_)};
   const double share = 1.0 / double(options_.micro_batches);
