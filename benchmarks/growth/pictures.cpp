@@ -89,7 +89,8 @@ void write_summary(const std::vector<Result>& results, const std::filesystem::pa
   draw(folder / "loss.png", std::move(losses),
        {.title = title, .x_label = "TFLOP of training", .y_label = "validation loss"});
   for (const auto& exam : exams_of(results))
-    for (const auto& arm : arms) {
+    for (const auto& arm :
+         exam.find(',') != exam.npos ? std::vector<ArmResults>() : arms) {  // not its variants: few curves
       const auto of_exam = [&](const Point& p) {
         const auto mark = p.judged.find(exam);
         return mark == p.judged.end() ? std::nullopt : std::optional(mark->second);

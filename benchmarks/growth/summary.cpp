@@ -54,7 +54,8 @@ std::string saved(const ArmResults& arm, const ArmResults& other) {
   if (arm.name == other.name || arm.name == base_name) return "";
   const double whole = other.mean_flops();
   const auto reached = flops_to(arm, interval_of(other.losses()).mean);
-  return print("%.1f %%, ", 100 * (1 - arm.mean_flops() / whole)) +
+  const double in_all = 100 * (1 - arm.mean_flops() / whole);  // of equal compute 0, to a step
+  return print("%.1f %%, ", std::abs(in_all) < 0.05 ? 0.0 : in_all) +
          (reached ? print("%.1f %%", 100 * (1 - *reached / whole)) : "not reached");
 }
 
@@ -218,7 +219,10 @@ std::string summary_markdown(const std::vector<Result>& results, const std::stri
   }
   text += "\n![loss](loss.png)\n";
   if (other != arms.end() && arms.size() > 1) text += "\n![compute saved](saved.png)\n";
-  if (!exams.empty()) text += "\n![judged](judged.png)\n";
+  const auto more_than_once = [](const Result& r) {
+    return std::ranges::count_if(r.points, [](const Point& p) { return !p.judged.empty(); }) > 1;
+  };
+  if (std::ranges::any_of(results, more_than_once)) text += "\n![judged](judged.png)\n";
   if (!exams.empty()) text += marks_table(arms, against, exams);
   text +=
       "\n| arm | memory of the process, MB | a sampled clip, ms | training, s | measuring, s "

@@ -97,6 +97,10 @@ inline const Reason why_mlps{
 inline const Reason why_carried{
     "moments of the optimizer are carried along, as they are by default: zeroed ones ended higher",
     "a-screen: 1 at 0.5; 1 at 0.5, zeroed"};
+inline const Reason why_finished{
+    "a finished model that has no room left: grown and trained on it ended below itself trained on, and below LoRA, at "
+    "equal compute",
+    "b-final: expansion; continued; adapted"};
 inline const Reason why_now{
     "grow while the rate is constant, and let it fall afterwards: after half of the steps the loss ended lowest, after "
     "three "
@@ -140,7 +144,7 @@ inline Advice advise(const Schema& schema, const AdviceWish& wish) {
     advice.calls.insert(advice.calls.begin(), OperatorCall(accept_conditions));
   }
   advice.reasons.push_back(detail::why_carried);
-  if (wish.trained < 1) advice.reasons.push_back(detail::why_now);
+  advice.reasons.push_back(wish.trained < 1 ? detail::why_now : detail::why_finished);
   return advice;
 }
 
