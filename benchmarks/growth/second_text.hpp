@@ -21,13 +21,8 @@ namespace growth {
 /// Whether a text encoder has a token for every word of a caption.
 inline bool knows(const mg::ByteEncoderConfig& text, const std::string& caption) {
   if (text.words.empty()) return true;
-  const auto words = mg::word_spans(caption);
-  return std::ranges::all_of(words, [&](const mg::WordSpan& w) {
-    const auto known = mg::word_spans(text.words);
-    return std::ranges::any_of(known, [&](const mg::WordSpan& k) {
-      return caption.compare(w.begin, w.end - w.begin, text.words, k.begin, k.end - k.begin) == 0;
-    });
-  });
+  const mg::WordTokens tokens(std::span(&caption, 1), text.words, text.max_length);
+  return std::ranges::find(tokens.ids, mg::WordTokens::unknown) == tokens.ids.end();
 }
 
 class SecondText {
