@@ -88,9 +88,9 @@ void write_summary(const std::vector<Result>& results, const std::filesystem::pa
     losses.push_back(late(curve(arm, [](const Point& p) { return std::optional(p.loss); }), longest / 10));
   draw(folder / "loss.png", std::move(losses),
        {.title = title, .x_label = "TFLOP of training", .y_label = "validation loss"});
-  for (const auto& exam : exams_of(results))
-    for (const auto& arm :
-         exam.find(',') != exam.npos ? std::vector<ArmResults>() : arms) {  // not its variants: few curves
+  for (const auto& exam : exams_of(results)) {
+    if (exam.find(',') != exam.npos) continue;  // a variant of another; few curves can be told apart
+    for (const auto& arm : arms) {
       const auto of_exam = [&](const Point& p) {
         const auto mark = p.judged.find(exam);
         return mark == p.judged.end() ? std::nullopt : std::optional(mark->second);
@@ -98,6 +98,7 @@ void write_summary(const std::vector<Result>& results, const std::filesystem::pa
       marks.push_back(curve(arm, of_exam));
       marks.back().name += ": " + exam;
     }
+  }
   draw(folder / "judged.png", std::move(marks),
        {.title = title, .x_label = "TFLOP of training", .y_label = "share of the prompt that is right"});
   if (other == all.end()) return;
