@@ -108,11 +108,12 @@ void write_result(const Result& r, const std::filesystem::path& path) {
 }
 
 Result read_result(const std::filesystem::path& path) {
-  const auto lines = read_lines(path);
-  if (lines.size() < 3)
-    throw mg::format_error(path.string() + ": " + std::to_string(lines.size()) +
-                           " lines; a result has one that names it, its measurements, and one of totals");
+  constexpr const char* remedy = "; remove it, and run the experiment again";
   try {
+    const auto lines = read_lines(path);
+    if (lines.size() < 3)
+      throw mg::format_error(path.string() + ": " + std::to_string(lines.size()) +
+                             " lines; a result has one that names it, its measurements, and one of totals");
     const Json &head = lines.front(), &totals = lines.back();
     Result r{.experiment = head.at("experiment"),
              .arm = head.at("arm"),
@@ -130,7 +131,9 @@ Result read_result(const std::filesystem::path& path) {
     for (std::size_t i = 1; i + 1 < lines.size(); ++i) r.points.push_back(point_of(lines[i], 0));
     return r;
   } catch (const Json::exception& e) {
-    throw mg::format_error(path.string() + ": " + e.what() + "; remove it, and run the experiment again");
+    throw mg::format_error(path.string() + ": " + e.what() + remedy);
+  } catch (const mg::format_error& e) {
+    throw mg::format_error(e.what() + std::string(remedy));
   }
 }
 

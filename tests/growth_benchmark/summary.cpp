@@ -40,7 +40,7 @@ TEST_CASE("files that are no results are refused by name") {
   };
   CHECK(says(refused("{}\n"), "x.jsonl", "1 lines"));
   CHECK(says(refused("{}\n{}\n{}\n"), "x.jsonl", "experiment"));
-  CHECK(says(refused("{}\n{}\n{\n"), "x.jsonl, line 3"));
+  CHECK(says(refused("{}\n{}\n{\n"), "x.jsonl, line 3", "remove it, and run the experiment again"));
 }
 
 TEST_CASE("arms are compared by seed, and what they save is counted from their curves") {
