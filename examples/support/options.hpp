@@ -45,15 +45,20 @@ inline void add_options(CLI::App& app, mg::Augmentation& how) {
 
 /// What growth reads, writes and makes wider.
 inline void add_options(CLI::App& app, GrowthOptions& o) {
-  app.add_option("--base", o.base, "pipeline folder of the pretrained model")->capture_default_str();
+  app.add_option("--base", o.base,
+                 "pipeline folder of the pretrained model; another one trains on animated emoji, unless --clips, "
+                 "--digits or --shapes say otherwise")
+      ->capture_default_str()
+      ->each([&o](const std::string&) { o.clips.shapes = 0; });
   add_options(app, o.clips);
-  app.add_flag_callback(
+  CLI::Option* emoji = app.add_flag_callback(
       "--emoji",
       [&o] {
         o.base = "examples/data/base";
         o.clips = {};
       },
       "animated emoji in place of three moving shapes, and the base that was trained on them");
+  for (const char* other : {"--base", "--clips", "--digits", "--shapes"}) emoji->excludes(app.get_option(other));
   app.add_option("--out", o.out, "where the grown model and all else that is written go")->capture_default_str();
   app.add_option("--ffn", o.ffn,
                  "width of the grown MLPs (default: half as wide again; for moving shapes as they are)");

@@ -67,6 +67,16 @@ TEST_CASE("the main job grows, proves, trains and reports") {
     CHECK(fs::file_size(job / "out" / name) > 0);
 }
 
+TEST_CASE("a base of one's own is not trained on moving shapes unasked, and emoji exclude other clips") {
+  const Job job;
+  const ProgramResult r = run("grow --brief --base " + (job / "base").string() + " --out " + (job / "out").string(),
+                              "cd " MODELGROW_SOURCE_DIR ";");
+  INFO(r.output);
+  CHECK(r.code == 0);
+  CHECK_THAT(r.output, Contains("captioned clips") && !Contains("endless"));
+  CHECK_THAT(run("grow --emoji --shapes 2").output, Contains("--emoji") && Contains("excludes"));
+}
+
 TEST_CASE("bad input gets a clear error, a non-zero exit code, and leaves nothing half-written") {
   const Job job;
   const fs::path weights = job / "base/transformer/model.safetensors";
