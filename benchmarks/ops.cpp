@@ -181,11 +181,12 @@ void gelu(benchmark::State& state) {
 void adamw(benchmark::State& state) {
   const std::int64_t n = 1 << 24;
   auto w = values(n), g = values(n), m = values(n), v = Tensor<float, Cpu>::zeros({n});
-  const AdamWStep step{1e-4, 0.9, 0.999, 1e-8, 1e-6, 0.1, 0.001, 1.0};
+  const AdamWStep step{1e-4, 0.9, 0.999, 1e-8, 1e-6, 0.1, 0.001};
+  const float scale = 1;
   Triad triad;
   compare(
       state, 32.0 * double(n),
-      [&] { B::adamw<float>(step, 1, n, nullptr, nullptr, w.data(), nullptr, g.data(), m.data(), v.data()); },
+      [&] { B::adamw<float>(step, &scale, 1, n, nullptr, nullptr, w.data(), nullptr, g.data(), m.data(), v.data()); },
       triad.work(), [&] { triad(); });
 }
 

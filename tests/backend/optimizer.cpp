@@ -4,6 +4,7 @@
 
 #include "tests/support/catch.hpp"
 #include "tests/support/random.hpp"
+#include "tests/support/squares.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
@@ -23,9 +24,8 @@ TEST_CASE("adamw is the decoupled update, scaled per column and row, and clears 
         for (int step = 1; step <= 3; ++step) {
           auto g = random_tensor({n}, 10 + std::uint64_t(step));
           const auto kept = g.clone();
-          const AdamWStep s{lr,  beta1, beta2, eps, lr * decay, 1 - std::pow(beta1, step), 1 - std::pow(beta2, step),
-                            clip};
-          Backend<Cpu>::adamw<double>(s, rows, columns, multipliers & 1 ? lr_columns.data() : nullptr,
+          const AdamWStep s{lr, beta1, beta2, eps, lr * decay, 1 - std::pow(beta1, step), 1 - std::pow(beta2, step)};
+          Backend<Cpu>::adamw<double>(s, &clip, rows, columns, multipliers & 1 ? lr_columns.data() : nullptr,
                                       multipliers & 2 ? eps_rows.data() : nullptr, w.data(), nullptr, g.data(),
                                       m.data(), v.data());
           for (std::int64_t i = 0; i < n; ++i) {
@@ -37,7 +37,7 @@ TEST_CASE("adamw is the decoupled update, scaled per column and row, and clears 
             const double m_hat = me.data()[i] / s.correction1, v_hat = ve.data()[i] / s.correction2;
             we.data()[i] -= lr * decay * we.data()[i] + lr * rate * m_hat / (std::sqrt(v_hat) + eps * floor);
           }
-          CHECK(Backend<Cpu>::sum_of_squares<double>(n, g.data()) == 0);
+          CHECK(sum_of_squares(g) == 0);
         }
         CHECK(relative_error(w, we) < 1e-13);
         CHECK(relative_error(m, me) < 1e-13);

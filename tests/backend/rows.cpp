@@ -4,6 +4,7 @@
 
 #include "tests/support/catch.hpp"
 #include "tests/support/random.hpp"
+#include "tests/support/squares.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
@@ -78,5 +79,5 @@ TEST_CASE("elementwise helpers do what they say and may work in place") {
   for (std::int64_t i = 0; i < n; i += 997)
     CHECK_THAT(y.data()[i], WithinAbs(2 * b.data()[i] - 4 * a.data()[i], 1e-14));
   B::fill<double>(n, 3, y.data());
-  CHECK(B::sum_of_squares<double>(n, y.data()) == 9.0 * double(n));
+  CHECK(sum_of_squares(y) == 9.0 * double(n));
 }

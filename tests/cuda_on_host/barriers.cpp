@@ -60,13 +60,15 @@ void check_barriers(Index Defect::*kind, Index period, std::vector<std::size_t> 
 TEST_CASE("every barrier of a column sum is needed and seen") {
   check_barriers(&Defect::sync, 2, {0}, [](auto& side) {
     auto* x = side.values(600 * 40, 1);  // two parts of two tiles
-    side.backend.column_sum(600, 40, x, side.values(40, 2));
+    side.backend.column_sum(600, 40, x, side.statistics(40, 2));
   });
 }
 
 TEST_CASE("every barrier of a sum over everything is needed and seen") {
-  check_barriers(&Defect::sync, 2, {0},
-                 [](auto& side) { side.returned(side.backend.sum_of_squares(40000, side.values(40000, 1))); });
+  check_barriers(&Defect::sync, 2, {0}, [](auto& side) {
+    auto* x = side.values(40000, 1);
+    side.backend.sum_of_squares(40000, x, side.given(std::vector<double>{0}));
+  });
 }
 
 TEST_CASE("every barrier of the gradient of an embedding is needed and seen") {
@@ -74,7 +76,7 @@ TEST_CASE("every barrier of the gradient of an embedding is needed and seen") {
   check_barriers(&Defect::sync, 3, {0}, [&](auto& side) {
     const auto n = std::int64_t(ids.size());
     auto* dy = side.values(n * 3, 1);
-    side.backend.embedding_dx(n, 3, side.given(ids), dy, side.values(4 * 3, 2));
+    side.backend.embedding_dx(n, 3, side.given(ids), dy, side.statistics(4 * 3, 2));
   });
 }
 

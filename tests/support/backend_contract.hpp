@@ -22,6 +22,8 @@ constexpr bool implements_contract() {
   static_assert(std::same_as<decltype(&B::template fill<T>), decltype(&C::fill)>);
   static_assert(std::same_as<decltype(&B::template lerp<T>), decltype(&C::lerp)>);
   static_assert(std::same_as<decltype(&B::template axpy<T>), decltype(&C::axpy)>);
+  static_assert(std::same_as<decltype(&B::template collect<T>), decltype(&C::collect)>);
+  static_assert(std::same_as<decltype(&B::template narrow<T>), decltype(&C::narrow)>);
   static_assert(std::same_as<decltype(&B::template norm_modulate<T>), decltype(&C::norm_modulate)>);
   static_assert(std::same_as<decltype(&B::template norm_modulate_dx<T>), decltype(&C::norm_modulate_dx)>);
   static_assert(std::same_as<decltype(&B::template gate_residual<T>), decltype(&C::gate_residual)>);
@@ -50,8 +52,9 @@ constexpr bool implements_contract() {
   static_assert(std::same_as<decltype(&B::template masked_mean_dx<T>), decltype(&C::masked_mean_dx)>);
   static_assert(std::same_as<decltype(&B::template mse<T>), decltype(&C::mse)>);
   static_assert(std::same_as<decltype(&B::template mse_dx<T>), decltype(&C::mse_dx)>);
-  static_assert(std::same_as<decltype(&B::template adamw<T>), decltype(&C::adamw)>);
   static_assert(std::same_as<decltype(&B::template sum_of_squares<T>), decltype(&C::sum_of_squares)>);
+  static_assert(std::same_as<decltype(&B::template clipping<T>), decltype(&C::clipping)>);
+  static_assert(std::same_as<decltype(&B::template adamw<T>), decltype(&C::adamw)>);
   return true;
 }
 

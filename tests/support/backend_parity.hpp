@@ -23,13 +23,13 @@ void check_linear() {
       });
     check_parity<D, T>("linear_dw, " + size, [&](auto& side) {
       auto *dy = side.values(s.rows * s.out, 1), *x = side.values(s.rows * s.in, 2);
-      side.backend.linear_dw(s, dy, x, side.values(s.out * s.in, 3));
+      side.backend.linear_dw(s, dy, x, side.statistics(s.out * s.in, 3));
     });
   }
   for (const std::int64_t rows : {1, 37, 1100})  // one thread's rows, one part, several parts
     check_parity<D, T>("column_sum", [&](auto& side) {
       auto* x = side.values(rows * 45, 1);
-      side.backend.column_sum(rows, 45, x, side.values(45, 2));
+      side.backend.column_sum(rows, 45, x, side.statistics(45, 2));
     });
 }
 
@@ -66,6 +66,14 @@ void check_elementwise() {
       auto* x = side.values(n, 1);
       side.backend.axpy(n, -0.75, x, side.values(n, 2));
     });
+    check_parity<D, T>("collect", [&](auto& side) {
+      auto* x = side.values(n, 1);
+      side.backend.collect(n, x, side.statistics(n, 2));
+    });
+    check_parity<D, T>("narrow", [&](auto& side) {
+      auto* x = side.statistics(n, 1);
+      side.backend.narrow(n, x, side.fresh(n));
+    });
   }
   check_parity<D, T>("add_table", [&](auto& side) {
     auto *x = side.values(2 * 3 * 5 * 7, 1), *table = side.values(3 * 7, 2);
@@ -88,7 +96,7 @@ void check_norm() {
           auto *x = side.values(n, 1), *m = side.values(vectors, 2), *dy = side.values(n, 3);
           auto *mean = side.statistics(rows, 4, 0.1), *rstd = side.statistics(rows, 5);
           auto* dx = write == Write::add ? side.values(n, 6) : side.fresh(n);
-          auto* dm = side.values(vectors, 7);
+          auto* dm = side.statistics(vectors, 7);
           side.backend.norm_modulate_dx(s, x, m, 1, 0, mean, rstd, dy, without == 1 ? nullptr : dx, write,
                                         without == 2 ? nullptr : dm);
         });
@@ -103,7 +111,7 @@ void check_norm() {
           auto *x = side.values(n, 1), *gain = side.values(s.channels, 2), *dy = side.values(n, 3);
           auto *mean = side.statistics(rows, 4, 0.1), *rstd = side.statistics(rows, 5);
           auto* dx = write == Write::add ? side.values(n, 6) : side.fresh(n);
-          auto *dgain = side.values(s.channels, 7), *dbias = side.values(s.channels, 8);
+          auto *dgain = side.statistics(s.channels, 7), *dbias = side.statistics(s.channels, 8);
           side.backend.layer_norm_dx(rows, s.channels, x, affine ? gain : nullptr, mean, rstd, dy, dx, write,
                                      affine ? dgain : nullptr, affine ? dbias : nullptr);
         });
@@ -122,7 +130,8 @@ void check_modulate() {
     for (const int without : {0, 1, 2})
       check_parity<D, T>("gate_residual_dx", [&](auto& side) {
         auto *branch = side.values(n, 1), *m = side.values(vectors, 2), *dy = side.values(n, 3);
-        auto *dbranch = side.fresh(n), *dm = side.values(vectors, 4);
+        auto* dbranch = side.fresh(n);
+        auto* dm = side.statistics(vectors, 4);
         side.backend.gate_residual_dx(s, branch, m, 1, dy, without == 1 ? nullptr : dbranch,
                                       without == 2 ? nullptr : dm);
       });
@@ -134,7 +143,8 @@ void check_modulate() {
     for (const int without : {0, 1, 2})
       check_parity<D, T>("head_gate_dx", [&](auto& side) {
         auto *x = side.values(wide, 1), *gate = side.values(heads, 2), *dy = side.values(wide, 3);
-        auto *dx = side.fresh(wide), *dgate = side.values(heads, 4);
+        auto* dx = side.fresh(wide);
+        auto* dgate = side.statistics(heads, 4);
         side.backend.head_gate_dx(rows, heads, s.channels, x, gate, dy, without == 1 ? nullptr : dx,
                                   without == 2 ? nullptr : dgate);
       });
@@ -146,7 +156,8 @@ void check_modulate() {
       });
       for (const int without : {0, 1, 2})
         check_parity<D, T>("modulation_dx", [&](auto& side) {
-          auto *dm = side.values(vectors, 1), *dtable = side.values(s.slots * s.channels, 2), *dt = side.fresh(t_size);
+          auto *dm = side.values(vectors, 1), *dt = side.fresh(t_size);
+          auto* dtable = side.statistics(s.slots * s.channels, 2);
           side.backend.modulation_dx(s, stride, dm, without == 1 ? nullptr : dtable, without == 2 ? nullptr : dt);
         });
     }
@@ -236,7 +247,7 @@ void check_temporal_conv() {
         for (const int without : {0, 1, 2})
           check_parity<D, T>("temporal_conv_dw " + what, [&](auto& side) {
             auto *dy = side.values(tokens * out, 1), *x = side.values(tokens * in, 2);
-            auto *dw = side.values(nw, 3), *db = side.values(out, 4);
+            auto *dw = side.statistics(nw, 3), *db = side.statistics(out, 4);
             side.backend.temporal_conv_dw(s, dy, x, without == 1 ? nullptr : dw, without == 2 ? nullptr : db);
           });
       }
@@ -274,7 +285,7 @@ void check_text() {
   });
   check_parity<D, T>("embedding_dx", [&](auto& side) {
     auto* dy = side.values(n * width, 1);
-    side.backend.embedding_dx(n, width, side.given(ids), dy, side.values(rows * width, 2));
+    side.backend.embedding_dx(n, width, side.given(ids), dy, side.statistics(rows * width, 2));
   });
   const std::vector<std::int32_t> drop{0, 1, 1, 0, 1};
   const std::int64_t tokens = 3, channels = 11, entry = tokens * channels, all = 5 * entry;
@@ -284,11 +295,12 @@ void check_text() {
   });
   for (const int without : {0, 1, 2})
     check_parity<D, T>("replace_dropped_dx", [&](auto& side) {
-      auto *dy = side.values(all, 1), *dtable = side.values(entry, 2), *dx = side.fresh(all);
+      auto *dy = side.values(all, 1), *dx = side.fresh(all);
+      auto* dtable = side.statistics(entry, 2);
       side.backend.replace_dropped_dx(5, tokens, channels, side.given(drop), dy, without == 1 ? nullptr : dtable,
                                       without == 2 ? nullptr : dx);
     });
-  const std::vector<std::int32_t> lengths{3, 1, 2, 3, 1};
+  const std::vector<std::int32_t> lengths{3, 1, 0, 4, 2};  // none: one; more than there are: all
   for (const int masked : {0, 1}) {
     check_parity<D, T>("masked_mean", [&](auto& side) {
       auto* x = side.values(all, 1);
@@ -309,44 +321,48 @@ void check_loss_and_optimizer() {
       auto *p = side.values(n, 1), *t = side.values(n, 2);
       side.backend.mse(n, p, t, side.fresh(1));
     });
-    check_parity<D, T>("sum_of_squares",
-                       [&](auto& side) { side.returned(side.backend.sum_of_squares(n, side.values(n, 1))); });
   }
-  check_parity<D, T>("sum_of_squares of nothing",
-                     [&](auto& side) { side.returned(side.backend.sum_of_squares(0, side.values(0, 1))); });
+  for (const std::int64_t n : {0, 1, 1000, 40000})
+    check_parity<D, T>("sum_of_squares", [&](auto& side) {
+      auto* x = side.values(n, 1);
+      side.backend.sum_of_squares(n, x, side.given(std::vector<double>{0.5}));
+    });
+  for (const double sum : {0.0, 4.0, 1e6, std::numeric_limits<double>::infinity(), std::nan("")})
+    for (const double longest : {3.0, std::numeric_limits<double>::infinity()})
+      check_parity<D, T>("clipping", [&](auto& side) {
+        using U = typename std::remove_reference_t<decltype(side)>::Element;
+        side.backend.template clipping<U>(longest, side.given(std::vector<double>{sum}), side.fresh_statistics(1));
+      });
   check_parity<D, T>("mse_dx", [&](auto& side) {
     auto *p = side.values(700, 1), *t = side.values(700, 2), *dloss = side.values(1, 3);
     side.backend.mse_dx(700, p, t, dloss, side.fresh(700));
   });
-  const AdamWStep step{.lr = 1e-2,
-                       .beta1 = 0.9,
-                       .beta2 = 0.99,
-                       .eps = 1e-6,
-                       .decay = 1e-3,
-                       .correction1 = 0.271,
-                       .correction2 = 0.0297,
-                       .gradient_scale = 0.5};
+  const AdamWStep step{
+      .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-6, .decay = 1e-3, .correction1 = 0.271, .correction2 = 0.0297};
   const std::int64_t rows = 7, columns = 45, n = rows * columns;
-  for (const int multipliers : {0, 1, 2, 3})
+  for (const auto& [multipliers, clipped] :
+       {std::pair(0, 0.5), std::pair(1, 0.5), std::pair(2, 0.5), std::pair(3, 0.5), std::pair(0, std::nan(""))})
     check_parity<D, T>("adamw", [&](auto& side) {
       using Other = std::remove_reference_t<decltype(side)>;
       auto *lr_columns = side.positive_statistics(columns, 5), *eps_rows = side.positive_statistics(rows, 6);
       if (multipliers % 2 == 0) lr_columns = nullptr;
       if (multipliers / 2 == 0) eps_rows = nullptr;
-      auto* g = side.values(n, 2);
+      auto* g = side.statistics(n, 2);
+      auto* scale = side.given(std::vector{decltype(*g + 0)(clipped)});
       auto* m = side.statistics(n, 3);
       auto* v = side.positive_statistics(n, 4);
       if constexpr (sizeof(T) > 2) {
-        side.backend.adamw(step, rows, columns, lr_columns, eps_rows, side.values(n, 1), side.no_statistics(), g, m, v);
+        side.backend.adamw(step, scale, rows, columns, lr_columns, eps_rows, side.values(n, 1), side.no_statistics(), g,
+                           m, v);
       } else if constexpr (Other::is_reference) {  // the master weights and their copy, which only differ by rounding
         auto* master = side.statistics(n, 1);
         auto* w = side.fresh(n);
-        side.backend.adamw(step, rows, columns, lr_columns, eps_rows, master, side.no_statistics(), g, m, v);
-        std::copy_n(master, n, w);
+        side.backend.adamw(step, scale, rows, columns, lr_columns, eps_rows, master, side.no_statistics(), g, m, v);
+        if (!std::isnan(clipped)) std::copy_n(master, n, w);
       } else {
         auto* master = side.statistics(n, 1);
         auto* w = side.fresh(n);
-        side.backend.adamw(step, rows, columns, lr_columns, eps_rows, w, master, g, m, v);
+        side.backend.adamw(step, scale, rows, columns, lr_columns, eps_rows, w, master, g, m, v);
       }
     });
 }

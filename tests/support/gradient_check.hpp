@@ -14,6 +14,7 @@
 
 #include "tests/support/catch.hpp"
 #include "tests/support/random.hpp"
+#include "tests/support/squares.hpp"
 
 namespace modelgrow::testing {
 
@@ -133,7 +134,7 @@ void check_parameter_gradients(M& model, F loss) {
     if (!p.trained()) return;
     REQUIRE(p.gradient.defined());
     double& of_layer = largest[layer(path)];
-    const double squares = Backend<Cpu>::sum_of_squares(p.gradient.size(), p.gradient.data());
+    const double squares = sum_of_squares(p.gradient);
     of_layer = std::max(of_layer, std::sqrt(squares / double(p.gradient.size())));
   });
   double worst = 0;

@@ -15,21 +15,23 @@ struct Half : modelgrow::Cpu {};
 template <>
 struct modelgrow::Backend<Half> {
   using bf16 = modelgrow::bf16;
-  static void adamw(const AdamWStep& s, std::int64_t rows, std::int64_t columns, const float*, const float*, bf16* w,
-                    float* master, bf16* gradient, float* m, float* v) {
+  static void adamw(const AdamWStep& s, const float* scale, std::int64_t rows, std::int64_t columns, const float*,
+                    const float*, bf16* w, float* master, float* gradient, float* m, float* v) {
     for (std::int64_t i = 0; i < rows * columns; ++i) {
-      const auto g = float(gradient[i]) * float(s.gradient_scale);
+      const auto g = gradient[i] * *scale;
       m[i] = float(s.beta1) * m[i] + float(1 - s.beta1) * g;
       v[i] = float(s.beta2) * v[i] + float(1 - s.beta2) * g * g;
       master[i] -= float(s.lr / s.correction1) * m[i] / (std::sqrt(v[i] / float(s.correction2)) + float(s.eps));
       w[i] = bf16(master[i]);
-      gradient[i] = bf16(0.0f);
+      gradient[i] = 0;
     }
   }
-  static double sum_of_squares(std::int64_t n, const bf16* x) {
-    double sum = 0;
-    for (std::int64_t i = 0; i < n; ++i) sum += double(float(x[i])) * double(float(x[i]));
-    return sum;
+  static void sum_of_squares(std::int64_t n, const float* x, double* sum) {
+    for (std::int64_t i = 0; i < n; ++i) *sum += double(x[i]) * double(x[i]);
+  }
+  template <class>
+  static void clipping(double longest, const double* sum, float* scale) {
+    *scale = float(std::min(1.0, longest / std::sqrt(*sum)));
   }
   static void lerp(std::int64_t n, double weight, const float* x, float* y) {
     for (std::int64_t i = 0; i < n; ++i) y[i] += float(weight) * (x[i] - y[i]);
@@ -51,8 +53,8 @@ struct Model {
 };
 
 void step(Model& model, mg::AdamW<bf16, Half>& adam, mg::Ema<bf16, Half>& ema) {
-  model.bias.gradient = mg::Tensor<bf16, Half>(mg::Shape{4});
-  for (std::int64_t i = 0; i < 4; ++i) model.bias.gradient.data()[i] = bf16(0.5f);
+  model.bias.gradient = mg::Tensor<float, Half>(mg::Shape{4});
+  for (std::int64_t i = 0; i < 4; ++i) model.bias.gradient.data()[i] = 0.5f;
   adam.step(model, 1e-4);
   ema.update(model, adam);
 }

@@ -22,6 +22,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
 #include "tests/support/scratch.hpp"
+#include "tests/support/squares.hpp"
 
 using namespace test;
 using mg::Cpu;
@@ -77,9 +78,7 @@ auto runner(const Inputs<T>& in) {
   };
 }
 
-double squares(const auto& p) {
-  return p.gradient.defined() ? mg::Backend<Cpu>::sum_of_squares(p.gradient.size(), p.gradient.data()) : -1;
-}
+double squares(const auto& p) { return p.gradient.defined() ? mg::testing::sum_of_squares(p.gradient) : -1; }
 
 /// Trains by plain gradient descent, from the second step on with another target; returns the gradients of the last.
 void descend(mg::Stdit<double, Cpu>& model, int steps) {

@@ -18,6 +18,7 @@
 
 #include "tests/models/stdit_support.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/squares.hpp"
 
 using namespace test;
 using mg::Cpu;
@@ -277,9 +278,7 @@ TEST_CASE("new blocks and layers learn: exactly one factor of each branch is zer
   const Inputs<double> in(model.config);
   mg::Tape<double, Cpu> tape;
   tape.backward(mg::mse(tape, runner(in)(tape, model), random_tensor<double>({2, 3, 4, 8, 8}, 9)));
-  const auto norm = [](const auto& p) {
-    return mg::Backend<Cpu>::sum_of_squares(p.gradient.size(), p.gradient.data());
-  };
+  const auto norm = [](const auto& p) { return mg::testing::sum_of_squares(p.gradient); };
   auto& fresh = model.blocks[2];
   CHECK(norm(fresh.attn.proj.weight) > 0);
   CHECK(norm(fresh.attn_temp.proj.weight) > 0);
@@ -303,9 +302,7 @@ TEST_CASE("zero gate and zero projection together would be a dead saddle") {
   const Inputs<double> in(model.config);
   mg::Tape<double, Cpu> tape;
   tape.backward(mg::mse(tape, runner(in)(tape, model), random_tensor<double>({2, 3, 4, 8, 8}, 9)));
-  const auto norm = [](const auto& p) {
-    return mg::Backend<Cpu>::sum_of_squares(p.gradient.size(), p.gradient.data());
-  };
+  const auto norm = [](const auto& p) { return mg::testing::sum_of_squares(p.gradient); };
   CHECK(norm(block.mlp.dense->fc2.weight) == 0);
   CHECK(norm(block.mlp.dense->fc1.weight) == 0);
 }

@@ -23,6 +23,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
 #include "tests/support/scratch.hpp"
+#include "tests/support/squares.hpp"
 
 using namespace test;
 using mg::Cpu;
@@ -233,7 +234,7 @@ TEST_CASE("a swap on disk is that of the live model: weights, averages, moments,
   for (const auto* states : {&moments.states(), &optimizer.states()}) {
     const auto& weight = states->at("y_embedder.y_proj.fc1.weight");
     CHECK(weight.m.shape() == mg::Shape{24, 6});
-    CHECK(mg::Backend<Cpu>::sum_of_squares(weight.m.size(), weight.m.data()) == 0);
+    CHECK(mg::testing::sum_of_squares(weight.m) == 0);
     CHECK(weight.step == 0);
     CHECK(states->at("y_embedder.y_proj.fc1.bias").step == 0);
     CHECK(states->at("y_embedder.y_proj.fc2.weight").step == 1);

@@ -18,7 +18,7 @@ Var<T, D> recompute(Tape<T, D>& tape, std::vector<Var<T, D>> inputs, F f) {
   Tensor<T, D> value = tape.without_recording([&] { return f(inputs).value(); });
   if (!tape.records()) return tape.constant(std::move(value));
   // The result depends on parameters too, so it always wants a gradient: a marker leaf says so.
-  const Var<T, D> marker = tape.leaf(Tensor<T, D>(Shape{0}));
+  const Var<T, D> marker = tape.leaf(tape.allocate(Shape{0}));
   return tape.record(std::move(value), {marker}, [&tape, inputs, f](Tensor<T, D> dy) {
     std::vector<Var<T, D>> leaves;
     for (const auto& x : inputs) leaves.push_back(x.wants_gradient() ? tape.leaf(x.value()) : tape.constant(x.value()));

@@ -2,12 +2,15 @@
 // Reverse-mode differentiation: operations append their backward step to a tape while they run forward; backward()
 // takes the steps off again in reverse, freeing what each step kept.
 #pragma once
+#include <array>
+#include <concepts>
 #include <functional>
 #include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -38,18 +41,21 @@ class Var {
   friend class Tape<T, D>;
   struct Node {
     Tensor<T, D> value, gradient;
+    Tensor<Stat<T>, D> sum;  // what collect() adds to, where that is not `gradient`
     bool wants_gradient = false;
-    bool persistent = false;  // a parameter: gradients add up in place
+    enum class Kind { leaf, result, parameter } kind = Kind::leaf;
   };
+  using Kind = typename Node::Kind;
   explicit Var(std::shared_ptr<Node> node) : node_(std::move(node)) {}
   std::shared_ptr<Node> node_;
 };
 
-/// Records operations on (T, D) and owns the memory pool they run in. Used by one thread.
+/// Records operations on (T, D) and holds the memory pool they run in. Used by one thread.
 template <class T, Device D>
 class Tape {
  public:
   using V = Var<T, D>;
+  using S = Stat<T>;
   enum class Mode { record, infer };
 
   explicit Tape(Mode mode = Mode::record) : mode_(mode) {}
@@ -73,15 +79,15 @@ class Tape {
   V use(Parameter<T, D>& p) {
     V v = make(p.value, records() && p.trained());
     if (v.wants_gradient()) {
-      if (!p.gradient.defined()) p.gradient = Tensor<T, D>::zeros(p.value.shape());
-      v.node_->gradient = p.gradient;
-      v.node_->persistent = true;
+      if (!p.gradient.defined()) p.gradient = Tensor<S, D>::zeros(p.value.shape());
+      v.node_->sum = p.gradient;
+      v.node_->kind = V::Kind::parameter;
     }
     return v;
   }
 
-  /// The result of an operation. backward(dy) is kept only if an input wants a gradient; it must call accumulate() or
-  /// write to target() for each such input.
+  /// The result of an operation. backward(dy) is kept only if an input wants a gradient; it must call accumulate(),
+  /// write() or collect() for each such input.
   template <class F>
   V record(Tensor<T, D> value, std::initializer_list<V> inputs, F backward) {
     return record(std::move(value), std::span<const V>(inputs.begin(), inputs.size()), std::move(backward));
@@ -91,41 +97,55 @@ class Tape {
     bool wanted = false;
     for (const V& v : inputs) wanted = wanted || (v.defined() && v.wants_gradient());
     V out = make(std::move(value), wanted && records());
+    out.node_->kind = V::Kind::result;
     if (out.wants_gradient()) steps_.push_back(Step{out, std::move(backward)});
     return out;
   }
 
-  /// Where a backward step may write the gradient of v directly, and whether it must add to what is there.
-  std::pair<Tensor<T, D>, Write> target(const V& v) {
-    auto& node = *v.node_;
-    if (node.persistent) return {node.gradient, Write::add};
-    if (node.gradient.defined()) {
-      if (!node.gradient.unique()) node.gradient = copy(node.gradient);
-      return {node.gradient, Write::add};
-    }
-    node.gradient = allocate(v.shape());
-    return {node.gradient, Write::overwrite};
+  /// Calls f(T* dx, Write): where the gradient of x may be written directly, and whether it must be added to what is
+  /// there. Null where x wants none.
+  template <class F>
+  void write(const V& x, F&& f) {
+    if (x.wants_gradient())
+      write_wanted(x, f);
+    else
+      f(static_cast<T*>(nullptr), Write::overwrite);
   }
-  /// Like target(), for kernels that can only add: fresh memory is zeroed.
-  Tensor<T, D> sum_target(const V& v) {
-    auto [tensor, write] = target(v);
-    if (write == Write::overwrite) tensor.zero();
-    return tensor;
+  /// Calls f(S* .. sums): where the gradients of `of` add up, for kernels that only add. Null where one wants none.
+  template <class F, std::same_as<V>... Vs>
+  void collect(F&& f, const Vs&... of) {
+    const std::array<Tensor<S, D>, sizeof...(Vs)> sums{sum_of(of)...};
+    std::apply([&](const auto&... sum) { f(sum.data()...); }, sums);
+    const auto round_leaf = [&](const V& v) {  // nobody comes for it later, as backward() does for results
+      if (v.defined() && v.node_->kind == V::Kind::leaf) round_sum(v);
+    };
+    if constexpr (!std::same_as<T, S>) (round_leaf(of), ...);
   }
   /// Adds g to the gradient of v. The first gradient is taken over without a copy.
   void accumulate(const V& v, Tensor<T, D> g) {
     auto& node = *v.node_;
     if (!node.wants_gradient) return;
     auto& have = node.gradient;
-    if (!have.defined()) {
+    if (node.kind == V::Kind::parameter) {
+      Backend<D>::collect(g.size(), g.data(), node.sum.data());
+    } else if (!have.defined()) {
       have = std::move(g);
-    } else if (node.persistent || have.unique()) {
+    } else if (have.unique()) {
       Backend<D>::add(g.size(), have.data(), g.data(), have.data());
     } else {
       Tensor<T, D> sum = allocate(v.shape());
       Backend<D>::add(g.size(), have.data(), g.data(), sum.data());
       have = std::move(sum);
     }
+  }
+
+  /// Adds a multiple of g to the gradient of v, which may be g itself.
+  void accumulate(const V& v, double factor, const Tensor<T, D>& g) {
+    if (!v.wants_gradient()) return;
+    write_wanted(v, [&](T* dx, Write how) {
+      if (how == Write::overwrite) D::zero(dx, g.bytes());
+      Backend<D>::axpy(g.size(), factor, g.data(), dx);
+    });
   }
 
   /// Runs all recorded steps backward from `loss` with gradient `seed` (ones if undefined).
@@ -167,6 +187,52 @@ class Tape {
     node->wants_gradient = wants;
     return V(std::move(node));
   }
+  template <class F>
+  void write_wanted(const V& x, F&& f) {
+    if (x.node_->kind == V::Kind::parameter && !std::same_as<T, S>) {
+      Tensor<T, D> dx = allocate(x.shape());
+      f(dx.data(), Write::overwrite);
+      accumulate(x, std::move(dx));
+    } else {
+      const auto [dx, how] = target(x);
+      f(dx.data(), how);
+    }
+  }
+  std::pair<Tensor<T, D>, Write> target(const V& v) {
+    auto& node = *v.node_;
+    if constexpr (std::same_as<T, S>)
+      if (node.kind == V::Kind::parameter) return {node.sum, Write::add};
+    if (node.gradient.defined()) {
+      if (!node.gradient.unique()) node.gradient = copy(node.gradient);
+      return {node.gradient, Write::add};
+    }
+    node.gradient = allocate(v.shape());
+    return {node.gradient, Write::overwrite};
+  }
+  Tensor<S, D> sum_of(const V& v) {
+    if (!v.defined() || !v.wants_gradient()) return {};
+    auto& sum = v.node_->sum;
+    if constexpr (std::same_as<T, S>) {
+      if (v.node_->kind == V::Kind::parameter) return sum;
+      auto [tensor, how] = target(v);
+      if (how == Write::overwrite) tensor.zero();
+      return tensor;
+    } else {
+      if (!sum.defined()) {
+        sum = allocate<S>(v.shape());
+        sum.zero();
+      }
+      return sum;
+    }
+  }
+  /// The gradient of a value that is no parameter, summed in float, becomes one in T.
+  void round_sum(const V& v) {
+    if (!v.node_->sum.defined() || v.node_->kind == V::Kind::parameter) return;
+    Tensor<T, D> g = allocate(v.shape());
+    Backend<D>::narrow(g.size(), v.node_->sum.data(), g.data());
+    v.node_->sum = {};
+    accumulate(v, std::move(g));
+  }
   Tensor<T, D> copy(const Tensor<T, D>& t) {
     Tensor<T, D> c = allocate(t.shape());
     D::copy(c.data(), t.data(), t.bytes());
@@ -185,13 +251,14 @@ class Tape {
     while (steps_.size() > base) {
       Step step = std::move(steps_.back());
       steps_.pop_back();
+      if constexpr (!std::same_as<T, S>) round_sum(step.out);
       Tensor<T, D> dy = std::exchange(step.out.node_->gradient, {});
       if (dy.defined()) step.backward(std::move(dy));
     }
   }
 
   Mode mode_;
-  Pool<D> pool_;
+  Pool<D> pool_ = pool_of<D>();
   std::vector<Step> steps_;
 };
 

@@ -5,11 +5,11 @@
 #pragma once
 #include <concepts>
 #include <cstdint>
-#include <type_traits>
 
 #include <modelgrow/core/dequantise.hpp>
 #include <modelgrow/core/device.hpp>
 #include <modelgrow/core/dtype.hpp>
+#include <modelgrow/core/stat.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -27,10 +27,6 @@ template <class D>
 concept HasInference = HasBackend<D> && requires {
   &Backend<D>::template rms_norm<float>;
 };
-
-/// Type of saved statistics (mean, rstd, lse) and optimizer moments: 16-bit storage keeps them in float.
-template <class T>
-using Stat = std::conditional_t<std::same_as<T, double>, double, float>;
 
 /// Whether a result replaces the memory it is written to or is added to it.
 enum class Write { overwrite, add };
@@ -78,7 +74,6 @@ enum class PatchOrder { channels_first, channels_last };
 struct AdamWStep {
   double lr, beta1, beta2, eps, decay;  // decay is lr * weight_decay; multipliers do not change it
   double correction1, correction2;      // 1 - beta^step of this tensor
-  double gradient_scale;                // clipping factor
 };
 
 /// Which keys a query sees: those up to its own position, or all.
@@ -99,6 +94,7 @@ enum class RotaryPairs { halves, neighbours };
 
 /// The functions of a backend, declared and never defined; tests/support/backend_contract.hpp holds a backend to them.
 /// Pointers are contiguous row-major memory of the device. "=" overwrites, the memory may be uninitialised; "+=" adds.
+/// Sums of gradients are in S: added in 16 bits, what is below 1/256 of a sum would be lost.
 /// A pointer marked ? may be null: an absent input, or a gradient that nobody wants. Elementwise results may be the
 /// memory of an input. Results do not depend on the number of threads or on timing.
 template <class T>
@@ -109,40 +105,42 @@ struct BackendContract {
   // y = x w^T + b. The bias gradient is column_sum(dy): sum[c] += sum_r x[r, c].
   static void linear(LinearSize, const T* x, const T* w, const T* b /*?*/, T* y /*=*/);
   static void linear_dx(LinearSize, const T* dy, const T* w, T* dx, Write);
-  static void linear_dw(LinearSize, const T* dy, const T* x, T* dw /*+=*/);
-  static void column_sum(Size rows, Size columns, const T* x, T* sum /*+=*/);
+  static void linear_dw(LinearSize, const T* dy, const T* x, S* dw /*+=*/);
+  static void column_sum(Size rows, Size columns, const T* x, S* sum /*+=*/);
 
-  // Elementwise over n values. lerp: y += weight * (x - y); axpy: y += factor * x.
+  // Elementwise over n values. lerp: y += weight * (x - y); axpy: y += factor * x; collect: sum += x; narrow: y = x.
   static void activation(Activation, Size n, const T* x, T* y /*=*/);
   static void activation_dx(Activation, Size n, const T* x, const T* dy, T* dx /*=*/);
   static void add(Size n, const T* a, const T* b, T* y /*=*/);
   static void fill(Size n, T value, T* y /*=*/);
   static void lerp(Size n, double weight, const T* x, T* y);
   static void axpy(Size n, double factor, const T* x, T* y);
+  static void collect(Size n, const T* x, S* sum);
+  static void narrow(Size n, const S* x, T* y /*=*/);
 
   // y = LN(x) * (1 + m[:, scale]) + m[:, shift]; mean and rstd [batch * tokens] are kept for the backward pass.
   static void norm_modulate(ModulateSize, double eps, const T* x, const T* m, int shift, int scale, T* y /*=*/,
                             S* mean /*=*/, S* rstd /*=*/);
   static void norm_modulate_dx(ModulateSize, const T* x, const T* m, int shift, int scale, const S* mean, const S* rstd,
-                               const T* dy, T* dx /*?*/, Write, T* dm /*+= ?*/);
+                               const T* dy, T* dx /*?*/, Write, S* dm /*+= ?*/);
   // y = x + m[:, gate] * branch; the gradient of x is dy.
   static void gate_residual(ModulateSize, const T* x, const T* branch, const T* m, int gate, T* y /*=*/);
   static void gate_residual_dx(ModulateSize, const T* branch, const T* m, int gate, const T* dy, T* dbranch /*= ?*/,
-                               T* dm /*+= ?*/);
+                               S* dm /*+= ?*/);
   // y[r, h, i] = x[r, h, i] * tanh(gate[h]) for rows of heads * head_dim values.
   static void head_gate(Size rows, Size heads, Size head_dim, const T* x, const T* gate, T* y /*=*/);
   static void head_gate_dx(Size rows, Size heads, Size head_dim, const T* x, const T* gate, const T* dy, T* dx /*= ?*/,
-                           T* dgate /*+= ?*/);
+                           S* dgate /*+= ?*/);
   // m[b, k, c] = table[k, c] + t[b, k * slot_stride + c]; slot_stride is channels (a vector a slot) or 0 (shared).
   // `tokens` is not used.
   static void modulation(ModulateSize, Size slot_stride, const T* table, const T* t, T* m /*=*/);
-  static void modulation_dx(ModulateSize, Size slot_stride, const T* dm, T* dtable /*+= ?*/, T* dt /*= ?*/);
+  static void modulation_dx(ModulateSize, Size slot_stride, const T* dm, S* dtable /*+= ?*/, T* dt /*= ?*/);
 
   // y = LN(x) * gain + bias over x[rows, channels]; gain and bias are both null or both given.
   static void layer_norm(Size rows, Size channels, double eps, const T* x, const T* gain /*?*/, const T* bias /*?*/,
                          T* y /*=*/, S* mean /*=*/, S* rstd /*=*/);
   static void layer_norm_dx(Size rows, Size channels, const T* x, const T* gain /*?*/, const S* mean, const S* rstd,
-                            const T* dy, T* dx /*?*/, Write, T* dgain /*+= ?*/, T* dbias /*+= ?*/);
+                            const T* dy, T* dx /*?*/, Write, S* dgain /*+= ?*/, S* dbias /*+= ?*/);
 
   // y[(o * rows + r) * repeat + s, c] = x[same] + table[r, c] for o in [0, outer), s in [0, repeat).
   static void add_table(Size outer, Size rows, Size repeat, Size channels, const T* x, const T* table, T* y /*=*/);
@@ -162,7 +160,7 @@ struct BackendContract {
 
   static void temporal_conv(const TemporalConvSize&, const T* x, const T* w, const T* b /*?*/, T* y /*=*/);
   static void temporal_conv_dx(const TemporalConvSize&, const T* dy, const T* w, T* dx /*=*/);
-  static void temporal_conv_dw(const TemporalConvSize&, const T* dy, const T* x, T* dw /*+= ?*/, T* db /*+= ?*/);
+  static void temporal_conv_dw(const TemporalConvSize&, const T* dy, const T* x, S* dw /*+= ?*/, S* db /*+= ?*/);
 
   static void patchify(const PatchSize&, PatchOrder, const T* x, T* patches /*=*/);
   static void unpatchify(const PatchSize&, PatchOrder, const T* patches, T* x /*=*/);
@@ -171,13 +169,14 @@ struct BackendContract {
   static void time_features(Size n, Size width, const Stat<T>* t, T* features /*=*/);
   // y[i] = table[ids[i]], rows of `width`.
   static void embedding(Size n, Size width, const std::int32_t* ids, const T* table, T* y /*=*/);
-  static void embedding_dx(Size n, Size width, const std::int32_t* ids, const T* dy, T* dtable /*+=*/);
+  static void embedding_dx(Size n, Size width, const std::int32_t* ids, const T* dy, S* dtable /*+=*/);
   // y[b, l] = drop[b] ? table[l] : x[b, l], rows of `channels`.
   static void replace_dropped(Size batch, Size tokens, Size channels, const std::int32_t* drop, const T* table,
                               const T* x, T* y /*=*/);
   static void replace_dropped_dx(Size batch, Size tokens, Size channels, const std::int32_t* drop, const T* dy,
-                                 T* dtable /*+= ?*/, T* dx /*= ?*/);
-  // y[b] = mean over the first lengths[b] (all, when absent) of the tokens x[b, l], rows of `channels`.
+                                 S* dtable /*+= ?*/, T* dx /*= ?*/);
+  // y[b] = mean over the first lengths[b] (as in attention; all, when absent) of the tokens x[b, l], rows of
+  // `channels`.
   static void masked_mean(Size batch, Size tokens, Size channels, const std::int32_t* lengths /*?*/, const T* x,
                           T* y /*=*/);
   static void masked_mean_dx(Size batch, Size tokens, Size channels, const std::int32_t* lengths /*?*/, const T* dy,
@@ -187,12 +186,16 @@ struct BackendContract {
   static void mse(Size n, const T* prediction, const T* target, T* loss /*=*/);
   static void mse_dx(Size n, const T* prediction, const T* target, const T* dloss, T* dprediction /*=*/);
 
-  // Over w[rows, columns]: the step is multiplied by lr_columns[c], eps by eps_rows[r] (grow/optimizer_state.hpp says
-  // why); absent means 1. The gradient is set to zero. `master` holds the weights in float when T has 16 bits, else it
-  // is null: the step changes the master, and w becomes the master rounded to nearest even.
-  static void adamw(const AdamWStep&, Size rows, Size columns, const S* lr_columns /*?*/, const S* eps_rows /*?*/, T* w,
-                    S* master /*?*/, T* gradient, S* m, S* v);
-  static double sum_of_squares(Size n, const T* x);
+  static void sum_of_squares(Size n, const T* x, double* sum /*+=*/);
+  // scale[0] = what brings a gradient with that sum of squares to a norm of at most `longest`; no number if the sum is
+  // not finite.
+  static void clipping(double longest, const double* sum, S* scale /*=*/);
+  // Over w[rows, columns]: the gradient is multiplied by scale[0], the step by lr_columns[c], eps by eps_rows[r]
+  // (grow/optimizer_state.hpp says why); absent means 1. The gradient is set to zero. A scale that is no number leaves
+  // everything as it is. `master` holds the weights in float when T has 16 bits, else it is null: the step changes the
+  // master, and w becomes the master rounded to nearest even.
+  static void adamw(const AdamWStep&, const S* scale, Size rows, Size columns, const S* lr_columns /*?*/,
+                    const S* eps_rows /*?*/, T* w, S* master /*?*/, S* gradient, S* m, S* v);
 };
 
 /// What language models need besides: forward only. Backend<Cpu> has them in float.

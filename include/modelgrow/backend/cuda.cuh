@@ -19,7 +19,6 @@ struct GpuExecutor {
   static void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Write write, R* c) {
     kernels::multiply(size, transposed, a, b, write, c);
   }
-  static Pool<Cuda>& pool() { return CudaContext::current().pool(); }
 };
 
 }  // namespace kernels

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <modelgrow/core/axis.hpp>
+#include <modelgrow/core/stat.hpp>
 #include <modelgrow/core/tensor.hpp>
 
 namespace modelgrow::inline v0 {
@@ -72,11 +73,13 @@ struct ParamInfo {
   bool operator==(const ParamInfo&) const = default;
 };
 
-/// A trainable tensor (or a buffer) with the meaning of its axes. The gradient is allocated by the first backward pass.
+/// A trainable tensor (or a buffer) with the meaning of its axes. The gradient is allocated by the first backward pass,
+/// in float when the value has 16 bits.
 template <class T, Device D>
 struct Parameter {
   ParamInfo info;
-  Tensor<T, D> value, gradient;
+  Tensor<T, D> value;
+  Tensor<Stat<T>, D> gradient;
   enum class State { trained, frozen } state = State::trained;
 
   Parameter() = default;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <modelgrow/backend/backend.hpp>
+#include <modelgrow/core/pool.hpp>
 #include <modelgrow/diffusion/noise.hpp>
 
 namespace modelgrow::inline v0 {
@@ -68,7 +69,12 @@ FlowBatch<T, D> add_noise(const FlowMatching& flow, const Tensor<U, Cpu>& clips,
   if constexpr (std::same_as<D, Cpu>) {
     return {x, v, time};
   } else {
-    return {to_device<D>(x), to_device<D>(v), to_device<D>(time)};
+    auto there = [pool = pool_of<D>()]<class V>(const Tensor<V, Cpu>& t) mutable {
+      Tensor<V, D> copy(t.shape(), pool.allocate(t.bytes()));
+      D::from_host(copy.data(), t.data(), t.bytes());
+      return copy;
+    };
+    return {there(x), there(v), there(time)};
   }
 }
 

@@ -121,7 +121,7 @@ M grown_model(const Plan& plan, const M& model, const TensorSet& old, const Prog
     if (source == before.end() || r.fresh) return;
     if (source->second.frozen) p.state = Parameter<T, D>::State::frozen;
     if (source->second.gradient.views().empty()) return;
-    const Output gradient{.target = NamedShape{.name = path, .dtype = dtype_of<T>, .shape = r.shape},
+    const Output gradient{.target = NamedShape{.name = path, .dtype = dtype_of<Stat<T>>, .shape = r.shape},
                           .kind = Output::Kind::recipe,
                           .parameter = o.parameter,
                           .of = Of::gradients,

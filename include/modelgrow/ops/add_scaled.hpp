@@ -16,7 +16,7 @@ Var<T, D> add_scaled(Tape<T, D>& tape, const Var<T, D>& a, const Var<T, D>& b, d
   D::copy(y.data(), a.data(), y.bytes());
   Backend<D>::axpy(y.size(), factor, b.data(), y.data());
   return tape.record(std::move(y), {a, b}, [&tape, factor, a, b](Tensor<T, D> dy) {
-    if (b.wants_gradient()) Backend<D>::axpy(dy.size(), factor, dy.data(), tape.sum_target(b).data());
+    tape.accumulate(b, factor, dy);
     tape.accumulate(a, std::move(dy));
   });
 }

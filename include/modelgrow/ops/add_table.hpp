@@ -19,16 +19,15 @@ Var<T, D> add_table(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& table
   Tensor<T, D> y = tape.allocate(x.shape());
   Backend<D>::add_table(outer, rows, repeat, channels, x.data(), table.data(), y.data());
   return tape.record(std::move(y), {x, table}, [=, &tape](Tensor<T, D> dy) {
-    if (table.wants_gradient()) {
-      // Rows that are not repeated are summed as one long row; repeated ones each from their own run.
-      T* sum = tape.sum_target(table).data();
-      if (repeat == 1) {
-        Backend<D>::column_sum(outer, rows * channels, dy.data(), sum);
-      } else {
-        for (std::int64_t i = 0; i < outer * rows; ++i)
-          Backend<D>::column_sum(repeat, channels, dy.data() + i * repeat * channels, sum + i % rows * channels);
-      }
-    }
+    tape.collect(
+        [&](Stat<T>* sum) {
+          if (!sum) return;
+          // Rows that are not repeated are summed as one long row; repeated ones each from their own run.
+          if (repeat == 1) return Backend<D>::column_sum(outer, rows * channels, dy.data(), sum);
+          for (std::int64_t i = 0; i < outer * rows; ++i)
+            Backend<D>::column_sum(repeat, channels, dy.data() + i * repeat * channels, sum + i % rows * channels);
+        },
+        table);
     tape.accumulate(x, std::move(dy));
   });
 }

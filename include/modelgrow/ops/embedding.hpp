@@ -16,7 +16,7 @@ Var<T, D> embedding(Tape<T, D>& tape, const Tensor<std::int32_t, D>& ids, const 
   Tensor<T, D> y = tape.allocate(shape);
   Backend<D>::embedding(n, width, ids.data(), table.data(), y.data());
   return tape.record(std::move(y), {table}, [=, &tape](Tensor<T, D> dy) {
-    Backend<D>::embedding_dx(n, width, ids.data(), dy.data(), tape.sum_target(table).data());
+    tape.collect([&](Stat<T>* dtable) { Backend<D>::embedding_dx(n, width, ids.data(), dy.data(), dtable); }, table);
   });
 }
 

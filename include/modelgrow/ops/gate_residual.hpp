@@ -16,9 +16,12 @@ Var<T, D> gate_residual(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& b
   Tensor<T, D> y = tape.allocate(x.shape());
   Backend<D>::gate_residual(size, x.data(), branch.data(), m.data(), gate, y.data());
   return tape.record(std::move(y), {x, branch, m}, [&tape, size, gate, x, branch, m](Tensor<T, D> dy) {
-    T* dm = m.wants_gradient() ? tape.sum_target(m).data() : nullptr;
     Tensor<T, D> dbranch = branch.wants_gradient() ? tape.allocate(branch.shape()) : Tensor<T, D>();
-    Backend<D>::gate_residual_dx(size, branch.data(), m.data(), gate, dy.data(), dbranch.data(), dm);
+    tape.collect(
+        [&](Stat<T>* dm) {
+          Backend<D>::gate_residual_dx(size, branch.data(), m.data(), gate, dy.data(), dbranch.data(), dm);
+        },
+        m);
     if (dbranch.defined()) tape.accumulate(branch, std::move(dbranch));
     tape.accumulate(x, std::move(dy));
   });

@@ -18,9 +18,12 @@ Var<T, D> head_gate(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& gate)
   Tensor<T, D> y = tape.allocate(x.shape());
   Backend<D>::head_gate(rows, heads, head_dim, x.data(), gate.data(), y.data());
   return tape.record(std::move(y), {x, gate}, [=, &tape](Tensor<T, D> dy) {
-    T* dgate = gate.wants_gradient() ? tape.sum_target(gate).data() : nullptr;
     Tensor<T, D> dx = x.wants_gradient() ? tape.allocate(x.shape()) : Tensor<T, D>();
-    Backend<D>::head_gate_dx(rows, heads, head_dim, x.data(), gate.data(), dy.data(), dx.data(), dgate);
+    tape.collect(
+        [&](Stat<T>* dgate) {
+          Backend<D>::head_gate_dx(rows, heads, head_dim, x.data(), gate.data(), dy.data(), dx.data(), dgate);
+        },
+        gate);
     if (dx.defined()) tape.accumulate(x, std::move(dx));
   });
 }

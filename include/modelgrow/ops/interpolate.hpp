@@ -17,11 +17,8 @@ Var<T, D> interpolate(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& y, 
   D::copy(z.data(), x.data(), z.bytes());
   if (weight != 0) Backend<D>::lerp(z.size(), weight, y.data(), z.data());
   return tape.record(std::move(z), {x, y}, [&tape, weight, x, y](Tensor<T, D> dz) {
-    const auto add = [&](const Var<T, D>& to, double share) {
-      if (to.wants_gradient()) Backend<D>::axpy(dz.size(), share, dz.data(), tape.sum_target(to).data());
-    };
-    add(x, 1 - weight);
-    add(y, weight);
+    tape.accumulate(x, 1 - weight, dz);
+    tape.accumulate(y, weight, dz);
   });
 }
 

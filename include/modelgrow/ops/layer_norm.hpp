@@ -25,12 +25,14 @@ Var<T, D> layer_norm(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& gain
   Backend<D>::layer_norm(rows, channels, eps, x.data(), g, bias.defined() ? bias.data() : nullptr, y.data(),
                          mean.data(), rstd.data());
   return tape.record(std::move(y), {x, gain, bias}, [=, &tape](Tensor<T, D> dy) {
-    const auto sum = [&](const Var<T, D>& v) {
-      return v.defined() && v.wants_gradient() ? tape.sum_target(v).data() : nullptr;
-    };
-    auto [dx, write] = x.wants_gradient() ? tape.target(x) : std::pair(Tensor<T, D>(), Write::overwrite);
-    Backend<D>::layer_norm_dx(rows, channels, x.data(), g, mean.data(), rstd.data(), dy.data(), dx.data(), write,
-                              sum(gain), sum(bias));
+    tape.write(x, [&](T* dx, Write write) {
+      tape.collect(
+          [&](Stat<T>* dgain, Stat<T>* dbias) {
+            Backend<D>::layer_norm_dx(rows, channels, x.data(), g, mean.data(), rstd.data(), dy.data(), dx, write,
+                                      dgain, dbias);
+          },
+          gain, bias);
+    });
   });
 }
 

@@ -19,13 +19,15 @@ Var<T, D> linear(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& w, const
   Tensor<T, D> y = tape.allocate(shape);
   Backend<D>::linear(size, x.data(), w.data(), b.defined() ? b.data() : nullptr, y.data());
   return tape.record(std::move(y), {x, w, b}, [&tape, size, x, w, b](Tensor<T, D> dy) {
-    if (w.wants_gradient()) Backend<D>::linear_dw(size, dy.data(), x.data(), tape.sum_target(w).data());
-    if (b.defined() && b.wants_gradient())
-      Backend<D>::column_sum(size.rows, size.out, dy.data(), tape.sum_target(b).data());
-    if (x.wants_gradient()) {
-      auto [dx, write] = tape.target(x);
-      Backend<D>::linear_dx(size, dy.data(), w.data(), dx.data(), write);
-    }
+    tape.collect(
+        [&](Stat<T>* dw, Stat<T>* db) {
+          if (dw) Backend<D>::linear_dw(size, dy.data(), x.data(), dw);
+          if (db) Backend<D>::column_sum(size.rows, size.out, dy.data(), db);
+        },
+        w, b);
+    tape.write(x, [&](T* dx, Write write) {
+      if (dx) Backend<D>::linear_dx(size, dy.data(), w.data(), dx, write);
+    });
   });
 }
 

@@ -20,9 +20,9 @@ Var<T, D> modulation(Tape<T, D>& tape, const Var<T, D>& table, const Var<T, D>& 
   Tensor<T, D> m = tape.allocate({size.batch, slots, channels});
   Backend<D>::modulation(size, slot_stride, table.data(), t.data(), m.data());
   return tape.record(std::move(m), {table, t}, [&tape, size, slot_stride, table, t](Tensor<T, D> dm) {
-    T* dtable = table.wants_gradient() ? tape.sum_target(table).data() : nullptr;
     Tensor<T, D> dt = t.wants_gradient() ? tape.allocate(t.shape()) : Tensor<T, D>();
-    Backend<D>::modulation_dx(size, slot_stride, dm.data(), dtable, dt.data());
+    tape.collect([&](Stat<T>* dtable) { Backend<D>::modulation_dx(size, slot_stride, dm.data(), dtable, dt.data()); },
+                 table);
     if (dt.defined()) tape.accumulate(t, std::move(dt));
   });
 }

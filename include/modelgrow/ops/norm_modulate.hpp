@@ -20,10 +20,14 @@ Var<T, D> norm_modulate(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& m
   Backend<D>::norm_modulate(size, eps, x.data(), m.data(), slots.shift, slots.scale, y.data(), mean.data(),
                             rstd.data());
   return tape.record(std::move(y), {x, m}, [&tape, size, slots, x, m, mean, rstd](Tensor<T, D> dy) {
-    T* dm = m.wants_gradient() ? tape.sum_target(m).data() : nullptr;
-    auto [dx, write] = x.wants_gradient() ? tape.target(x) : std::pair(Tensor<T, D>(), Write::overwrite);
-    Backend<D>::norm_modulate_dx(size, x.data(), m.data(), slots.shift, slots.scale, mean.data(), rstd.data(),
-                                 dy.data(), dx.data(), write, dm);
+    tape.write(x, [&](T* dx, Write write) {
+      tape.collect(
+          [&](Stat<T>* dm) {
+            Backend<D>::norm_modulate_dx(size, x.data(), m.data(), slots.shift, slots.scale, mean.data(), rstd.data(),
+                                         dy.data(), dx, write, dm);
+          },
+          m);
+    });
   });
 }
 

@@ -18,9 +18,12 @@ Var<T, D> replace_dropped(Tape<T, D>& tape, const Var<T, D>& x, const Tensor<std
   Tensor<T, D> y = tape.allocate(x.shape());
   Backend<D>::replace_dropped(batch, tokens, channels, drop.data(), empty.data(), x.data(), y.data());
   return tape.record(std::move(y), {x, empty}, [=, &tape](Tensor<T, D> dy) {
-    T* dempty = empty.wants_gradient() ? tape.sum_target(empty).data() : nullptr;
     Tensor<T, D> dx = x.wants_gradient() ? tape.allocate(x.shape()) : Tensor<T, D>();
-    Backend<D>::replace_dropped_dx(batch, tokens, channels, drop.data(), dy.data(), dempty, dx.data());
+    tape.collect(
+        [&](Stat<T>* dempty) {
+          Backend<D>::replace_dropped_dx(batch, tokens, channels, drop.data(), dy.data(), dempty, dx.data());
+        },
+        empty);
     if (dx.defined()) tape.accumulate(x, std::move(dx));
   });
 }

@@ -42,9 +42,8 @@ Var<T, D> temporal_conv(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& w
   Tensor<T, D> y = tape.allocate({size.batch, size.frames, size.space, out});
   Backend<D>::temporal_conv(size, x.data(), w.data(), b.defined() ? b.data() : nullptr, y.data());
   return tape.record(std::move(y), {x, w, b}, [=, &tape](Tensor<T, D> dy) {
-    T* dw = w.wants_gradient() ? tape.sum_target(w).data() : nullptr;
-    T* db = b.defined() && b.wants_gradient() ? tape.sum_target(b).data() : nullptr;
-    if (dw || db) Backend<D>::temporal_conv_dw(size, dy.data(), x.data(), dw, db);
+    tape.collect([&](Stat<T>* dw, Stat<T>* db) { Backend<D>::temporal_conv_dw(size, dy.data(), x.data(), dw, db); }, w,
+                 b);
     if (x.wants_gradient()) {
       Tensor<T, D> dx = tape.allocate(x.shape());
       Backend<D>::temporal_conv_dx(size, dy.data(), w.data(), dx.data());

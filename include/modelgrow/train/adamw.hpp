@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // AdamW (Loshchilov & Hutter 2019) over any described model, one fused pass per tensor. State belongs to a path, and
-// every tensor counts its own steps, so a model may grow between two steps.
+// every tensor counts its own steps, so a model may grow between two steps. The norm of the gradient stays on the
+// device: a step waits for it once, when everything has been given to the device.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -125,13 +126,16 @@ class AdamW {
   static Tensor<double, Cpu> as_tensor(const std::vector<double>& v) {
     return Tensor<double, Cpu>::from(Shape{std::int64_t(v.size())}, v);
   }
-  static double square(const Parameter<T, D>& p) {
-    return p.trained() && p.gradient.defined() ? Backend<D>::sum_of_squares(p.gradient.size(), p.gradient.data()) : 0.0;
+  void add_square(const Parameter<T, D>& p) const {
+    if (p.trained() && p.gradient.defined())
+      Backend<D>::sum_of_squares(p.gradient.size(), p.gradient.data(), square_.data());
   }
+  double norm() const { return std::sqrt(to_cpu(square_).data()[0]); }
   template <class M>
-  static std::string first_bad(M& model);
+  std::string first_bad(M& model) const;
 
-  void update(const std::string& path, Parameter<T, D>& p, double lr, double gradient_scale);
+  /// Gives the update to the device, as the step after those that are counted. Returns whether it made a new state.
+  bool update(const std::string& path, Parameter<T, D>& p, double lr);
 
   static State fresh(const Parameter<T, D>& p) {
     State s;
@@ -159,6 +163,8 @@ class AdamW {
 
   AdamWOptions options_;
   States states_;
+  Tensor<double, D> square_{Shape{1}};  // of the norm of the gradient
+  Tensor<Stat<T>, D> scale_{Shape{1}};  // what clipping makes of it
 };
 
 template <class T, Device D>
@@ -170,27 +176,38 @@ AdamW<T, D>::AdamW(const M& model, AdamWOptions options) : options_(std::move(op
 template <class T, Device D>
 template <class M>
 double AdamW<T, D>::step(M& model, double lr, double added) {
-  const double norm = gradient_norm(model);
-  if (!std::isfinite(norm))
-    throw error("the gradient norm is " + std::to_string(norm) + " (first in '" + first_bad(model) +
-                "'): lower the learning rate, clip the gradient or look at the data; the model is unchanged");
-  const double scale = norm > options_.clip_norm ? options_.clip_norm / (norm + 1e-6) : 1.0;
+  square_.zero();
+  for_each_parameter(model, [&](const std::string&, const Parameter<T, D>& p) { add_square(p); });
+  Backend<D>::template clipping<T>(options_.clip_norm, square_.data(), scale_.data());
+  std::vector<std::string> made;
   std::int64_t oldest = 0;
   for (const auto& [path, s] : states_) oldest = std::max(oldest, s.step);
   for_each_parameter(model, [&](const std::string& path, Parameter<T, D>& p) {
     const auto state = states_.find(path);
     const bool old = state == states_.end() ? oldest == 0 : state->second.step == oldest;
-    if (p.trained()) update(path, p, old ? lr : lr * added, scale);
+    if (p.trained() && update(path, p, old ? lr : lr * added)) made.push_back(path);
   });
-  return norm;
+  const double length = norm();
+  if (!std::isfinite(length)) {
+    for (const auto& path : made) states_.erase(path);
+    throw error("the gradient norm is " + std::to_string(length) + " (first in '" + first_bad(model) +
+                "'): lower the learning rate, clip the gradient or look at the data; the model is unchanged");
+  }
+  for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
+    const auto state = states_.find(path);
+    if (!p.trained() || state == states_.end()) return;
+    ++state->second.step;
+    state->second.anneal_multipliers();
+  });
+  return length;
 }
 
 template <class T, Device D>
 template <class M>
 double AdamW<T, D>::gradient_norm(M& model) const {
-  double sum = 0.0;
-  for_each_parameter(model, [&](const std::string&, const Parameter<T, D>& p) { sum += square(p); });
-  return std::sqrt(sum);
+  D::zero(square_.data(), square_.bytes());
+  for_each_parameter(model, [&](const std::string&, const Parameter<T, D>& p) { add_square(p); });
+  return norm();
 }
 
 template <class T, Device D>
@@ -259,20 +276,24 @@ void AdamW<T, D>::load(const Checkpoint& file, const M& model, const std::string
 
 template <class T, Device D>
 template <class M>
-std::string AdamW<T, D>::first_bad(M& model) {
+std::string AdamW<T, D>::first_bad(M& model) const {
   std::string first;
   for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
-    if (first.empty() && !std::isfinite(square(p))) first = path;
+    if (!first.empty()) return;
+    D::zero(square_.data(), square_.bytes());
+    add_square(p);
+    if (!std::isfinite(norm())) first = path;
   });
   return first;
 }
 
 template <class T, Device D>
-void AdamW<T, D>::update(const std::string& path, Parameter<T, D>& p, double lr, double gradient_scale) {
+bool AdamW<T, D>::update(const std::string& path, Parameter<T, D>& p, double lr) {
   const Shape& shape = p.value.shape();
   auto it = states_.find(path);
-  if (it == states_.end()) {
-    if (!p.gradient.defined()) return;  // never used by the loss: no decay either
+  const bool made = it == states_.end();
+  if (made) {
+    if (!p.gradient.defined()) return false;  // never used by the loss: no decay either
     it = states_.emplace(path, fresh(p)).first;
   }
   State& s = it->second;
@@ -283,21 +304,19 @@ void AdamW<T, D>::update(const std::string& path, Parameter<T, D>& p, double lr,
   if constexpr (!std::same_as<T, Stat<T>>)
     if (!s.master.defined()) s.master = widened(p.value);
   // Used before, but not since the state was loaded: what an uninterrupted run would have here.
-  if (!p.gradient.defined()) p.gradient = Tensor<T, D>::zeros(shape);
+  if (!p.gradient.defined()) p.gradient = Tensor<Stat<T>, D>::zeros(shape);
   const ParameterGroup group = group_of(path);
-  ++s.step;
   const double decay = is_matrix(p) ? options_.weight_decay * group.decay : 0.0;
   const AdamWStep step{.lr = lr * group.lr * s.common_lr(),
                        .beta1 = options_.beta1,
                        .beta2 = options_.beta2,
                        .eps = options_.eps * s.common_eps(),
                        .decay = lr * group.lr * decay,
-                       .correction1 = 1.0 - std::pow(options_.beta1, double(s.step)),
-                       .correction2 = 1.0 - std::pow(options_.beta2, double(s.step)),
-                       .gradient_scale = gradient_scale};
-  Backend<D>::adamw(step, rows(shape), columns(shape), s.lr_columns(), s.eps_rows(), p.value.data(), s.master.data(),
-                    p.gradient.data(), s.m.data(), s.v.data());
-  s.anneal_multipliers();
+                       .correction1 = 1.0 - std::pow(options_.beta1, double(s.step + 1)),
+                       .correction2 = 1.0 - std::pow(options_.beta2, double(s.step + 1))};
+  Backend<D>::adamw(step, scale_.data(), rows(shape), columns(shape), s.lr_columns(), s.eps_rows(), p.value.data(),
+                    s.master.data(), p.gradient.data(), s.m.data(), s.v.data());
+  return made;
 }
 
 }  // namespace modelgrow::inline v0

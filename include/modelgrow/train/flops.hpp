@@ -59,6 +59,8 @@ struct Backend<FlopCounter> {
   static void fill(auto&&...) {}
   static void lerp(auto&&...) {}
   static void axpy(auto&&...) {}
+  static void collect(auto&&...) {}
+  static void narrow(auto&&...) {}
   static void norm_modulate(auto&&...) {}
   static void norm_modulate_dx(auto&&...) {}
   static void gate_residual(auto&&...) {}
@@ -81,8 +83,8 @@ struct Backend<FlopCounter> {
   static void masked_mean_dx(auto&&...) {}
   static void mse(auto&&...) {}
   static void mse_dx(auto&&...) {}
+  static void sum_of_squares(auto&&...) {}
   static void adamw(auto&&...) {}
-  static double sum_of_squares(auto&&...) { return 0.0; }
 };
 
 /// Operations of one forward and backward pass of loss(tape) -> Var, for a model of type Model<T, FlopCounter>.

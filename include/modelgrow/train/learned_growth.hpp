@@ -23,6 +23,8 @@ namespace modelgrow::inline v0 {
 /// neither silent or blended units, nor rows of the next block, nor random blocks.
 template <class M, class T, HasBackend D>
 class LearnedGrowth {
+  static_assert(std::same_as<T, Stat<T>>, "growth is learned in float or double: train in 16 bits afterwards");
+
  public:
   using Made = std::map<std::string, Tensor<T, D>>;
 

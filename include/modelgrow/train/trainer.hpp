@@ -149,10 +149,10 @@ StepReport Trainer<M, T, D>::train_step(Loss& loss) {
   const double share = 1.0 / double(options_.micro_batches);
   for (std::int64_t k = 0; k < options_.micro_batches; ++k) {
     const Var<T, D> l = loss(tape_, step_ * options_.micro_batches + k);
-    report.loss += share * double(Stat<T>(to_cpu(l.value()).data()[0]));
     Tensor<T, D> seed = tape_.allocate(l.shape());
     Backend<D>::fill(seed.size(), T(Stat<T>(share)), seed.data());
     tape_.backward(l, std::move(seed));
+    report.loss += share * double(Stat<T>(to_cpu(l.value()).data()[0]));  // waits: nothing is left to be given out
   }
   if (!std::isfinite(report.loss))
     throw error("the loss of step " + std::to_string(report.step) + " is " + std::to_string(report.loss) +

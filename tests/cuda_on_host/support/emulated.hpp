@@ -94,6 +94,10 @@ struct Emulated {
   }
   static void from_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
   static void to_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
+  static Pool<Emulated>& pool() {
+    static Pool<Emulated> pool;
+    return pool;
+  }
 };
 
 namespace kernels {
@@ -119,10 +123,6 @@ struct HostExecutor {
         R& result = c[i + j * p.ld_result];
         result = R(write == Write::add ? Stat<T>(result) + sum : sum);
       }
-  }
-  static Pool<Emulated>& pool() {
-    static Pool<Emulated> pool;
-    return pool;
   }
 };
 

@@ -58,6 +58,14 @@ struct Elementwise {
   static void axpy(std::int64_t n, double factor, const T* x, T* y) {
     for_pieces(n, [=](std::int64_t i, std::int64_t m) { array(y + i, m) += T(factor) * array(x + i, m); });
   }
+  template <class T>
+  static void collect(std::int64_t n, const T* x, T* sum) {
+    add(n, x, sum, sum);
+  }
+  template <class T>
+  static void narrow(std::int64_t n, const T* x, T* y) {
+    for_pieces(n, [=](std::int64_t i, std::int64_t m) { array(y + i, m) = array(x + i, m); });
+  }
 
   template <class T>
   static void mse(std::int64_t n, const T* prediction, const T* target, T* loss) {

@@ -11,8 +11,18 @@ namespace cpu {
 
 struct Optimizer {
   template <class T>
-  static void adamw(const AdamWStep& s, std::int64_t rows, std::int64_t columns, const Stat<T>* lr_columns,
-                    const Stat<T>* eps_rows, T* w, Stat<T>* /*master*/, T* gradient, Stat<T>* m, Stat<T>* v) {
+  static void sum_of_squares(std::int64_t n, const T* x, double* sum) {
+    *sum += sum_over_pieces(n, [=](std::int64_t i, std::int64_t m) { return double(array(x + i, m).square().sum()); });
+  }
+  template <class T>
+  static void clipping(double longest, const double* sum, T* scale) {
+    const double norm = std::sqrt(*sum);
+    *scale = T(!std::isfinite(norm) ? std::nan("") : norm > longest ? longest / (norm + 1e-6) : 1.0);
+  }
+  template <class T>
+  static void adamw(const AdamWStep& s, const T* scale, std::int64_t rows, std::int64_t columns, const T* lr_columns,
+                    const T* eps_rows, T* w, T* /*master*/, T* gradient, T* m, T* v) {
+    if (std::isnan(*scale)) return;
     // With no multipliers the tensor is one long row.
     const bool flat = !lr_columns && !eps_rows;
     const std::int64_t n = flat ? rows * columns : columns;
@@ -22,20 +32,16 @@ struct Optimizer {
         const std::int64_t r = p / pieces, first = p % pieces * piece, count = std::min(piece, n - first);
         const std::int64_t i = r * n + first;
         const double eps = s.eps * (eps_rows ? double(eps_rows[r]) : 1.0);
-        step(s, eps, count, lr_columns ? lr_columns + first : nullptr, w + i, gradient + i, m + i, v + i);
+        step(s, *scale, eps, count, lr_columns ? lr_columns + first : nullptr, w + i, gradient + i, m + i, v + i);
       }
     });
-  }
-  template <class T>
-  static double sum_of_squares(std::int64_t n, const T* x) {
-    return sum_over_pieces(n, [=](std::int64_t i, std::int64_t m) { return double(array(x + i, m).square().sum()); });
   }
 
  private:
   template <class T>
-  static void step(const AdamWStep& s, double eps, std::int64_t n, const T* lr, T* __restrict w, T* __restrict gradient,
-                   Stat<T>* __restrict m, Stat<T>* __restrict v) {
-    const T scale = T(s.gradient_scale), beta1 = T(s.beta1), beta2 = T(s.beta2), keep = T(1.0 - s.decay);
+  static void step(const AdamWStep& s, T scale, double eps, std::int64_t n, const T* lr, T* __restrict w,
+                   T* __restrict gradient, T* __restrict m, T* __restrict v) {
+    const T beta1 = T(s.beta1), beta2 = T(s.beta2), keep = T(1.0 - s.decay);
     const T step = T(s.lr / s.correction1), correction2 = T(1.0 / s.correction2), e = T(eps);
     for (std::int64_t i = 0; i < n; ++i) {
       const T g = gradient[i] * scale;

@@ -67,7 +67,7 @@ struct Text {
   static void masked_mean(std::int64_t batch, std::int64_t tokens, std::int64_t channels, const std::int32_t* lengths,
                           const T* x, T* y) {
     for (std::int64_t b = 0; b < batch; ++b) {
-      const std::int64_t n = lengths ? lengths[b] : tokens;
+      const std::int64_t n = lengths ? std::clamp<std::int64_t>(lengths[b], 1, tokens) : tokens;
       auto mean = array(y + b * channels, channels);
       mean.setZero();
       for (std::int64_t l = 0; l < n; ++l) mean += array(x + (b * tokens + l) * channels, channels);
@@ -78,7 +78,7 @@ struct Text {
   static void masked_mean_dx(std::int64_t batch, std::int64_t tokens, std::int64_t channels,
                              const std::int32_t* lengths, const T* dy, T* dx) {
     for (std::int64_t b = 0; b < batch; ++b) {
-      const std::int64_t n = lengths ? lengths[b] : tokens;
+      const std::int64_t n = lengths ? std::clamp<std::int64_t>(lengths[b], 1, tokens) : tokens;
       for (std::int64_t l = 0; l < tokens; ++l) {
         auto d = array(dx + (b * tokens + l) * channels, channels);
         if (l < n)

@@ -1,23 +1,40 @@
 // SPDX-License-Identifier: MIT
-// AdamW in one pass over weights, gradients and moments; 16-bit weights follow master weights in float.
+// AdamW in one pass over weights, gradients and moments; 16-bit weights follow master weights in float. The clipping
+// factor stays on the device, so that a step waits for nothing.
 #pragma once
 #include <modelgrow/backend/cuda/kernel.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {
 
+/// scale[0] = longest / norm where the norm is above it, else 1; no number where it is none.
+template <class A>
+struct Clipping {
+  double longest;
+  const double* sum;
+  A* scale;
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Index) const {
+    const double square = sum[0], nothing = square - square;  // 0, or no number
+    const double norm = nothing == 0 ? dev.sqrt(square) : nothing;
+    scale[0] = A(norm > longest ? longest / (norm + 1e-6) : 1 + nothing);
+  }
+};
+
 template <class T>
 struct AdamW {
   using A = Stat<T>;
-  A step, beta1, beta2, eps, keep, inverse_correction2, gradient_scale;  // step: lr / correction1, keep: 1 - decay
+  A step, beta1, beta2, eps, keep, inverse_correction2;  // step: lr / correction1, keep: 1 - decay
   Index columns;
-  const A *lr_columns, *eps_rows;
-  T *w, *gradient;
-  A *master, *m, *v;
+  const A *scale, *lr_columns, *eps_rows;
+  T* w;
+  A *gradient, *master, *m, *v;
 
   template <class Dev>
   MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const A g = dev.widen(gradient[i]) * gradient_scale;
+    const A factor = scale[0];
+    if (factor != factor) return;
+    const A g = gradient[i] * factor;
     const A first = beta1 * m[i] + (A(1) - beta1) * g, second = beta2 * v[i] + (A(1) - beta2) * g * g;
     const A rate = lr_columns ? step * lr_columns[i % columns] : step;
     const A floor = eps_rows ? eps * eps_rows[i / columns] : eps;
@@ -27,15 +44,19 @@ struct AdamW {
     const A next = keep * now - rate * first / (dev.sqrt(second * inverse_correction2) + floor);
     if (master) master[i] = next;
     w[i] = dev.template narrow<T>(next);
-    gradient[i] = dev.template narrow<T>(A(0));
+    gradient[i] = 0;
   }
 };
 
 template <class Exec>
 struct AdamWOperations {
   template <class T>
-  static void adamw(const AdamWStep& s, Index rows, Index columns, const Stat<T>* lr_columns, const Stat<T>* eps_rows,
-                    T* w, Stat<T>* master, T* gradient, Stat<T>* m, Stat<T>* v) {
+  static void clipping(double longest, const double* sum, Stat<T>* scale) {
+    Exec::launch(ForEach<Clipping<Stat<T>>>{.n = 1, .element = {.longest = longest, .sum = sum, .scale = scale}});
+  }
+  template <class T>
+  static void adamw(const AdamWStep& s, const Stat<T>* scale, Index rows, Index columns, const Stat<T>* lr_columns,
+                    const Stat<T>* eps_rows, T* w, Stat<T>* master, Stat<T>* gradient, Stat<T>* m, Stat<T>* v) {
     using A = Stat<T>;
     Exec::launch(ForEach<AdamW<T>>{.n = rows * columns,
                                    .element = {.step = A(s.lr / s.correction1),
@@ -44,8 +65,8 @@ struct AdamWOperations {
                                                .eps = A(s.eps),
                                                .keep = A(1.0 - s.decay),
                                                .inverse_correction2 = A(1.0 / s.correction2),
-                                               .gradient_scale = A(s.gradient_scale),
                                                .columns = columns,
+                                               .scale = scale,
                                                .lr_columns = lr_columns,
                                                .eps_rows = eps_rows,
                                                .w = w,

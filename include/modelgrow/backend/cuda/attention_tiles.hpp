@@ -85,7 +85,7 @@ struct AttentionProblem {
     return batch * strides.batch + group * strides.group + head * s.head_dim;
   }
   MODELGROW_DEVICE Index valid_keys(const AttentionSize& s, const std::int32_t* lengths) const {
-    return lengths ? least(s.keys, greatest(Index(1), Index(lengths[batch]))) : s.keys;
+    return valid_tokens(lengths, batch, s.keys);
   }
 };
 MODELGROW_HOST_DEVICE Index attention_problems(const AttentionSize& s) { return s.batch * s.groups * s.heads; }

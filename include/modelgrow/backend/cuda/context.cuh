@@ -4,7 +4,6 @@
 #include <utility>
 
 #include <modelgrow/backend/cuda/memory.cuh>
-#include <modelgrow/core/pool.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -20,7 +19,7 @@ class CudaContext {
       // Products that are split along the inner axis add up their parts in float too, not in bf16.
       kernels::check(cublasSetMathMode(blas_, cublasMath_t(CUBLAS_DEFAULT_MATH | float_sums)), "setting the math mode");
       // A workspace of our own: then the choice of algorithm, and so every bit of a result, is the same in every run.
-      workspace_ = pool_.allocate(workspace_bytes);
+      workspace_ = std::shared_ptr<void>(Cuda::allocate(workspace_bytes), &Cuda::release);
       kernels::check(cublasSetWorkspace(blas_, workspace_.get(), workspace_bytes), "setting the workspace");
     } catch (...) {
       release();
@@ -70,10 +69,12 @@ class CudaContext {
 
   cudaStream_t stream_ = nullptr;
   cublasHandle_t blas_ = nullptr;
-  Pool<Cuda> pool_;
   std::shared_ptr<void> workspace_;
+  Pool<Cuda> pool_;
 };
 
+inline const void* Cuda::queue() { return &CudaContext::current(); }
+inline Pool<Cuda>& Cuda::pool() { return CudaContext::current().pool(); }
 inline void Cuda::zero(void* p, std::size_t bytes) {
   kernels::check(cudaMemsetAsync(p, 0, bytes, CudaContext::current().stream()), "clearing memory");
 }

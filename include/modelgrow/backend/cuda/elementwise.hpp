@@ -95,6 +95,27 @@ struct Axpy {
   }
 };
 
+/// sum += x.
+template <class T>
+struct Collect {
+  const T* x;
+  Stat<T>* sum;
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
+    sum[i] += dev.widen(x[i]);
+  }
+};
+/// y = x.
+template <class T>
+struct Narrow {
+  const Stat<T>* x;
+  T* y;
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
+    y[i] = dev.template narrow<T>(x[i]);
+  }
+};
+
 /// y[(o * rows + r) * repeat + s, c] = x[same] + table[r, c].
 template <class T>
 struct AddTable {
@@ -139,6 +160,14 @@ struct ElementwiseOperations {
   template <class T>
   static void axpy(Index n, double factor, const T* x, T* y) {
     for_each(n, Axpy<T>{.factor = Stat<T>(factor), .x = x, .y = y});
+  }
+  template <class T>
+  static void collect(Index n, const T* x, Stat<T>* sum) {
+    for_each(n, Collect<T>{.x = x, .sum = sum});
+  }
+  template <class T>
+  static void narrow(Index n, const Stat<T>* x, T* y) {
+    for_each(n, Narrow<T>{.x = x, .y = y});
   }
   template <class T>
   static void add_table(Index outer, Index rows, Index repeat, Index channels, const T* x, const T* table, T* y) {

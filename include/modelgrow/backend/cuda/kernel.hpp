@@ -7,7 +7,7 @@
 // how many there are. Dev is cuda/launch.cuh on a GPU; the tests run the same bodies on the host. It offers
 //     thread() block() blocks()                  indices
 //     sync() sync_warp() shuffle_xor(v, mask)    all threads of a block; the 32 threads of a warp
-//     exp log sqrt cos sin                       in float (tests: and double)
+//     exp log sqrt cos sin                       in float; sqrt in double too (tests: all)
 //     widen(T) -> Stat<T>, narrow<T>(Stat<T>)    between storage and arithmetic
 #pragma once
 #include <cstdint>
@@ -36,6 +36,11 @@ MODELGROW_DEVICE A least(A a, A b) {
 template <class A>
 MODELGROW_DEVICE A greatest(A a, A b) {
   return a < b ? b : a;
+}
+
+/// How many tokens of entry b count: lengths[b] (none: all), but at least one and at most all.
+MODELGROW_DEVICE Index valid_tokens(const std::int32_t* lengths /*?*/, Index b, Index tokens) {
+  return lengths ? least(tokens, greatest(Index(1), Index(lengths[b]))) : tokens;
 }
 
 template <class Dev>

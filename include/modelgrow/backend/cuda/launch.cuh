@@ -2,6 +2,8 @@
 // The device layer of the GPU (kernel.hpp says what one is), and how a kernel gets there.
 #pragma once
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 
 #include <modelgrow/backend/cuda/context.cuh>
 #include <modelgrow/backend/cuda/kernel.hpp>
@@ -26,6 +28,7 @@ struct GpuThread {
   MODELGROW_DEVICE float log(float x) const { return ::logf(x); }
   MODELGROW_DEVICE float tanh(float x) const { return ::tanhf(x); }
   MODELGROW_DEVICE float sqrt(float x) const { return ::sqrtf(x); }
+  MODELGROW_DEVICE double sqrt(double x) const { return ::sqrt(x); }
   MODELGROW_DEVICE float cos(float x) const { return ::cosf(x); }
   MODELGROW_DEVICE float sin(float x) const { return ::sinf(x); }
 
@@ -50,6 +53,15 @@ __global__ void __launch_bounds__(Kernel::threads) run(const __grid_constant__ K
   kernel(GpuThread{}, *reinterpret_cast<typename Kernel::Shared*>(memory));
 }
 
+/// Whether each launch is waited for, so that an error names the kernel that made it: MODELGROW_CUDA_SYNC=1.
+inline bool waits_for_each_launch() {
+  static const bool waits = [] {
+    const char* wanted = std::getenv("MODELGROW_CUDA_SYNC");
+    return wanted != nullptr && std::string_view(wanted) == "1";
+  }();
+  return waits;
+}
+
 /// Gives the kernel to the stream of the current context. Throws device_error if the device refuses it.
 template <class Kernel>
 void launch(const Kernel& kernel, std::source_location at = std::source_location::current()) {
@@ -62,7 +74,8 @@ void launch(const Kernel& kernel, std::source_location at = std::source_location
     check(cudaFuncSetAttribute(run<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared)),
           "asking for shared memory", at);
   run<Kernel><<<unsigned(blocks), Kernel::threads, shared, CudaContext::current().stream()>>>(kernel);
-  check(cudaGetLastError(), "launching a kernel", at);
+  check(cudaGetLastError(), "launching a kernel (or running an earlier one: MODELGROW_CUDA_SYNC=1 tells which)", at);
+  if (waits_for_each_launch()) check(cudaStreamSynchronize(CudaContext::current().stream()), "running a kernel", at);
 }
 
 }  // namespace kernels

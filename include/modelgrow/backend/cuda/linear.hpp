@@ -22,12 +22,15 @@ struct ColumnMajorProduct {
     return {.m = s.columns,
             .n = s.rows,
             .k = s.inner,
-            .ld_first = t == Transposed::b ? s.inner : s.columns,
-            .ld_second = t == Transposed::a ? s.rows : s.inner,
-            .ld_result = s.columns,
+            .ld_first = stride(t == Transposed::b ? s.inner : s.columns),
+            .ld_second = stride(t == Transposed::a ? s.rows : s.inner),
+            .ld_result = stride(s.columns),
             .transpose_first = t == Transposed::b,
             .transpose_second = t == Transposed::a};
   }
+
+ private:
+  static Index stride(Index n) { return greatest<Index>(1, n); }  // that of an empty matrix too is at least 1
 };
 
 /// y[r, c] = b[c].
@@ -56,7 +59,7 @@ struct LinearOperations {
     Exec::multiply(MatrixSize{.rows = s.rows, .columns = s.in, .inner = s.out}, Transposed::none, dy, w, write, dx);
   }
   template <class T>
-  static void linear_dw(LinearSize s, const T* dy, const T* x, T* dw) {
+  static void linear_dw(LinearSize s, const T* dy, const T* x, Stat<T>* dw) {
     Exec::multiply(MatrixSize{.rows = s.out, .columns = s.in, .inner = s.rows}, Transposed::a, dy, x, Write::add, dw);
   }
 };

@@ -3,6 +3,7 @@
 #pragma once
 #include <modelgrow/backend/cuda/check.cuh>
 #include <modelgrow/core/device.hpp>
+#include <modelgrow/core/pool.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -29,6 +30,9 @@ struct Cuda {
   static void copy(void* to, const void* from, std::size_t bytes);
   static void from_host(void* to, const void* from, std::size_t bytes);
   static void to_host(void* to, const void* from, std::size_t bytes);
+  /// The thread's CudaContext, and its pool, which tapes and operations share.
+  static const void* queue();
+  static Pool<Cuda>& pool();
 };
 
 }  // namespace modelgrow::inline v0

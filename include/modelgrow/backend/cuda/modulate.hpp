@@ -76,7 +76,7 @@ struct HeadGateDgate {
   Index head_dim;
   const T* gate;
   const Stat<T>* sums;
-  T* dgate;
+  Stat<T>* dgate;
   template <class Dev>
   MODELGROW_DEVICE void operator()(Dev dev, Index h) const {
     Stat<T> sum = 0;
@@ -100,7 +100,8 @@ struct ModulateOperations {
                                                       .y = y}});
   }
   template <class T>
-  static void gate_residual_dx(ModulateSize s, const T* branch, const T* m, int gate, const T* dy, T* dbranch, T* dm) {
+  static void gate_residual_dx(ModulateSize s, const T* branch, const T* m, int gate, const T* dy, T* dbranch,
+                               Stat<T>* dm) {
     if (dbranch)
       Exec::launch(ForEach<GateResidualDbranch<T>>{.n = s.batch * s.tokens * s.channels,
                                                    .element = {.tokens = s.tokens,
@@ -122,7 +123,7 @@ struct ModulateOperations {
   }
   template <class T>
   static void head_gate_dx(Index rows, Index heads, Index head_dim, const T* x, const T* gate, const T* dy, T* dx,
-                           T* dgate) {
+                           Stat<T>* dgate) {
     const Index channels = heads * head_dim;
     if (dgate) {
       auto sums = scratch<Exec, Stat<T>>(channels);
@@ -143,7 +144,7 @@ struct ModulateOperations {
             .channels = s.channels, .slots = s.slots, .slot_stride = slot_stride, .table = table, .t = t, .m = m}});
   }
   template <class T>
-  static void modulation_dx(ModulateSize s, Index slot_stride, const T* dm, T* dtable, T* dt) {
+  static void modulation_dx(ModulateSize s, Index slot_stride, const T* dm, Stat<T>* dtable, T* dt) {
     const Index row = s.slots * s.channels;
     if (dtable)
       add_column_sums<Exec>(ColumnSums{.groups = 1, .rows = s.batch, .columns = row},

@@ -99,7 +99,7 @@ struct NormOperations {
   }
   template <class T>
   static void norm_modulate_dx(ModulateSize s, const T* x, const T* m, int shift, int scale, const Stat<T>* mean,
-                               const Stat<T>* rstd, const T* dy, T* dx, Write write, T* dm) {
+                               const Stat<T>* rstd, const T* dy, T* dx, Write write, Stat<T>* dm) {
     if (dx) backward(s.batch * s.tokens, s.channels, x, from_modulation(s, m, shift, scale), mean, rstd, dy, dx, write);
     if (!dm) return;
     const ColumnSums size{.groups = s.batch, .rows = s.tokens, .columns = s.channels};
@@ -112,7 +112,7 @@ struct NormOperations {
   }
   template <class T>
   static void layer_norm_dx(Index rows, Index channels, const T* x, const T* gain, const Stat<T>* mean,
-                            const Stat<T>* rstd, const T* dy, T* dx, Write write, T* dgain, T* dbias) {
+                            const Stat<T>* rstd, const T* dy, T* dx, Write write, Stat<T>* dgain, Stat<T>* dbias) {
     if (dx) backward(rows, channels, x, from_vectors(rows, gain, gain), mean, rstd, dy, dx, write);
     vector_gradients(ColumnSums{.groups = 1, .rows = rows, .columns = channels}, x, mean, rstd, dy, dgain, dbias,
                      Index(0));
@@ -154,7 +154,7 @@ struct NormOperations {
   }
   template <class T>
   static void vector_gradients(ColumnSums size, const T* x, const Stat<T>* mean, const Stat<T>* rstd, const T* dy,
-                               T* dscale, T* dshift, Index stride) {
+                               Stat<T>* dscale, Stat<T>* dshift, Index stride) {
     if (dscale)
       add_column_sums<Exec>(
           size,

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The whole contract of backend.hpp for anything that can launch a kernel.
 //
-// Exec has `Device`, and the static functions
+// Exec has `Device`, whose pool() is for scratch memory, and the static functions
 //     launch(kernel)                                             runs kernel.blocks() blocks of K::threads
 //     multiply(MatrixSize, Transposed, a, b, Write, c)           c = a b or c += a b in Stat<T>; c in T or Stat<T>
-//     pool() -> Pool<Device>&                                    scratch memory
 // It is the GPU in backend/cuda.cuh, and the host in the tests.
 #pragma once
 #include <modelgrow/backend/cuda/adamw.hpp>

@@ -11,7 +11,8 @@ namespace kernels {
 /// Memory of the device for the length of an operation.
 template <class Exec, class A>
 auto scratch(Index n) {
-  return Tensor<A, typename Exec::Device>(Shape{n}, Exec::pool().allocate(sizeof(A) * std::size_t(n)));
+  return Tensor<A, typename Exec::Device>(Shape{n},
+                                          pool_of<typename Exec::Device>().allocate(sizeof(A) * std::size_t(n)));
 }
 
 /// Terms of a column sum: the value at row r of group g and column c.
@@ -98,27 +99,26 @@ struct PartialColumnSums {
 };
 
 /// out[g * group_stride + c * column_stride] += sum_part partial[g, part, c].
-template <class T>
+template <class A>
 struct AddColumnSums {
   Index columns, parts, group_stride, column_stride;
-  const Stat<T>* partial;
-  T* out;
+  const A* partial;
+  A* out;
   template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
+  MODELGROW_DEVICE void operator()(Dev, Index i) const {
     const Index g = i / columns, c = i % columns;
-    Stat<T> sum = 0;
+    A sum = 0;
     for (Index part = 0; part < parts; ++part) sum += partial[(g * parts + part) * columns + c];
-    put(dev, out + g * group_stride + c * column_stride, sum, Write::add);
+    out[g * group_stride + c * column_stride] += sum;
   }
 };
 
 /// out[g * group_stride + c * column_stride] += sum over the rows r of group g of term(g, r, c).
-template <class Exec, class Term, class T>
-void add_column_sums(ColumnSums size, const Term& term, T* out, Index group_stride, Index column_stride) {
-  using A = Stat<T>;
+template <class Exec, class Term, class A>
+void add_column_sums(ColumnSums size, const Term& term, A* out, Index group_stride, Index column_stride) {
   const auto partial = scratch<Exec, A>(size.groups * size.parts() * size.columns);
   Exec::launch(PartialColumnSums<A, Term>{.size = size, .term = term, .partial = partial.data()});
-  Exec::launch(ForEach<AddColumnSums<T>>{.n = size.groups * size.columns,
+  Exec::launch(ForEach<AddColumnSums<A>>{.n = size.groups * size.columns,
                                          .element = {.columns = size.columns,
                                                      .parts = size.parts(),
                                                      .group_stride = group_stride,
@@ -154,7 +154,7 @@ struct PartialTerm {
   }
 };
 
-/// sums[part] = sum of term(i) over the indices of a part; a block for each part.
+/// sums[part] = or += sum of term(i) over the indices of a part; a block for each part.
 template <class Term>
 struct PartialSums {
   static constexpr int threads = block_threads;
@@ -166,6 +166,7 @@ struct PartialSums {
   Index n;
   Term term;
   double* sums;
+  Write write;
   Index blocks() const { return ceil_div(n, part_size); }
 
   template <class Dev>
@@ -179,25 +180,24 @@ struct PartialSums {
       dev.sync();
       if (dev.thread() == 0) {
         for (int w = 1; w < warps; ++w) sum += shared.sums[w];
-        sums[part] = sum;
+        sums[part] = write == Write::add ? sums[part] + sum : sum;
       }
       dev.sync();
     }
   }
 };
 
-/// The sum of term(i) over i in [0, n), one double of device memory.
+/// sum[0] = or += the sum of term(i) over i in [0, n).
 template <class Exec, class Term>
-Tensor<double, typename Exec::Device> sum_of(Index n, const Term& term) {
-  auto sums = scratch<Exec, double>(greatest<Index>(1, ceil_div(n, PartialSums<Term>::part_size)));
-  if (n == 0) sums.zero();
-  Exec::launch(PartialSums<Term>{.n = n, .term = term, .sums = sums.data()});
-  while (sums.size() > 1) {
-    auto fewer = scratch<Exec, double>(ceil_div(sums.size(), PartialSums<PartialTerm>::part_size));
-    Exec::launch(PartialSums<PartialTerm>{.n = sums.size(), .term = {.partial = sums.data()}, .sums = fewer.data()});
-    sums = fewer;
+void sum_into(Index n, const Term& term, double* sum, Write write) {
+  const Index parts = ceil_div(n, PartialSums<Term>::part_size);
+  if (parts <= 1) {
+    Exec::launch(PartialSums<Term>{.n = n, .term = term, .sums = sum, .write = write});
+    return;
   }
-  return sums;
+  const auto partial = scratch<Exec, double>(parts);
+  Exec::launch(PartialSums<Term>{.n = n, .term = term, .sums = partial.data(), .write = Write::overwrite});
+  sum_into<Exec>(parts, PartialTerm{.partial = partial.data()}, sum, write);
 }
 
 /// to[0] = from[0] * factor.
@@ -228,17 +228,18 @@ struct MseDx {
 template <class Exec>
 struct SumOperations {
   template <class T>
-  static void column_sum(Index rows, Index columns, const T* x, T* sum) {
+  static void column_sum(Index rows, Index columns, const T* x, Stat<T>* sum) {
     add_column_sums<Exec>(ColumnSums{.groups = 1, .rows = rows, .columns = columns},
                           ValueTerm<T>{.rows = rows, .columns = columns, .x = x}, sum, Index(0), Index(1));
   }
   template <class T>
-  static double sum_of_squares(Index n, const T* x) {
-    return to_cpu(sum_of<Exec>(n, SquareTerm<T>{.x = x})).data()[0];
+  static void sum_of_squares(Index n, const T* x, double* sum) {
+    sum_into<Exec>(n, SquareTerm<T>{.x = x}, sum, Write::add);
   }
   template <class T>
   static void mse(Index n, const T* prediction, const T* target, T* loss) {
-    const auto sum = sum_of<Exec>(n, SquaredErrorTerm<T>{.prediction = prediction, .target = target});
+    const auto sum = scratch<Exec, double>(1);
+    sum_into<Exec>(n, SquaredErrorTerm<T>{.prediction = prediction, .target = target}, sum.data(), Write::overwrite);
     Exec::launch(
         ForEach<ScaledResult<T>>{.n = 1, .element = {.factor = 1.0 / double(n), .from = sum.data(), .to = loss}});
   }

@@ -121,7 +121,7 @@ struct TemporalConvOperations {
                                         .element = {.size = s, .unfolded = unfolded.data(), .x = dx}});
   }
   template <class T>
-  static void temporal_conv_dw(const TemporalConvSize& s, const T* dy, const T* x, T* dw, T* db) {
+  static void temporal_conv_dw(const TemporalConvSize& s, const T* dy, const T* x, Stat<T>* dw, Stat<T>* db) {
     if (db) SumOperations<Exec>::column_sum(tokens(s), s.channels_out, dy, db);
     if (dw && s.kind == TemporalConvSize::Kind::depthwise)
       add_column_sums<Exec>(ColumnSums{.groups = s.kernel, .rows = tokens(s), .columns = s.channels_out},

@@ -30,7 +30,7 @@ struct EmbeddingDx {
   Index n, width;
   const std::int32_t* ids;
   const T* dy;
-  T* dtable;
+  Stat<T>* dtable;
   Index blocks() const { return n; }
 
   template <class Dev>
@@ -99,7 +99,7 @@ struct ReplaceDroppedDx {
   }
 };
 
-/// y[b, c] = mean of x[b, l, c] over the first lengths[b] tokens.
+/// y[b, c] = mean of x[b, l, c] over the valid tokens.
 template <class T>
 struct MaskedMean {
   Index tokens, channels;
@@ -108,7 +108,7 @@ struct MaskedMean {
   T* y;
   template <class Dev>
   MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const Index b = i / channels, c = i % channels, n = lengths ? lengths[b] : tokens;
+    const Index b = i / channels, c = i % channels, n = valid_tokens(lengths, b, tokens);
     Stat<T> sum = 0;
     for (Index l = 0; l < n; ++l) sum += dev.widen(x[(b * tokens + l) * channels + c]);
     y[i] = dev.template narrow<T>(sum / Stat<T>(n));
@@ -122,7 +122,7 @@ struct MaskedMeanDx {
   T* dx;
   template <class Dev>
   MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const Index b = i / (tokens * channels), l = i / channels % tokens, n = lengths ? lengths[b] : tokens;
+    const Index b = i / (tokens * channels), l = i / channels % tokens, n = valid_tokens(lengths, b, tokens);
     const Stat<T> share = l < n ? dev.widen(dy[b * channels + i % channels]) / Stat<T>(n) : Stat<T>(0);
     dx[i] = dev.template narrow<T>(share);
   }
@@ -140,7 +140,7 @@ struct TextOperations {
         ForEach<Embedding<T>>{.n = n * width, .element = {.width = width, .ids = ids, .table = table, .y = y}});
   }
   template <class T>
-  static void embedding_dx(Index n, Index width, const std::int32_t* ids, const T* dy, T* dtable) {
+  static void embedding_dx(Index n, Index width, const std::int32_t* ids, const T* dy, Stat<T>* dtable) {
     Exec::launch(EmbeddingDx<T>{.n = n, .width = width, .ids = ids, .dy = dy, .dtable = dtable});
   }
   template <class T>
@@ -152,7 +152,7 @@ struct TextOperations {
   }
   template <class T>
   static void replace_dropped_dx(Index batch, Index tokens, Index channels, const std::int32_t* drop, const T* dy,
-                                 T* dtable, T* dx) {
+                                 Stat<T>* dtable, T* dx) {
     const Index entry = tokens * channels;
     if (dtable)
       add_column_sums<Exec>(ColumnSums{.groups = 1, .rows = batch, .columns = entry},

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// What each kernel reads from and writes to memory, every value once: what caches do not save. A kernel that is not
+// here does not compile on the counting device (counted.hpp); tables and vectors much smaller than the rest count 0.
+#pragma once
+#include <modelgrow/backend/cuda/operations.hpp>
+
+namespace modelgrow::inline v0 {
+namespace kernels {
+
+template <class T>
+inline constexpr double size_of = sizeof(T);
+template <class T>
+inline constexpr double statistic = sizeof(Stat<T>);
+
+// Bytes of one index of ForEach.
+template <class T, class F>
+double bytes_each(const Activate<T, F>&) {
+  return 2 * size_of<T>;
+}
+template <class T, class F>
+double bytes_each(const ActivateDx<T, F>&) {
+  return 3 * size_of<T>;
+}
+template <class T>
+double bytes_each(const Add<T>&) {
+  return 3 * size_of<T>;
+}
+template <class T>
+double bytes_each(const Fill<T>&) {
+  return size_of<T>;
+}
+template <class T>
+double bytes_each(const Lerp<T>&) {
+  return 3 * size_of<T>;
+}
+template <class T>
+double bytes_each(const Axpy<T>&) {
+  return 3 * size_of<T>;
+}
+template <class T>
+double bytes_each(const Collect<T>&) {
+  return size_of<T> + 2 * statistic<T>;
+}
+template <class T>
+double bytes_each(const Narrow<T>&) {
+  return size_of<T> + statistic<T>;
+}
+template <class T>
+double bytes_each(const AddTable<T>&) {
+  return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const Broadcast<T>&) {
+  return size_of<T>;
+}
+template <class T>
+double bytes_each(const Modulation<T>&) {
+  return 3 * size_of<T>;
+}
+template <class T>
+double bytes_each(const SharedModulationDt<T>& k) {
+  return double(k.slots + 1) * size_of<T>;
+}
+template <class T>
+double bytes_each(const GateResidual<T>&) {
+  return 3 * size_of<T>;
+}
+template <class T>
+double bytes_each(const GateResidualDbranch<T>&) {
+  return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const TimeFeatures<T>&) {
+  return size_of<T>;
+}
+template <class T>
+double bytes_each(const ReplaceDropped<T>&) {
+  return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const ReplaceDroppedDx<T>&) {
+  return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const DepthwiseConv<T>&) {
+  return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const DepthwiseConvDx<T>&) {
+  return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const UnfoldFrames<T>& k) {
+  return (1 + 1.0 / double(k.size.kernel)) * size_of<T>;
+}
+template <class T>
+double bytes_each(const FoldFrames<T>& k) {
+  return double(k.size.kernel) * statistic<T> + size_of<T>;
+}
+template <class T>
+double bytes_each(const Patchify<T>&) {
+  return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const Unpatchify<T>&) {
+  return 2 * size_of<T>;
+}
+template <class A>
+double bytes_each(const AddColumnSums<A>& k) {
+  return double(k.parts + 2) * size_of<A>;
+}
+template <class T>
+double bytes_each(const ScaledResult<T>&) {
+  return 0;
+}
+template <class T>
+double bytes_each(const MseDx<T>&) {
+  return 3 * size_of<T>;
+}
+template <class A>
+double bytes_each(const Clipping<A>&) {
+  return 0;
+}
+template <class T>
+double bytes_each(const AdamW<T>& k) {  // gradient and moments, then the weights: in 16 bits beside those in float
+  return 6 * statistic<T> + (k.master ? 2 * statistic<T> + size_of<T> : 2 * size_of<T>);
+}
+
+template <class T>
+double bytes_each(const HeadGate<T>&) {
+  return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const HeadGateDgate<T>&) {
+  return 0;
+}
+template <class T>
+double bytes_each(const Embedding<T>&) {
+  return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const MaskedMean<T>& k) {
+  return double(k.tokens) * size_of<T>;
+}
+template <class T>
+double bytes_each(const MaskedMeanDx<T>&) {
+  return size_of<T>;
+}
+
+// Bytes of one row of ForEachRow.
+template <class T>
+double bytes_each(const Norm<T>& k) {
+  return 2 * double(k.channels) * size_of<T> + 2 * statistic<T>;
+}
+template <class T>
+double bytes_each(const NormDx<T>& k) {
+  return (k.write == Write::add ? 4 : 3) * double(k.channels) * size_of<T> + 2 * statistic<T>;
+}
+template <class T>
+double bytes_each(const AttentionDelta<T>& k) {
+  return 2 * double(k.size.head_dim) * size_of<T> + statistic<T>;
+}
+
+template <class T>
+double bytes_each(const JoinAttention<T>& k) {
+  return 3 * double(k.size.head_dim) * size_of<T> + 4 * statistic<T>;
+}
+
+// Bytes of one term of a sum.
+template <class T>
+double bytes_each(const ValueTerm<T>&) {
+  return size_of<T>;
+}
+template <class T>
+double bytes_each(const ProductTerm<T>&) {
+  return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const NormalisedTerm<T>&) {
+  return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const DroppedTerm<T>&) {
+  return size_of<T>;
+}
+template <class T>
+double bytes_each(const DepthwiseTapTerm<T>&) {
+  return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const SquareTerm<T>&) {
+  return size_of<T>;
+}
+template <class T>
+double bytes_each(const SquaredErrorTerm<T>&) {
+  return 2 * size_of<T>;
+}
+inline double bytes_each(const PartialTerm&) { return size_of<double>; }
+
+template <class Element>
+double bytes_of(const ForEach<Element>& k) {
+  return double(k.n) * bytes_each(k.element);
+}
+template <class Row>
+double bytes_of(const ForEachRow<Row>& k) {
+  return double(k.n) * bytes_each(k.row);
+}
+template <class Term>
+double bytes_of(const PartialSums<Term>& k) {
+  return double(k.n) * bytes_each(k.term);
+}
+template <class A, class Term>
+double bytes_of(const PartialColumnSums<A, Term>& k) {
+  const double sums = double(k.size.groups * k.size.columns);
+  return sums * (double(k.size.rows) * bytes_each(k.term) + double(k.size.parts()) * size_of<A>);
+}
+template <class T>
+double bytes_of(const EmbeddingDx<T>& k) {
+  return double(k.n * k.width) * (size_of<T> + 2 * statistic<T>);
+}
+/// Attention with `of_queries` arrays of queries' size and `of_keys` of keys'.
+template <class T>
+double attention_bytes(const AttentionSize& s, int of_queries, int of_keys) {
+  return double(attention_problems(s) * s.head_dim) * size_of<T> *
+         (of_queries * double(s.queries) + of_keys * double(s.keys));
+}
+template <class T, int dim>
+double bytes_of(const Attention<T, dim>& k) {
+  return attention_bytes<T>(k.size, 2, 2);
+}
+template <class T, int dim>
+double bytes_of(const AttentionDq<T, dim>& k) {
+  return attention_bytes<T>(k.in.size, 3, 2);
+}
+template <class T, int dim>
+double bytes_of(const AttentionDkv<T, dim>& k) {
+  return attention_bytes<T>(k.in.size, 2, 4);
+}
+
+}  // namespace kernels
+}  // namespace modelgrow::inline v0
