@@ -7,6 +7,7 @@
 #include <modelgrow/backend/cuda/operations.hpp>
 
 #include "tests/cuda_on_host/support/emulator.hpp"
+#include "tests/cuda_on_host/support/product.hpp"
 
 namespace emulator {
 
@@ -109,20 +110,10 @@ struct HostExecutor {
     const emulator::Arena::Open open(Emulated::arena());
     Emulated::machine().launch(kernel);
   }
-  /// The column-major product that cuBLAS is asked for, written out.
   template <class T, class R>
   static void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Write write, R* c) {
     const emulator::Arena::Open open(Emulated::arena());
-    const auto p = ColumnMajorProduct::of(size, transposed);
-    for (Index j = 0; j < p.n; ++j)
-      for (Index i = 0; i < p.m; ++i) {
-        Stat<T> sum = 0;
-        for (Index k = 0; k < p.k; ++k)
-          sum += Stat<T>(b[p.transpose_first ? k + i * p.ld_first : i + k * p.ld_first]) *
-                 Stat<T>(a[p.transpose_second ? j + k * p.ld_second : k + j * p.ld_second]);
-        R& result = c[i + j * p.ld_result];
-        result = R(write == Write::add ? Stat<T>(result) + sum : sum);
-      }
+    emulator::multiply(size, transposed, a, b, write, c);
   }
 };
 

@@ -23,6 +23,7 @@
 #include <modelgrow/backend/cuda/kernel.hpp>
 
 #include "tests/cuda_on_host/support/fiber.hpp"
+#include "tests/cuda_on_host/support/order.hpp"
 
 namespace emulator {
 
@@ -34,9 +35,6 @@ using modelgrow::kernels::warp_size;
 struct Misuse : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
-
-enum class Order { forward, reverse, shuffled };
-inline constexpr Order orders[] = {Order::forward, Order::reverse, Order::shuffled};
 
 /// Barriers that a thread passes in one launch: of its block, of its warp.
 struct Count {
