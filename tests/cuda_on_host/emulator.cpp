@@ -9,6 +9,7 @@
 
 #include "tests/cuda_on_host/support/emulated.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/message.hpp"
 
 using namespace modelgrow;
 using emulator::Misuse;
@@ -129,6 +130,62 @@ TEST_CASE("what would hang a GPU is reported, and the machine goes on working") 
     ++threads;
   });
   CHECK(threads == 64);
+}
+
+namespace {
+
+struct Line {
+  alignas(16) float at[4];
+};
+const Line line{{1, 2, 3, 4}};
+struct Rows {
+  alignas(16) bf16 at[64];
+};
+const Rows rows{};
+
+}  // namespace
+
+TEST_CASE("a copy takes place at once, or not before its thread waits for it") {
+  for (const emulator::Copies copies : emulator::copy_times) {
+    emulator::Machine machine;
+    machine.configure({.copies = copies});
+    bool early = false, there = false;
+    run<32, Line>(machine, 1, [&](auto dev, auto& shared) {
+      if (dev.thread() != 0) return;
+      dev.copy_async(shared.at, line.at, 8);
+      dev.commit_copies();
+      dev.commit_copies();  // an empty group
+      dev.template wait_copies<2>();
+      early = !std::isnan(shared.at[1]);
+      dev.template wait_copies<1>();
+      there = shared.at[1] == 2 && shared.at[3] == 0;
+    });
+    CHECK(early == (copies == emulator::Copies::eager));
+    CHECK(there);
+  }
+}
+
+TEST_CASE("misused copies and matrices, and lanes that do different things, are reported") {
+  const auto report = [](auto body) {
+    emulator::Machine machine;
+    return testing::message_of<Misuse>([&] { run<32, Rows>(machine, 1, body); });
+  };
+  CHECK(report([](auto dev, auto& shared) { dev.copy_async(shared.at + 4, rows.at); }) ==
+        "block 0: thread 0 has an address that is not a multiple of 16");
+  CHECK(testing::says(report([](auto dev, auto& shared) { dev.copy_async(shared.at, rows.at); }),
+                      "leaves copies behind that nobody waited for"));
+  CHECK(testing::says(report([](auto dev, auto& shared) {
+                        std::uint32_t registers[1];
+                        dev.load_matrix(registers, shared.at + 1);
+                      }),
+                      "not a multiple of 16"));
+  CHECK(testing::says(report([](auto dev, auto&) {
+                        if (dev.thread() == 7)
+                          dev.sync_warp();
+                        else
+                          dev.shuffle_xor(1.0f, 1);
+                      }),
+                      "thread 7 meets lanes of its warp that do something else"));
 }
 
 TEST_CASE("device memory cannot be read by the host, and comes full of NaN") {

@@ -126,7 +126,7 @@ $again:
 TEST_CASE("instructions that are not known are refused by name") {
   const auto refused = [](const std::string& instruction, const std::string& name) {
     CAPTURE(instruction);
-    CHECK(report(instruction).find(name) != std::string::npos);
+    CHECK(testing::says(report(instruction), name));
   };
   refused("atom.global.add.u32 %r3, [%rd1], 1;", "instruction atom.global.add.u32 is not known");
   refused("add.sat.s32 %r3, %r1, 1;", "instruction add.sat.s32 is not known");
@@ -138,9 +138,8 @@ TEST_CASE("instructions that are not known are refused by name") {
 TEST_CASE("accesses outside of memory are reported, with block, thread and line") {
   const std::string beyond = report("add.s64 %rd3, %rd1, %rd2;\nld.global.u32 %r3, [%rd3+4];");
   CHECK(beyond == "block 0, thread 63: outside of every allocation; PTX line 13: ld.global.u32 %r3, [%rd3+4];");
-  CHECK(
-      report("st.shared.v4.f32 [memory+256], {%r1, %r1, %r1, %r1};").find("byte 256 is outside of the 256 of shared") !=
-      std::string::npos);
+  CHECK(testing::says(report("st.shared.v4.f32 [memory+256], {%r1, %r1, %r1, %r1};"),
+                      "byte 256 is outside of the 256 of shared memory"));
   CHECK(testing::says(report("st.global.v2.u32 [%rd1+4], {%r1, %r1};"), "misaligned access of 8 bytes"));
   CHECK(testing::says(report("ld.param.u64 %rd3, [k_param_0+4];"), "misaligned"));
   CHECK(testing::says(report("div.s32 %r3, %r1, 0;"), "division by zero; PTX line"));
@@ -206,9 +205,8 @@ TEST_CASE("lanes exchange only where all of them are") {
 }
 
 TEST_CASE("a barrier that threads never reach is reported") {
-  CHECK(
-      report("setp.lt.u32 %p1, %r1, 5;\n@%p1 ret;\nbar.sync 0;").find("thread 5: waits for threads that never come") !=
-      std::string::npos);
+  CHECK(testing::says(report("setp.lt.u32 %p1, %r1, 5;\n@%p1 ret;\nbar.sync 0;"),
+                      "thread 5: waits for threads that never come"));
 }
 
 TEST_CASE("a copy is there when its thread has waited, and for other threads after a barrier more") {

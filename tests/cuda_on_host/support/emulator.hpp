@@ -3,11 +3,14 @@
 // shuffles as on a GPU.
 //
 // Threads take turns only at barriers and shuffles, and the first that can run does: in forward, reverse or shuffled
-// order. A body that needs a barrier it does not have gives wrong results in at least one of them. Shared memory starts
-// as NaN. A block in which no thread can go on, or a warp that exchanges values with lanes that have left, is reported.
-// Not seen: races between blocks, the rounding of device instructions, speed.
+// order; asynchronous copies take place at once or at the last moment. A body that needs a barrier or a wait it does
+// not have gives wrong results in at least one of these ways. Shared memory starts as NaN. A block in which no thread
+// can go on, a warp whose lanes do different things together or with lanes that have left, misaligned copies and
+// matrices, and copies that nobody waits for are reported. Not seen: races between blocks, the rounding of device
+// instructions, speed.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <concepts>
@@ -22,14 +25,14 @@
 
 #include <modelgrow/backend/cuda/kernel.hpp>
 
+#include "tests/cuda_on_host/support/copy_queue.hpp"
 #include "tests/cuda_on_host/support/fiber.hpp"
+#include "tests/cuda_on_host/support/lanes.hpp"
 #include "tests/cuda_on_host/support/order.hpp"
 
 namespace emulator {
 
-using modelgrow::bf16;
 using modelgrow::kernels::Index;
-using modelgrow::kernels::warp_size;
 
 /// A kernel did what a GPU punishes by hanging or worse.
 struct Misuse : std::runtime_error {
@@ -49,6 +52,7 @@ struct Defect {
 
 struct Config {
   Order order = Order::forward;
+  Copies copies = Copies::late;
   Index most_blocks = 3;  // few, so that kernels have to stride
   Defect defect = {};
 };
@@ -66,6 +70,17 @@ class HostThread {
   void sync_warp() const;
   template <class A>
   A shuffle_xor(A v, int mask) const;
+
+  template <int K>
+  void mma(FragmentC& c, const FragmentA<K>& a, const FragmentB<K>& b) const;
+  template <int N>
+  void load_matrix(std::uint32_t (&registers)[N], const bf16* row) const;
+  template <int N>
+  void load_matrix_transposed(std::uint32_t (&registers)[N], const bf16* row) const;
+  void copy_async(void* to, const void* from, int bytes = AsyncCopy::copy_bytes) const;
+  void commit_copies() const;
+  template <int N>
+  void wait_copies() const;
 
   template <std::floating_point A>
   A exp(A x) const {
@@ -99,8 +114,12 @@ class HostThread {
   T narrow(modelgrow::Stat<T> v) const {
     return T(v);
   }
+  std::uint32_t pack(float low, float high) const {
+    return std::uint32_t(bf16(low).bits) | std::uint32_t(bf16(high).bits) << 16;
+  }
 
  private:
+  void require_aligned(const void* p) const;
   Machine* machine_;
 };
 
@@ -137,6 +156,7 @@ class Machine {
     unsigned number = 0;
     State state = State::ready;
     Index syncs = 0, warp_syncs = 0;
+    CopyQueue copies;
   };
   struct Barrier {
     int arrived = 0;
@@ -144,8 +164,8 @@ class Machine {
   };
   struct Warp {
     Barrier barrier;
-    unsigned exchanges = 0;
-    std::uint64_t slots[2][warp_size];  // by parity: a fast lane may be one exchange ahead
+    void (*action)(Warp&) = nullptr;  // what the lanes that have arrived are about to do
+    std::array<void*, warp_size> parts;
   };
 
   void run_block(int n) {
@@ -178,6 +198,7 @@ class Machine {
     Machine& m = *running_;
     Fiber::entered(*m.left_);
     m.body_();
+    if (m.self().copies.under_way()) m.stop("leaves copies behind that nobody waited for");
     m.set_state(m.current_, State::done);
     m.next();
     std::abort();  // a finished thread is never resumed
@@ -210,6 +231,26 @@ class Machine {
       misuse_ = "block " + std::to_string(block_) + ": " + std::to_string(waiting) +
                 " threads wait for others that never come; thread " + std::to_string(self().number) + " was the last";
     from.switch_to(host_);
+  }
+  /// Ends the run of the block, reporting what the current thread did.
+  void stop(const std::string& what) {
+    misuse_ = "block " + std::to_string(block_) + ": thread " + std::to_string(self().number) + " " + what;
+    fibers_[std::size_t(current_)].switch_to(host_);
+  }
+  /// Does all(parts) once every lane of the warp has come here with its part, which lanes keep until then.
+  template <class Part, void (*all)(const std::array<Part*, warp_size>&)>
+  void together(Part& part) {
+    Warp& w = warp();
+    const auto action = [](Warp& w) {
+      std::array<Part*, warp_size> parts;
+      for (std::size_t l = 0; l < warp_size; ++l) parts[l] = static_cast<Part*>(w.parts[l]);
+      all(parts);
+    };
+    if (w.barrier.arrived == 0) w.action = action;
+    if (w.action != +action) stop("meets lanes of its warp that do something else");
+    w.parts[self().number % unsigned(warp_size)] = &part;
+    if (w.barrier.arrived == warp_size - 1) w.action(w);
+    wait(w.barrier, warp_size);
   }
   void wait(Barrier& barrier, int threads) {
     if (++barrier.arrived < threads) {
@@ -253,20 +294,47 @@ inline void HostThread::sync() const {
 }
 inline void HostThread::sync_warp() const {
   Machine& m = *machine_;
-  if (!m.skips(&Defect::warp_sync, m.self().warp_syncs++)) m.wait(m.warp().barrier, warp_size);
+  if (m.skips(&Defect::warp_sync, m.self().warp_syncs++)) return;
+  LaneBarrier part;
+  m.together<LaneBarrier, pass>(part);
 }
 template <class A>
 A HostThread::shuffle_xor(A v, int mask) const {
-  static_assert(sizeof(A) <= sizeof(std::uint64_t));
-  Machine& m = *machine_;
-  auto& warp = m.warp();
-  const unsigned lane = thread() % unsigned(warp_size);
-  auto& slots = warp.slots[warp.exchanges % 2];
-  std::memcpy(&slots[lane], &v, sizeof v);
-  if (warp.barrier.arrived == warp_size - 1) ++warp.exchanges;
-  m.wait(warp.barrier, warp_size);
-  std::memcpy(&v, &slots[lane ^ unsigned(mask)], sizeof v);
-  return v;
+  LaneExchange<A> part{.value = v, .mask = mask, .result = {}};
+  machine_->together<LaneExchange<A>, exchange<A>>(part);
+  return part.result;
+}
+template <int K>
+void HostThread::mma(FragmentC& c, const FragmentA<K>& a, const FragmentB<K>& b) const {
+  LaneProduct<K> part{.c = &c, .a = &a, .b = &b};
+  machine_->together<LaneProduct<K>, multiply_fragments<K>>(part);
+}
+template <int N>
+void HostThread::load_matrix(std::uint32_t (&registers)[N], const bf16* row) const {
+  require_aligned(row);
+  LaneLoad part{.registers = registers, .row = row};
+  machine_->together<LaneLoad, load_matrices<N, false>>(part);
+}
+template <int N>
+void HostThread::load_matrix_transposed(std::uint32_t (&registers)[N], const bf16* row) const {
+  require_aligned(row);
+  LaneLoad part{.registers = registers, .row = row};
+  machine_->together<LaneLoad, load_matrices<N, true>>(part);
+}
+inline void HostThread::copy_async(void* to, const void* from, int bytes) const {
+  require_aligned(to);
+  require_aligned(from);
+  machine_->self().copies.add({.to = static_cast<char*>(to), .from = static_cast<const char*>(from), .bytes = bytes},
+                              machine_->config_.copies);
+}
+inline void HostThread::commit_copies() const { machine_->self().copies.commit(); }
+template <int N>
+void HostThread::wait_copies() const {
+  machine_->self().copies.wait(N, machine_->config_.copies);
+}
+inline void HostThread::require_aligned(const void* p) const {
+  if (reinterpret_cast<std::uintptr_t>(p) % AsyncCopy::copy_bytes != 0)
+    machine_->stop("has an address that is not a multiple of 16");
 }
 
 }  // namespace emulator

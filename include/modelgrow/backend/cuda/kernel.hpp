@@ -9,6 +9,18 @@
 //     sync() sync_warp() shuffle_xor(v, mask)    all threads of a block; the 32 threads of a warp
 //     exp log sqrt cos sin                       in float; sqrt in double too (tests: all)
 //     widen(T) -> Stat<T>, narrow<T>(Stat<T>)    between storage and arithmetic
+//     pack(low, high)                            two floats to the two bf16 of a register
+// and to a warp of 32 threads together, for matrices in bf16 (fragments.hpp)
+//     mma(c, a, b)                               c += a b
+//     load_matrix(registers, row)                N matrices of 8 x 8 from shared memory: lane 8 m + r says where row r
+//     of load_matrix_transposed(registers, row)     matrix m is; lane l gets row (or column) l / 4, values 2 (l % 4)
+//     and next
+// and copies from global to shared memory that go on beside the arithmetic, of 16 bytes on both sides aligned to 16:
+//     copy_async(to, from, bytes = 16)           reads only `bytes` of them (0: none), the rest becomes zero
+//     commit_copies()                            closes a group of copies of this thread
+//     wait_copies<N>()                           until at most the last N groups of this thread are under way; what
+//     they
+//                                                copied is there for other threads after a barrier more
 #pragma once
 #include <cstdint>
 #include <limits>

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Every kernel that runs on the device Interpreted, for nvcc to turn into PTX: those that the parity suite starts.
+// Every kernel that runs on the device Interpreted, for nvcc to turn into PTX: those that the tests start.
 #include <modelgrow/backend/cuda.cuh>
 
 #include "tests/support/backend_parity.hpp"
+#include "tests/support/fragment_check.hpp"
 
-template void modelgrow::testing::check_backend_parity<modelgrow::Cuda, float>();
-template void modelgrow::testing::check_backend_parity<modelgrow::Cuda, modelgrow::bf16>();
+using namespace modelgrow;
+
+template void testing::check_backend_parity<Cuda, float>();
+template void testing::check_backend_parity<Cuda, bf16>();
+template void testing::check_fragments<kernels::GpuExecutor>();
