@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Calls of the backend whose kernels have barriers, at sizes at which each of these is needed.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include <modelgrow/backend/backend.hpp>
+
+namespace modelgrow::testing {
+
+struct ColumnSumCall {
+  template <class Side>
+  void operator()(Side& side) const {
+    auto* x = side.values(600 * 40, 1);  // two parts of two tiles
+    side.backend.column_sum(600, 40, x, side.statistics(40, 2));
+  }
+};
+
+struct SumOfSquaresCall {
+  template <class Side>
+  void operator()(Side& side) const {
+    auto* x = side.values(40000, 1);
+    side.backend.sum_of_squares(40000, x, side.given(std::vector<double>{0}));
+  }
+};
+
+struct EmbeddingDxCall {
+  template <class Side>
+  void operator()(Side& side) const {
+    const std::vector<std::int32_t> ids{0, 1, 0, 2, 1, 1, 3};
+    const auto n = std::int64_t(ids.size());
+    auto* dy = side.values(n * 3, 1);
+    side.backend.embedding_dx(n, 3, side.given(ids), dy, side.statistics(4 * 3, 2));
+  }
+};
+
+struct AttentionCall {
+  static constexpr std::int64_t queries = 35, keys = 37, d = 5;
+  static AttentionSize size() {
+    const AttentionSize::Strides strides{0, 0, d};
+    return {1, 1, queries, keys, 1, d, strides, strides, strides};
+  }
+  template <class Side>
+  void operator()(Side& side) const {
+    auto *q = side.values(queries * d, 1), *k = side.values(keys * d, 2), *v = side.values(keys * d, 3);
+    side.backend.attention(size(), nullptr, q, k, v, side.fresh(queries * d), side.fresh_statistics(queries));
+  }
+};
+
+/// Its launches: delta, without barriers; dq; dk and dv.
+struct AttentionDxCall : AttentionCall {
+  template <class Side>
+  void operator()(Side& side) const {
+    auto *q = side.values(queries * d, 1), *k = side.values(keys * d, 2), *v = side.values(keys * d, 3);
+    auto *out = side.values(queries * d, 4), *dout = side.values(queries * d, 5);
+    auto* lse = side.statistics(queries, 6);
+    side.backend.attention_dx(size(), nullptr, q, k, v, out, lse, dout, side.fresh(queries * d), side.fresh(keys * d),
+                              side.fresh(keys * d));
+  }
+};
+
+struct JoinAttentionCall : AttentionCall {
+  template <class Side>
+  void operator()(Side& side) const {
+    using T = typename Side::Element;
+    auto *weight = side.given(std::vector<T>{T(0.25f)}), *other = side.values(queries * d, 2),
+         *joint = side.values(queries * d, 3);
+    side.backend.join_attention(size(), weight, other, joint, side.statistics(queries, 4), side.statistics(queries, 5));
+  }
+};
+
+}  // namespace modelgrow::testing
