@@ -88,12 +88,17 @@ class Memory {
     void* p = std::aligned_alloc(alignment, (bytes / alignment + 1) * alignment);
     if (p == nullptr) throw std::bad_alloc();
     std::memset(p, 0xff, bytes);
-    const auto begin = reinterpret_cast<std::uintptr_t>(p);
-    allocations_[begin] = {.begin = begin, .bytes = bytes, .granules = std::vector<Granule>((bytes + 1) / 2)};
+    lend(p, bytes);
     return p;
   }
+  /// Memory of the caller's that kernels may use, until it is taken back.
+  void lend(void* p, std::size_t bytes) {
+    const auto begin = reinterpret_cast<std::uintptr_t>(p);
+    allocations_[begin] = {.begin = begin, .bytes = bytes, .granules = std::vector<Granule>((bytes + 1) / 2)};
+  }
+  void take_back(void* p) noexcept { allocations_.erase(reinterpret_cast<std::uintptr_t>(p)); }
   void release(void* p) noexcept {
-    allocations_.erase(reinterpret_cast<std::uintptr_t>(p));
+    take_back(p);
     std::free(p);
   }
   /// The allocation that all of these bytes lie in, or null.

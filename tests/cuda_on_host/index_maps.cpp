@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// Where kernels read and write when tensors have more than 2^31 values, which no index of 32 bits reaches: the maps
+// against coordinates, and single elements of kernels on memory that is there only where it is touched.
+#include <vector>
+
+#include <modelgrow/backend/cuda/attention_tiles.hpp>
+#include <modelgrow/backend/cuda/modulate.hpp>
+#include <modelgrow/backend/cuda/patches.hpp>
+#include <modelgrow/backend/cuda/temporal_conv.hpp>
+
+#include "tests/cuda_on_host/support/emulator.hpp"
+#include "tests/cuda_on_host/support/sparse.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace modelgrow;
+using emulator::Sparse;
+using kernels::Index;
+
+namespace {
+
+constexpr Index most_of_32_bits = (Index{1} << 31) - 1;
+
+/// A thread of a huge grid; only its place and its arithmetic are used.
+struct GridThread : emulator::HostThread {
+  static emulator::Machine& machine() {
+    static emulator::Machine machine;
+    return machine;
+  }
+  GridThread(Index block = 0, Index blocks = 1, unsigned thread = 0)
+      : HostThread(machine()), block_(block), blocks_(blocks), thread_(thread) {}
+  unsigned thread() const { return thread_; }
+  Index block() const { return block_; }
+  Index blocks() const { return blocks_; }
+
+ private:
+  Index block_, blocks_;
+  unsigned thread_;
+};
+
+/// x[batch, frames, space, channels] with 4.8e9 values.
+constexpr Index batch = 16, frames = 64, space = 4096, channels = 1152, all = batch * frames * space * channels;
+static_assert(all > 2 * most_of_32_bits);
+
+struct Position {
+  Index b, f, s, c;
+  Index index() const { return ((b * frames + f) * space + s) * channels + c; }
+};
+/// Corners, and both sides of 2^31.
+std::vector<Position> positions() {
+  std::vector<Position> at{{0, 0, 0, 0}, {batch - 1, frames - 1, space - 1, channels - 1}, {9, 33, 4095, 7}};
+  for (const Index i : {most_of_32_bits, most_of_32_bits + 1, 2 * most_of_32_bits + 2})
+    at.push_back(
+        {i / (channels * space * frames), i / (channels * space) % frames, i / channels % space, i % channels});
+  return at;
+}
+
+}  // namespace
+
+TEST_CASE("positions are what their names say") {
+  for (const Position& at : positions()) CHECK((at.index() >= 0 && at.index() < all));
+  CHECK(positions()[3].index() == most_of_32_bits);
+}
+
+TEST_CASE("200,000 attention problems in more than 2^31 values are found") {
+  constexpr Index heads = 16, head_dim = 72, width = heads * head_dim, groups = 3125, tokens = 16;
+  constexpr AttentionSize::Strides time{tokens * groups * 3 * width, 3 * width, groups * 3 * width};
+  const AttentionSize s{.batch = 4,
+                        .groups = groups,
+                        .queries = tokens,
+                        .keys = tokens,
+                        .heads = heads,
+                        .head_dim = head_dim,
+                        .q = time,
+                        .kv = {1 << 30, 3 * width, groups * 3 * width},
+                        .out = time};
+  REQUIRE(kernels::attention_problems(s) == 200000);
+  Index number = 0, wrong = 0, largest = 0;
+  for (Index b = 0; b < s.batch; ++b)
+    for (Index g = 0; g < s.groups; ++g)
+      for (Index h = 0; h < s.heads; ++h, ++number) {
+        const auto problem = kernels::AttentionProblem::of(s, number);
+        const Index offset = problem.offset(s, s.kv);
+        largest = std::max(largest, offset);
+        wrong += problem.batch != b || problem.group != g || problem.head != h || problem.number != number;
+        wrong += offset != (b << 30) + g * 3456 + h * 72;
+      }
+  CHECK(wrong == 0);
+  CHECK(largest > most_of_32_bits);
+  CHECK(kernels::AttentionProblem::of(s, 199999).offset(s, s.q) == 3 * time.batch + 3124 * time.group + 15 * 72);
+}
+
+TEST_CASE("patches of clips of more than 2^31 values are a permutation that agrees with coordinates") {
+  const PatchSize s{.batch = 40, .channels = 16, .frames = 120, .height = 256, .width = 256, .pt = 2, .ph = 4, .pw = 2};
+  REQUIRE(s.batch * s.channels * s.frames * s.height * s.width > 2 * most_of_32_bits);
+  const Index rows = s.height / s.ph, columns = s.width / s.pw;
+  Index wrong = 0, largest = 0;
+  for (const Index b : {Index(0), s.batch - 1})
+    for (const Index frame : {Index(0), s.frames - 1})
+      for (const Index y : {Index(0), Index(133), s.height - 1})
+        for (const Index x : {Index(0), Index(77), s.width - 1})
+          for (const Index c : {Index(0), s.channels - 1}) {
+            const Index patch = ((b * (s.frames / s.pt) + frame / s.pt) * rows + y / s.ph) * columns + x / s.pw;
+            const Index dt = frame % s.pt, dy = y % s.ph, dx = x % s.pw;
+            const Index first = patch * 256 + ((c * s.pt + dt) * s.ph + dy) * s.pw + dx;
+            const Index last = patch * 256 + ((dt * s.ph + dy) * s.pw + dx) * s.channels + c;
+            const Index clip = (((b * s.channels + c) * s.frames + frame) * s.height + y) * s.width + x;
+            wrong += kernels::clip_index(s, PatchOrder::channels_first, first) != clip;
+            wrong += kernels::clip_index(s, PatchOrder::channels_last, last) != clip;
+            largest = std::max({largest, first, last, clip});
+          }
+  CHECK(wrong == 0);
+  CHECK(largest > 2 * most_of_32_bits);
+}
+
+TEST_CASE("temporal convolutions of more than 2^31 values find their neighbours") {
+  using Kind = TemporalConvSize::Kind;
+  const TemporalConvSize s{batch, frames, space, channels, channels, 3, -2, Kind::depthwise};
+  const Sparse<bf16> x(all), y(all), w(channels * 3);
+  for (Index i = 0; i < channels * 3; ++i) w.data()[i] = bf16(float(1 + i % 3));
+  for (const Position& at : positions()) {
+    const auto found = kernels::FramePosition::of(s, channels, at.index());
+    CHECK((found.frame == at.f && found.channel == at.c && found.frame_stride == space * channels));
+    float expected = 0;
+    for (Index tap = 0; tap < 3; ++tap) {
+      const Position source{at.b, at.f - 2 + tap, at.s, at.c};
+      if (source.f < 0) continue;
+      x.data()[source.index()] = bf16(float(5 + tap));
+      expected += float(1 + tap) * float(5 + tap);
+    }
+    kernels::DepthwiseConv<bf16>{.size = s, .x = x.data(), .w = w.data(), .b = nullptr, .y = y.data()}(GridThread(),
+                                                                                                       at.index());
+    CHECK(float(y.data()[at.index()]) == expected);
+    const kernels::DepthwiseTapTerm<bf16> term{.size = s, .dy = x.data(), .x = x.data()};
+    const float own = float(x.data()[at.index()]), before = at.f == 0 ? 0.0f : 6.0f;
+    CHECK(term(GridThread(), 1, at.index() / channels, at.c) == own * before);
+  }
+}
+
+TEST_CASE("unfolded frames of more than 2^31 values come from their tokens and go back") {
+  using Kind = TemporalConvSize::Kind;
+  const TemporalConvSize s{batch, frames, space / 2, channels, channels, 3, -1, Kind::dense};
+  const Index values = all / 2;
+  const Sparse<bf16> x(values), unfolded(3 * values);
+  const Sparse<float> gradient(3 * values);
+  for (const Index i : {Index(0), most_of_32_bits / 3, most_of_32_bits, values - 1}) {
+    const Index stride = space / 2 * channels, frame = i / stride % frames;
+    float expected = 0;
+    for (Index tap = 0; tap < 3; ++tap) {
+      const bool inside = frame + tap - 1 >= 0 && frame + tap - 1 < frames;
+      if (inside) x.data()[i + (tap - 1) * stride] = bf16(float(2 + tap));
+      kernels::UnfoldFrames<bf16>{.size = s, .x = x.data(), .unfolded = unfolded.data()}(GridThread(), 3 * i + tap);
+      CHECK(float(unfolded.data()[3 * i + tap]) == (inside ? float(2 + tap) : 0.0f));
+      const bool has_target = frame - (tap - 1) >= 0 && frame - (tap - 1) < frames;
+      if (has_target) gradient.data()[3 * (i - (tap - 1) * stride) + tap] = float(7 + tap);
+      if (has_target) expected += float(7 + tap);
+    }
+    kernels::FoldFrames<bf16>{.size = s, .unfolded = gradient.data(), .x = x.data()}(GridThread(), i);
+    CHECK(float(x.data()[i]) == expected);
+  }
+}
+
+TEST_CASE("gates and sums over rows find their vectors among more than 2^31 values") {
+  const Sparse<bf16> x(all), branch(all), y(all), gate(batch * 6 * channels);
+  const Index tokens = frames * space;
+  for (const Position& at : positions()) {
+    x.data()[at.index()] = bf16(3.0f);
+    branch.data()[at.index()] = bf16(4.0f);
+    gate.data()[at.b * 6 * channels + at.c] = bf16(0.5f);
+    kernels::GateResidual<bf16>{.tokens = tokens,
+                                .channels = channels,
+                                .stride = 6 * channels,
+                                .x = x.data(),
+                                .branch = branch.data(),
+                                .gate = gate.data(),
+                                .y = y.data()}(GridThread(), at.index());
+    CHECK(float(y.data()[at.index()]) == 5.0f);
+    const kernels::ProductTerm<bf16> term{.rows = tokens, .columns = channels, .a = x.data(), .b = branch.data()};
+    CHECK(term(GridThread(), at.b, at.f * space + at.s, at.c) == 12.0f);
+  }
+}
+
+namespace {
+
+struct LastIndex {
+  Index* last;
+  Index* count;
+  template <class Dev>
+  void operator()(Dev, Index i) const {
+    *last = i;
+    ++*count;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a thread strides over more than 2^31 indices to the last of them") {
+  constexpr Index blocks = 1 << 16, threads = kernels::block_threads;
+  Index last = 0, count = 0;
+  kernels::NoShared shared;
+  const Index thread_of_last = (all - 1) % (blocks * threads);
+  const kernels::ForEach<LastIndex> each{.n = all, .element = {.last = &last, .count = &count}};
+  each(GridThread(thread_of_last / threads, blocks, unsigned(thread_of_last % threads)), shared);
+  CHECK(last == all - 1);
+  CHECK(count == kernels::ceil_div(all, blocks * threads));
+  count = 0;
+  const Index warps = threads / kernels::warp_size, warp_of_last = (all - 1) % (blocks * warps);
+  const kernels::ForEachRow<LastIndex> row{.n = all, .row = {.last = &last, .count = &count}};
+  row(GridThread(warp_of_last / warps, blocks, unsigned(warp_of_last % warps * kernels::warp_size)), shared);
+  CHECK(last == all - 1);
+  CHECK(count == kernels::ceil_div(all, blocks * warps));
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// What nvcc makes of the index arithmetic of attention, where batch entries lie more than 2^31 values apart.
+#include <vector>
+
+#include "tests/cuda_on_host/support/interpreted.hpp"
+#include "tests/cuda_on_host/support/sparse.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace modelgrow;
+
+namespace {
+
+constexpr std::int64_t entries = 2, tokens = 5, width = 8, entry = tokens * width;
+
+/// A tensor of two batch entries `stride` values apart, between which there is nothing.
+class Entries {
+ public:
+  Entries(std::int64_t stride, int stream) : stride_(stride), memory_(stride + entry) {
+    for (std::int64_t b = 0; b < entries; ++b) {
+      Interpreted::memory().lend(at(b), entry * sizeof(bf16));
+      for (std::int64_t i = 0; i < entry; ++i)
+        at(b)[i] = bf16(float(((b * entry + i) * 7919 + stream * 31) % 17 - 8) / 8);
+    }
+  }
+  ~Entries() {
+    for (std::int64_t b = 0; b < entries; ++b) Interpreted::memory().take_back(at(b));
+  }
+  bf16* data() const { return memory_.data(); }
+  std::vector<float> values() const {
+    std::vector<float> all;
+    for (std::int64_t b = 0; b < entries; ++b)
+      for (std::int64_t i = 0; i < entry; ++i) all.push_back(float(at(b)[i]));
+    return all;
+  }
+
+ private:
+  bf16* at(std::int64_t b) const { return memory_.data() + b * stride_; }
+  std::int64_t stride_;
+  emulator::Sparse<bf16> memory_;
+};
+
+/// out, dq, dk and dv.
+std::vector<std::vector<float>> attention(std::int64_t stride) {
+  const AttentionSize::Strides strides{.batch = stride, .group = 0, .token = width};
+  const AttentionSize s{.batch = entries,
+                        .groups = 1,
+                        .queries = tokens,
+                        .keys = tokens,
+                        .heads = 1,
+                        .head_dim = width,
+                        .q = strides,
+                        .kv = strides,
+                        .out = strides};
+  const Entries q(stride, 1), k(stride, 2), v(stride, 3), out(stride, 4), dout(stride, 5), dq(stride, 6), dk(stride, 7),
+      dv(stride, 8);
+  const Tensor<float, Interpreted> lse({entries * tokens});
+  using B = Backend<Interpreted>;
+  B::attention<bf16>(s, nullptr, q.data(), k.data(), v.data(), out.data(), lse.data());
+  B::attention_dx<bf16>(s, nullptr, q.data(), k.data(), v.data(), out.data(), lse.data(), dout.data(), dq.data(),
+                        dk.data(), dv.data());
+  return {out.values(), dq.values(), dk.values(), dv.values()};
+}
+
+}  // namespace
+
+TEST_CASE("attention in PTX reaches batch entries that are more than 2^31 values away") {
+  CHECK(attention((std::int64_t{1} << 31) + 64) == attention(entry));
+}
