@@ -100,6 +100,18 @@ TEST_CASE("instructions compute as PTX says") {
   CHECK(value("cvt.rzi.s32.f32 %r10, 0fFF800000;") == 0x80000000);  // minus infinity to the least
 }
 
+TEST_CASE("signed values fill the register that they are loaded into") {
+  const auto stored = run(R"(
+	setp.ne.u32 %p1, %r1, 0;
+	@%p1 ret;
+	st.global.u32 [%rd1], -5;
+	ld.global.s32 %rd3, [%rd1];
+	st.global.u64 [%rd1+8], %rd3;
+	ld.global.s16 %r3, [%rd1];
+	st.global.u32 [%rd1+16], %r3;)");
+  CHECK((stored[2] == std::uint32_t(-5) && stored[3] == ~0u && stored[4] == std::uint32_t(-5)));
+}
+
 TEST_CASE("a sum is rounded down where that is asked for") {
   const float one = 1.0f, below = std::nextafter(one, 0.0f);
   CHECK(number("fma.rm.f32 %r10, 0f3F800000, 0f3F800000, 0fA0000000;") == below);  // 1 - 1e-19
@@ -133,11 +145,12 @@ TEST_CASE("instructions that are not known are refused by name") {
   refused("ld.volatile.global.u32 %r3, [%rd1];", "instruction ld.volatile.global.u32 is not known");
   refused("mov.u32 %r3, elsewhere;", "operand elsewhere is not known");
   refused("bar.sync 1;", "only barrier 0");
+  refused("add.s32 %r3, %r1;", "has 2 operands, not 3");
 }
 
 TEST_CASE("accesses outside of memory are reported, with block, thread and line") {
   const std::string beyond = report("add.s64 %rd3, %rd1, %rd2;\nld.global.u32 %r3, [%rd3+4];");
-  CHECK(beyond == "block 0, thread 63: outside of every allocation; PTX line 13: ld.global.u32 %r3, [%rd3+4];");
+  CHECK(beyond == "k, block 0, thread 63: outside of every allocation; PTX line 13: ld.global.u32 %r3, [%rd3+4];");
   CHECK(testing::says(report("st.shared.v4.f32 [memory+256], {%r1, %r1, %r1, %r1};"),
                       "byte 256 is outside of the 256 of shared memory"));
   CHECK(testing::says(report("st.global.v2.u32 [%rd1+4], {%r1, %r1};"), "misaligned access of 8 bytes"));
@@ -189,9 +202,10 @@ TEST_CASE("a barrier of a warp orders its lanes") {
 TEST_CASE("blocks of one launch are not ordered") {
   const std::string body = "add.s64 %rd3, %rd1, %rd2;\nst.global.u32 [%rd3], %r1;";
   CHECK(report(body) == "");
-  CHECK(report(body, {.blocks = 2}) ==
-        "block 1, thread 0: race: writes what thread 0 of block 0 reads or writes; PTX line 13: st.global.u32 [%rd3], "
-        "%r1;");
+  CHECK(
+      report(body, {.blocks = 2}) ==
+      "k, block 1, thread 0: race: writes what thread 0 of block 0 reads or writes; PTX line 13: st.global.u32 [%rd3], "
+      "%r1;");
 }
 
 TEST_CASE("lanes exchange only where all of them are") {
@@ -212,7 +226,7 @@ TEST_CASE("a barrier that threads never reach is reported") {
 TEST_CASE("a copy is there when its thread has waited, and for other threads after a barrier more") {
   const std::string copy =
       "shl.b32 %r9, %r1, 4;\ncvt.u64.u32 %rd5, %r9;\nadd.s64 %rd6, %rd1, %rd5;\n"
-      "cp.async.cg.shared.global [%r9], [%rd6], 16;\ncp.async.commit_group;\n";
+      "cp.async.cg.shared.global [%r9], [%rd6], 16, 16;\ncp.async.commit_group;\n";
   const std::string wait = "cp.async.wait_group 0;\n",
                     other = "max.s32 %r7, %r9, 64;\nsub.s32 %r8, %r7, 64;\nld.shared.u32 %r3, [%r8];\n";
   const std::string own = "ld.shared.u32 %r3, [%r9];\n";

@@ -77,9 +77,10 @@ void Machine::load(Thread& thread, const Instruction& i) {
   for (int k = 0; k < i.count; ++k) {
     std::uint64_t value = 0;
     std::memcpy(&value, place.bytes + k * i.bytes, std::size_t(i.bytes));
-    if (i.sign_extends && i.bytes < 4) {  // into a register of 32 bits
-      const int unused = 32 - 8 * i.bytes;
-      value = std::uint32_t(std::int32_t(std::uint32_t(value) << unused) >> unused);
+    if (i.is_signed && i.bytes < i.extended_bytes) {
+      const int unused = 64 - 8 * i.bytes;
+      value =
+          std::uint64_t(std::int64_t(value << unused) >> unused) & (~std::uint64_t{0} >> (64 - 8 * i.extended_bytes));
     }
     thread.registers[std::size_t(i.to[std::size_t(k)])] = value;
   }
@@ -100,7 +101,7 @@ void Machine::store(Thread& thread, const Instruction& i) {
 void Machine::copy(Thread& thread, const Instruction& i) {
   const Place to = locate(thread, i, 0, Space::shared, copy_bytes, copy_bytes);
   note_write(thread, i, to, Value::changed);
-  const int bytes = i.operands > 3 ? int(thread.registers[std::size_t(i.from[3])]) : copy_bytes;
+  const int bytes = int(thread.registers[std::size_t(i.from[3])]);
   const std::uint8_t* from = nullptr;
   if (bytes > 0) {  // the rest becomes zero, without being read
     const Place source = locate(thread, i, 1, Space::global, bytes, copy_bytes);

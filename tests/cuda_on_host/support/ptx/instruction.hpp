@@ -33,7 +33,6 @@ enum class Action : std::uint8_t {
   copy_async,
   commit_copies,
   wait_copies,
-  wait_all_copies,
   shuffle,
   sync_warp,
   load_matrix,
@@ -62,7 +61,8 @@ struct Instruction {
   // offset[1]).
   Space space = Space::generic;
   int bytes = 0, count = 1;
-  bool sign_extends = false;
+  bool is_signed = false;
+  int extended_bytes = 4;  // of the register that a signed value is extended to
   std::array<std::int64_t, 2> offset{};
 };
 
@@ -71,7 +71,7 @@ enum Special : int { thread_index, block_index, block_count, block_threads, spec
 
 /// A kernel.
 struct Entry {
-  std::string name;
+  std::string name;  // demangled
   std::vector<Instruction> code;
   std::vector<std::uint64_t> registers;  // what a thread starts with
   std::size_t local_bytes = 0;

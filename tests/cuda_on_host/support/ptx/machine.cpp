@@ -8,6 +8,7 @@
 namespace ptx {
 
 void Machine::launch(const Launch& launch) {
+  if (launch.threads % warp_size != 0) throw Fault(launch.entry->name + ": only blocks of whole warps");
   launch_ = launch;
   grid_ = std::min(launch.blocks, config_.most_blocks);
   first_block_ = block_ + 1;
@@ -120,10 +121,6 @@ void Machine::run(Thread& thread) {
       case Action::wait_copies:
         finish_copies(thread, registers[i.from[0]]);
         break;
-      case Action::wait_all_copies:
-        thread.copy_groups.push_back(std::exchange(thread.open_copies, {}));
-        finish_copies(thread, 0);
-        break;
       default:
         thread.state = State::at_warp;
         return;
@@ -139,8 +136,8 @@ void Machine::leave(const Thread& thread, const Instruction& i) const {
 }
 
 void Machine::fail(const Thread& thread, const Instruction& i, const std::string& what) const {
-  throw Fault("block " + std::to_string(block_ - first_block_) + ", thread " + std::to_string(thread.number) + ": " +
-              what + "; PTX line " + std::to_string(i.line) + ": " + i.text);
+  throw Fault(launch_.entry->name + ", block " + std::to_string(block_ - first_block_) + ", thread " +
+              std::to_string(thread.number) + ": " + what + "; PTX line " + std::to_string(i.line) + ": " + i.text);
 }
 
 std::string Machine::text(const Touch& touch) const {

@@ -14,7 +14,7 @@
 namespace ptx {
 namespace {
 
-using Table = std::unordered_map<std::string, Computation>;
+using Table = std::unordered_map<std::string, Operation>;
 using u16 = std::uint16_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
@@ -41,8 +41,10 @@ constexpr std::index_sequence_for<A...> positions(R (*)(A...)) {
 }
 /// A lambda on values as a function of registers.
 template <class F>
-Computation compute(F) {
-  return [](Registers r, const Instruction& i) { apply<F>(+F{}, r, i, positions(+F{})); };
+Operation compute(F) {
+  return {.compute = [](Registers r, const Instruction& i) { apply<F>(+F{}, r, i, positions(+F{})); },
+          .results = 1,
+          .operands = int(decltype(positions(+F{}))::size())};
 }
 
 template <class A>
@@ -107,7 +109,6 @@ void integers(Table& t, const std::string& type) {
   t["cvt.rn.f32." + type] = compute([](A a) { return float(a); });
   t["cvt.rn.f64." + type] = compute([](A a) { return double(a); });
   t["cvt.u16." + type] = compute([](A a) { return u16(a); });
-  t["cvt.s16." + type] = compute([](A a) { return s16(a); });
   t["cvt.u32." + type] = compute([](A a) { return u32(a); });
   t["cvt.s32." + type] = compute([](A a) { return s32(a); });
   t["cvt.u64." + type] = compute([](A a) { return u64(a); });
@@ -195,16 +196,22 @@ void others(Table& t) {
   });
   t["mov.b32 join"] = compute([](u16 low, u16 high) { return u32(low) | u32(high) << 16; });
   t["mov.b64 join"] = compute([](u32 low, u32 high) { return u64(low) | u64(high) << 32; });
-  t["mov.b32 split"] = [](Registers r, const Instruction& i) {
-    const u64 v = r[i.from[0]];
-    r[i.to[0]] = v & 0xffff;
-    r[i.to[1]] = v >> 16 & 0xffff;
-  };
-  t["mov.b64 split"] = [](Registers r, const Instruction& i) {
-    const u64 v = r[i.from[0]];
-    r[i.to[0]] = v & 0xffffffff;
-    r[i.to[1]] = v >> 32;
-  };
+  t["mov.b32 split"] = {.compute =
+                            [](Registers r, const Instruction& i) {
+                              const u64 v = r[i.from[0]];
+                              r[i.to[0]] = v & 0xffff;
+                              r[i.to[1]] = v >> 16 & 0xffff;
+                            },
+                        .results = 2,
+                        .operands = 1};
+  t["mov.b64 split"] = {.compute =
+                            [](Registers r, const Instruction& i) {
+                              const u64 v = r[i.from[0]];
+                              r[i.to[0]] = v & 0xffffffff;
+                              r[i.to[1]] = v >> 32;
+                            },
+                        .results = 2,
+                        .operands = 1};
   t["cvta.to.global.u64"] = compute([](u64 a) { return a; });
   t["cvta.param.u64"] = compute([](u64 a) { return a + window(Space::parameter); });
   t["cvta.shared.u64"] = compute([](u64 a) { return a + window(Space::shared); });
@@ -233,10 +240,10 @@ Table every_operation() {
 
 }  // namespace
 
-Computation operation(const std::string& name) {
+const Operation* operation(const std::string& name) {
   static const Table table = every_operation();
   const auto found = table.find(name);
-  return found == table.end() ? nullptr : found->second;
+  return found == table.end() ? nullptr : &found->second;
 }
 
 }  // namespace ptx

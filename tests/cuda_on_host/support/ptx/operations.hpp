@@ -7,9 +7,13 @@
 
 namespace ptx {
 
-/// What an instruction of this name does, or null when none is known; throws std::domain_error where the result is not
-/// defined. `mov.b64 split` and `mov.b64 join` take a
-/// register apart and put it together.
-Computation operation(const std::string& name);
+struct Operation {
+  Computation compute;
+  int results, operands;
+};
+
+/// What an instruction of this name does, or null when none is known; `mov.b64 split` and `mov.b64 join` take a
+/// register apart and put it together. Computations throw std::domain_error where the result is not defined.
+const Operation* operation(const std::string& name);
 
 }  // namespace ptx

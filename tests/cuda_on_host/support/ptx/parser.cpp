@@ -23,30 +23,29 @@ std::string demangled(const char* name) {
   return status == 0 ? text.get() : name;
 }
 
-/// What does not compute: its name, and how many of its operands are results.
+/// What does not compute, how many results it has, and how many operands.
 struct Known {
   Action action;
-  int results;
+  int results = 0, operands = 0;
 };
 const std::unordered_map<std::string, Known> known{
-    {"bra", {Action::jump, 0}},
-    {"bra.uni", {Action::jump, 0}},
-    {"ret", {Action::leave, 0}},
-    {"bar.sync", {Action::sync, 0}},
-    {"bar.warp.sync", {Action::sync_warp, 0}},
-    {"shfl.sync.bfly.b32", {Action::shuffle, 2}},
-    {"ldmatrix.sync.aligned.m8n8.x1.shared.b16", {Action::load_matrix, 1}},
-    {"ldmatrix.sync.aligned.m8n8.x2.shared.b16", {Action::load_matrix, 2}},
-    {"ldmatrix.sync.aligned.m8n8.x4.shared.b16", {Action::load_matrix, 4}},
-    {"ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16", {Action::load_matrix_transposed, 1}},
-    {"ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16", {Action::load_matrix_transposed, 2}},
-    {"ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16", {Action::load_matrix_transposed, 4}},
-    {"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", {Action::multiply_16_8_16, 4}},
-    {"mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32", {Action::multiply_16_8_8, 4}},
-    {"cp.async.cg.shared.global", {Action::copy_async, 0}},
-    {"cp.async.commit_group", {Action::commit_copies, 0}},
-    {"cp.async.wait_group", {Action::wait_copies, 0}},
-    {"cp.async.wait_all", {Action::wait_all_copies, 0}},
+    {"bra", {Action::jump}},
+    {"bra.uni", {Action::jump}},
+    {"ret", {Action::leave}},
+    {"bar.sync", {Action::sync, 0, 1}},
+    {"bar.warp.sync", {Action::sync_warp, 0, 1}},
+    {"shfl.sync.bfly.b32", {Action::shuffle, 2, 4}},
+    {"ldmatrix.sync.aligned.m8n8.x1.shared.b16", {Action::load_matrix, 1, 1}},
+    {"ldmatrix.sync.aligned.m8n8.x2.shared.b16", {Action::load_matrix, 2, 1}},
+    {"ldmatrix.sync.aligned.m8n8.x4.shared.b16", {Action::load_matrix, 4, 1}},
+    {"ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16", {Action::load_matrix_transposed, 1, 1}},
+    {"ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16", {Action::load_matrix_transposed, 2, 1}},
+    {"ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16", {Action::load_matrix_transposed, 4, 1}},
+    {"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", {Action::multiply_16_8_16, 4, 10}},
+    {"mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32", {Action::multiply_16_8_8, 4, 7}},
+    {"cp.async.cg.shared.global", {Action::copy_async, 0, 4}},
+    {"cp.async.commit_group", {Action::commit_copies}},
+    {"cp.async.wait_group", {Action::wait_copies, 0, 1}},
 };
 const std::unordered_map<std::string, Space> spaces{
     {"param", Space::parameter}, {"global", Space::global}, {"shared", Space::shared}, {"local", Space::local}};
@@ -65,12 +64,13 @@ bool decode_access(Instruction& i) {
       i.count = part[1] - '0';
     else if (part.size() <= 3 && std::string_view("busf").find(part[0]) != std::string_view::npos) {
       i.bytes = std::stoi(part.substr(1)) / 8;
-      i.sign_extends = part[0] == 's';
+      i.is_signed = part[0] == 's';
     } else if (part != "nc") {  // read through another cache, from memory that no one writes
       return false;
     }
   }
   i.results = i.action == Action::load ? i.count : 0;
+  i.operands = i.action == Action::load ? 1 : 1 + i.count;
   return true;
 }
 
@@ -95,7 +95,8 @@ struct Operands {
 /// Makes an Entry of the lines of a kernel.
 class Builder {
  public:
-  Builder(Entry& entry, const std::map<std::string, std::uint64_t>& symbols) : entry_(entry), symbols_(symbols) {
+  Builder(Entry& entry, const std::string& name, const std::map<std::string, std::uint64_t>& symbols)
+      : entry_(entry), parameters_(name + "_param_"), symbols_(symbols) {
     entry_.registers.resize(specials);
     registers_ = {
         {"%tid.x", thread_index}, {"%ctaid.x", block_index}, {"%nctaid.x", block_count}, {"%ntid.x", block_threads}};
@@ -123,13 +124,15 @@ class Builder {
     if (const auto found = known.find(i.name); found != known.end()) {
       i.action = found->second.action;
       i.results = found->second.results;
+      i.operands = found->second.operands;
     } else if (!decode_access(i)) {
-      i.results = 1;
-      std::string key = i.name;
-      if (operands.vectors > 0) key += operands.first_is_vector ? " split" : " join";
-      if (operands.first_is_vector) i.results = 2;
-      i.compute = operation(key);
-      if (i.compute == nullptr) refuse(i, "instruction " + key + " is not known");
+      const bool vector = operands.vectors > 0;
+      const std::string key = i.name + (!vector ? "" : operands.first_is_vector ? " split" : " join");
+      const Operation* const found = operation(key);
+      if (found == nullptr) refuse(i, "instruction " + key + " is not known");
+      i.compute = found->compute;
+      i.results = found->results;
+      i.operands = found->operands;
     }
     if (i.action == Action::jump)
       jumps_.emplace_back(entry_.code.size(), operands.texts.at(0));
@@ -145,30 +148,27 @@ class Builder {
 
  private:
   [[noreturn]] void refuse(const Instruction& i, const std::string& why) const {
-    throw Fault("PTX line " + std::to_string(i.line) + ": " + why + ": " + i.text);
+    throw Fault(entry_.name + ", PTX line " + std::to_string(i.line) + ": " + why + ": " + i.text);
   }
-  void place(Instruction& i, const std::vector<std::string>& operands) {
-    if (operands.size() < std::size_t(i.results) || operands.size() - std::size_t(i.results) > i.from.size())
-      refuse(i, "has an unexpected number of operands");
-    for (std::size_t k = 0; k < operands.size(); ++k) {
-      std::string name = operands[k];
-      if (k < std::size_t(i.results)) {
-        i.to[k] = register_of(name, i);
-        continue;
-      }
-      const auto at = std::size_t(i.operands++);
-      if (const auto plus = name.find('+', 1); plus != std::string::npos && at < i.offset.size()) {
-        i.offset[at] = std::stoll(name.substr(plus + 1));
+  void place(Instruction& i, const std::vector<std::string>& names) {
+    if (names.size() != std::size_t(i.results + i.operands))
+      refuse(i, "has " + std::to_string(names.size()) + " operands, not " + std::to_string(i.results + i.operands));
+    for (std::size_t k = 0; k < std::size_t(i.results); ++k) i.to[k] = register_of(names[k], i);
+    if (i.is_signed && names[0].starts_with("%rd")) i.extended_bytes = 8;
+    for (std::size_t k = 0; k < std::size_t(i.operands); ++k) {
+      std::string name = names[std::size_t(i.results) + k];
+      if (const auto plus = name.find('+', 1); plus != std::string::npos && k < i.offset.size()) {
+        i.offset[k] = std::stoll(name.substr(plus + 1));
         name.resize(plus);
       }
-      i.from[at] = register_of(name, i);
+      i.from[k] = register_of(name, i);
     }
   }
   /// What the machine takes for granted.
   void check(const Instruction& i) const {
     const auto constant = [&](int k) { return entry_.registers[std::size_t(i.from[std::size_t(k)])]; };
-    if (i.action == Action::sync && (i.operands != 1 || constant(0) != 0)) refuse(i, "only barrier 0, for all threads");
-    if (i.action == Action::copy_async && (i.operands < 3 || constant(2) != 16)) refuse(i, "only copies of 16 bytes");
+    if (i.action == Action::sync && constant(0) != 0) refuse(i, "only barrier 0, for all threads");
+    if (i.action == Action::copy_async && constant(2) != 16) refuse(i, "only copies of 16 bytes");
   }
   int register_of(const std::string& name, const Instruction& i) {
     const auto [at, is_new] = registers_.emplace(name, int(entry_.registers.size()));
@@ -180,13 +180,14 @@ class Builder {
       return std::stoull(name.substr(2), nullptr, 16);
     if (name[0] == '-') return std::uint64_t(std::stoll(name, nullptr, 0));
     if (std::isdigit(static_cast<unsigned char>(name[0]))) return std::stoull(name, nullptr, 0);
-    if (name.find("__local_depot") == 0 || name.find(entry_.name + "_param_") == 0) return 0;
+    if (name.find("__local_depot") == 0 || name.find(parameters_) == 0) return 0;
     const auto symbol = symbols_.find(name);
     if (symbol == symbols_.end()) refuse(i, "operand " + name + " is not known");
     return symbol->second;
   }
 
   Entry& entry_;
+  std::string parameters_;  // what their names begin with
   const std::map<std::string, std::uint64_t>& symbols_;
   std::unordered_map<std::string, int> registers_, labels_;
   std::vector<std::pair<std::size_t, std::string>> jumps_;
@@ -230,9 +231,10 @@ Module::Module(std::string_view text, Memory& memory) {
     } else if (line.find(".global") == 0 || line.find(".const") == 0) {
       symbols.insert(constant_array(line, memory));
     } else if (line == "{" && !name.empty()) {
-      Entry& entry = entries_[demangled(name.c_str())];
-      entry.name = name;
-      kernel = std::make_unique<Builder>(entry, symbols);
+      const std::string readable = demangled(name.c_str());
+      Entry& entry = entries_[readable];
+      entry.name = readable;
+      kernel = std::make_unique<Builder>(entry, name, symbols);
     } else if (!kernel) {
       continue;
     } else if (line == "}") {
