@@ -40,18 +40,17 @@ struct Interpreted {
   static void copy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
   static void from_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
   static void to_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
+  /// Memory of exactly the size that was asked for, never used again.
+  struct ExactPool {
+    std::shared_ptr<void> allocate(std::size_t bytes) { return {Interpreted::allocate(bytes), &Interpreted::release}; }
+  };
+  static ExactPool pool() { return {}; }
 };
 
 namespace kernels {
 
 struct PtxExecutor {
   using Device = Interpreted;
-  /// Memory of exactly the size that was asked for, never used again.
-  struct ExactPool {
-    std::shared_ptr<void> allocate(std::size_t bytes) {
-      return {Interpreted::allocate(bytes), [](void* p) { Interpreted::release(p); }};
-    }
-  };
   template <class Kernel>
   static void launch(const Kernel& kernel) {
     const ptx::Entry* entry = &Interpreted::module().kernel_of(typeid(Kernel).name());
@@ -70,7 +69,6 @@ struct PtxExecutor {
   static void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Write write, R* c) {
     emulator::multiply(size, transposed, a, b, write, c);
   }
-  static ExactPool pool() { return {}; }
 };
 
 }  // namespace kernels

@@ -12,7 +12,7 @@ namespace kernels {
 template <class Exec, class A>
 auto scratch(Index n) {
   return Tensor<A, typename Exec::Device>(Shape{n},
-                                          pool_of<typename Exec::Device>().allocate(sizeof(A) * std::size_t(n)));
+                                          Exec::Device::pool().allocate(sizeof(A) * std::size_t(n)));
 }
 
 /// Terms of a column sum: the value at row r of group g and column c.
