@@ -5,7 +5,7 @@ find_package(CUDAToolkit 12 REQUIRED)
 if(NOT TARGET modelgrow::cuda)
   add_library(modelgrow_cuda INTERFACE)
   add_library(modelgrow::cuda ALIAS modelgrow_cuda)
-  target_link_libraries(modelgrow_cuda INTERFACE modelgrow::modelgrow CUDA::cudart CUDA::cublas)
+  target_link_libraries(modelgrow_cuda INTERFACE modelgrow::modelgrow CUDA::cudart CUDA::cublas CUDA::cublasLt)
   # -std=c++20 by hand: CMake 3.25 knows no cuda_std_20 for nvcc 13. The narrowing error catches nvcc 13's rewriting of nested
   # anonymous braces, which otherwise builds wrong objects silently. -fopenmp: the same inline functions as in .cpp files.
   target_compile_options(modelgrow_cuda INTERFACE

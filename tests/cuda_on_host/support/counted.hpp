@@ -83,6 +83,12 @@ struct CountingExecutor {
     const double operands = double(s.inner) * double(s.rows + s.columns), result = double(s.rows) * double(s.columns);
     Counted::add(name, operands * size_of<T> + result * size_of<R> * (write == Write::add ? 2 : 1));
   }
+  template <class T>
+  static bool multiply_biased(MatrixSize s, Transposed, const T*, const T*, const T*, T*) {
+    const double values = double(s.inner) * double(s.rows + s.columns) + double(s.rows) * double(s.columns);
+    Counted::add("product x w^T + b", values * size_of<T>);
+    return true;
+  }
 };
 
 }  // namespace kernels

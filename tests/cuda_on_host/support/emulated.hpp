@@ -115,6 +115,11 @@ struct HostExecutor {
     const emulator::Arena::Open open(Emulated::arena());
     emulator::multiply(size, transposed, a, b, write, c);
   }
+  template <class T>
+  static bool multiply_biased(MatrixSize size, Transposed transposed, const T* a, const T* b, const T* bias, T* c) {
+    const emulator::Arena::Open open(Emulated::arena());
+    return emulator::multiply_biased(size, transposed, a, b, bias, c);
+  }
 };
 
 }  // namespace kernels

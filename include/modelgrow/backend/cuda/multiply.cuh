@@ -10,7 +10,7 @@ namespace kernels {
 template <class T>
 inline constexpr cudaDataType_t blas_type = std::same_as<T, float> ? CUDA_R_32F : CUDA_R_16BF;
 
-/// c = a b, or c += a b (linear.hpp says how a and b are stored), in the type of a and b or in float. Throws
+/// c = a b, or c += a b (column_major.hpp says how a and b are stored), in the type of a and b or in float. Throws
 /// device_error.
 template <class T, class R>
 void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Write write, R* c) {
@@ -25,6 +25,17 @@ void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Wr
                         product.ld_first, a, blas_type<T>, product.ld_second, &beta, c, blas_type<R>, product.ld_result,
                         CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT),
         "multiplying matrices");
+}
+
+/// c = a b + bias[columns] in every row, rounded once. False, and nothing done, where cuBLASLt cannot. Throws
+/// device_error.
+template <class T>
+bool multiply_biased(MatrixSize size, Transposed transposed, const T* a, const T* b, const T* bias, T* c) {
+  if (size.rows == 0 || size.columns == 0) return true;
+  if (size.inner == 0) return false;
+  CudaContext& context = CudaContext::current();
+  return context.biased_products().run(ColumnMajorProduct::of(size, transposed), blas_type<T>, b, a, bias, c,
+                                       context.workspace(), context.stream());
 }
 
 }  // namespace kernels

@@ -11,8 +11,7 @@ namespace kernels {
 /// Memory of the device for the length of an operation.
 template <class Exec, class A>
 auto scratch(Index n) {
-  return Tensor<A, typename Exec::Device>(Shape{n},
-                                          Exec::Device::pool().allocate(sizeof(A) * std::size_t(n)));
+  return Tensor<A, typename Exec::Device>(Shape{n}, Exec::Device::pool().allocate(sizeof(A) * std::size_t(n)));
 }
 
 /// Terms of a column sum: the value at row r of group g and column c.
