@@ -11,8 +11,10 @@ if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
     set(ENV{CUDACXX} ${nvcc})
   endif()
 endif()
+set(modelgrow_cuda_architectures 80-real 90a-real 90-virtual)  # the last is PTX, which drivers compile for later cards
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real CACHE STRING "GPU architectures; a list, so that no GPU is needed to compile")
+  set(CMAKE_CUDA_ARCHITECTURES ${modelgrow_cuda_architectures} CACHE STRING
+    "GPU architectures; a list, so that no GPU is needed to compile")
 endif()
 check_language(CUDA)
 if(CMAKE_CUDA_COMPILER)
