@@ -9,9 +9,13 @@ PTX, CUBIN = 1, 2  # kinds of parts
 COMPRESSED_BY_ZSTD = 0x8000
 PROGRAM_BITS = 1  # the type of a section with contents
 
-# The low 9 bits of an instruction; the 3 above them say where its operands come from.
-OPCODES = {0x002: "MOV", 0x182: "LDC", 0x14D: "EXIT", 0x147: "BRA", 0x118: "NOP"}
-NOTHING_DONE = set(OPCODES.values())  # a kernel of these alone sets up its stack and ends
+# The low 9 bits of an instruction; the 3 above them say where its operands come from. scripts/check-kernels compares what is
+# counted by them with what a disassembler says.
+OPCODES = {0x002: "MOV", 0x182: "LDC", 0x14D: "EXIT", 0x147: "BRA", 0x118: "NOP", 0x03C: "HMMA", 0x1F0: "HGMMA", 0x181: "LDG",
+           0x1AE: "LDGSTS", 0x184: "LDS", 0x188: "STS", 0x18A: "ATOM", 0x1A2: "ATOM", 0x1A3: "ATOM", 0x1A8: "ATOM", 0x1A9: "ATOM",
+           0x18C: "ATOM", 0x18D: "ATOM", 0x18E: "RED", 0x1A6: "RED"}
+WIDTHS = {0: 8, 1: 8, 2: 16, 3: 16, 4: 32, 5: 64, 6: 128}  # of a load, by bits 73 to 75
+NOTHING_DONE = {"MOV", "LDC", "EXIT", "BRA", "NOP"}  # a kernel of these alone sets up its stack and ends
 
 
 class Unreadable(Exception):
