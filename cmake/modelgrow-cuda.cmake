@@ -6,10 +6,13 @@ if(NOT TARGET modelgrow::cuda)
   add_library(modelgrow_cuda INTERFACE)
   add_library(modelgrow::cuda ALIAS modelgrow_cuda)
   target_link_libraries(modelgrow_cuda INTERFACE modelgrow::modelgrow CUDA::cudart CUDA::cublas CUDA::cublasLt)
-  # -std=c++20 by hand: CMake 3.25 knows no cuda_std_20 for nvcc 13. The narrowing error catches nvcc 13's rewriting of nested
-  # anonymous braces, which otherwise builds wrong objects silently. -fopenmp: the same inline functions as in .cpp files.
+  # -std=c++20 by hand: CMake 3.25 knows no cuda_std_20 for nvcc 13. -fopenmp: the same inline functions as in .cpp files.
+  # nvcc to 13.5 makes another object of member{{"name", n}} where members are initialised: the inner braces initialise the
+  # first field, the other fields nothing. That is an error where something narrows. Else g++ names the fields that are left,
+  # but not where all of them have initialisers of their own: there nothing tells.
   target_compile_options(modelgrow_cuda INTERFACE
-    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Xcompiler=-Werror=narrowing -Xcompiler=-fopenmp
+    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Xcompiler=-fopenmp -Xcompiler=-Werror=narrowing
+      -Xcompiler=-Wmissing-field-initializers
       -diag-suppress=1675>)  # GCC's pragmas are for g++, which sees them after nvcc
   # A seventh of the size. Not before 13, whose drivers all read it; and not where the user says how to compress.
   if(NOT CMAKE_CUDA_FLAGS MATCHES "compress")

@@ -26,7 +26,8 @@ target_compile_options(modelgrow_own_code INTERFACE
 target_compile_definitions(modelgrow_own_code INTERFACE MODELGROW_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 if(MODELGROW_WERROR)
   set(keep_warnings $<BOOL:$<TARGET_PROPERTY:MODELGROW_KEEP_WARNINGS>>)
-  target_compile_options(modelgrow_own_code INTERFACE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<NOT:${keep_warnings}>>:-Werror>)
+  target_compile_options(modelgrow_own_code INTERFACE $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<NOT:${keep_warnings}>>:-Werror>
+    $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Werror=missing-field-initializers>)  # see modelgrow-cuda.cmake
 endif()
 if(MODELGROW_MARCH)
   target_compile_options(modelgrow_own_code INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=${MODELGROW_MARCH}>

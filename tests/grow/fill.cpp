@@ -4,6 +4,7 @@
 #include <modelgrow/checkpoint/convert.hpp>
 #include <modelgrow/core/rng.hpp>
 #include <modelgrow/grow/check_grown.hpp>
+#include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/fill.hpp>
 #include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>

@@ -25,7 +25,7 @@ concept HasBackend = Device<D> && requires {
 /// A backend that has the functions of InferenceContract.
 template <class D>
 concept HasInference = HasBackend<D> && requires {
-  &Backend<D>::template rms_norm<float>;
+  Backend<D>::template rms_norm<float>;  // with an & before it nvcc 13 finds no such function
 };
 
 /// Whether a result replaces the memory it is written to or is added to it.
