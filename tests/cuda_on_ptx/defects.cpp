@@ -24,7 +24,7 @@ constexpr Row rows[] = {
     {Planted::nothing, "nothing", Emulator::does_not, ""},
     {Planted::barrier_left_out, "barrier left out", Emulator::sees, "race: reads what"},
     {Planted::warp_barrier_left_out, "warp barrier left out", Emulator::sees, "reads shared memory that nobody wrote"},
-    {Planted::wait_one_short, "wait for copies one short", Emulator::sees, "that a copy under way will write"},
+    {Planted::wait_one_short, "wait for copies one short", Emulator::sees, "is under way"},
     {Planted::stage_released_early, "stage released early", Emulator::sees, "race: writes what"},
     {Planted::tail_mask_missing, "tail mask missing", Emulator::sees, "outside of every allocation"},
     {Planted::row_and_column_swapped, "row and column of a fragment swapped", Emulator::sees, "wrong in row"},

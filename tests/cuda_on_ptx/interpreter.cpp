@@ -60,7 +60,7 @@ std::vector<std::uint32_t> run(const std::string& body, Options options = {}) {
   const Array array(memory, count);
   const ptx::Module module(kernel(body), memory);
   ptx::Machine machine(memory);
-  machine.configure({.order = options.order, .copies = options.copies});
+  machine.configure({.order = options.order, .copies = options.copies, .most_instructions = 1'000'000});
   machine.launch({.entry = &module.kernel("k"),
                   .parameters = std::as_bytes(std::span(&array.at, 1)),
                   .threads = options.threads,
@@ -223,6 +223,10 @@ TEST_CASE("a barrier that threads never reach is reported") {
                       "thread 5: waits for threads that never come"));
 }
 
+TEST_CASE("a loop without end is reported") {
+  CHECK(testing::says(report("$again:\nbra.uni $again;"), "thread 0: is in a loop without end"));
+}
+
 TEST_CASE("a copy is there when its thread has waited, and for other threads after a barrier more") {
   const std::string copy =
       "shl.b32 %r9, %r1, 4;\ncvt.u64.u32 %rd5, %r9;\nadd.s64 %rd6, %rd1, %rd5;\n"
@@ -234,9 +238,8 @@ TEST_CASE("a copy is there when its thread has waited, and for other threads aft
   for (const emulator::Copies copies : emulator::copy_times) {
     const Options options{.threads = 32, .copies = copies};
     CHECK(report(some + copy + wait + own, options) == "");
-    CHECK(testing::says(report(some + copy + own + wait, options), "a copy under way"));
-    CHECK(testing::says(report(some + copy + copy + "cp.async.wait_group 1;\n" + own + wait, options),
-                        "a copy under way"));
+    CHECK(testing::says(report(some + copy + own + wait, options), "is under way"));
+    CHECK(testing::says(report(some + copy + copy + "cp.async.wait_group 1;\n" + own + wait, options), "is under way"));
     CHECK(testing::says(report(some + copy + wait + other, options), "race: reads what"));
     CHECK(testing::says(report(some + copy, options), "leaves copies behind"));
   }

@@ -233,7 +233,7 @@ class Machine {
     from.switch_to(host_);
   }
   /// Ends the run of the block, reporting what the current thread did.
-  void stop(const std::string& what) {
+  void stop(const char* what) {  // the thread never returns from here: it may own nothing
     misuse_ = "block " + std::to_string(block_) + ": thread " + std::to_string(self().number) + " " + what;
     fibers_[std::size_t(current_)].switch_to(host_);
   }

@@ -51,24 +51,27 @@ Machine::Place Machine::locate(Thread& thread, const Instruction& i, int operand
 }
 
 void Machine::note_read(const Thread& thread, const Instruction& i, const Place& place) {
+  require_no_copy(thread, i, place);
   for (Granule& granule : place.granules) {
-    if (place.space == Space::shared) {
-      if (copied_by_[std::size_t(&granule - shared_granules_.data())] >= 0)
-        fail(thread, i, "reads shared memory that a copy under way will write");
-      if (!granule.written()) fail(thread, i, "reads shared memory that nobody wrote");
-    }
+    if (place.space == Space::shared && !granule.written()) fail(thread, i, "reads shared memory that nobody wrote");
     if (const Touch* other = granule.read(now(thread), first_block_))
       fail(thread, i, "race: reads what " + text(*other) + " writes");
   }
 }
 
 void Machine::note_write(const Thread& thread, const Instruction& i, const Place& place, Value value) {
-  for (Granule& granule : place.granules) {
-    if (place.space == Space::shared && copied_by_[std::size_t(&granule - shared_granules_.data())] >= 0)
-      fail(thread, i, "writes shared memory that a copy under way will write");
+  require_no_copy(thread, i, place);
+  for (Granule& granule : place.granules)
     if (const Touch* other = granule.write(now(thread), first_block_, value))
       fail(thread, i, "race: writes what " + text(*other) + " reads or writes");
-  }
+}
+
+void Machine::require_no_copy(const Thread& thread, const Instruction& i, const Place& place) const {
+  if (place.space != Space::shared) return;
+  const auto first = copied_by_.begin() + (place.granules.data() - shared_granules_.data());
+  for (auto copier = first; copier != first + std::ptrdiff_t(place.granules.size()); ++copier)
+    if (*copier >= 0)
+      fail(thread, i, "touches shared memory into which a copy of thread " + std::to_string(*copier) + " is under way");
 }
 
 void Machine::load(Thread& thread, const Instruction& i) {

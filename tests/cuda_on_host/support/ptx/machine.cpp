@@ -25,6 +25,7 @@ void Machine::launch(const Launch& launch) {
 
 void Machine::run_block() {
   const Entry& entry = *launch_.entry;
+  executed_ = 0;
   std::fill(shared_.begin(), shared_.end(), std::uint8_t(0xff));
   shared_granules_.assign((shared_.size() + 1) / 2, Granule{});
   copied_by_.assign(shared_granules_.size(), -1);
@@ -88,7 +89,7 @@ void Machine::run(Thread& thread) {
   std::uint64_t* const registers = thread.registers.data();
   for (;; ++thread.position) {
     const Instruction& i = code[thread.position];
-    ++executed_;
+    if (++executed_ > config_.most_instructions) fail(thread, i, "is in a loop without end");
     if (i.guard >= 0 && (registers[i.guard] != 0) != i.guard_value) continue;
     switch (i.action) {
       case Action::nothing:

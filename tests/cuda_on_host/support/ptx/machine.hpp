@@ -2,7 +2,7 @@
 // Runs a kernel in PTX on the host, every thread interpreted, one block after another. Reported, with block, thread and
 // PTX line: access outside of an allocation or of shared memory, misalignment, shared memory read before it is written
 // or while a copy into it is under way, races (by happens-before, so in any order of threads), lanes that exchange at
-// different instructions, threads that wait for others that never come.
+// different instructions, threads that wait for others that never come, loops without end.
 //
 // Not seen: what ptxas makes of the PTX, the rounding of approximate instructions, speed.
 #pragma once
@@ -24,7 +24,8 @@ using emulator::Order;
 struct Config {
   Order order = Order::forward;
   Copies copies = Copies::late;
-  std::int64_t most_blocks = 3;  // few, so that kernels have to stride
+  std::int64_t most_blocks = 3;                    // few, so that kernels have to stride
+  std::int64_t most_instructions = 1'000'000'000;  // of a block: more are taken for a loop without end
 };
 
 /// How a kernel is started.
@@ -42,8 +43,6 @@ class Machine {
   void configure(const Config& config) { config_ = config; }
   /// Runs a kernel to its end. Throws Fault.
   void launch(const Launch& launch);
-  /// Instructions run so far, over all threads.
-  std::int64_t executed() const { return executed_; }
 
  private:
   static constexpr int warp_size = 32;
@@ -80,6 +79,7 @@ class Machine {
   Place locate(Thread& thread, const Instruction& i, int operand, Space space, int bytes, int alignment);
   void note_read(const Thread& thread, const Instruction& i, const Place& place);
   void note_write(const Thread& thread, const Instruction& i, const Place& place, Value value);
+  void require_no_copy(const Thread& thread, const Instruction& i, const Place& place) const;
   void load(Thread& thread, const Instruction& i);
   void store(Thread& thread, const Instruction& i);
 

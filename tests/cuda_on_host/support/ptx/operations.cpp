@@ -163,6 +163,13 @@ I to_integer(float x) {
   return x <= least ? std::numeric_limits<I>::min() : x >= most ? std::numeric_limits<I>::max() : I(x);
 }
 
+/// The low n bits of a, put into b from bit `at` on.
+u64 insert(u64 a, u64 b, u32 at, u32 n) {
+  if (at >= 64) return b;
+  const u64 mask = (n < 64 ? (u64(1) << n) - 1 : ~u64(0)) << at;
+  return (b & ~mask) | (a << at & mask);
+}
+
 /// What only some types have, and what is only approximate on a GPU.
 void others(Table& t) {
   t["fma.rm.f32"] = compute([](float a, float b, float c) { return multiply_add_down(a, b, c); });
@@ -177,14 +184,8 @@ void others(Table& t) {
   t["cvt.rzi.s32.f32"] = compute([](float a) { return to_integer<s32>(std::trunc(a)); });
   t["cvt.rn.bf16.f32"] = compute([](float a) { return to_bf16(a); });
   t["cvt.rn.bf16x2.f32"] = compute([](float high, float low) { return u32(to_bf16(low)) | u32(to_bf16(high)) << 16; });
-  t["bfi.b32"] = compute([](u32 a, u32 b, u32 at, u32 n) {
-    const u32 mask = u32((u64(1) << std::min(n, 32u)) - 1) << at;
-    return (b & ~mask) | (a << at & mask);
-  });
-  t["bfi.b64"] = compute([](u64 a, u64 b, u32 at, u32 n) {
-    const u64 mask = (n < 64 ? (u64(1) << n) - 1 : ~u64(0)) << at;
-    return (b & ~mask) | (a << at & mask);
-  });
+  t["bfi.b32"] = compute([](u32 a, u32 b, u32 at, u32 n) { return u32(insert(a, b, at, n)); });
+  t["bfi.b64"] = compute([](u64 a, u64 b, u32 at, u32 n) { return insert(a, b, at, n); });
   t["prmt.b32"] = compute([](u32 a, u32 b, u32 choice) {
     u32 result = 0;
     for (int byte = 0; byte < 4; ++byte) {
