@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Row-major matrix products in the words of a column-major BLAS.
 #pragma once
+#include <algorithm>
 #include <compare>
 
 #include <modelgrow/backend/cuda/kernel.hpp>
@@ -33,7 +34,7 @@ struct ColumnMajorProduct {
   }
 
  private:
-  static Index stride(Index n) { return greatest<Index>(1, n); }  // that of an empty matrix too is at least 1
+  static Index stride(Index n) { return std::max<Index>(1, n); }  // that of an empty matrix too is at least 1
 };
 
 }  // namespace kernels
