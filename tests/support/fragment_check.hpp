@@ -104,6 +104,30 @@ struct ProductByLoads {
   }
 };
 
+/// out[8, 8] = in^T, and behind it `in`, its first half moved by 4 registers a lane and the other by 2.
+struct Transposed {
+  static constexpr int threads = kernels::warp_size;
+  using Shared = kernels::NoShared;
+  const bf16* in;
+  bf16* out;
+  Index blocks() const { return 1; }
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Shared&) const {
+    const int lane = kernels::lane(dev);
+    std::uint32_t one[1], two[2], four[4];
+    dev.load(one, in + 2 * lane);
+    one[0] = dev.transposed(one[0]);
+    dev.store(out + 2 * lane, one);
+    if (lane < 4) {
+      dev.load(four, in + 8 * lane);
+      dev.store(out + 64 + 8 * lane, four);
+    } else if (lane < 12) {
+      dev.load(two, in + 4 * (lane + 4));
+      dev.store(out + 64 + 4 * (lane + 4), two);
+    }
+  }
+};
+
 /// Small integers, which bf16 and all sums of them represent; every stream gives other ones.
 inline std::vector<bf16> small_integers(int n, unsigned stream) {
   std::vector<bf16> values;
@@ -165,6 +189,18 @@ void check_product_by_loads(int valid) {
   CHECK(on_host(d) == (K == 16 ? product(product(a, b, 16, 16), v, 16, 8) : product(a, v, K, 8)));
 }
 
+template <class Exec>
+void check_transposed() {
+  using D = typename Exec::Device;
+  const auto in = small_integers(64, 1);
+  const auto on_in = on_device<D>(in), out = on_device<D>(std::vector<bf16>(128));
+  Exec::launch(Transposed{.in = on_in.data(), .out = out.data()});
+  auto expected = transposed(in, 8, 8);
+  expected.insert(expected.end(), in.begin(), in.end());
+  const auto host = to_cpu(out);
+  CHECK(std::vector<bf16>(host.span().begin(), host.span().end()) == expected);
+}
+
 /// Both sizes of fragments, filled and loaded in every way.
 template <class Exec>
 void check_fragments() {
@@ -175,6 +211,7 @@ void check_fragments() {
   check_product_by_loads<Exec, 16, Stored::columns>(16);
   check_product_by_loads<Exec, 8, Stored::rows>(8);
   check_product_by_loads<Exec, 8, Stored::columns>(8);
+  check_transposed<Exec>();
 }
 
 }  // namespace modelgrow::testing

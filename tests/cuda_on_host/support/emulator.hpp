@@ -71,6 +71,18 @@ class HostThread {
   template <class A>
   A shuffle_xor(A v, int mask) const;
 
+  template <int N>
+  void load(std::uint32_t (&registers)[N], const bf16* from) const {
+    require_aligned(from, sizeof registers);
+    std::memcpy(registers, from, sizeof registers);
+  }
+  template <int N>
+  void store(bf16* to, const std::uint32_t (&registers)[N]) const {
+    require_aligned(to, sizeof registers);
+    std::memcpy(static_cast<void*>(to), registers, sizeof registers);
+  }
+
+  std::uint32_t transposed(std::uint32_t matrix) const;
   template <int K>
   void mma(FragmentC& c, const FragmentA<K>& a, const FragmentB<K>& b) const;
   template <int N>
@@ -85,6 +97,10 @@ class HostThread {
   template <std::floating_point A>
   A exp(A x) const {
     return std::exp(x);
+  }
+  template <std::floating_point A>
+  A exp2(A x) const {
+    return std::exp2(x);
   }
   template <std::floating_point A>
   A log(A x) const {
@@ -119,7 +135,7 @@ class HostThread {
   }
 
  private:
-  void require_aligned(const void* p) const;
+  void require_aligned(const void* p, std::size_t bytes = AsyncCopy::copy_bytes) const;
   Machine* machine_;
 };
 
@@ -304,6 +320,11 @@ A HostThread::shuffle_xor(A v, int mask) const {
   machine_->together<LaneExchange<A>, exchange<A>>(part);
   return part.result;
 }
+inline std::uint32_t HostThread::transposed(std::uint32_t matrix) const {
+  LaneMatrix part{.matrix = matrix, .result = 0};
+  machine_->together<LaneMatrix, transpose_matrix>(part);
+  return part.result;
+}
 template <int K>
 void HostThread::mma(FragmentC& c, const FragmentA<K>& a, const FragmentB<K>& b) const {
   LaneProduct<K> part{.c = &c, .a = &a, .b = &b};
@@ -332,9 +353,9 @@ template <int N>
 void HostThread::wait_copies() const {
   machine_->self().copies.wait(N, machine_->config_.copies);
 }
-inline void HostThread::require_aligned(const void* p) const {
-  if (reinterpret_cast<std::uintptr_t>(p) % AsyncCopy::copy_bytes != 0)
-    machine_->stop("has an address that is not a multiple of 16");
+inline void HostThread::require_aligned(const void* p, std::size_t bytes) const {
+  if (reinterpret_cast<std::uintptr_t>(p) % bytes != 0)
+    machine_->stop("has an address that is not a multiple of " + std::to_string(bytes));
 }
 
 }  // namespace emulator

@@ -70,6 +70,20 @@ void load_matrices(const std::array<LaneLoad*, warp_size>& lanes) {
     }
 }
 
+/// What one lane holds of an 8 x 8 matrix, and of its transpose.
+struct LaneMatrix {
+  std::uint32_t matrix, result;
+};
+inline void transpose_matrix(const std::array<LaneMatrix*, warp_size>& lanes) {
+  const auto element = [&](int row, int column) {
+    return lanes[std::size_t(4 * row + column / 2)]->matrix >> (16 * (column % 2)) & 0xffff;
+  };
+  for (int l = 0; l < warp_size; ++l) {
+    const int row = l / 4, column = 2 * (l % 4);
+    lanes[std::size_t(l)]->result = element(column, row) | element(column + 1, row) << 16;
+  }
+}
+
 /// A barrier: nothing but meeting.
 struct LaneBarrier {};
 inline void pass(const std::array<LaneBarrier*, warp_size>&) {}

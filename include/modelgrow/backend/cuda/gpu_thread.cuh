@@ -21,6 +21,11 @@ struct GpuThread {
   }
 
   MODELGROW_DEVICE float exp(float x) const { return ::expf(x); }
+  MODELGROW_DEVICE float exp2(float x) const {
+    float result;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+    return result;
+  }
   MODELGROW_DEVICE float log(float x) const { return ::logf(x); }
   MODELGROW_DEVICE float tanh(float x) const { return ::tanhf(x); }
   MODELGROW_DEVICE float sqrt(float x) const { return ::sqrtf(x); }
@@ -47,6 +52,35 @@ struct GpuThread {
     return result;
   }
 
+  template <int N>
+  MODELGROW_DEVICE void load(std::uint32_t (&r)[N], const bf16* from) const {
+    static_assert(N == 1 || N == 2 || N == 4);
+    if constexpr (N == 1) {
+      r[0] = *reinterpret_cast<const std::uint32_t*>(from);
+    } else if constexpr (N == 2) {
+      const uint2 v = *reinterpret_cast<const uint2*>(from);
+      r[0] = v.x, r[1] = v.y;
+    } else {
+      const uint4 v = *reinterpret_cast<const uint4*>(from);
+      r[0] = v.x, r[1] = v.y, r[2] = v.z, r[3] = v.w;
+    }
+  }
+  template <int N>
+  MODELGROW_DEVICE void store(bf16* to, const std::uint32_t (&r)[N]) const {
+    static_assert(N == 1 || N == 2 || N == 4);
+    if constexpr (N == 1)
+      *reinterpret_cast<std::uint32_t*>(to) = r[0];
+    else if constexpr (N == 2)
+      *reinterpret_cast<uint2*>(to) = {r[0], r[1]};
+    else
+      *reinterpret_cast<uint4*>(to) = {r[0], r[1], r[2], r[3]};
+  }
+
+  MODELGROW_DEVICE std::uint32_t transposed(std::uint32_t r) const {
+    std::uint32_t result;
+    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(result) : "r"(r));
+    return result;
+  }
   MODELGROW_DEVICE void mma(FragmentC& c, const FragmentA<16>& a, const FragmentB<16>& b) const {
     asm volatile(
         "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "

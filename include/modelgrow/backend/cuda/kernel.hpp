@@ -8,13 +8,16 @@
 //     thread() block() blocks()                  indices
 //     sync() sync_warp() shuffle_xor(v, mask)    all threads of a block; the 32 threads of a warp
 //     exp log sqrt cos sin                       in float; sqrt in double too (tests: all)
+//     exp2                                       the same, on a GPU to two units of the last place, tiny results 0
 //     widen(T) -> Stat<T>, narrow<T>(Stat<T>)    between storage and arithmetic
 //     pack(low, high)                            two floats to the two bf16 of a register
+//     load(registers, from) store(to, registers) 1, 2 or 4 of such registers, at an address aligned to all of them
 // and to a warp of 32 threads together, for matrices in bf16 (fragments.hpp)
 //     mma(c, a, b)                               c += a b
 //     load_matrix(registers, row)                N matrices of 8 x 8 from shared memory: lane 8 m + r says where row r
 //     of load_matrix_transposed(registers, row)     matrix m is; lane l gets row (or column) l / 4, values 2 (l % 4)
 //     and next
+//     transposed(register)                       of such a matrix in a register of each lane
 // and copies from global to shared memory that go on beside the arithmetic, of 16 bytes on both sides aligned to 16:
 //     copy_async(to, from, bytes = 16)           reads only `bytes` of them (0: none), the rest becomes zero
 //     commit_copies()                            closes a group of copies of this thread
@@ -99,9 +102,9 @@ struct ForEach {
 };
 
 /// A warp for each row: row(dev, i), all 32 lanes together.
-template <class Row>
+template <class Row, int Threads = block_threads>
 struct ForEachRow {
-  static constexpr int threads = block_threads;
+  static constexpr int threads = Threads;
   static constexpr int warps = threads / warp_size;
   using Shared = NoShared;
   Index n;

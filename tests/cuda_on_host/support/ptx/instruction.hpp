@@ -37,6 +37,7 @@ enum class Action : std::uint8_t {
   sync_warp,
   load_matrix,
   load_matrix_transposed,
+  transpose_matrix,
   multiply_16_8_16,
   multiply_16_8_8
 };

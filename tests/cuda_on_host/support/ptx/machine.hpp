@@ -90,6 +90,7 @@ class Machine {
   void run_warp(std::span<Thread> lanes);
   void shuffle(std::span<Thread> lanes, const Instruction& i) const;
   void load_matrices(std::span<Thread> lanes, const Instruction& i);
+  void transpose_matrix(std::span<Thread> lanes, const Instruction& i) const;
   template <int K>
   void multiply(std::span<Thread> lanes, const Instruction& i) const;
 

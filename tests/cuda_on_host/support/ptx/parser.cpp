@@ -41,6 +41,7 @@ const std::unordered_map<std::string, Known> known{
     {"ldmatrix.sync.aligned.m8n8.x1.trans.shared.b16", {Action::load_matrix_transposed, 1, 1}},
     {"ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16", {Action::load_matrix_transposed, 2, 1}},
     {"ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16", {Action::load_matrix_transposed, 4, 1}},
+    {"movmatrix.sync.aligned.m8n8.trans.b16", {Action::transpose_matrix, 1, 1}},
     {"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32", {Action::multiply_16_8_16, 4, 10}},
     {"mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32", {Action::multiply_16_8_8, 4, 7}},
     {"cp.async.cg.shared.global", {Action::copy_async, 0, 4}},

@@ -22,6 +22,9 @@ void Machine::run_warp(std::span<Thread> lanes) {
     case Action::load_matrix_transposed:
       load_matrices(lanes, i);
       break;
+    case Action::transpose_matrix:
+      transpose_matrix(lanes, i);
+      break;
     case Action::multiply_16_8_16:
       multiply<16>(lanes, i);
       break;
@@ -73,6 +76,18 @@ void Machine::load_matrices(std::span<Thread> lanes, const Instruction& i) {
       lanes[l].registers[std::size_t(i.to[std::size_t(m)])] = low | high << 16;
     }
   }
+}
+
+/// A lane holds the values 2 (l % 4) and the next of row l / 4, and gets those of column l / 4.
+void Machine::transpose_matrix(std::span<Thread> lanes, const Instruction& i) const {
+  std::array<std::array<std::uint32_t, 8>, 8> matrix;
+  for (std::size_t l = 0; l < warp_size; ++l) {
+    const auto two = std::uint32_t(lanes[l].registers[std::size_t(i.from[0])]);
+    matrix[l / 4][2 * (l % 4)] = two & 0xffff;
+    matrix[l / 4][2 * (l % 4) + 1] = two >> 16;
+  }
+  for (std::size_t l = 0; l < warp_size; ++l)
+    lanes[l].registers[std::size_t(i.to[0])] = matrix[2 * (l % 4)][l / 4] | matrix[2 * (l % 4) + 1][l / 4] << 16;
 }
 
 /// d = a b + c for a[16, K], b[K, 8] in bf16, two values a register, and c, d[16, 8] in float.
