@@ -5,6 +5,7 @@
 
 #include "tests/support/backend_contract.hpp"
 #include "tests/support/backend_parity.hpp"
+#include "tests/support/few_tokens_parity.hpp"
 #include "tests/support/gpu.cuh"
 
 using namespace modelgrow;
@@ -24,6 +25,7 @@ EACH_TYPE("elementwise operations", check_elementwise)
 EACH_TYPE("normalisation", check_norm)
 EACH_TYPE("modulation and gates", check_modulate)
 EACH_TYPE("attention", check_attention)
+EACH_TYPE("attention of few tokens", check_attention_of_few_tokens)
 EACH_TYPE("temporal convolution", check_temporal_conv)
 EACH_TYPE("patches", check_patches)
 EACH_TYPE("time, tokens, dropped captions", check_text)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Where kernels read and write when tensors have more than 2^31 values, which no index of 32 bits reaches: the maps
 // against coordinates, and single elements of kernels on memory that is there only where it is touched.
+#include <algorithm>
 #include <vector>
 
 #include <modelgrow/backend/cuda/attention_tiles.hpp>
 #include <modelgrow/backend/cuda/modulate.hpp>
 #include <modelgrow/backend/cuda/patches.hpp>
+#include <modelgrow/backend/cuda/temporal_attention.hpp>
 #include <modelgrow/backend/cuda/temporal_conv.hpp>
 
 #include "tests/cuda_on_host/support/emulator.hpp"
@@ -87,6 +89,76 @@ TEST_CASE("200,000 attention problems in more than 2^31 values are found") {
   CHECK(wrong == 0);
   CHECK(largest > most_of_32_bits);
   CHECK(kernels::AttentionProblem::of(s, 199999).offset(s, s.q) == 3 * time.batch + 3124 * time.group + 15 * 72);
+}
+
+namespace {
+
+/// One row of a kernel, done by a warp.
+template <class Row>
+struct OneRow {
+  static constexpr int threads = kernels::warp_size;
+  using Shared = kernels::NoShared;
+  Index number;
+  Row row;
+  Index blocks() const { return 1; }
+  template <class Dev>
+  void operator()(Dev dev, Shared&) const {
+    row(dev, number);
+  }
+};
+template <class Row>
+void run_row(Index number, const Row& row) {
+  emulator::Machine machine;
+  machine.launch(OneRow<Row>{.number = number, .row = row});
+}
+
+/// 65,537 batch entries of 16 tokens, 2^32 values from the first to the last.
+constexpr Index entries = 65537, entry_stride = 65544, tokens = 16, width = 64, last = entries - 1;
+static_assert(last * entry_stride > 2 * most_of_32_bits);
+constexpr AttentionSize::Strides entry_strides{.batch = entry_stride, .group = 0, .token = width};
+constexpr AttentionSize many_entries{.batch = entries,
+                                     .groups = 1,
+                                     .queries = tokens,
+                                     .keys = tokens,
+                                     .heads = 1,
+                                     .head_dim = width,
+                                     .q = entry_strides,
+                                     .kv = entry_strides,
+                                     .out = entry_strides};
+constexpr Index most_values = last * entry_stride + tokens * width;
+
+/// Gives the first and the last entry the same values.
+void fill(const Sparse<bf16>& x, int stream) {
+  for (Index i = 0; i < tokens * width; ++i)
+    for (const Index b : {Index(0), last})
+      x.data()[b * entry_stride + i] = bf16(float((i * 7919 + stream * 31) % 17 - 8) / 8);
+}
+/// Whether both entries hold the same, and not nothing.
+bool same(const Sparse<bf16>& x) {
+  const bf16* a = x.data();
+  return std::equal(a, a + tokens * width, a + last * entry_stride) &&
+         std::any_of(a, a + tokens * width, [](bf16 v) { return v.bits != 0; });
+}
+
+}  // namespace
+
+TEST_CASE("batch entry 65,536 attends to itself, more than 2^32 values away") {
+  const Sparse<bf16> q(most_values), k(most_values), v(most_values), out(most_values);
+  const Sparse<float> lse(entries * tokens);
+  fill(q, 1);
+  fill(k, 2);
+  fill(v, 3);
+  for (const Index number : {Index(0), last})
+    run_row(number, kernels::TemporalAttention<width, 1>{.size = many_entries,
+                                                         .scale = 0.125f,
+                                                         .lengths = nullptr,
+                                                         .q = q.data(),
+                                                         .k = k.data(),
+                                                         .v = v.data(),
+                                                         .out = out.data(),
+                                                         .lse = lse.data()});
+  CHECK(same(out));
+  CHECK((lse.data()[0] != 0 && lse.data()[0] == lse.data()[last * tokens]));
 }
 
 TEST_CASE("patches of clips of more than 2^31 values are a permutation that agrees with coordinates") {

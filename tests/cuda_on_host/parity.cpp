@@ -3,6 +3,7 @@
 #include "tests/cuda_on_host/support/emulated.hpp"
 #include "tests/support/backend_contract.hpp"
 #include "tests/support/backend_parity.hpp"
+#include "tests/support/few_tokens_parity.hpp"
 
 using namespace modelgrow;
 
@@ -32,6 +33,9 @@ EACH_TYPE("elementwise operations", check_elementwise)
 EACH_TYPE("normalisation", check_norm)
 EACH_TYPE("modulation and gates", check_modulate)
 EACH_TYPE("attention", check_attention)
+TEST_CASE("attention of few tokens in bf16 on the emulated GPU") {
+  testing::check_attention_of_few_tokens<Emulated, bf16>();
+}
 EACH_TYPE("temporal convolution", check_temporal_conv)
 EACH_TYPE("patches", check_patches)
 EACH_TYPE("time, tokens, dropped captions", check_text)

@@ -10,16 +10,17 @@ using namespace modelgrow;
 
 namespace {
 
-constexpr std::int64_t entries = 2, tokens = 5, width = 8, entry = tokens * width;
+constexpr std::int64_t entries = 2, tokens = 5;
 
 /// A tensor of two batch entries `stride` values apart, between which there is nothing.
 class Entries {
  public:
-  Entries(std::int64_t stride, int stream) : stride_(stride), memory_(stride + entry) {
+  Entries(std::int64_t width, std::int64_t stride, int stream)
+      : entry_(tokens * width), stride_(stride), memory_(stride + entry_) {
     for (std::int64_t b = 0; b < entries; ++b) {
-      Interpreted::memory().lend(at(b), entry * sizeof(bf16));
-      for (std::int64_t i = 0; i < entry; ++i)
-        at(b)[i] = bf16(float(((b * entry + i) * 7919 + stream * 31) % 17 - 8) / 8);
+      Interpreted::memory().lend(at(b), std::size_t(entry_) * sizeof(bf16));
+      for (std::int64_t i = 0; i < entry_; ++i)
+        at(b)[i] = bf16(float(((b * entry_ + i) * 7919 + stream * 31) % 17 - 8) / 8);
     }
   }
   ~Entries() {
@@ -29,18 +30,18 @@ class Entries {
   std::vector<float> values() const {
     std::vector<float> all;
     for (std::int64_t b = 0; b < entries; ++b)
-      for (std::int64_t i = 0; i < entry; ++i) all.push_back(float(at(b)[i]));
+      for (std::int64_t i = 0; i < entry_; ++i) all.push_back(float(at(b)[i]));
     return all;
   }
 
  private:
   bf16* at(std::int64_t b) const { return memory_.data() + b * stride_; }
-  std::int64_t stride_;
+  std::int64_t entry_, stride_;
   emulator::Sparse<bf16> memory_;
 };
 
 /// out, dq, dk and dv.
-std::vector<std::vector<float>> attention(std::int64_t stride) {
+std::vector<std::vector<float>> attention(std::int64_t width, std::int64_t stride) {
   const AttentionSize::Strides strides{.batch = stride, .group = 0, .token = width};
   const AttentionSize s{.batch = entries,
                         .groups = 1,
@@ -51,8 +52,9 @@ std::vector<std::vector<float>> attention(std::int64_t stride) {
                         .q = strides,
                         .kv = strides,
                         .out = strides};
-  const Entries q(stride, 1), k(stride, 2), v(stride, 3), out(stride, 4), dout(stride, 5), dq(stride, 6), dk(stride, 7),
-      dv(stride, 8);
+  const auto tensor = [&](int stream) { return Entries(width, stride, stream); };
+  const Entries q = tensor(1), k = tensor(2), v = tensor(3), out = tensor(4), dout = tensor(5), dq = tensor(6),
+                dk = tensor(7), dv = tensor(8);
   const Tensor<float, Interpreted> lse({entries * tokens});
   using B = Backend<Interpreted>;
   B::attention<bf16>(s, nullptr, q.data(), k.data(), v.data(), out.data(), lse.data());
@@ -64,5 +66,6 @@ std::vector<std::vector<float>> attention(std::int64_t stride) {
 }  // namespace
 
 TEST_CASE("attention in PTX reaches batch entries that are more than 2^31 values away") {
-  CHECK(attention((std::int64_t{1} << 31) + 64) == attention(entry));
+  for (const std::int64_t width : {8, 64})
+    CHECK(attention(width, (std::int64_t{1} << 31) + 64) == attention(width, tokens * width));
 }

@@ -2,6 +2,7 @@
 // The kernels as nvcc compiles them, interpreted, against the CPU backend.
 #include "tests/cuda_on_host/support/interpreted.hpp"
 #include "tests/support/backend_parity.hpp"
+#include "tests/support/few_tokens_parity.hpp"
 
 using namespace modelgrow;
 
@@ -25,6 +26,9 @@ EACH_TYPE("elementwise operations", check_elementwise)
 EACH_TYPE("normalisation", check_norm)
 EACH_TYPE("modulation and gates", check_modulate)
 EACH_TYPE("attention", check_attention)
+TEST_CASE("attention of few tokens in bf16 as nvcc's PTX") {
+  testing::check_attention_of_few_tokens<Interpreted, bf16>();
+}
 EACH_TYPE("temporal convolution", check_temporal_conv)
 EACH_TYPE("patches", check_patches)
 EACH_TYPE("time, tokens, dropped captions", check_text)

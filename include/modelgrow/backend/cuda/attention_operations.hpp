@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Chooses the attention kernels by head size: they exist for heads of up to 64, 128 and 256 channels.
+// Chooses the attention kernels: those for few tokens where they fit, else by head size, up to 64, 128 and 256
+// channels.
 #pragma once
 #include <cmath>
 #include <string>
@@ -9,6 +10,7 @@
 #include <modelgrow/backend/cuda/attention_dx.hpp>
 #include <modelgrow/backend/cuda/attention_join.hpp>
 #include <modelgrow/backend/cuda/sums.hpp>
+#include <modelgrow/backend/cuda/temporal_attention_operations.hpp>
 #include <modelgrow/core/error.hpp>
 
 namespace modelgrow::inline v0 {
@@ -19,6 +21,7 @@ struct AttentionOperations {
   template <class T>
   static void attention(const AttentionSize& s, const std::int32_t* lengths, const T* q, const T* k, const T* v, T* out,
                         Stat<T>* lse) {
+    if (FewTokens::attention(s, float(scale<T>(s)), lengths, q, k, v, out, lse)) return;
     with_head_size(s.head_dim, [&](auto dim) {
       Exec::launch(Attention<T, dim>{
           .size = s, .scale = scale<T>(s), .lengths = lengths, .q = q, .k = k, .v = v, .out = out, .lse = lse});
@@ -53,6 +56,8 @@ struct AttentionOperations {
   }
 
  private:
+  using FewTokens = TemporalAttentionOperations<Exec>;
+
   template <class T>
   static Stat<T> scale(const AttentionSize& s) {
     return Stat<T>(1.0 / std::sqrt(double(s.head_dim)));
