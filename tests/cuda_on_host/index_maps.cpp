@@ -7,7 +7,7 @@
 #include <modelgrow/backend/cuda/attention_tiles.hpp>
 #include <modelgrow/backend/cuda/modulate.hpp>
 #include <modelgrow/backend/cuda/patches.hpp>
-#include <modelgrow/backend/cuda/temporal_attention.hpp>
+#include <modelgrow/backend/cuda/temporal_attention_dx.hpp>
 #include <modelgrow/backend/cuda/temporal_conv.hpp>
 
 #include "tests/cuda_on_host/support/emulator.hpp"
@@ -159,6 +159,23 @@ TEST_CASE("batch entry 65,536 attends to itself, more than 2^32 values away") {
                                                          .lse = lse.data()});
   CHECK(same(out));
   CHECK((lse.data()[0] != 0 && lse.data()[0] == lse.data()[last * tokens]));
+
+  const Sparse<bf16> dout(most_values), dq(most_values), dk(most_values), dv(most_values);
+  fill(dout, 4);
+  for (const Index number : {Index(0), last})
+    run_row(number, kernels::TemporalAttentionDx<width, 1>{.size = many_entries,
+                                                           .scale = 0.125f,
+                                                           .lengths = nullptr,
+                                                           .q = q.data(),
+                                                           .k = k.data(),
+                                                           .v = v.data(),
+                                                           .out = out.data(),
+                                                           .dout = dout.data(),
+                                                           .lse = lse.data(),
+                                                           .dq = dq.data(),
+                                                           .dk = dk.data(),
+                                                           .dv = dv.data()});
+  CHECK((same(dq) && same(dk) && same(dv)));
 }
 
 TEST_CASE("patches of clips of more than 2^31 values are a permutation that agrees with coordinates") {

@@ -6,6 +6,7 @@
 using namespace modelgrow;
 using kernels::ForEachRow;
 using kernels::TemporalAttention;
+using kernels::TemporalAttentionDx;
 
 namespace {
 
@@ -24,10 +25,15 @@ constexpr AttentionSize size{.batch = 1,
                              .out = out_strides};
 
 template <class Row>
-void check_registers_only() {
+bool registers_only() {
   using Kernel = ForEachRow<Row, 128>;
-  CHECK(std::is_empty_v<typename Kernel::Shared>);
-  CHECK(Interpreted::module().kernel_of(typeid(Kernel).name()).local_bytes == 0);
+  return std::is_empty_v<typename Kernel::Shared> &&
+         Interpreted::module().kernel_of(typeid(Kernel).name()).local_bytes == 0;
+}
+template <int Dim, int Tiles>
+void check_registers_only() {
+  CHECK(registers_only<TemporalAttention<Dim, Tiles>>());
+  CHECK(registers_only<TemporalAttentionDx<Dim, Tiles>>());
 }
 
 /// Executed by a warp for a problem.
@@ -41,13 +47,13 @@ std::int64_t instructions(F&& f) {
 }  // namespace
 
 TEST_CASE("attention of few tokens needs no memory but registers") {
-  check_registers_only<TemporalAttention<64, 1>>();
-  check_registers_only<TemporalAttention<64, 2>>();
-  check_registers_only<TemporalAttention<72, 1>>();
-  check_registers_only<TemporalAttention<72, 2>>();
-  check_registers_only<TemporalAttention<80, 1>>();
-  check_registers_only<TemporalAttention<96, 1>>();
-  check_registers_only<TemporalAttention<128, 1>>();
+  check_registers_only<64, 1>();
+  check_registers_only<64, 2>();
+  check_registers_only<72, 1>();
+  check_registers_only<72, 2>();
+  check_registers_only<80, 1>();
+  check_registers_only<96, 1>();
+  check_registers_only<128, 1>();
 }
 
 TEST_CASE("attention of 16 tokens takes fewer instructions than loads take time") {
@@ -57,6 +63,13 @@ TEST_CASE("attention of 16 tokens takes fewer instructions than loads take time"
   using B = Backend<Interpreted>;
   const std::int64_t forward =
       instructions([&] { B::attention<bf16>(size, nullptr, q, q + width, q + 2 * width, out.data(), lse.data()); });
-  CAPTURE(forward);
+  const Tensor<bf16, Interpreted> dout({values}), dqkv({3 * values});
+  bf16* dq = dqkv.data();
+  const std::int64_t backward = instructions([&] {
+    B::attention_dx<bf16>(size, nullptr, q, q + width, q + 2 * width, out.data(), lse.data(), dout.data(), dq,
+                          dq + width, dq + 2 * width);
+  });
+  CAPTURE(forward, backward);
   CHECK(forward <= 900);
+  CHECK(backward <= 1800);
 }

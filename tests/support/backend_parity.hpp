@@ -166,8 +166,8 @@ void check_modulate() {
 
 /// Attention of one size, forward and backward, over separate or interleaved q, k, v.
 template <class D, class T>
-void check_attention(const AttentionSize& s, std::vector<std::int32_t> lengths, const std::string& what,
-                     double factor_error = 0) {
+void check_attention_passes(const AttentionSize& s, std::vector<std::int32_t> lengths, const std::string& what,
+                            double factor_error = 0) {
   const auto extent = [&](const AttentionSize::Strides& t, std::int64_t tokens) {
     return (s.batch - 1) * t.batch + (s.groups - 1) * t.group + (tokens - 1) * t.token + s.heads * s.head_dim;
   };
@@ -178,7 +178,8 @@ void check_attention(const AttentionSize& s, std::vector<std::int32_t> lengths, 
     const std::int32_t* valid = lengths.empty() ? nullptr : side.given(lengths);
     side.backend.attention(s, valid, q, k, v, side.fresh(no), side.fresh_statistics(nl));
   });
-  // The backward pass takes the results of a forward pass: both sides get those of the reference.
+  // The backward pass takes what join_attention leaves of a forward pass: denominators to which the keys of another
+  // attention have added, and an output that is not of these keys alone. Both sides get those of the reference.
   Side<double, Cpu, T> forward;
   auto *q = forward.values(nq, 1), *k = forward.values(nk, 2), *v = forward.values(nk, 3), *out = forward.fresh(no);
   auto* lse = forward.fresh_statistics(nl);
@@ -188,14 +189,24 @@ void check_attention(const AttentionSize& s, std::vector<std::int32_t> lengths, 
       using U = typename std::remove_reference_t<decltype(side)>::Element;
       std::vector<U> out_values;
       std::vector<Stat<U>> lse_values;
-      for (std::int64_t i = 0; i < no; ++i) out_values.push_back(stored<U, T>(out[i]));
+      for (std::int64_t i = 0; i < no; ++i) out_values.push_back(stored<U, T>(out[i] + 0.25 * double(i % 3)));
       for (std::int64_t i = 0; i < nl; ++i)
-        lse_values.push_back(closed ? std::numeric_limits<Stat<U>>::infinity() : stored<Stat<U>, Stat<T>>(lse[i]));
+        lse_values.push_back(closed ? std::numeric_limits<Stat<U>>::infinity()
+                                    : stored<Stat<U>, Stat<T>>(lse[i] + 0.25));
       auto *q = side.values(nq, 1), *k = side.values(nk, 2), *v = side.values(nk, 3), *dout = side.values(no, 4);
       const std::int32_t* valid = lengths.empty() ? nullptr : side.given(lengths);
       side.backend.attention_dx(s, valid, q, k, v, side.given(out_values), side.given(lse_values), dout, side.fresh(nq),
                                 side.fresh(nk), side.fresh(nk));
     });
+}
+
+/// The same, and joined to another attention.
+template <class D, class T>
+void check_attention(const AttentionSize& s, std::vector<std::int32_t> lengths, const std::string& what) {
+  check_attention_passes<D, T>(s, lengths, what);
+  const std::int64_t no =
+      (s.batch - 1) * s.out.batch + (s.groups - 1) * s.out.group + (s.queries - 1) * s.out.token + s.heads * s.head_dim;
+  const std::int64_t nl = s.batch * s.groups * s.heads * s.queries;
   for (const double weight : {0.0, 0.25, 1.0})
     check_parity<D, T>("join_attention " + what, [&](auto& side) {
       using U = typename std::remove_reference_t<decltype(side)>::Element;

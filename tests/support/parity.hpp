@@ -108,7 +108,7 @@ inline constexpr double arithmetic_error = std::same_as<T, double> ? 1e-12 : 1e-
 
 /// What it may add besides where matrix units multiply results that were on the way, such as weights of attention, and
 /// which they take in bf16: such a factor is off by up to 2^-8 of itself, and a sum of products by as much of what it
-/// would be if nothing cancelled, which the largest result is a measure of. Up to 0.3 of it is seen.
+/// would be if nothing cancelled, which the largest result is a measure of. Up to 0.6 of it is seen.
 inline constexpr double rounded_factors = 0x1p-8;
 
 /// Devices that have several ways to run the same kernel specialise this.

@@ -30,6 +30,7 @@ struct AttentionOperations {
   template <class T>
   static void attention_dx(const AttentionSize& s, const std::int32_t* lengths, const T* q, const T* k, const T* v,
                            const T* out, const Stat<T>* lse, const T* dout, T* dq, T* dk, T* dv) {
+    if (FewTokens::attention_dx(s, float(scale<T>(s)), lengths, q, k, v, out, lse, dout, dq, dk, dv)) return;
     const auto delta = scratch<Exec, Stat<T>>(attention_problems(s) * s.queries);
     Exec::launch(ForEachRow<AttentionDelta<T>>{.n = delta.size(),
                                                .row = {.size = s, .out = out, .dout = dout, .delta = delta.data()}});

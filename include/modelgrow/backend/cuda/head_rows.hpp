@@ -36,8 +36,22 @@ struct HeadRows {
   MODELGROW_DEVICE void transpose(Dev dev) {
     for (int w = 0; w < words; ++w) at[w] = dev.transposed(at[w]);
   }
+  /// The product of this lane's channels.
+  template <class Dev>
+  MODELGROW_DEVICE float dot(Dev dev, const HeadRows& other) const {
+    float sum = 0;
+    for (int w = 0; w < words; ++w)
+      for (int which = 0; which < 2; ++which) sum += half(dev, at[w], which) * half(dev, other.at[w], which);
+    return sum;
+  }
 
  private:
+  template <class Dev>
+  MODELGROW_DEVICE static float half(Dev dev, std::uint32_t two, int which) {
+    bf16 value;
+    value.bits = std::uint16_t(two >> (16 * which));
+    return dev.widen(value);
+  }
   /// Where this lane's part of N registers lies in a row.
   template <int N, class Dev>
   MODELGROW_DEVICE static int channel(Dev dev, int word) {

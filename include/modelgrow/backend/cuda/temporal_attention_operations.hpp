@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include <modelgrow/backend/cuda/temporal_attention.hpp>
+#include <modelgrow/backend/cuda/temporal_attention_dx.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {
@@ -23,6 +24,28 @@ struct TemporalAttentionOperations {
                    s,
                    TemporalAttention<dim, tiles>{
                        .size = s, .scale = scale, .lengths = lengths, .q = q, .k = k, .v = v, .out = out, .lse = lse});
+             });
+    } else {
+      return false;
+    }
+  }
+  template <class T>
+  static bool attention_dx(const AttentionSize& s, float scale, const std::int32_t* lengths, const T* q, const T* k,
+                           const T* v, const T* out, const Stat<T>* lse, const T* dout, T* dq, T* dk, T* dv) {
+    if constexpr (std::same_as<T, bf16>) {
+      return aligned(s, {q, k, v, out, dout, dq, dk, dv}) && with_size(s, [&](auto dim, auto tiles) {
+               start(s, TemporalAttentionDx<dim, tiles>{.size = s,
+                                                        .scale = scale,
+                                                        .lengths = lengths,
+                                                        .q = q,
+                                                        .k = k,
+                                                        .v = v,
+                                                        .out = out,
+                                                        .dout = dout,
+                                                        .lse = lse,
+                                                        .dq = dq,
+                                                        .dk = dk,
+                                                        .dv = dv});
              });
     } else {
       return false;
