@@ -355,7 +355,9 @@ void HostThread::wait_copies() const {
 }
 inline void HostThread::require_aligned(const void* p, std::size_t bytes) const {
   if (reinterpret_cast<std::uintptr_t>(p) % bytes != 0)
-    machine_->stop("has an address that is not a multiple of " + std::to_string(bytes));
+    machine_->stop(bytes == 16  ? "has an address that is not a multiple of 16"
+                   : bytes == 8 ? "has an address that is not a multiple of 8"
+                                : "has an address that is not a multiple of 4");
 }
 
 }  // namespace emulator

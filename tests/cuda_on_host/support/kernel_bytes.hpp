@@ -161,6 +161,14 @@ double bytes_each(const AttentionDelta<T>& k) {
   return 2 * double(k.size.head_dim) * size_of<T> + statistic<T>;
 }
 
+template <int dim, int tiles>
+double bytes_each(const TemporalAttention<dim, tiles>& k) {
+  return 2 * dim * size_of<bf16> * double(k.size.queries + k.size.keys) + size_of<float> * double(k.size.queries);
+}
+template <int dim, int tiles>
+double bytes_each(const TemporalAttentionDx<dim, tiles>& k) {
+  return 4 * dim * size_of<bf16> * double(k.size.queries + k.size.keys) + size_of<float> * double(k.size.queries);
+}
 template <class T>
 double bytes_each(const JoinAttention<T>& k) {
   return 3 * double(k.size.head_dim) * size_of<T> + 4 * statistic<T>;
@@ -201,8 +209,8 @@ template <class Element>
 double bytes_of(const ForEach<Element>& k) {
   return double(k.n) * bytes_each(k.element);
 }
-template <class Row>
-double bytes_of(const ForEachRow<Row>& k) {
+template <class Row, int threads>
+double bytes_of(const ForEachRow<Row, threads>& k) {
   return double(k.n) * bytes_each(k.row);
 }
 template <class Term>

@@ -43,6 +43,8 @@ class Machine {
   void configure(const Config& config) { config_ = config; }
   /// Runs a kernel to its end. Throws Fault.
   void launch(const Launch& launch);
+  /// Instructions that the threads of the last launch ran.
+  std::int64_t executed() const { return executed_; }
 
  private:
   static constexpr int warp_size = 32;
