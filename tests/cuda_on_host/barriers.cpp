@@ -11,33 +11,30 @@ using kernels::Index;
 
 namespace {
 
-using Reference = testing::Side<double, Cpu, float>;
-using Device = testing::Side<float, Emulated, float>;
-
-/// Whether the call gives the right result in every order of threads.
-template <class Call>
+/// Whether the call in type T gives the right result in every order of threads.
+template <class T, class Call>
 bool right(Call call, const Defect& defect) {
-  Reference reference;
+  testing::Side<double, Cpu, T> reference;
   call(reference);
-  bool all = true;
+  const testing::Allowance allowance{.factor = std::same_as<T, bf16> ? 2 * testing::rounded_factor.factor : 0};
   for (const emulator::Order order : emulator::orders) {
-    Device device;
+    testing::Side<T, Emulated, T> device;
     try {
       Emulated::machine().configure({.order = order, .most_blocks = 1, .defect = defect});
       call(device);
-      all = all && testing::difference(device.outcomes(), reference.outcomes(), 1e-5).empty();
+      if (!testing::difference(device.outcomes(), reference.outcomes(), 1e-5, allowance).empty()) return false;
     } catch (const emulator::Misuse&) {
-      all = false;
+      return false;
     }
   }
-  return all;
+  return true;
 }
 
 /// Leaves out the barriers that the threads of the only block pass, one at a time. `period` is their number in the body
 /// of the loop over work items; each of them must be missed in some pass.
-template <class Call>
+template <class T = float, class Call>
 void check_barriers(Index Defect::*kind, Index period, std::vector<std::size_t> launches, Call call) {
-  REQUIRE(right(call, {}));
+  REQUIRE(right<T>(call, {}));
   const auto counts = Emulated::machine().launches();
   for (const std::size_t launch : launches) {
     const Index passed = kind == &Defect::sync ? counts.at(launch).syncs : counts.at(launch).warp_syncs;
@@ -47,7 +44,7 @@ void check_barriers(Index Defect::*kind, Index period, std::vector<std::size_t> 
       for (Index i = barrier; i < passed && !missed; i += period) {
         Defect defect{.launch = launch};
         defect.*kind = i;
-        missed = !right(call, defect);
+        missed = !right<T>(call, defect);
       }
       CAPTURE(launch, barrier);
       CHECK(missed);
@@ -76,4 +73,13 @@ TEST_CASE("every barrier of attention is needed and seen") {
   check_barriers(&Defect::sync, 2, {1, 2}, testing::AttentionDxCall{});
   check_barriers(&Defect::warp_sync, 1, {1, 2}, testing::AttentionDxCall{});
   check_barriers(&Defect::warp_sync, 1, {0}, testing::JoinAttentionCall{});
+}
+
+TEST_CASE("every barrier of attention on matrix units is needed and seen") {
+  check_barriers<bf16>(&Defect::sync, 5, {0}, testing::MatrixAttentionCall{});
+  check_barriers<bf16>(&Defect::warp_sync, 1, {0}, testing::MatrixAttentionCall{});
+  check_barriers<bf16>(&Defect::sync, 5, {1}, testing::MatrixAttentionDxCall{});
+  check_barriers<bf16>(&Defect::warp_sync, 1, {1}, testing::MatrixAttentionDxCall{});
+  check_barriers<bf16>(&Defect::sync, 4, {2}, testing::MatrixAttentionDxCall{});
+  check_barriers<bf16>(&Defect::warp_sync, 2, {2}, testing::MatrixAttentionDxCall{});
 }

@@ -1,24 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The kernel bodies and the launch code of the CUDA backend, run by the emulator, against the CPU backend.
-#include "tests/cuda_on_host/support/emulated.hpp"
+#include "tests/cuda_on_host/support/modes.hpp"
 #include "tests/support/backend_contract.hpp"
 #include "tests/support/backend_parity.hpp"
 #include "tests/support/few_tokens_parity.hpp"
 
 using namespace modelgrow;
-
-/// Threads run forward, in reverse and shuffled: a missing barrier shows in one of them.
-template <>
-struct modelgrow::testing::Modes<Emulated> {
-  template <class F>
-  static void for_each(F&& f) {
-    for (const emulator::Order order : emulator::orders) {
-      Emulated::machine().configure({.order = order});
-      f();
-    }
-    Emulated::machine().configure({});
-  }
-};
 
 TEST_CASE("the CUDA operations implement the contract for any executor") {
   CHECK(testing::implements_contract<Emulated, float>());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The kernels as nvcc compiles them, interpreted, against the CPU backend.
 #include "tests/cuda_on_host/support/interpreted.hpp"
+#include "tests/support/attention_check.hpp"
 #include "tests/support/backend_parity.hpp"
 #include "tests/support/few_tokens_parity.hpp"
 
@@ -33,3 +34,9 @@ EACH_TYPE("temporal convolution", check_temporal_conv)
 EACH_TYPE("patches", check_patches)
 EACH_TYPE("time, tokens, dropped captions", check_text)
 EACH_TYPE("loss and optimizer", check_loss_and_optimizer)
+
+TEST_CASE("attention on matrix units as nvcc's PTX") {
+  testing::check_attention_on_matrix_units<Interpreted>(0, 9);
+  testing::check_attention_with_parts_of_queries<Interpreted>();
+  testing::check_interleaved_attention_on_matrix_units<Interpreted>();
+}

@@ -164,28 +164,31 @@ void check_modulate() {
   }
 }
 
-/// Attention of one size, forward and backward, over separate or interleaved q, k, v.
+/// Attention of one size, forward and backward, over separate or interleaved q, k, v. The allowance is rounded_factor
+/// for kernels on matrix units, which round weights and their gradients.
 template <class D, class T>
 void check_attention_passes(const AttentionSize& s, std::vector<std::int32_t> lengths, const std::string& what,
-                            double factor_error = 0) {
+                            Allowance allowance = {}) {
   const auto extent = [&](const AttentionSize::Strides& t, std::int64_t tokens) {
     return (s.batch - 1) * t.batch + (s.groups - 1) * t.group + (tokens - 1) * t.token + s.heads * s.head_dim;
   };
   const std::int64_t nq = extent(s.q, s.queries), nk = extent(s.kv, s.keys), no = extent(s.out, s.queries);
   const std::int64_t nl = s.batch * s.groups * s.heads * s.queries;
-  check_parity<D, T>("attention " + what, factor_error, [&](auto& side) {
+  check_parity<D, T>("attention " + what, allowance, [&](auto& side) {
     auto *q = side.values(nq, 1), *k = side.values(nk, 2), *v = side.values(nk, 3);
     const std::int32_t* valid = lengths.empty() ? nullptr : side.given(lengths);
     side.backend.attention(s, valid, q, k, v, side.fresh(no), side.fresh_statistics(nl));
   });
   // The backward pass takes what join_attention leaves of a forward pass: denominators to which the keys of another
   // attention have added, and an output that is not of these keys alone. Both sides get those of the reference.
+  allowance.factor *= 2;                 // gradients have few terms that matter, of either sign
+  if (s.keys == 1) allowance.terms = 1;  // those of queries and keys are differences of equals
   Side<double, Cpu, T> forward;
   auto *q = forward.values(nq, 1), *k = forward.values(nk, 2), *v = forward.values(nk, 3), *out = forward.fresh(no);
   auto* lse = forward.fresh_statistics(nl);
   forward.backend.attention(s, lengths.empty() ? nullptr : lengths.data(), q, k, v, out, lse);
   for (const bool closed : {false, true})  // infinite denominators: no key gets anything
-    check_parity<D, T>("attention_dx " + what, factor_error, [&](auto& side) {
+    check_parity<D, T>("attention_dx " + what, allowance, [&](auto& side) {
       using U = typename std::remove_reference_t<decltype(side)>::Element;
       std::vector<U> out_values;
       std::vector<Stat<U>> lse_values;
@@ -235,6 +238,8 @@ void check_attention() {
     const auto strides = one_group(5, wide);
     check_attention<D, T>({1, 1, 5, 5, 1, wide, strides, strides, strides}, {}, std::to_string(wide) + " channels");
   }
+  const auto odd = one_group(5, 73);
+  check_attention<D, T>({1, 1, 5, 5, 1, 72, odd, odd, odd}, {}, "72 channels that lie at odd places");
 }
 
 template <class D, class T>

@@ -21,13 +21,13 @@ void check_attention_of_few_tokens() {
       const auto qkv = along_time(frames, S, 3 * C);
       check_attention_passes<D, T>({1, S, frames, frames, H, d, qkv, qkv, along_time(frames, S, C)}, {},
                                    std::to_string(frames) + " frames, " + std::to_string(d) + " channels",
-                                   rounded_factors);
+                                   rounded_factor);
     }
   const std::int64_t H = 2, d = 72, C = H * d;
   const auto to_other = [&](std::int64_t queries, std::int64_t keys, const std::string& what) {
     check_attention_passes<D, T>(
         {3, 1, queries, keys, H, d, along_time(queries, 1, C), along_time(keys, 1, 2 * C), along_time(queries, 1, C)},
-        {std::int32_t(keys), 0, 3}, what, rounded_factors);
+        {std::int32_t(keys), 0, 3}, what, rounded_factor);
   };
   to_other(13, 9, "to fewer keys of some length");
   to_other(9, 30, "to more keys of some length");

@@ -106,10 +106,14 @@ class Side {
 template <class T>
 inline constexpr double arithmetic_error = std::same_as<T, double> ? 1e-12 : 1e-5;
 
-/// What it may add besides where matrix units multiply results that were on the way, such as weights of attention, and
-/// which they take in bf16: such a factor is off by up to 2^-8 of itself, and a sum of products by as much of what it
-/// would be if nothing cancelled, which the largest result is a measure of. Up to 0.6 of it is seen.
-inline constexpr double rounded_factors = 0x1p-8;
+/// What a result may differ by besides.
+struct Allowance {
+  double factor = 0;  // of the largest of an array in 16 bits
+  double terms = 0;   // the size of terms that cancel, where they leave nothing to compare with
+};
+/// A product of which a factor has itself been rounded to bf16, by 2^-9 at most: the errors of its terms are
+/// independent, so that they do not grow with the sum.
+inline constexpr Allowance rounded_factor{.factor = 0x1p-9};
 
 /// Devices that have several ways to run the same kernel specialise this.
 template <class D>
@@ -121,20 +125,19 @@ struct Modes {
 };
 
 /// Where two sides differ by more than rounding, in words; empty when they agree. Values that are not numbers (memory
-/// that nobody wrote) must be so on both sides. Arrays in bf16 may differ by `factor_error` of their largest value
-/// more.
+/// that nobody wrote) must be so on both sides. Arrays in bf16 may differ by the allowance more.
 inline std::string difference(const std::vector<Outcome>& device, const std::vector<Outcome>& reference, double error,
-                              double factor_error = 0) {
+                              const Allowance& allowance = {}) {
   for (std::size_t a = 0; a < reference.size(); ++a) {
     const auto &x = device.at(a).values, &y = reference[a].values;
     if (x.size() != y.size()) return "array " + std::to_string(a) + " has another size";
-    const double allowed = error + (device[a].rounding > 0 ? factor_error : 0);
-    double largest = 0;
+    const double relative = error + (device[a].rounding > 0 ? allowance.factor : 0);
+    double largest = allowance.terms;
     for (const double v : y) largest = std::isfinite(v) ? std::max(largest, std::abs(v)) : largest;
     for (std::size_t i = 0; i < y.size(); ++i) {
       const bool same = !std::isfinite(y[i])
                             ? x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]))
-                            : std::abs(x[i] - y[i]) <= device[a].rounding * std::abs(y[i]) + allowed * largest;
+                            : std::abs(x[i] - y[i]) <= device[a].rounding * std::abs(y[i]) + relative * largest;
       if (!same)
         return "array " + std::to_string(a) + " element " + std::to_string(i) + ": " + std::to_string(x[i]) +
                ", reference " + std::to_string(y[i]);
@@ -145,19 +148,19 @@ inline std::string difference(const std::vector<Outcome>& device, const std::vec
 
 /// Checks that call(side) leaves the same numbers on device D in type T as on the CPU in double.
 template <class D, class T, class Call>
-void check_parity(const std::string& what, double factor_error, Call call) {
+void check_parity(const std::string& what, const Allowance& allowance, Call call) {
   Side<double, Cpu, T> reference;
   call(reference);
   Modes<D>::for_each([&] {
     Side<T, D, T> device;
     call(device);
     CAPTURE(what);
-    CHECK(difference(device.outcomes(), reference.outcomes(), arithmetic_error<T>, factor_error) == "");
+    CHECK(difference(device.outcomes(), reference.outcomes(), arithmetic_error<T>, allowance) == "");
   });
 }
 template <class D, class T, class Call>
 void check_parity(const std::string& what, Call call) {
-  check_parity<D, T>(what, 0, call);
+  check_parity<D, T>(what, Allowance{}, call);
 }
 
 }  // namespace modelgrow::testing

@@ -69,4 +69,30 @@ struct JoinAttentionCall : AttentionCall {
   }
 };
 
+/// In bf16 on matrix units: two tiles of queries, three of keys.
+struct MatrixAttentionCall {
+  static constexpr std::int64_t queries = 100, keys = 150, d = 72;
+  static AttentionSize size() {
+    const AttentionSize::Strides strides{0, 0, d};
+    return {1, 1, queries, keys, 1, d, strides, strides, strides};
+  }
+  template <class Side>
+  void operator()(Side& side) const {
+    auto *q = side.values(queries * d, 1), *k = side.values(keys * d, 2), *v = side.values(keys * d, 3);
+    side.backend.attention(size(), nullptr, q, k, v, side.fresh(queries * d), side.fresh_statistics(queries));
+  }
+};
+
+/// Its launches: terms, without barriers; dq; dk and dv.
+struct MatrixAttentionDxCall : MatrixAttentionCall {
+  template <class Side>
+  void operator()(Side& side) const {
+    auto *q = side.values(queries * d, 1), *k = side.values(keys * d, 2), *v = side.values(keys * d, 3);
+    auto *out = side.values(queries * d, 4), *dout = side.values(queries * d, 5);
+    auto* lse = side.statistics(queries, 6);
+    side.backend.attention_dx(size(), nullptr, q, k, v, out, lse, dout, side.fresh(queries * d), side.fresh(keys * d),
+                              side.fresh(keys * d));
+  }
+};
+
 }  // namespace modelgrow::testing

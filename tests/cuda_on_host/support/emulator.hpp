@@ -103,6 +103,10 @@ class HostThread {
     return std::exp2(x);
   }
   template <std::floating_point A>
+  A max(A a, A b) const {
+    return std::fmax(a, b);
+  }
+  template <std::floating_point A>
   A log(A x) const {
     return std::log(x);
   }
@@ -132,6 +136,18 @@ class HostThread {
   }
   std::uint32_t pack(float low, float high) const {
     return std::uint32_t(bf16(low).bits) | std::uint32_t(bf16(high).bits) << 16;
+  }
+  template <class V>
+  V load(const void* p) const {
+    require_aligned(p, sizeof(V));
+    V v;
+    std::memcpy(&v, p, sizeof(V));
+    return v;
+  }
+  template <class V>
+  void store(void* p, const V& v) const {
+    require_aligned(p, sizeof(V));
+    std::memcpy(p, &v, sizeof(V));
   }
 
  private:

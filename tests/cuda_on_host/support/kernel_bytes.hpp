@@ -147,6 +147,11 @@ double bytes_each(const MaskedMeanDx<T>&) {
   return size_of<T>;
 }
 
+template <int dim>
+double bytes_each(const AttentionMmaSumParts<dim>& k) {
+  return 2 * (double(k.parts) * size_of<float> + size_of<bf16>);
+}
+
 // Bytes of one row of ForEachRow.
 template <class T>
 double bytes_each(const Norm<T>& k) {
@@ -168,6 +173,9 @@ double bytes_each(const TemporalAttention<dim, tiles>& k) {
 template <int dim, int tiles>
 double bytes_each(const TemporalAttentionDx<dim, tiles>& k) {
   return 4 * dim * size_of<bf16> * double(k.size.queries + k.size.keys) + size_of<float> * double(k.size.queries);
+}
+inline double bytes_each(const AttentionMmaTerms& k) {
+  return 2 * double(k.size.head_dim) * size_of<bf16> + 3 * size_of<float>;
 }
 template <class T>
 double bytes_each(const JoinAttention<T>& k) {
@@ -243,6 +251,20 @@ double bytes_of(const AttentionDq<T, dim>& k) {
 template <class T, int dim>
 double bytes_of(const AttentionDkv<T, dim>& k) {
   return attention_bytes<T>(k.in.size, 2, 4);
+}
+template <int dim>
+double bytes_of(const AttentionMma<dim>& k) {
+  return attention_bytes<bf16>(k.size, 2, 2);
+}
+template <int dim>
+double bytes_of(const AttentionMmaDq<dim>& k) {
+  return attention_bytes<bf16>(k.in.size, 3, 2);
+}
+template <int dim>
+double bytes_of(const AttentionMmaDkv<dim>& k) {  // the parts of the queries each leave their sums in float
+  const double parts = double(k.parts.count());
+  return attention_bytes<bf16>(k.in.size, 2, 2) +
+         (parts > 1 ? parts * attention_bytes<float>(k.in.size, 0, 2) : attention_bytes<bf16>(k.in.size, 0, 2));
 }
 
 }  // namespace kernels

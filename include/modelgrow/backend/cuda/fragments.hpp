@@ -38,23 +38,49 @@ struct FragmentC {
 };
 
 // Loads from shared memory. `at` is where the fragment begins in a matrix of `stride` values a row; both are multiples
-// of 8 values, of which 8 neighbours are 16 bytes. Strides of 8 times an odd number spread rows over all banks.
+// of 8 values, of which 8 neighbours are 16 bytes. Strides of 8 times an odd number spread rows over all banks. Loads
+// of fewer than four matrices leave the addresses of the last lanes unused, which so are what other loads need as well.
 
 /// A fragment whose rows are rows in memory.
 template <class Dev, int K>
 MODELGROW_DEVICE void load_rows(Dev dev, FragmentA<K>& a, const bf16* at, int stride) {
   const int l = lane(dev);
-  dev.load_matrix(a.at, at + l % 16 * stride + l / 16 * 8 % K);
+  dev.load_matrix(a.at, at + l % 16 * stride + l / 16 * 8);
 }
 template <class Dev, int K>
 MODELGROW_DEVICE void load_rows(Dev dev, FragmentB<K>& b, const bf16* at, int stride) {
-  dev.load_matrix_transposed(b.at, at + lane(dev) % K * stride);
+  const int l = lane(dev);
+  dev.load_matrix_transposed(b.at, at + l % 16 * stride + l / 16 * 8);
 }
 /// A fragment whose columns are rows in memory.
 template <class Dev, int K>
 MODELGROW_DEVICE void load_columns(Dev dev, FragmentB<K>& b, const bf16* at, int stride) {
   const int l = lane(dev);
   dev.load_matrix(b.at, at + l % 8 * stride + l / 8 * 8 % K);
+}
+/// Two fragments side by side, of 8 columns each, at once.
+template <class Dev>
+MODELGROW_DEVICE void load_rows(Dev dev, FragmentB<16> (&b)[2], const bf16* at, int stride) {
+  const int l = lane(dev);
+  std::uint32_t r[4];
+  dev.load_matrix_transposed(r, at + l % 16 * stride + l / 16 * 8);
+  b[0] = {{r[0], r[1]}};
+  b[1] = {{r[2], r[3]}};
+}
+template <class Dev>
+MODELGROW_DEVICE void load_columns(Dev dev, FragmentB<16> (&b)[2], const bf16* at, int stride) {
+  const int l = lane(dev);
+  std::uint32_t r[4];
+  dev.load_matrix(r, at + (l / 16 * 8 + l % 8) * stride + l / 8 % 2 * 8);
+  b[0] = {{r[0], r[1]}};
+  b[1] = {{r[2], r[3]}};
+}
+template <class Dev>
+MODELGROW_DEVICE void load_columns(Dev dev, FragmentB<8> (&b)[2], const bf16* at, int stride) {
+  std::uint32_t r[2];
+  dev.load_matrix(r, at + lane(dev) % 16 * stride);
+  b[0] = {{r[0]}};
+  b[1] = {{r[1]}};
 }
 
 /// Two neighbouring sums, rounded, as the left factor of the next product: what a lane holds stays in the lane.

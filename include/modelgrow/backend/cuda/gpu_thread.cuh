@@ -26,6 +26,7 @@ struct GpuThread {
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
     return result;
   }
+  MODELGROW_DEVICE float max(float a, float b) const { return ::fmaxf(a, b); }
   MODELGROW_DEVICE float log(float x) const { return ::logf(x); }
   MODELGROW_DEVICE float tanh(float x) const { return ::tanhf(x); }
   MODELGROW_DEVICE float sqrt(float x) const { return ::sqrtf(x); }
@@ -81,6 +82,15 @@ struct GpuThread {
     asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(result) : "r"(r));
     return result;
   }
+  template <class V>
+  MODELGROW_DEVICE V load(const void* p) const {
+    return *static_cast<const V*>(p);
+  }
+  template <class V>
+  MODELGROW_DEVICE void store(void* p, const V& v) const {
+    *static_cast<V*>(p) = v;
+  }
+
   MODELGROW_DEVICE void mma(FragmentC& c, const FragmentA<16>& a, const FragmentB<16>& b) const {
     asm volatile(
         "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "

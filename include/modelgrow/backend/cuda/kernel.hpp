@@ -3,15 +3,17 @@
 //
 // A kernel K has `threads` (a block), `Shared` (what the threads of a block share, at most 99 KiB) and
 //     template <class Dev> void operator()(Dev dev, Shared& shared) const;
+// and may have `resident_blocks`, as many as a multiprocessor must have registers for.
 // Every kernel strides over its work items by blocks, so it is right for any number of blocks, and no result depends on
 // how many there are. Dev is cuda/launch.cuh on a GPU; the tests run the same bodies on the host. It offers
 //     thread() block() blocks()                  indices
 //     sync() sync_warp() shuffle_xor(v, mask)    all threads of a block; the 32 threads of a warp
-//     exp log sqrt cos sin                       in float; sqrt in double too (tests: all)
+//     exp log sqrt cos sin max                   in float; sqrt in double too (tests: all)
 //     exp2                                       the same, on a GPU to two units of the last place, tiny results 0
 //     widen(T) -> Stat<T>, narrow<T>(Stat<T>)    between storage and arithmetic
 //     pack(low, high)                            two floats to the two bf16 of a register
 //     load(registers, from) store(to, registers) 1, 2 or 4 of such registers, at an address aligned to all of them
+//     load<V>(p) store(p, v)                     a V as a whole, from and to memory of values that has its alignment
 // and to a warp of 32 threads together, for matrices in bf16 (fragments.hpp)
 //     mma(c, a, b)                               c += a b
 //     load_matrix(registers, row)                N matrices of 8 x 8 from shared memory: lane 8 m + r says where row r
@@ -38,6 +40,13 @@ using Index = std::int64_t;
 
 inline constexpr int warp_size = 32;
 inline constexpr int block_threads = 256;
+
+/// 16 bytes, the most that a thread loads or stores at once: eight bf16 or four floats.
+template <class T>
+struct alignas(16) Chunk {
+  static constexpr int values = 16 / sizeof(T);
+  T at[values];
+};
 
 /// For kernels whose threads share nothing.
 struct NoShared {};

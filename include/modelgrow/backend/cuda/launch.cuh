@@ -11,8 +11,18 @@
 namespace modelgrow::inline v0 {
 namespace kernels {
 
+/// Blocks that a multiprocessor must have registers for: a kernel that wants more than one says so.
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::threads) run(const __grid_constant__ Kernel kernel) {
+constexpr int resident_blocks() {
+  if constexpr (requires { Kernel::resident_blocks; })
+    return Kernel::resident_blocks;
+  else
+    return 1;
+}
+
+template <class Kernel>
+__global__ void __launch_bounds__(Kernel::threads, resident_blocks<Kernel>())
+    run(const __grid_constant__ Kernel kernel) {
   extern __shared__ __align__(16) unsigned char memory[];
   kernel(GpuThread{}, *reinterpret_cast<typename Kernel::Shared*>(memory));
 }

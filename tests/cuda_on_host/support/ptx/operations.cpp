@@ -105,6 +105,9 @@ void integers(Table& t, const std::string& type) {
     t["mul.wide." + type] = compute([](A a, A b) { return Wide(Wide(a) * Wide(b)); });
     t["mad.wide." + type] = compute([](A a, A b, Wide c) { return Wide(u64(Wide(a) * Wide(b)) + u64(c)); });
     t["mul.hi." + type] = compute([](A a, A b) { return A(Wide(Wide(a) * Wide(b)) >> width); });
+  } else {
+    __extension__ using Wide = std::conditional_t<std::is_signed_v<A>, __int128, unsigned __int128>;
+    t["mul.hi." + type] = compute([](A a, A b) { return A(Wide(Wide(a) * Wide(b)) >> width); });
   }
   t["cvt.rn.f32." + type] = compute([](A a) { return float(a); });
   t["cvt.rn.f64." + type] = compute([](A a) { return double(a); });

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// Attention on emulated matrix units against the CPU backend.
+#include "tests/cuda_on_host/support/modes.hpp"
+#include "tests/support/attention_check.hpp"
+
+using namespace modelgrow;
+
+TEST_CASE("attention at the edges of tiles on emulated matrix units") {
+  testing::check_attention_on_matrix_units<Emulated>(0, 1);
+  testing::check_attention_with_parts_of_queries<Emulated>();
+  testing::check_interleaved_attention_on_matrix_units<Emulated>();
+}

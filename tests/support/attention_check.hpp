@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Attention at the edges of the tiles of the kernels on matrix units.
+#pragma once
+#include "tests/support/backend_parity.hpp"
+
+namespace modelgrow::testing {
+
+/// Numbers of queries and keys around one and two tiles, each with each, heads of every size that there is, and
+/// captions of every kind of length. Of the 64 cases those whose numbers are `first` and every `step` from there.
+template <class D>
+void check_attention_on_matrix_units(int first, int step) {
+  constexpr std::int64_t tokens[] = {1, 15, 16, 17, 63, 64, 65, 130};
+  constexpr std::int64_t head_dims[] = {64, 72, 96, 128};
+  for (int number = first; number < 64; number += step) {
+    const int i = number % 8, j = (number / 8 + i) % 8;
+    const std::int64_t queries = tokens[i], keys = tokens[j], d = head_dims[(i + j) % 4], heads = 1 + number % 2;
+    const auto strides = [&](std::int64_t count, std::int64_t parts) {
+      return AttentionSize::Strides{count * parts * heads * d, 0, parts * heads * d};
+    };
+    const auto some = std::int32_t((2 * keys + 1) / 3), all = std::int32_t(keys);
+    const std::vector<std::int32_t> lengths[] = {{}, {0, some}, {1, all}, {some, all + 1}};
+    const AttentionSize s{2, 1, queries, keys, heads, d, strides(queries, 1), strides(keys, 2), strides(queries, 1)};
+    check_attention_passes<D, bf16>(
+        s, lengths[number / 4 % 4],
+        std::to_string(queries) + " queries, " + std::to_string(keys) + " keys, " + std::to_string(d) + " channels",
+        rounded_factor);
+  }
+}
+
+/// So many queries for so few keys that blocks share them: 3 parts, of which the last is ragged.
+template <class D>
+void check_attention_with_parts_of_queries() {
+  constexpr std::int64_t queries = 771, keys = 70, d = 64;
+  constexpr AttentionSize::Strides strides{0, 0, d};
+  check_attention_passes<D, bf16>({1, 1, queries, keys, 1, d, strides, strides, strides}, {65},
+                                  "of many queries to few keys", rounded_factor);
+}
+
+/// Heads of frames that lie interleaved with their keys and values.
+template <class D>
+void check_interleaved_attention_on_matrix_units() {
+  constexpr std::int64_t frames = 2, tokens = 20, heads = 2, d = 72, width = heads * d;
+  constexpr AttentionSize::Strides qkv{frames * tokens * 3 * width, tokens * 3 * width, 3 * width},
+      out{frames * tokens * width, tokens * width, width};
+  check_attention_passes<D, bf16>({2, frames, tokens, tokens, heads, d, qkv, qkv, out}, {},
+                                  "along space of 72 channels", rounded_factor);
+}
+
+}  // namespace modelgrow::testing
