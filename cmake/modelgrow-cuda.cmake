@@ -14,7 +14,7 @@ if(NOT TARGET modelgrow::cuda)
     $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Xcompiler=-fopenmp -Xcompiler=-Werror=narrowing
       -Xcompiler=-Wmissing-field-initializers
       -diag-suppress=1675>)  # GCC's pragmas are for g++, which sees them after nvcc
-  # A seventh of the size. Not before 13, whose drivers all read it; and not where the user says how to compress.
+  # A fifth of the size. Not before 13, whose drivers all read it; and not where the user says how to compress.
   if(NOT CMAKE_CUDA_FLAGS MATCHES "compress")
     target_compile_options(modelgrow_cuda INTERFACE
       $<$<AND:$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>,$<VERSION_GREATER_EQUAL:$<CUDA_COMPILER_VERSION>,13>>:--compress-mode=size>)

@@ -21,7 +21,8 @@ TEMPLATE_TEST_CASE("attention over the tokens of a frame of 512 pixels a side on
   if (!testing::gpu_present()) return;
   const std::int64_t tokens = 1024, heads = 2, d = 72, width = heads * d;
   const AttentionSize::Strides packed{tokens * 3 * width, 0, 3 * width}, plain{tokens * width, 0, width};
-  testing::check_attention<Cuda, TestType>({1, 1, tokens, tokens, heads, d, packed, packed, plain}, {}, "1024 tokens");
+  testing::check_attention_passes<Cuda, TestType>({1, 1, tokens, tokens, heads, d, packed, packed, plain}, {},
+                                                  "1024 tokens", testing::rounded_factor);
 }
 
 TEMPLATE_TEST_CASE("attention of more problems than a launch has blocks on the GPU", "[large]", float, bf16) {

@@ -149,7 +149,7 @@ double bytes_each(const MaskedMeanDx<T>&) {
 
 template <int dim>
 double bytes_each(const AttentionMmaSumParts<dim>& k) {
-  return 2 * (double(k.parts) * size_of<float> + size_of<bf16>);
+  return 8 * (double(k.parts) * size_of<float> + size_of<bf16>);
 }
 
 // Bytes of one row of ForEachRow.

@@ -54,11 +54,11 @@ struct NoShared {};
 MODELGROW_HOST_DEVICE constexpr Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
 
 template <class A>
-MODELGROW_DEVICE A least(A a, A b) {
+MODELGROW_HOST_DEVICE A least(A a, A b) {
   return b < a ? b : a;
 }
 template <class A>
-MODELGROW_DEVICE A greatest(A a, A b) {
+MODELGROW_HOST_DEVICE A greatest(A a, A b) {
   return a < b ? b : a;
 }
 

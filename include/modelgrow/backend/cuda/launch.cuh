@@ -11,13 +11,13 @@
 namespace modelgrow::inline v0 {
 namespace kernels {
 
-/// Blocks that a multiprocessor must have registers for: a kernel that wants more than one says so.
+/// Blocks that a multiprocessor must have registers for; 0: as the compiler sees fit.
 template <class Kernel>
 constexpr int resident_blocks() {
   if constexpr (requires { Kernel::resident_blocks; })
     return Kernel::resident_blocks;
   else
-    return 1;
+    return 0;
 }
 
 template <class Kernel>
