@@ -31,8 +31,14 @@ class Toolkit:
 
 
 def toolkit_of(nvcc):
-    said = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=True).stdout
-    return Toolkit(pathlib.Path(nvcc), re.search(r"release (\d+\.\d+)", said)[1])
+    try:
+        said = subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout
+    except OSError as error:
+        raise Failed(f"{nvcc} does not run ({error.strerror}); set CUDACXX to an nvcc") from error
+    version = re.search(r"release (\d+\.\d+)", said)
+    if not version:
+        raise Failed(f"{nvcc} is no nvcc: it does not tell its release; set CUDACXX to one")
+    return Toolkit(pathlib.Path(nvcc), version[1])
 
 
 def at_hand():
