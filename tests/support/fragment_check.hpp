@@ -114,17 +114,14 @@ struct Transposed {
   template <class Dev>
   MODELGROW_DEVICE void operator()(Dev dev, Shared&) const {
     const int lane = kernels::lane(dev);
-    std::uint32_t one[1], two[2], four[4];
-    dev.load(one, in + 2 * lane);
-    one[0] = dev.transposed(one[0]);
-    dev.store(out + 2 * lane, one);
-    if (lane < 4) {
-      dev.load(four, in + 8 * lane);
-      dev.store(out + 64 + 8 * lane, four);
-    } else if (lane < 12) {
-      dev.load(two, in + 4 * (lane + 4));
-      dev.store(out + 64 + 4 * (lane + 4), two);
-    }
+    const auto move = [&]<int N>(kernels::Chunk<std::uint32_t, N>, int at) {
+      dev.store(out + 64 + at, dev.template load<kernels::Chunk<std::uint32_t, N>>(in + at));
+    };
+    dev.store(out + 2 * lane, dev.transposed(dev.template load<std::uint32_t>(in + 2 * lane)));
+    if (lane < 4)
+      move(kernels::Chunk<std::uint32_t, 4>{}, 8 * lane);
+    else if (lane < 12)
+      move(kernels::Chunk<std::uint32_t, 2>{}, 4 * (lane + 4));
   }
 };
 

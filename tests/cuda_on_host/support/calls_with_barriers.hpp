@@ -34,8 +34,8 @@ struct EmbeddingDxCall {
   }
 };
 
-struct AttentionCall {
-  static constexpr std::int64_t queries = 35, keys = 37, d = 5;
+template <std::int64_t queries, std::int64_t keys, std::int64_t d>
+struct AttentionCallOf {
   static AttentionSize size() {
     const AttentionSize::Strides strides{0, 0, d};
     return {1, 1, queries, keys, 1, d, strides, strides, strides};
@@ -47,51 +47,34 @@ struct AttentionCall {
   }
 };
 
-/// Its launches: delta, without barriers; dq; dk and dv.
-struct AttentionDxCall : AttentionCall {
+/// Its launches: delta (on matrix units: terms), without barriers; dq; dk and dv.
+template <std::int64_t queries, std::int64_t keys, std::int64_t d>
+struct AttentionDxCallOf {
   template <class Side>
   void operator()(Side& side) const {
     auto *q = side.values(queries * d, 1), *k = side.values(keys * d, 2), *v = side.values(keys * d, 3);
     auto *out = side.values(queries * d, 4), *dout = side.values(queries * d, 5);
     auto* lse = side.statistics(queries, 6);
-    side.backend.attention_dx(size(), nullptr, q, k, v, out, lse, dout, side.fresh(queries * d), side.fresh(keys * d),
-                              side.fresh(keys * d));
+    side.backend.attention_dx(AttentionCallOf<queries, keys, d>::size(), nullptr, q, k, v, out, lse, dout,
+                              side.fresh(queries * d), side.fresh(keys * d), side.fresh(keys * d));
   }
 };
 
-struct JoinAttentionCall : AttentionCall {
+using AttentionCall = AttentionCallOf<35, 37, 5>;
+using AttentionDxCall = AttentionDxCallOf<35, 37, 5>;
+/// In bf16 on matrix units: two tiles of queries, three of keys.
+using MatrixAttentionCall = AttentionCallOf<100, 150, 72>;
+using MatrixAttentionDxCall = AttentionDxCallOf<100, 150, 72>;
+
+struct JoinAttentionCall {
   template <class Side>
   void operator()(Side& side) const {
     using T = typename Side::Element;
-    auto *weight = side.given(std::vector<T>{T(0.25f)}), *other = side.values(queries * d, 2),
-         *joint = side.values(queries * d, 3);
-    side.backend.join_attention(size(), weight, other, joint, side.statistics(queries, 4), side.statistics(queries, 5));
-  }
-};
-
-/// In bf16 on matrix units: two tiles of queries, three of keys.
-struct MatrixAttentionCall {
-  static constexpr std::int64_t queries = 100, keys = 150, d = 72;
-  static AttentionSize size() {
-    const AttentionSize::Strides strides{0, 0, d};
-    return {1, 1, queries, keys, 1, d, strides, strides, strides};
-  }
-  template <class Side>
-  void operator()(Side& side) const {
-    auto *q = side.values(queries * d, 1), *k = side.values(keys * d, 2), *v = side.values(keys * d, 3);
-    side.backend.attention(size(), nullptr, q, k, v, side.fresh(queries * d), side.fresh_statistics(queries));
-  }
-};
-
-/// Its launches: terms, without barriers; dq; dk and dv.
-struct MatrixAttentionDxCall : MatrixAttentionCall {
-  template <class Side>
-  void operator()(Side& side) const {
-    auto *q = side.values(queries * d, 1), *k = side.values(keys * d, 2), *v = side.values(keys * d, 3);
-    auto *out = side.values(queries * d, 4), *dout = side.values(queries * d, 5);
-    auto* lse = side.statistics(queries, 6);
-    side.backend.attention_dx(size(), nullptr, q, k, v, out, lse, dout, side.fresh(queries * d), side.fresh(keys * d),
-                              side.fresh(keys * d));
+    constexpr std::int64_t queries = 35, values = queries * 5;
+    auto *weight = side.given(std::vector<T>{T(0.25f)}), *other = side.values(values, 2),
+         *joint = side.values(values, 3);
+    side.backend.join_attention(AttentionCall::size(), weight, other, joint, side.statistics(queries, 4),
+                                side.statistics(queries, 5));
   }
 };
 

@@ -71,17 +71,6 @@ class HostThread {
   template <class A>
   A shuffle_xor(A v, int mask) const;
 
-  template <int N>
-  void load(std::uint32_t (&registers)[N], const bf16* from) const {
-    require_aligned(from, sizeof registers);
-    std::memcpy(registers, from, sizeof registers);
-  }
-  template <int N>
-  void store(bf16* to, const std::uint32_t (&registers)[N]) const {
-    require_aligned(to, sizeof registers);
-    std::memcpy(static_cast<void*>(to), registers, sizeof registers);
-  }
-
   std::uint32_t transposed(std::uint32_t matrix) const;
   template <int K>
   void mma(FragmentC& c, const FragmentA<K>& a, const FragmentB<K>& b) const;

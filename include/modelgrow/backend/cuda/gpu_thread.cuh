@@ -53,30 +53,6 @@ struct GpuThread {
     return result;
   }
 
-  template <int N>
-  MODELGROW_DEVICE void load(std::uint32_t (&r)[N], const bf16* from) const {
-    static_assert(N == 1 || N == 2 || N == 4);
-    if constexpr (N == 1) {
-      r[0] = *reinterpret_cast<const std::uint32_t*>(from);
-    } else if constexpr (N == 2) {
-      const uint2 v = *reinterpret_cast<const uint2*>(from);
-      r[0] = v.x, r[1] = v.y;
-    } else {
-      const uint4 v = *reinterpret_cast<const uint4*>(from);
-      r[0] = v.x, r[1] = v.y, r[2] = v.z, r[3] = v.w;
-    }
-  }
-  template <int N>
-  MODELGROW_DEVICE void store(bf16* to, const std::uint32_t (&r)[N]) const {
-    static_assert(N == 1 || N == 2 || N == 4);
-    if constexpr (N == 1)
-      *reinterpret_cast<std::uint32_t*>(to) = r[0];
-    else if constexpr (N == 2)
-      *reinterpret_cast<uint2*>(to) = {r[0], r[1]};
-    else
-      *reinterpret_cast<uint4*>(to) = {r[0], r[1], r[2], r[3]};
-  }
-
   MODELGROW_DEVICE std::uint32_t transposed(std::uint32_t r) const {
     std::uint32_t result;
     asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(result) : "r"(r));

@@ -59,14 +59,13 @@ struct HeadRows {
   }
   template <int N, class Dev>
   MODELGROW_DEVICE void load_piece(Dev dev, const bf16* row, int word) {
-    std::uint32_t piece[N];
-    dev.load(piece, row + channel<N>(dev, word));
-    for (int e = 0; e < N; ++e) at[word + e] = piece[e];
+    const auto piece = dev.template load<Chunk<std::uint32_t, N>>(row + channel<N>(dev, word));
+    for (int e = 0; e < N; ++e) at[word + e] = piece.at[e];
   }
   template <int N, class Dev>
   MODELGROW_DEVICE void store_piece(Dev dev, bf16* row, int word) const {
-    std::uint32_t piece[N];
-    for (int e = 0; e < N; ++e) piece[e] = at[word + e];
+    Chunk<std::uint32_t, N> piece;
+    for (int e = 0; e < N; ++e) piece.at[e] = at[word + e];
     dev.store(row + channel<N>(dev, word), piece);
   }
 };

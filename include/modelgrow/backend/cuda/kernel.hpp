@@ -12,7 +12,6 @@
 //     exp2                                       the same, on a GPU to two units of the last place, tiny results 0
 //     widen(T) -> Stat<T>, narrow<T>(Stat<T>)    between storage and arithmetic
 //     pack(low, high)                            two floats to the two bf16 of a register
-//     load(registers, from) store(to, registers) 1, 2 or 4 of such registers, at an address aligned to all of them
 //     load<V>(p) store(p, v)                     a V as a whole, from and to memory of values that has its alignment
 // and to a warp of 32 threads together, for matrices in bf16 (fragments.hpp)
 //     mma(c, a, b)                               c += a b
@@ -41,10 +40,10 @@ using Index = std::int64_t;
 inline constexpr int warp_size = 32;
 inline constexpr int block_threads = 256;
 
-/// 16 bytes, the most that a thread loads or stores at once: eight bf16 or four floats.
-template <class T>
-struct alignas(16) Chunk {
-  static constexpr int values = 16 / sizeof(T);
+/// What a thread loads or stores at once; at most 16 bytes, which are eight bf16 or four floats.
+template <class T, int N = 16 / sizeof(T)>
+struct alignas(N * sizeof(T)) Chunk {
+  static constexpr int values = N;
   T at[values];
 };
 
