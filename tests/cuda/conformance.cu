@@ -15,6 +15,9 @@ TEST_CASE("the CUDA backend implements the contract in float and bf16") {
   CHECK(testing::implements_contract<Cuda, bf16>());
 }
 
+// For nvcc too, so that language models, which run on the CPU, compile in a program with CUDA.
+static_assert(HasInference<Cpu>);
+
 #define EACH_TYPE(what, check)                                    \
   TEMPLATE_TEST_CASE(what " on the GPU", "", float, bf16) {       \
     if (testing::gpu_present()) testing::check<Cuda, TestType>(); \
