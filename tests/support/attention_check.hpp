@@ -46,4 +46,48 @@ void check_interleaved_attention_on_matrix_units() {
                                   "along space of 72 channels", rounded_factor);
 }
 
+/// Tokens that begin at multiples of 16 bytes from an address that is none: kernels that need such addresses leave it
+/// to those that round no factors.
+template <class D>
+void check_attention_at_odd_addresses() {
+  constexpr std::int64_t tokens = 40, d = 64, n = tokens * d;
+  constexpr AttentionSize::Strides strides{0, 0, d};
+  const AttentionSize size{1, 1, tokens, tokens, 1, d, strides, strides, strides};
+  check_parity<D, bf16>("attention at odd addresses", [&](auto& side) {
+    auto *q = side.values(n + 1, 1), *k = side.values(n + 1, 2), *v = side.values(n + 1, 3);
+    side.backend.attention(size, nullptr, q + 1, k + 1, v + 1, side.fresh(n + 1) + 1, side.fresh_statistics(tokens));
+  });
+}
+
+/// Whether a pass leaves the same bits in every mode of the device.
+template <class D, class Call>
+void check_same_bits(Call call) {
+  std::vector<std::vector<Outcome>> runs;
+  Modes<D>::for_each([&] {
+    Side<bf16, D, bf16> side;
+    call(side);
+    runs.push_back(side.outcomes());
+  });
+  REQUIRE(runs.size() > 1);
+  for (const auto& run : runs)
+    for (std::size_t a = 0; a < run.size(); ++a) CHECK(run[a].values == runs[0][a].values);
+}
+
+template <class D>
+void check_bits_of_attention_on_matrix_units() {
+  constexpr std::int64_t queries = 771, keys = 70, d = 64, nq = queries * d, nk = keys * d;
+  constexpr AttentionSize::Strides strides{0, 0, d};
+  const AttentionSize size{1, 1, queries, keys, 1, d, strides, strides, strides};
+  check_same_bits<D>([&](auto& side) {
+    auto *q = side.values(nq, 1), *k = side.values(nk, 2), *v = side.values(nk, 3);
+    side.backend.attention(size, nullptr, q, k, v, side.fresh(nq), side.fresh_statistics(queries));
+  });
+  check_same_bits<D>([&](auto& side) {
+    auto *q = side.values(nq, 1), *k = side.values(nk, 2), *v = side.values(nk, 3), *out = side.values(nq, 4);
+    auto* lse = side.positive_statistics(queries, 6);
+    side.backend.attention_dx(size, nullptr, q, k, v, out, lse, side.values(nq, 5), side.fresh(nq), side.fresh(nk),
+                              side.fresh(nk));
+  });
+}
+
 }  // namespace modelgrow::testing
