@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Matrix products by cuBLAS: float in full float arithmetic, bf16 with float sums.
+// Matrix products by cuBLAS and cuBLASLt: float in full float arithmetic, bf16 with float sums.
 #pragma once
 #include <modelgrow/backend/cuda/context.cuh>
 #include <modelgrow/backend/cuda/linear.hpp>
@@ -27,15 +27,34 @@ void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Wr
         "multiplying matrices");
 }
 
-/// c = a b + bias[columns] in every row, rounded once. False, and nothing done, where cuBLASLt cannot. Throws
-/// device_error.
+/// An epilogue in the words of cuBLASLt, which calls the sums of rows a bias gradient.
 template <class T>
-bool multiply_biased(MatrixSize size, Transposed transposed, const T* a, const T* b, const T* bias, T* c) {
-  if (size.rows == 0 || size.columns == 0) return true;
-  if (size.inner == 0) return false;
+LtEpilogue lt_epilogue(const WithBias<T>& e) {
+  return {.kind = CUBLASLT_EPILOGUE_BIAS, .bias = e.bias};
+}
+template <class T>
+LtEpilogue lt_epilogue(const WithBiasGelu<T>& e) {
+  return {
+      .kind = e.inner ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_BIAS, .bias = e.bias, .aux = e.inner};
+}
+template <class T>
+LtEpilogue lt_epilogue(const WithGeluGradient<T>& e) {
+  return {.kind = CUBLASLT_EPILOGUE_DGELU, .aux = e.inner};
+}
+template <class S>
+LtEpilogue lt_epilogue(const WithRowSums<S>& e) {
+  return {.kind = CUBLASLT_EPILOGUE_BGRADB, .bias = e.sums};
+}
+
+/// The same with what `epilogue` says. False, and nothing done, where cuBLASLt cannot. Throws device_error.
+template <class Epilogue, class T, class R>
+bool multiply_with(const Epilogue& epilogue, MatrixSize size, Transposed transposed, const T* a, const T* b,
+                   Write write, R* c) {
+  if (size.rows == 0 || size.columns == 0 || size.inner == 0) return false;
   CudaContext& context = CudaContext::current();
-  return context.biased_products().run(ColumnMajorProduct::of(size, transposed), blas_type<T>, b, a, bias, c,
-                                       context.workspace(), context.stream());
+  return context.fused_products().run(
+      {.product = ColumnMajorProduct::of(size, transposed), .operands = blas_type<T>, .result = blas_type<R>},
+      lt_epilogue(epilogue), {.first = b, .second = a, .result = c}, write, context.workspace(), context.stream());
 }
 
 }  // namespace kernels
