@@ -15,6 +15,7 @@
 
 #include <modelgrow/backend/cuda/check.cuh>
 #include <modelgrow/backend/cuda/column_major.hpp>
+#include <modelgrow/backend/cuda/epilogue.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {
@@ -24,6 +25,9 @@ struct Workspace {
   void* memory;
   std::size_t bytes;
 };
+
+template <class T>
+inline constexpr cudaDataType_t blas_type = std::same_as<T, float> ? CUDA_R_32F : CUDA_R_16BF;
 
 /// The sizes and types of a product.
 struct LtProduct {
@@ -37,6 +41,25 @@ struct LtEpilogue {
   cublasLtEpilogue_t kind;
   const void *bias = nullptr, *aux = nullptr;
 };
+/// What epilogue.hpp says in the words of cuBLASLt, whose second operand is a.
+template <class T>
+LtEpilogue lt_epilogue(const WithBias<T>& e) {
+  return {.kind = CUBLASLT_EPILOGUE_BIAS, .bias = e.bias};
+}
+template <class T>
+LtEpilogue lt_epilogue(const WithBiasGelu<T>& e) {
+  return {
+      .kind = e.inner ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_BIAS, .bias = e.bias, .aux = e.inner};
+}
+template <class T>
+LtEpilogue lt_epilogue(const WithGeluGradient<T>& e) {
+  return {.kind = CUBLASLT_EPILOGUE_DGELU, .aux = e.inner};
+}
+template <class S>
+LtEpilogue lt_epilogue(const WithRowSums<S>& e) {
+  return {.kind = CUBLASLT_EPILOGUE_BGRADB, .bias = e.sums};
+}
+
 struct LtOperands {
   const void *first, *second;
   void* result;
@@ -123,9 +146,9 @@ class FusedProducts {
     return kind == CUBLASLT_EPILOGUE_GELU_BIAS || kind == CUBLASLT_EPILOGUE_GELU_AUX_BIAS ||
            kind == CUBLASLT_EPILOGUE_DGELU;
   }
-  /// Whether GELU is left to cuBLASLt. Only in bf16: its tanh need not be exact to float. Only where data centres'
-  /// GPUs from compute capability 9.0 on do it in the product: others are slower with it than with a kernel of its own.
-  /// Rows of what is kept must be multiples of 8 values; also where nothing is kept, for results to be the same.
+  /// Whether GELU is left to cuBLASLt: in bf16, as its tanh need not be exact to float; on compute capability 9 and 10,
+  /// as others are reported to run it behind the product, slower than a kernel of ours; in rows of multiples of 8
+  /// values, as what is kept must have them (and where nothing is kept too, so that results are the same).
   bool takes_gelu(const LtProduct& p) const {
     return p.result == CUDA_R_16BF && (capability_ == 9 || capability_ == 10) && p.product.ld_result % 8 == 0;
   }

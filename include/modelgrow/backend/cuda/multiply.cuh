@@ -7,9 +7,6 @@
 namespace modelgrow::inline v0 {
 namespace kernels {
 
-template <class T>
-inline constexpr cudaDataType_t blas_type = std::same_as<T, float> ? CUDA_R_32F : CUDA_R_16BF;
-
 /// c = a b, or c += a b (column_major.hpp says how a and b are stored), in the type of a and b or in float. Throws
 /// device_error.
 template <class T, class R>
@@ -27,34 +24,15 @@ void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Wr
         "multiplying matrices");
 }
 
-/// An epilogue in the words of cuBLASLt, which calls the sums of rows a bias gradient.
-template <class T>
-LtEpilogue lt_epilogue(const WithBias<T>& e) {
-  return {.kind = CUBLASLT_EPILOGUE_BIAS, .bias = e.bias};
-}
-template <class T>
-LtEpilogue lt_epilogue(const WithBiasGelu<T>& e) {
-  return {
-      .kind = e.inner ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS : CUBLASLT_EPILOGUE_GELU_BIAS, .bias = e.bias, .aux = e.inner};
-}
-template <class T>
-LtEpilogue lt_epilogue(const WithGeluGradient<T>& e) {
-  return {.kind = CUBLASLT_EPILOGUE_DGELU, .aux = e.inner};
-}
-template <class S>
-LtEpilogue lt_epilogue(const WithRowSums<S>& e) {
-  return {.kind = CUBLASLT_EPILOGUE_BGRADB, .bias = e.sums};
-}
-
 /// The same with what `epilogue` says. False, and nothing done, where cuBLASLt cannot. Throws device_error.
 template <class Epilogue, class T, class R>
 bool multiply_with(const Epilogue& epilogue, MatrixSize size, Transposed transposed, const T* a, const T* b,
                    Write write, R* c) {
   if (size.rows == 0 || size.columns == 0 || size.inner == 0) return false;
   CudaContext& context = CudaContext::current();
-  return context.fused_products().run(
-      {.product = ColumnMajorProduct::of(size, transposed), .operands = blas_type<T>, .result = blas_type<R>},
-      lt_epilogue(epilogue), {.first = b, .second = a, .result = c}, write, context.workspace(), context.stream());
+  return context.fused_products().run({ColumnMajorProduct::of(size, transposed), blas_type<T>, blas_type<R>},
+                                      lt_epilogue(epilogue), {.first = b, .second = a, .result = c}, write,
+                                      context.workspace(), context.stream());
 }
 
 }  // namespace kernels
