@@ -106,7 +106,7 @@ void run(const char* type, int rounds) {
   const double bytes = double(sizeof(T)) * double(n), wide = double(n), statistics = 4.0 * double(rows);
   const auto x = values<T>(n), dy = values<T>(n), hidden = values<T>(4 * n), m = values<T>(6 * width);
   const auto w = values<T>(ffn * width), qkv = values<T>(3 * n), square = values<T>(side * side);
-  Tensor<T, Cuda> y({n}), h({4 * n}), dqkv({3 * n}), result({side * side});
+  Tensor<T, Cuda> y({n}), h({4 * n}), dhidden({4 * n}), dqkv({3 * n}), result({side * side});
   const auto dw = values<Stat<T>>(ffn * width), dm = values<Stat<T>>(6 * width);
   Tensor<Stat<T>, Cuda> mean({rows}), rstd({rows});
 
@@ -125,7 +125,15 @@ void run(const char* type, int rounds) {
   add("linear", gemm_bytes, gemm, [&] { B::linear(linear, x.data(), w.data(), m.data(), h.data()); });
   add("linear_dx", gemm_bytes, gemm,
       [&] { B::linear_dx(linear, hidden.data(), w.data(), y.data(), Write::overwrite); });
-  add("linear_dw", gemm_bytes, gemm, [&] { B::linear_dw(linear, hidden.data(), x.data(), dw.data()); });
+  add("linear_dw", gemm_bytes, gemm, [&] { B::linear_dw<T>(linear, hidden.data(), x.data(), dw.data(), nullptr); });
+  add("linear_dw with that of the bias", gemm_bytes, gemm,
+      [&] { B::linear_dw(linear, hidden.data(), x.data(), dw.data(), dm.data()); });
+  const LinearSize back{.rows = rows, .in = ffn, .out = width};
+  add("linear and gelu, kept", gemm_bytes + 4 * bytes, gemm, [&] {
+    B::linear_activation(linear, Activation::gelu_tanh, x.data(), w.data(), m.data(), dhidden.data(), h.data());
+  });
+  add("linear_dx and gelu_dx", gemm_bytes + 4 * bytes, gemm,
+      [&] { B::activation_linear_dx(back, Activation::gelu_tanh, x.data(), w.data(), hidden.data(), h.data()); });
   add("column_sum", bytes, 0, [&] { B::column_sum(rows, width, x.data(), dm.data()); });
 
   const AttentionSize::Strides along_frames{n, space * width, width}, across_frames{n, width, space * width};

@@ -88,7 +88,7 @@ void linear(benchmark::State& state) {
   const auto ours = [&] {
     if (form == forward) B::linear<float>(s, x.data(), w.data(), b.data(), y.data());
     if (form == input_gradient) B::linear_dx<float>(s, y.data(), w.data(), x.data(), Write::overwrite);
-    if (form == weight_gradient) B::linear_dw<float>(s, y.data(), x.data(), w.data());
+    if (form == weight_gradient) B::linear_dw<float>(s, y.data(), x.data(), w.data(), nullptr);
   };
 #ifdef HAVE_OPENBLAS
   openblas_set_num_threads(omp_get_max_threads());

@@ -16,6 +16,8 @@ constexpr bool implements_contract() {
   static_assert(std::same_as<decltype(&B::template linear_dx<T>), decltype(&C::linear_dx)>);
   static_assert(std::same_as<decltype(&B::template linear_dw<T>), decltype(&C::linear_dw)>);
   static_assert(std::same_as<decltype(&B::template column_sum<T>), decltype(&C::column_sum)>);
+  static_assert(std::same_as<decltype(&B::template linear_activation<T>), decltype(&C::linear_activation)>);
+  static_assert(std::same_as<decltype(&B::template activation_linear_dx<T>), decltype(&C::activation_linear_dx)>);
   static_assert(std::same_as<decltype(&B::template activation<T>), decltype(&C::activation)>);
   static_assert(std::same_as<decltype(&B::template activation_dx<T>), decltype(&C::activation_dx)>);
   static_assert(std::same_as<decltype(&B::template add<T>), decltype(&C::add)>);

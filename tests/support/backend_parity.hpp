@@ -6,9 +6,31 @@
 
 namespace modelgrow::testing {
 
+/// In 16 bits the activation may be that of a rounded value or, in cuBLASLt, have a tanh that is right to 2^-11, which
+/// the same allowance covers.
+template <class D, class T>
+void check_linear_and_activation(const LinearSize& s, const std::string& size) {
+  for (const Activation f : {Activation::gelu_tanh, Activation::silu}) {
+    for (const int bias : {0, 1})
+      for (const int kept : {0, 1})
+        check_parity<D, T>("linear_activation, " + size, rounded_argument, [&](auto& side) {
+          auto *x = side.values(s.rows * s.in, 1), *w = side.values(s.out * s.in, 2, 0.3), *b = side.values(s.out, 3);
+          auto *inner = side.fresh(s.rows * s.out), *y = side.fresh(s.rows * s.out);
+          side.backend.linear_activation(s, f, x, w, bias ? b : nullptr, kept ? inner : nullptr, y);
+        });
+    check_parity<D, T>("activation_linear_dx, " + size, rounded_argument, [&](auto& side) {
+      auto *dy = side.values(s.rows * s.out, 1), *w = side.values(s.out * s.in, 2, 0.3);
+      auto* inner = side.values(s.rows * s.in, 3, 2.0);
+      side.backend.activation_linear_dx(s, f, dy, w, inner, side.fresh(s.rows * s.in));
+    });
+  }
+}
+
 template <class D, class T>
 void check_linear() {
-  for (const LinearSize s : {LinearSize{1, 1, 1}, LinearSize{7, 5, 3}, LinearSize{33, 70, 41}}) {
+  // The last size is one that cuBLASLt may take with every epilogue.
+  for (const LinearSize s :
+       {LinearSize{1, 1, 1}, LinearSize{7, 5, 3}, LinearSize{33, 70, 41}, LinearSize{40, 24, 64}}) {
     const std::string size = std::to_string(s.rows) + " rows";
     for (const int bias : {0, 1})
       check_parity<D, T>("linear, " + size, [&](auto& side) {
@@ -21,10 +43,13 @@ void check_linear() {
         auto* dx = write == Write::add ? side.values(s.rows * s.in, 3) : side.fresh(s.rows * s.in);
         side.backend.linear_dx(s, dy, w, dx, write);
       });
-    check_parity<D, T>("linear_dw, " + size, [&](auto& side) {
-      auto *dy = side.values(s.rows * s.out, 1), *x = side.values(s.rows * s.in, 2);
-      side.backend.linear_dw(s, dy, x, side.statistics(s.out * s.in, 3));
-    });
+    for (const int without : {0, 1, 2})  // dw or db absent
+      check_parity<D, T>("linear_dw, " + size, [&](auto& side) {
+        auto *dy = side.values(s.rows * s.out, 1), *x = side.values(s.rows * s.in, 2);
+        auto *dw = side.statistics(s.out * s.in, 3), *db = side.statistics(s.out, 4);
+        side.backend.linear_dw(s, dy, x, without == 1 ? nullptr : dw, without == 2 ? nullptr : db);
+      });
+    check_linear_and_activation<D, T>(s, size);
   }
   for (const std::int64_t rows : {1, 37, 1100})  // one thread's rows, one part, several parts
     check_parity<D, T>("column_sum", [&](auto& side) {

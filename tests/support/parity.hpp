@@ -114,6 +114,9 @@ struct Allowance {
 /// A product of which a factor has itself been rounded to bf16, by 2^-9 at most: the errors of its terms are
 /// independent, so that they do not grow with the sum.
 inline constexpr Allowance rounded_factor{.factor = 0x1p-9};
+/// An activation of a value that has itself been rounded to bf16, by 2^-8 at most; its slope, at most 1.13, is that of
+/// large results too.
+inline constexpr Allowance rounded_argument{.factor = 1.25 * 0x1p-8};
 
 /// Devices that have several ways to run the same kernel specialise this.
 template <class D>

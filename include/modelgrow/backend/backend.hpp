@@ -102,11 +102,16 @@ struct BackendContract {
   using Size = std::int64_t;
   using S = Stat<T>;
 
-  // y = x w^T + b. The bias gradient is column_sum(dy): sum[c] += sum_r x[r, c].
+  // y = x w^T + b, and sum[c] += sum_r x[r, c], as db of dy.
   static void linear(LinearSize, const T* x, const T* w, const T* b /*?*/, T* y /*=*/);
   static void linear_dx(LinearSize, const T* dy, const T* w, T* dx, Write);
-  static void linear_dw(LinearSize, const T* dy, const T* x, S* dw /*+=*/);
+  static void linear_dw(LinearSize, const T* dy, const T* x, S* dw /*+= ?*/, S* db /*+= ?*/);
   static void column_sum(Size rows, Size columns, const T* x, S* sum /*+=*/);
+  // y = f(inner) with inner = x w^T + b, kept where it is wanted; then, for a linear map of y, the gradient of inner:
+  // dinner = (dy w) f'(inner). 16-bit backends may round once: y may be that of an inner that was not rounded.
+  static void linear_activation(LinearSize, Activation f, const T* x, const T* w, const T* b /*?*/, T* inner /*= ?*/,
+                                T* y /*=*/);
+  static void activation_linear_dx(LinearSize, Activation f, const T* dy, const T* w, const T* inner, T* dinner /*=*/);
 
   // Elementwise over n values. lerp: y += weight * (x - y); axpy: y += factor * x; collect: sum += x; narrow: y = x.
   static void activation(Activation, Size n, const T* x, T* y /*=*/);

@@ -43,7 +43,11 @@ struct Backend<FlopCounter> {
 
   static void linear(const LinearSize& s, auto&&...) { add_up(product(s)); }
   static void linear_dx(const LinearSize& s, auto&&...) { add_up(product(s)); }
-  static void linear_dw(const LinearSize& s, auto&&...) { add_up(product(s)); }
+  static void linear_dw(const LinearSize& s, const auto*, const auto*, const auto* dw, const auto*) {
+    if (dw) add_up(product(s));
+  }
+  static void linear_activation(const LinearSize& s, auto&&...) { add_up(product(s)); }
+  static void activation_linear_dx(const LinearSize& s, auto&&...) { add_up(product(s)); }
   static void attention(const AttentionSize& s, auto&&...) { add_up(2 * scores(s)); }
   // Scores again, then the gradients of probabilities, values, queries and keys.
   static void attention_dx(const AttentionSize& s, auto&&...) { add_up(5 * scores(s)); }

@@ -122,12 +122,12 @@ struct TemporalConvOperations {
   }
   template <class T>
   static void temporal_conv_dw(const TemporalConvSize& s, const T* dy, const T* x, Stat<T>* dw, Stat<T>* db) {
+    if (dw && s.kind == TemporalConvSize::Kind::dense)
+      return LinearOperations<Exec>::linear_dw(as_linear(s), dy, unfold(s, x).data(), dw, db);
     if (db) SumOperations<Exec>::column_sum(tokens(s), s.channels_out, dy, db);
-    if (dw && s.kind == TemporalConvSize::Kind::depthwise)
+    if (dw)
       add_column_sums<Exec>(ColumnSums{.groups = s.kernel, .rows = tokens(s), .columns = s.channels_out},
                             DepthwiseTapTerm<T>{.size = s, .dy = dy, .x = x}, dw, Index(1), s.kernel);
-    else if (dw)
-      LinearOperations<Exec>::linear_dw(as_linear(s), dy, unfold(s, x).data(), dw);
   }
 
  private:
