@@ -25,7 +25,8 @@ StateDict find_state_dict(const PickleValue& root, const std::string& choice, co
 namespace detail {
 struct OpenedStateDict {
   TensorFile file;
-  std::vector<std::string> beside;
+  std::string at;                   // keys that led to it
+  std::vector<std::string> beside;  // StateDict::others
 };
 /// The state dictionary of a torch file as a file of tensors. Throws io_error, format_error.
 OpenedStateDict open_state_dict(const std::filesystem::path& path, const std::string& choice);

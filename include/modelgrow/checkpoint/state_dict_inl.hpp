@@ -129,7 +129,7 @@ MODELGROW_INLINE detail::OpenedStateDict detail::open_state_dict(const std::file
                                                                  const std::string& choice) {
   const auto file = TorchFile::open(path);
   auto found = find_state_dict(file.root(), choice, path.string());
-  return {.file = file.tensors(found.tensors), .beside = std::move(found.others)};
+  return {.file = file.tensors(found.tensors), .at = std::move(found.at), .beside = std::move(found.others)};
 }
 
 }  // namespace modelgrow::inline v0
