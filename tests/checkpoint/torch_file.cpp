@@ -2,8 +2,8 @@
 // Files of torch.save in both forms: every number as torch has it, and what is written again has the bytes that torch
 // wrote.
 #include <cstring>
-#include <modelgrow/checkpoint/state_dict.hpp>
 #include <modelgrow/checkpoint/torch_file.hpp>
+#include <modelgrow/checkpoint/torch_weights.hpp>
 #include <modelgrow/checkpoint/torch_writer.hpp>
 #include <modelgrow/detail/json.hpp>
 #include <modelgrow/detail/mmap.hpp>

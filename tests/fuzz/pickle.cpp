@@ -18,7 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     must(!refuses([&] {
       written = write_pickle(pickle.value);
       again = write_pickle(read(written.bytes).value);
-    }), "what is read can be written, and reads back");
+    }),
+         "what is read can be written, and reads back");
     must(again.bytes == written.bytes, "what is written comes back");
   });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The dictionary that holds the weights is found, named, or refused; nobody guesses.
-#include <modelgrow/checkpoint/state_dict.hpp>
+#include <modelgrow/checkpoint/torch_weights.hpp>
 #include <tests/support/pickle_bytes.hpp>
 #include <tests/support/raw_files.hpp>
 
@@ -22,8 +22,8 @@ const PickleValue optimizer = [] {
   return dict({{"state", state}, {"param_groups", PickleList{}}});
 }();
 
-StateDict find(const PickleValue& root, const std::string& choice = {}) {
-  return find_state_dict(root, choice, "x.pt");
+TorchWeights find(const PickleValue& root, const std::string& choice = {}) {
+  return find_torch_weights(root, choice, "x.pt");
 }
 std::string refusal(const PickleValue& root, const std::string& choice = {}) {
   const auto said = message_of<format_error>([&] { find(root, choice); });
