@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Strided views in row-major order: where a view lies in its storage, and tensors that are not contiguous gathered in a
+// temporary file, so that memory stays bounded.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include <modelgrow/checkpoint/torch_tensor.hpp>
+#include <modelgrow/detail/posix.hpp>
+
+namespace modelgrow::inline v0::detail {
+
+class Mapping;
+
+/// A view whose first element is at `data`, with steps in bytes.
+struct Strided {
+  const std::byte* data = nullptr;
+  Shape shape = {}, steps = {};
+  std::size_t element = 0, bytes = 0;
+
+  /// Calls sink with the elements in row-major order, piece by piece.
+  void gather(const std::function<void(std::span<const std::byte>)>& sink) const;
+};
+
+/// A tensor within the bytes of its storage. Throws format_error that begins with `what` where it leaves them.
+Strided strided(const PickleTensor& tensor, std::span<const std::byte> storage, const std::string& what);
+
+/// Tensors one behind the other in a file of the system's temporary folder, which is gone with its mapping.
+class Gathered {
+ public:
+  /// What is gathered from the file `path` may be four times as large as its `bytes`, views of few elements being able
+  /// to stand for any number. Throws io_error.
+  Gathered(std::filesystem::path path, std::uint64_t bytes);
+  ~Gathered();
+  Gathered(Gathered&&) = delete;
+  /// Throws io_error, format_error.
+  void add(const Strided& tensor);
+  std::shared_ptr<Mapping> map();
+
+ private:
+  std::filesystem::path source_;
+  std::string name_;
+  Descriptor file_;
+  std::uint64_t size_ = 0, most_;
+};
+
+}  // namespace modelgrow::inline v0::detail
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/checkpoint/gather_inl.hpp>
+#endif
