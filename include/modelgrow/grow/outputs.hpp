@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Lists the tensors that a plan makes out of a set of named tensors: weights, averaged weights or optimizer state.
+// Lists the tensors that a plan makes out of a set of named tensors: weights or averaged weights.
 #pragma once
 #include <map>
 #include <span>
@@ -7,7 +7,6 @@
 
 #include <modelgrow/checkpoint/safetensors.hpp>
 #include <modelgrow/core/linkage.hpp>
-#include <modelgrow/grow/optimizer_state.hpp>
 #include <modelgrow/grow/plan.hpp>
 
 namespace modelgrow::inline v0 {
@@ -19,6 +18,7 @@ struct Output {
   Kind kind = Kind::copied;
   std::int64_t parameter = -1;  // in the plan's schema; -1: the schema does not know the tensor
   Of of = Of::weights;
+  int mean_over = -1;  // the axis, of a mean over one
   const TensorView* source = nullptr;
   const TensorView* weight = nullptr;  // what a filled tensor is read by
   const TensorView* donor = nullptr;   // of some of its rows
@@ -72,14 +72,6 @@ enum class Absent { refuse, leave_out };
 
 /// The grown weights (or averaged weights) and the tensors that pass through. Throws format_error.
 std::vector<Output> weight_outputs(const Plan& plan, const TensorSet& set, Absent absent = Absent::refuse);
-
-/// The multipliers that an optimizer file holds for a parameter of this shape. Throws format_error.
-Multipliers read_multipliers(const TensorSet& set, std::string_view parameter, const Shape& shape);
-
-/// The grown optimizer state: moments by the transposed rule, master weights as weights, steps, multipliers. Parameters
-/// without state (frozen ones) stay without; fresh ones start with zero moments at step 0. Multipliers that are being
-/// annealed go on to be, together with those that this growth makes. Throws format_error.
-std::vector<Output> optimizer_outputs(const Plan& plan, const TensorSet& set);
 
 }  // namespace modelgrow::inline v0
 

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// Adafactor (Shazeer and Stern, 1804.04235) as torch has it: second moments of the last two axes as means over either,
+// and a step that is a share of the root mean square of the weights. The copies of a consumer are smaller weights, so
+// that their steps are smaller by themselves.
+#pragma once
+#include <modelgrow/grow/optimizers/rule.hpp>
+
+namespace modelgrow::inline v0 {
+
+template <>
+inline OptimizerRule optimizer_rule<Optimizer::adafactor>() {
+  return {.optimizer = Optimizer::adafactor,
+          .of = "torch.optim.Adafactor",
+          .entries =
+              {{.name = "row_var", .moves = Moves::as_square, .form = Form::last_is_one, .of = Ranks::matrices},
+               {.name = "col_var", .moves = Moves::as_square, .form = Form::second_last_is_one, .of = Ranks::matrices},
+               {.name = "variance", .moves = Moves::as_square, .of = Ranks::vectors},
+               {.name = "step", .moves = Moves::counted, .form = Form::number}},
+          .step = StepLike::weights,
+          .reservations = {.uneven_units =
+                               "Adafactor takes means over the whole tensor, in which some units would count more",
+                           .uneven_shares =
+                               "the steps of Adafactor are as large as the weights of a tensor are in the mean"},
+          .remark = "as long as the root mean square of a tensor stays above the second epsilon"};
+}
+
+}  // namespace modelgrow::inline v0
