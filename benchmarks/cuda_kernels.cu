@@ -189,16 +189,30 @@ void run(const char* type, int rounds) {
         [&, conv] { B::temporal_conv_dw<T>(conv, dy.data(), x.data(), dw.data(), dm.data()); });
   }
 
-  Tensor<Stat<T>, Cuda> gradient({n}), master({n}), first({n}), second({n});
-  for (auto* t : {&gradient, &master, &first, &second}) t->zero();
+  Tensor<Stat<T>, Cuda> gradient({n}), master({n}), first({n}), second({n}), average({n});
+  for (auto* t : {&gradient, &master, &first, &second, &average}) t->zero();
   const auto unclipped = to_device<Cuda>(Tensor<Stat<T>, Cpu>::from({1}, std::vector<Stat<T>>{1}));
   const bool narrow = sizeof(T) == 2;
-  const AdamWStep step{
-      .lr = 1e-4, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 1e-6, .correction1 = 0.1, .correction2 = 0.001};
-  // Both moments, the weights and the gradient are read and written in float; 16-bit weights are written too.
-  add("adamw", (narrow ? 34.0 : 32.0) * wide, 0, [&] {
-    B::adamw<T>(step, unclipped.data(), rows, width, nullptr, nullptr, y.data(), narrow ? master.data() : nullptr,
-                gradient.data(), first.data(), second.data());
+  const AdamWStep step{.beta1 = 0.9, .beta2 = 0.999, .average_rate = 1e-3};
+  const AdamWUpdate<T> update{.lr = 1e-4,
+                              .eps = 1e-8,
+                              .decay = 1e-6,
+                              .correction1 = 0.1,
+                              .correction2 = 0.001,
+                              .rows = rows,
+                              .columns = width,
+                              .lr_columns = nullptr,
+                              .eps_rows = nullptr,
+                              .w = y.data(),
+                              .master = narrow ? master.data() : nullptr,
+                              .gradient = gradient.data(),
+                              .m = first.data(),
+                              .v = second.data(),
+                              .average = average.data()};
+  // Both moments, the weights, the gradient and the average are read and written in float; 16-bit weights are written
+  // too.
+  add("adamw and average", (narrow ? 42.0 : 40.0) * wide, 0, [&] {
+    B::adamw<T>(step, unclipped.data(), {&update, 1});
   });
 
   measure(cases, rounds);

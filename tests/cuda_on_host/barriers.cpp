@@ -61,6 +61,7 @@ TEST_CASE("every barrier of a column sum is needed and seen") {
 
 TEST_CASE("every barrier of a sum over everything is needed and seen") {
   check_barriers(&Defect::sync, 2, {0}, testing::SumOfSquaresCall{});
+  check_barriers(&Defect::sync, 2, {0}, testing::MseCall{});
 }
 
 TEST_CASE("every barrier of the gradient of an embedding is needed and seen") {

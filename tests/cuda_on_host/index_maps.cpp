@@ -255,16 +255,17 @@ TEST_CASE("gates and sums over rows find their vectors among more than 2^31 valu
     x.data()[at.index()] = bf16(3.0f);
     branch.data()[at.index()] = bf16(4.0f);
     gate.data()[at.b * 6 * channels + at.c] = bf16(0.5f);
-    kernels::GateResidual<bf16>{.tokens = tokens,
-                                .channels = channels,
-                                .stride = 6 * channels,
-                                .x = x.data(),
-                                .branch = branch.data(),
-                                .gate = gate.data(),
-                                .y = y.data()}(GridThread(), at.index());
+    run_row(at.index() / channels, kernels::GateResidual<bf16>{.tokens = tokens,
+                                                               .channels = channels,
+                                                               .wide = channels,
+                                                               .stride = 6 * channels,
+                                                               .x = x.data(),
+                                                               .branch = branch.data(),
+                                                               .gate = gate.data(),
+                                                               .y = y.data()});
     CHECK(float(y.data()[at.index()]) == 5.0f);
     const kernels::ProductTerm<bf16> term{.rows = tokens, .columns = channels, .a = x.data(), .b = branch.data()};
-    CHECK(term(GridThread(), at.b, at.f * space + at.s, at.c) == 12.0f);
+    CHECK(term(GridThread(), at.b, at.f * space + at.s, at.c, kernels::Count<1>{}).at[0] == 12.0f);
   }
 }
 
@@ -273,9 +274,9 @@ namespace {
 struct LastIndex {
   Index* last;
   Index* count;
-  template <class Dev>
-  void operator()(Dev, Index i) const {
-    *last = i;
+  template <class Dev, int N = 1>
+  void operator()(Dev, Index i, kernels::Count<N> = {}) const {
+    *last = i + N - 1;
     ++*count;
   }
 };
@@ -291,6 +292,13 @@ TEST_CASE("a thread strides over more than 2^31 indices to the last of them") {
   each(GridThread(thread_of_last / threads, blocks, unsigned(thread_of_last % threads)), shared);
   CHECK(last == all - 1);
   CHECK(count == kernels::ceil_div(all, blocks * threads));
+  count = 0;
+  constexpr Index at_once = kernels::at_once;
+  const Index thread_of_eight = (all / at_once - 1) % (blocks * threads);
+  const kernels::ForEachValue<LastIndex> eight{.n = all, .wide = all, .element = {.last = &last, .count = &count}};
+  eight(GridThread(thread_of_eight / threads, blocks, unsigned(thread_of_eight % threads)), shared);
+  CHECK(last == all - 1);
+  CHECK(count == kernels::ceil_div(all, blocks * threads * at_once));
   count = 0;
   const Index warps = threads / kernels::warp_size, warp_of_last = (all - 1) % (blocks * warps);
   const kernels::ForEachRow<LastIndex> row{.n = all, .row = {.last = &last, .count = &count}};

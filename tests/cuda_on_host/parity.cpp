@@ -26,4 +26,7 @@ TEST_CASE("attention of few tokens in bf16 on the emulated GPU") {
 EACH_TYPE("temporal convolution", check_temporal_conv)
 EACH_TYPE("patches", check_patches)
 EACH_TYPE("time, tokens, dropped captions", check_text)
-EACH_TYPE("loss and optimizer", check_loss_and_optimizer)
+EACH_TYPE("the loss", check_loss)
+EACH_TYPE("the optimizer", check_optimizer)
+
+TEST_CASE("sums leave the same bits however threads take turns") { testing::check_bits_of_sums<Emulated>(); }

@@ -34,7 +34,8 @@ void check_barriers(const std::string& kernel, const std::string& barrier, int c
 
 TEMPLATE_TEST_CASE("every barrier in PTX is needed and seen", "", float, bf16) {
   check_barriers<TestType>("PartialColumnSums", "bar.sync", 2, testing::ColumnSumCall{});
-  check_barriers<TestType>("PartialSums", "bar.sync", 2, testing::SumOfSquaresCall{});
+  check_barriers<TestType>("SumsOfSquares", "bar.sync", 2, testing::SumOfSquaresCall{});
+  check_barriers<TestType>("PartialSums", "bar.sync", 2, testing::MseCall{});
   check_barriers<TestType>("EmbeddingDx", "bar.sync", 3, testing::EmbeddingDxCall{});
   check_barriers<TestType>("run<modelgrow::v0::kernels::Attention<", "bar.sync", 2, testing::AttentionCall{});
   check_barriers<TestType>("run<modelgrow::v0::kernels::Attention<", "bar.warp.sync", 1, testing::AttentionCall{});

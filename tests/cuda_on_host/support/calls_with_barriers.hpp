@@ -2,6 +2,7 @@
 // Calls of the backend whose kernels have barriers, at sizes at which each of these is needed.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <modelgrow/backend/backend.hpp>
@@ -11,7 +12,7 @@ namespace modelgrow::testing {
 struct ColumnSumCall {
   template <class Side>
   void operator()(Side& side) const {
-    auto* x = side.values(600 * 40, 1);  // two parts of two tiles
+    auto* x = side.values(600 * 40, 1);  // three parts
     side.backend.column_sum(600, 40, x, side.statistics(40, 2));
   }
 };
@@ -19,8 +20,17 @@ struct ColumnSumCall {
 struct SumOfSquaresCall {
   template <class Side>
   void operator()(Side& side) const {
-    auto* x = side.values(40000, 1);
-    side.backend.sum_of_squares(40000, x, side.given(std::vector<double>{0}));
+    using T = typename Side::Element;
+    const std::span<const Stat<T>> x(side.statistics(40000, 1), 40000);
+    side.backend.template sum_of_squares<T>({&x, 1}, side.given(std::vector<double>{0}));
+  }
+};
+
+struct MseCall {
+  template <class Side>
+  void operator()(Side& side) const {
+    auto *prediction = side.values(40000, 1), *target = side.values(40000, 2);
+    side.backend.mse(40000, prediction, target, side.fresh(1));
   }
 };
 

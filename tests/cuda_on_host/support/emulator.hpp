@@ -138,6 +138,11 @@ class HostThread {
     require_aligned(p, sizeof(V));
     std::memcpy(p, &v, sizeof(V));
   }
+  template <class V>
+  void store_at_once(void* p, const V& v) const {
+    static_assert(sizeof(V) == 16);
+    store(p, v);
+  }
 
  private:
   void require_aligned(const void* p, std::size_t bytes = AsyncCopy::copy_bytes) const;

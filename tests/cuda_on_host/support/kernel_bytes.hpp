@@ -46,10 +46,6 @@ double bytes_each(const Narrow<T>&) {
   return size_of<T> + statistic<T>;
 }
 template <class T>
-double bytes_each(const AddTable<T>&) {
-  return 2 * size_of<T>;
-}
-template <class T>
 double bytes_each(const Broadcast<T>&) {
   return size_of<T>;
 }
@@ -60,14 +56,6 @@ double bytes_each(const Modulation<T>&) {
 template <class T>
 double bytes_each(const SharedModulationDt<T>& k) {
   return double(k.slots + 1) * size_of<T>;
-}
-template <class T>
-double bytes_each(const GateResidual<T>&) {
-  return 3 * size_of<T>;
-}
-template <class T>
-double bytes_each(const GateResidualDbranch<T>&) {
-  return 2 * size_of<T>;
 }
 template <class T>
 double bytes_each(const TimeFeatures<T>&) {
@@ -122,11 +110,6 @@ double bytes_each(const Clipping<A>&) {
   return 0;
 }
 template <class T>
-double bytes_each(const AdamW<T>& k) {  // gradient and moments, then the weights: in 16 bits beside those in float
-  return 6 * statistic<T> + (k.master ? 2 * statistic<T> + size_of<T> : 2 * size_of<T>);
-}
-
-template <class T>
 double bytes_each(const HeadGate<T>&) {
   return 2 * size_of<T>;
 }
@@ -154,12 +137,24 @@ double bytes_each(const AttentionMmaSumParts<dim>& k) {
 
 // Bytes of one row of ForEachRow.
 template <class T>
+double bytes_each(const AddTable<T>& k) {
+  return 2 * double(k.channels) * size_of<T>;
+}
+template <class T>
+double bytes_each(const GateResidual<T>& k) {
+  return 3 * double(k.channels) * size_of<T>;
+}
+template <class T>
+double bytes_each(const GateResidualDbranch<T>& k) {
+  return 2 * double(k.channels) * size_of<T>;
+}
+template <class T>
 double bytes_each(const Norm<T>& k) {
   return 2 * double(k.channels) * size_of<T> + 2 * statistic<T>;
 }
 template <class T>
 double bytes_each(const NormDx<T>& k) {
-  return (k.write == Write::add ? 4 : 3) * double(k.channels) * size_of<T> + 2 * statistic<T>;
+  return (k.how == Write::add ? 4 : 3) * double(k.channels) * size_of<T> + 2 * statistic<T>;
 }
 template <class T>
 double bytes_each(const AttentionDelta<T>& k) {
@@ -192,8 +187,12 @@ double bytes_each(const ProductTerm<T>&) {
   return 2 * size_of<T>;
 }
 template <class T>
-double bytes_each(const NormalisedTerm<T>&) {
+double bytes_each(const NormTerm<T>&) {
   return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const GateResidualDx<T>& k) {
+  return (k.to.dbranch ? 3 : 2) * size_of<T>;
 }
 template <class T>
 double bytes_each(const DroppedTerm<T>&) {
@@ -202,10 +201,6 @@ double bytes_each(const DroppedTerm<T>&) {
 template <class T>
 double bytes_each(const DepthwiseTapTerm<T>&) {
   return 2 * size_of<T>;
-}
-template <class T>
-double bytes_each(const SquareTerm<T>&) {
-  return size_of<T>;
 }
 template <class T>
 double bytes_each(const SquaredErrorTerm<T>&) {
@@ -217,6 +212,10 @@ template <class Element>
 double bytes_of(const ForEach<Element>& k) {
   return double(k.n) * bytes_each(k.element);
 }
+template <class Element>
+double bytes_of(const ForEachValue<Element>& k) {
+  return double(k.n) * bytes_each(k.element);
+}
 template <class Row, int threads>
 double bytes_of(const ForEachRow<Row, threads>& k) {
   return double(k.n) * bytes_each(k.row);
@@ -225,10 +224,27 @@ template <class Term>
 double bytes_of(const PartialSums<Term>& k) {
   return double(k.n) * bytes_each(k.term);
 }
-template <class A, class Term>
-double bytes_of(const PartialColumnSums<A, Term>& k) {
+template <class A, class Term, int columns>
+double bytes_of(const PartialColumnSums<A, Term, columns>& k) {
   const double sums = double(k.size.groups * k.size.columns);
-  return sums * (double(k.size.rows) * bytes_each(k.term) + double(k.size.parts()) * size_of<A>);
+  return sums * (double(k.size.rows) * bytes_each(k.term) + k.sums * double(k.size.parts()) * size_of<A>);
+}
+template <class A>
+double bytes_of(const SumsOfSquares<A>& k) {
+  double values = 0;
+  for (int i = 0; i < k.table.count; ++i) values += double(k.table.tensors[i].size);
+  return values * size_of<A>;
+}
+/// Gradient and moments, the weights (in 16 bits beside those in float), and the average.
+template <class T>
+double bytes_of(const AdamW<T>& k) {
+  double bytes = 0;
+  for (int i = 0; i < k.table.count; ++i) {
+    const auto& t = k.table.tensors[i];
+    const double weights = t.master ? 2 * statistic<T> + size_of<T> : 2 * size_of<T>;
+    bytes += double(t.size) * (6 * statistic<T> + weights + (t.average ? 2 * statistic<T> : 0));
+  }
+  return bytes;
 }
 template <class T>
 double bytes_of(const EmbeddingDx<T>& k) {

@@ -66,6 +66,15 @@ struct GpuThread {
   MODELGROW_DEVICE void store(void* p, const V& v) const {
     *static_cast<V*>(p) = v;
   }
+  template <class V>
+  MODELGROW_DEVICE void store_at_once(void* p, const V& v) const {
+    static_assert(sizeof(V) == 16);
+    std::uint32_t words[4];
+    memcpy(words, &v, sizeof v);
+    asm volatile("st.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(words[0]), "r"(words[1]), "r"(words[2]),
+                 "r"(words[3])
+                 : "memory");
+  }
 
   MODELGROW_DEVICE void mma(FragmentC& c, const FragmentA<16>& a, const FragmentB<16>& b) const {
     asm volatile(
