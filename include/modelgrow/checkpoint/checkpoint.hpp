@@ -3,8 +3,8 @@
 // configuration, optimizer state and averaged weights. Files are mapped; opening reads headers only (and gathers
 // tensors of torch files that are not contiguous).
 #pragma once
-#include <modelgrow/checkpoint/mapped_tensors.hpp>
 #include <modelgrow/checkpoint/name_prefix.hpp>
+#include <modelgrow/checkpoint/safetensors.hpp>
 
 namespace modelgrow::inline v0 {
 

@@ -5,7 +5,6 @@
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/folder_weights.hpp>
-#include <modelgrow/checkpoint/safetensors.hpp>
 #include <modelgrow/checkpoint/shard_index.hpp>
 #include <modelgrow/checkpoint/torch_weights.hpp>
 #include <modelgrow/core/linkage.hpp>
