@@ -10,6 +10,7 @@ namespace ptx {
 void Machine::launch(const Launch& launch) {
   if (launch.threads % warp_size != 0) throw Fault(launch.entry->name + ": only blocks of whole warps");
   launch_ = launch;
+  executed_ = 0;
   grid_ = std::min(launch.blocks, config_.most_blocks);
   first_block_ = block_ + 1;
   shared_.resize(launch.shared_bytes);
@@ -25,7 +26,6 @@ void Machine::launch(const Launch& launch) {
 
 void Machine::run_block() {
   const Entry& entry = *launch_.entry;
-  executed_ = 0;
   std::fill(shared_.begin(), shared_.end(), std::uint8_t(0xff));
   shared_granules_.assign((shared_.size() + 1) / 2, Granule{});
   copied_by_.assign(shared_granules_.size(), -1);
