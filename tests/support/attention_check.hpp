@@ -2,6 +2,7 @@
 // Attention at the edges of the tiles of the kernels on matrix units.
 #pragma once
 #include "tests/support/backend_parity.hpp"
+#include "tests/support/same_bits.hpp"
 
 namespace modelgrow::testing {
 
@@ -57,20 +58,6 @@ void check_attention_at_odd_addresses() {
     auto *q = side.values(n + 1, 1), *k = side.values(n + 1, 2), *v = side.values(n + 1, 3);
     side.backend.attention(size, nullptr, q + 1, k + 1, v + 1, side.fresh(n + 1) + 1, side.fresh_statistics(tokens));
   });
-}
-
-/// Whether a pass leaves the same bits in every mode of the device.
-template <class D, class Call>
-void check_same_bits(Call call) {
-  std::vector<std::vector<Outcome>> runs;
-  Modes<D>::for_each([&] {
-    Side<bf16, D, bf16> side;
-    call(side);
-    runs.push_back(side.outcomes());
-  });
-  REQUIRE(runs.size() > 1);
-  for (const auto& run : runs)
-    for (std::size_t a = 0; a < run.size(); ++a) CHECK(run[a].values == runs[0][a].values);
 }
 
 template <class D>
