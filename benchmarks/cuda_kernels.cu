@@ -180,13 +180,11 @@ void run(const char* type, int rounds) {
   for (const auto& [name, kind] : {std::pair{"depthwise", Kind::depthwise}, {"dense", Kind::dense}}) {
     const TemporalConvSize conv{1, frames, space, width, width, 3, -2, kind};
     const double flops = 6 * wide * (kind == Kind::dense ? double(width) : 1.0);
-    const std::string what = std::string("temporal_conv ") + name;
+    const std::string what = std::string(name) + " temporal_conv";
     add(what.c_str(), 2 * bytes, flops,
         [&, conv] { B::temporal_conv<T>(conv, x.data(), w.data(), m.data(), y.data()); });
-    add((what + ", input gradient").c_str(), 2 * bytes, flops,
-        [&, conv] { B::temporal_conv_dx<T>(conv, dy.data(), w.data(), y.data()); });
-    add((what + ", weight gradient").c_str(), 2 * bytes, flops,
-        [&, conv] { B::temporal_conv_dw<T>(conv, dy.data(), x.data(), dw.data(), dm.data()); });
+    add((what + "_dx").c_str(), 3 * bytes, 2 * flops,
+        [&, conv] { B::temporal_conv_dx<T>(conv, dy.data(), x.data(), w.data(), y.data(), dw.data(), dm.data()); });
   }
 
   Tensor<Stat<T>, Cuda> gradient({n}), master({n}), first({n}), second({n}), average({n});

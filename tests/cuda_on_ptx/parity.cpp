@@ -31,6 +31,7 @@ TEST_CASE("attention of few tokens in bf16 as nvcc's PTX") {
   testing::check_attention_of_few_tokens<Interpreted, bf16>();
 }
 EACH_TYPE("temporal convolution", check_temporal_conv)
+EACH_TYPE("temporal convolution at odd addresses", check_temporal_conv_at_odd_addresses)
 EACH_TYPE("patches", check_patches)
 EACH_TYPE("time, tokens, dropped captions", check_text)
 EACH_TYPE("the loss", check_loss)

@@ -2,6 +2,7 @@
 // Attention at the edges of the tiles of the kernels on matrix units.
 #pragma once
 #include "tests/support/backend_parity.hpp"
+#include "tests/support/same_bits.hpp"
 
 namespace modelgrow::testing {
 

@@ -42,7 +42,6 @@ constexpr bool implements_contract() {
   static_assert(std::same_as<decltype(&B::template join_attention<T>), decltype(&C::join_attention)>);
   static_assert(std::same_as<decltype(&B::template temporal_conv<T>), decltype(&C::temporal_conv)>);
   static_assert(std::same_as<decltype(&B::template temporal_conv_dx<T>), decltype(&C::temporal_conv_dx)>);
-  static_assert(std::same_as<decltype(&B::template temporal_conv_dw<T>), decltype(&C::temporal_conv_dw)>);
   static_assert(std::same_as<decltype(&B::template patchify<T>), decltype(&C::patchify)>);
   static_assert(std::same_as<decltype(&B::template unpatchify<T>), decltype(&C::unpatchify)>);
   static_assert(std::same_as<decltype(&B::template time_features<T>), decltype(&C::time_features)>);

@@ -281,32 +281,69 @@ void check_attention() {
   check_attention<D, T>({1, 1, 5, 5, 1, 72, odd, odd, odd}, {}, "72 channels that lie at odd places");
 }
 
+/// A temporal convolution of one size, forward and backward, with and without what may be absent.
+template <class D, class T>
+void check_temporal_conv_passes(const TemporalConvSize& s, const std::string& what) {
+  const std::int64_t tokens = s.batch * s.frames * s.space, in = tokens * s.channels_in, out = tokens * s.channels_out;
+  const bool dense = s.kind == TemporalConvSize::Kind::dense;
+  const std::int64_t nw = s.channels_out * s.kernel * (dense ? s.channels_in : 1);
+  for (const int bias : {0, 1})
+    check_parity<D, T>("temporal_conv " + what, [&](auto& side) {
+      auto *x = side.values(in, 1), *w = side.values(nw, 2), *b = side.values(s.channels_out, 3);
+      side.backend.temporal_conv(s, x, w, bias ? b : nullptr, side.fresh(out));
+    });
+  for (const int without : {0, 1, 2, 3, 6})  // a sum of dx = 1, dw = 2 and db = 4
+    check_parity<D, T>("temporal_conv_dx " + what, [&](auto& side) {
+      auto *dy = side.values(out, 1), *x = side.values(in, 2), *w = side.values(nw, 3), *dx = side.fresh(in);
+      auto *dw = side.statistics(nw, 4), *db = side.statistics(s.channels_out, 5);
+      side.backend.temporal_conv_dx(s, dy, x, w, without & 1 ? nullptr : dx, without & 2 ? nullptr : dw,
+                                    without & 4 ? nullptr : db);
+    });
+}
+
 template <class D, class T>
 void check_temporal_conv() {
   using Kind = TemporalConvSize::Kind;
+  const auto causal = [](std::int64_t kernel) { return -(kernel - 1); };
+  const auto centred = [](std::int64_t kernel) { return -(kernel - 1) / 2; };
   for (const Kind kind : {Kind::depthwise, Kind::dense})
     for (const std::int64_t kernel : {1, 3, 5})
-      for (const std::int64_t first : {-(kernel - 1), -(kernel - 1) / 2}) {  // causal, centred
-        const std::int64_t in = 6, out = kind == Kind::dense ? 4 : 6;
-        const TemporalConvSize s{2, 4, 3, in, out, kernel, first, kind};
-        const std::int64_t tokens = s.batch * s.frames * s.space, nw = out * kernel * (kind == Kind::dense ? in : 1);
-        const std::string what = (kind == Kind::dense ? "dense " : "depthwise ") + std::to_string(kernel);
-        for (const int bias : {0, 1})
-          check_parity<D, T>("temporal_conv " + what, [&](auto& side) {
-            auto *x = side.values(tokens * in, 1), *w = side.values(nw, 2), *b = side.values(out, 3);
-            side.backend.temporal_conv(s, x, w, bias ? b : nullptr, side.fresh(tokens * out));
-          });
-        check_parity<D, T>("temporal_conv_dx " + what, [&](auto& side) {
-          auto *dy = side.values(tokens * out, 1), *w = side.values(nw, 2);
-          side.backend.temporal_conv_dx(s, dy, w, side.fresh(tokens * in));
-        });
-        for (const int without : {0, 1, 2})
-          check_parity<D, T>("temporal_conv_dw " + what, [&](auto& side) {
-            auto *dy = side.values(tokens * out, 1), *x = side.values(tokens * in, 2);
-            auto *dw = side.statistics(nw, 3), *db = side.statistics(out, 4);
-            side.backend.temporal_conv_dw(s, dy, x, without == 1 ? nullptr : dw, without == 2 ? nullptr : db);
-          });
-      }
+      for (const std::int64_t first : {causal(kernel), centred(kernel)})
+        check_temporal_conv_passes<D, T>({2, 4, 3, 6, kind == Kind::dense ? 4 : 6, kernel, first, kind},
+                                         (kind == Kind::dense ? "dense " : "depthwise ") + std::to_string(kernel));
+  // Channels that come 16 bytes at a time, and taps that a window slides under.
+  const auto depthwise = [&](std::int64_t batch, std::int64_t frames, std::int64_t space, std::int64_t channels,
+                             std::int64_t kernel, std::int64_t first) {
+    check_temporal_conv_passes<D, T>({batch, frames, space, channels, channels, kernel, first, Kind::depthwise},
+                                     std::to_string(frames) + " frames, " + std::to_string(channels) + " channels");
+  };
+  depthwise(2, 16, 9, 72, 3, causal(3));  // several positions a thread, and more channels than a block has
+  depthwise(1, 7, 20, 8, 3, centred(3));
+  depthwise(1, 1, 3, 16, 3, causal(3));
+  depthwise(3, 2, 1, 8, 5, centred(5));
+  depthwise(1, 6, 2, 136, 5, causal(5));
+  depthwise(1, 5, 2, 24, 5, -1);
+  depthwise(2, 3, 2, 8, 3, 0);
+  depthwise(1, 4, 2, 8, 4, causal(4));  // no window
+  depthwise(1, 4, 2, 8, 3, 1);
+}
+
+/// Channels 16 bytes at a time from addresses at which they cannot be loaded so: left to other kernels.
+template <class D, class T>
+void check_temporal_conv_at_odd_addresses() {
+  using Kind = TemporalConvSize::Kind;
+  for (const Kind kind : {Kind::depthwise, Kind::dense})
+    for (const int odd : {0, 1, 2, 3}) {  // x, w, b, y; dy, x, w, dx
+      const TemporalConvSize s{1, 4, 3, 8, 8, 3, -1, kind};
+      const std::int64_t n = 4 * 3 * 8, nw = 8 * 3 * (kind == Kind::dense ? 8 : 1);
+      check_parity<D, T>("temporal_conv at odd addresses", [&](auto& side) {
+        auto *x = side.values(n + 1, 1), *w = side.values(nw + 1, 2), *b = side.values(9, 3), *y = side.fresh(n + 1);
+        side.backend.temporal_conv(s, x + (odd == 0), w + (odd == 1), b + (odd == 2), y + (odd == 3));
+        auto *dw = side.statistics(nw, 4), *db = side.statistics(8, 5);
+        auto *dy = side.values(n + 1, 6), *dx = side.fresh(n + 1);
+        side.backend.temporal_conv_dx(s, dy + (odd == 0), x + (odd == 1), w + (odd == 2), dx + (odd == 3), dw, db);
+      });
+    }
 }
 
 template <class D, class T>
@@ -393,6 +430,7 @@ void check_backend_parity() {
   check_modulate<D, T>();
   check_attention<D, T>();
   check_temporal_conv<D, T>();
+  check_temporal_conv_at_odd_addresses<D, T>();
   check_patches<D, T>();
   check_text<D, T>();
   check_loss<D, T>();

@@ -180,8 +180,8 @@ struct BackendContract {
   static void join_attention(const AttentionSize&, const T* weight, const T* other, T* out, S* lse, S* lse_other);
 
   static void temporal_conv(const TemporalConvSize&, const T* x, const T* w, const T* b /*?*/, T* y /*=*/);
-  static void temporal_conv_dx(const TemporalConvSize&, const T* dy, const T* w, T* dx /*=*/);
-  static void temporal_conv_dw(const TemporalConvSize&, const T* dy, const T* x, S* dw /*+= ?*/, S* db /*+= ?*/);
+  static void temporal_conv_dx(const TemporalConvSize&, const T* dy, const T* x, const T* w, T* dx /*= ?*/,
+                               S* dw /*+= ?*/, S* db /*+= ?*/);
 
   static void patchify(const PatchSize&, PatchOrder, const T* x, T* patches /*=*/);
   static void unpatchify(const PatchSize&, PatchOrder, const T* patches, T* x /*=*/);

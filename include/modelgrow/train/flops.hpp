@@ -53,8 +53,11 @@ struct Backend<FlopCounter> {
   static void attention_dx(const AttentionSize& s, auto&&...) { add_up(5 * scores(s)); }
   static void join_attention(auto&&...) {}
   static void temporal_conv(const TemporalConvSize& s, auto&&...) { add_up(taps(s)); }
-  static void temporal_conv_dx(const TemporalConvSize& s, auto&&...) { add_up(taps(s)); }
-  static void temporal_conv_dw(const TemporalConvSize& s, auto&&...) { add_up(taps(s)); }
+  static void temporal_conv_dx(const TemporalConvSize& s, const auto*, const auto*, const auto*, auto* dx, auto* dw,
+                               auto*) {
+    if (dx) add_up(taps(s));
+    if (dw) add_up(taps(s));
+  }
 
   static void column_sum(auto&&...) {}
   static void activation(auto&&...) {}

@@ -73,17 +73,25 @@ template <class T>
 double bytes_each(const DepthwiseConv<T>&) {
   return 2 * size_of<T>;
 }
-template <class T>
-double bytes_each(const DepthwiseConvDx<T>&) {
-  return 2 * size_of<T>;
+template <class T, int taps>
+double bytes_each(const SlidingConv<T, taps>& k) {
+  return 2 * double(k.size.frames) * sizeof(Chunk<T>);
+}
+template <class A>
+double bytes_each(const AddConvParts<A>& k) {
+  return double(k.parts + 2) * size_of<A>;
 }
 template <class T>
-double bytes_each(const UnfoldFrames<T>& k) {
-  return (1 + 1.0 / double(k.size.kernel)) * size_of<T>;
+double bytes_each(const TapsFirst<T>& k) {
+  return double(k.kernel) * 2 * size_of<T>;
+}
+template <class A>
+double bytes_each(const AddTaps<A>& k) {
+  return double(k.kernel) * 3 * size_of<A>;
 }
 template <class T>
-double bytes_each(const FoldFrames<T>& k) {
-  return double(k.size.kernel) * statistic<T> + size_of<T>;
+double bytes_each(const RoundSums<T>&) {
+  return statistic<T> + size_of<T>;
 }
 template <class T>
 double bytes_each(const Patchify<T>&) {
@@ -246,6 +254,12 @@ double bytes_of(const AdamW<T>& k) {
   }
   return bytes;
 }
+template <class T, int taps>
+double bytes_of(const SlidingConvDx<T, taps>& k) {
+  const double columns = double(k.size.clips) * k.size.frames * k.size.frame, sums = k.partial ? taps + 1 : 0;
+  return (1 + (k.x ? 1 : 0) + (k.dx ? 1 : 0)) * columns * sizeof(Chunk<T>) +
+         sums * double(k.parts.count() * k.size.channels * Values<T>::count) * statistic<T>;
+}
 template <class T>
 double bytes_of(const EmbeddingDx<T>& k) {
   return double(k.n * k.width) * (size_of<T> + 2 * statistic<T>);
@@ -281,6 +295,10 @@ double bytes_of(const AttentionMmaDkv<dim>& k) {  // the parts of the queries ea
   const double parts = double(k.parts.count());
   return attention_bytes<bf16>(k.in.size, 2, 2) +
          (parts > 1 ? parts * attention_bytes<float>(k.in.size, 0, 2) : attention_bytes<bf16>(k.in.size, 0, 2));
+}
+template <ConvDirection direction>
+double bytes_of(const DenseConvMma<direction>& k) {
+  return (double(k.tokens) * (k.inner + k.columns) + double(k.taps) * k.inner * k.columns) * size_of<bf16>;
 }
 
 }  // namespace kernels

@@ -26,6 +26,7 @@ struct GpuThread {
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
     return result;
   }
+  MODELGROW_DEVICE float fma(float a, float b, float c) const { return ::fmaf(a, b, c); }
   MODELGROW_DEVICE float max(float a, float b) const { return ::fmaxf(a, b); }
   MODELGROW_DEVICE float log(float x) const { return ::logf(x); }
   MODELGROW_DEVICE float tanh(float x) const { return ::tanhf(x); }
@@ -50,6 +51,17 @@ struct GpuThread {
   MODELGROW_DEVICE std::uint32_t pack(float low, float high) const {
     std::uint32_t result;
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
+    return result;
+  }
+  // In assembly, so that nvcc does them once: it would move them to every use.
+  MODELGROW_DEVICE float low(std::uint32_t two) const {
+    float result;
+    asm("shl.b32 %0, %1, 16;" : "=f"(result) : "r"(two));
+    return result;
+  }
+  MODELGROW_DEVICE float high(std::uint32_t two) const {
+    float result;
+    asm("and.b32 %0, %1, 0xffff0000;" : "=f"(result) : "r"(two));
     return result;
   }
 

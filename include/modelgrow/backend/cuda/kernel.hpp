@@ -10,8 +10,10 @@
 //     sync() sync_warp() shuffle_xor(v, mask)    all threads of a block; the 32 threads of a warp
 //     exp log sqrt cos sin max                   in float; sqrt in double too (tests: all)
 //     exp2                                       the same, on a GPU to two units of the last place, tiny results 0
+//     fma(a, b, c)                               a b + c rounded once, where bits must not depend on the compiler
 //     widen(T) -> Stat<T>, narrow<T>(Stat<T>)    between storage and arithmetic
 //     pack(low, high)                            two floats to the two bf16 of a register
+//     low(two) high(two)                         and back
 //     load<V>(p) store(p, v)                     a V as a whole, from and to memory of values that has its alignment
 //     store_at_once(p, v)                        16 bytes by one instruction, where nvcc might make several
 // and to a warp of 32 threads together, for matrices in bf16 (fragments.hpp)

@@ -25,7 +25,7 @@ struct Config {
   Order order = Order::forward;
   Copies copies = Copies::late;
   std::int64_t most_blocks = 3;                    // few, so that kernels have to stride
-  std::int64_t most_instructions = 1'000'000'000;  // of a block: more are taken for a loop without end
+  std::int64_t most_instructions = 1'000'000'000;  // of a launch: more are taken for a loop without end
 };
 
 /// How a kernel is started.
