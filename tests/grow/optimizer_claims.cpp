@@ -58,18 +58,18 @@ std::string entry_text(const StateEntry& e) {
   std::string text = "`" + std::string(e.name) + "` " + std::string(words_of(e.moves)[std::size_t(e.moves)]);
   if (e.start != 0) text += " from 1";
   switch (e.form) {
-    case Form::whole:
-    case Form::number:
+    case EntryForm::whole:
+    case EntryForm::number:
       break;
-    case Form::flat:
+    case EntryForm::flat:
       text += ", flat";
       break;
-    case Form::last_is_one:
-    case Form::without_last:
+    case EntryForm::last_is_one:
+    case EntryForm::without_last:
       text += ", mean over the last axis";
       break;
-    case Form::second_last_is_one:
-    case Form::without_second_last:
+    case EntryForm::second_last_is_one:
+    case EntryForm::without_second_last:
       text += ", mean over the one before";
       break;
   }
@@ -104,8 +104,9 @@ std::string rules_table() {
     text += "| `" + std::string(name(rule.optimizer)) + "` | " + std::string(rule.of) + " | " + entries + " | " +
             factor_text(consumer, producer, &StepFactors::rate) + " | " +
             factor_text(consumer, producer, &StepFactors::epsilon) + " | " +
-            factor_text(consumer, producer, &StepFactors::decay) + (rule.decay == Decay::coupled ? ", coupled" : "") +
-            " | " + claim + " | " + std::string(newcomers[std::size_t(rule.newcomer)]) + " |\n";
+            factor_text(consumer, producer, &StepFactors::decay) +
+            (rule.decay == DecayKind::coupled ? ", coupled" : "") + " | " + claim + " | " +
+            std::string(newcomers[std::size_t(rule.newcomer)]) + " |\n";
   }
   return text;
 }

@@ -11,8 +11,8 @@ inline OptimizerRule optimizer_rule<Optimizer::adadelta>() {
           .of = "torch.optim.Adadelta",
           .entries = {{.name = "square_avg", .moves = Moves::as_square},
                       {.name = "acc_delta", .moves = Moves::unscaled},
-                      {.name = "step", .moves = Moves::counted, .form = Form::number}},
-          .decay = Decay::coupled,
+                      {.name = "step", .moves = Moves::counted, .form = EntryForm::number}},
+          .decay = DecayKind::coupled,
           .reservations = {.wider = "Adadelta adds one epsilon to squared gradients and to squared steps, and only the "
                                     "first become smaller"},
           .newcomer = Newcomer::no_counter};

@@ -11,11 +11,16 @@ template <>
 inline OptimizerRule optimizer_rule<Optimizer::adafactor>() {
   return {.optimizer = Optimizer::adafactor,
           .of = "torch.optim.Adafactor",
-          .entries =
-              {{.name = "row_var", .moves = Moves::as_square, .form = Form::last_is_one, .of = Ranks::matrices},
-               {.name = "col_var", .moves = Moves::as_square, .form = Form::second_last_is_one, .of = Ranks::matrices},
-               {.name = "variance", .moves = Moves::as_square, .of = Ranks::vectors},
-               {.name = "step", .moves = Moves::counted, .form = Form::number}},
+          .entries = {{.name = "row_var",
+                       .moves = Moves::as_square,
+                       .form = EntryForm::last_is_one,
+                       .of = EntryRanks::matrices},
+                      {.name = "col_var",
+                       .moves = Moves::as_square,
+                       .form = EntryForm::second_last_is_one,
+                       .of = EntryRanks::matrices},
+                      {.name = "variance", .moves = Moves::as_square, .of = EntryRanks::vectors},
+                      {.name = "step", .moves = Moves::counted, .form = EntryForm::number}},
           .step = StepLike::weights,
           .reservations = {.uneven_units =
                                "Adafactor takes means over the whole tensor, in which some units would count more",

@@ -10,9 +10,9 @@ inline OptimizerRule optimizer_rule<Optimizer::adagrad>() {
   return {.optimizer = Optimizer::adagrad,
           .of = "torch.optim.Adagrad",
           .entries = {{.name = "sum", .moves = Moves::as_square},
-                      {.name = "step", .moves = Moves::counted, .form = Form::number}},
+                      {.name = "step", .moves = Moves::counted, .form = EntryForm::number}},
           .epsilon = true,
-          .decay = Decay::coupled,
+          .decay = DecayKind::coupled,
           .remark = "sums of new parameters start at 0, not at initial_accumulator_value"};
 }
 

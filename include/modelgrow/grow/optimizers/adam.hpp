@@ -15,9 +15,9 @@ inline OptimizerRule optimizer_rule<Optimizer::adam>() {
           .entries = {{.name = "exp_avg"},
                       {.name = "exp_avg_sq", .moves = Moves::as_square},
                       {.name = "max_exp_avg_sq", .moves = Moves::as_square, .presence = sometimes},
-                      {.name = "step", .moves = Moves::counted, .form = Form::number}},
+                      {.name = "step", .moves = Moves::counted, .form = EntryForm::number}},
           .epsilon = true,
-          .decay = Decay::coupled};
+          .decay = DecayKind::coupled};
 }
 
 /// As this library trains, and torch.optim.AdamW under our names.
@@ -28,7 +28,7 @@ inline OptimizerRule optimizer_rule<Optimizer::adamw>() {
   rule.of = "AdamW of this library; torch.optim.AdamW, whose exp_avg is m and exp_avg_sq v";
   rule.entries[0].name = "m";
   rule.entries[1].name = "v";
-  rule.decay = Decay::decoupled;
+  rule.decay = DecayKind::decoupled;
   return rule;
 }
 
@@ -38,10 +38,10 @@ inline OptimizerRule optimizer_rule<Optimizer::nadam>() {
           .of = "torch.optim.NAdam",
           .entries = {{.name = "exp_avg"},
                       {.name = "exp_avg_sq", .moves = Moves::as_square},
-                      {.name = "mu_product", .moves = Moves::counted, .form = Form::number, .start = 1},
-                      {.name = "step", .moves = Moves::counted, .form = Form::number}},
+                      {.name = "mu_product", .moves = Moves::counted, .form = EntryForm::number, .start = 1},
+                      {.name = "step", .moves = Moves::counted, .form = EntryForm::number}},
           .epsilon = true,
-          .decay = Decay::coupled,
+          .decay = DecayKind::coupled,
           .remark = "with decoupled_weight_decay the decay factor is that of AdamW"};
 }
 
@@ -51,9 +51,9 @@ inline OptimizerRule optimizer_rule<Optimizer::radam>() {
           .of = "torch.optim.RAdam",
           .entries = {{.name = "exp_avg"},
                       {.name = "exp_avg_sq", .moves = Moves::as_square},
-                      {.name = "step", .moves = Moves::counted, .form = Form::number}},
+                      {.name = "step", .moves = Moves::counted, .form = EntryForm::number}},
           .epsilon = true,
-          .decay = Decay::coupled,
+          .decay = DecayKind::coupled,
           .remark =
               "holds from its sixth step on (beta2 0.99 and more): before, a step is as large as the gradient; "
               "with decoupled_weight_decay the decay factor is that of AdamW"};

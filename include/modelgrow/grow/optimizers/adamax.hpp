@@ -11,9 +11,9 @@ inline OptimizerRule optimizer_rule<Optimizer::adamax>() {
           .of = "torch.optim.Adamax",
           .entries = {{.name = "exp_avg"},
                       {.name = "exp_inf"},
-                      {.name = "step", .moves = Moves::counted, .form = Form::number}},
+                      {.name = "step", .moves = Moves::counted, .form = EntryForm::number}},
           .epsilon = true,
-          .decay = Decay::coupled};
+          .decay = DecayKind::coupled};
 }
 
 }  // namespace modelgrow::inline v0

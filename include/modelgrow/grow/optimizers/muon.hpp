@@ -11,7 +11,7 @@ template <>
 inline OptimizerRule optimizer_rule<Optimizer::muon>() {
   return {.optimizer = Optimizer::muon,
           .of = "torch.optim.Muon, adjust_lr_fn \"original\"",
-          .entries = {StateEntry{.name = "momentum_buffer", .of = Ranks::matrices}},
+          .entries = {StateEntry{.name = "momentum_buffer", .of = EntryRanks::matrices}},
           .step = StepLike::orthogonal,
           .reservations = {.wider = "Muon makes matrices orthogonal in bf16, whose rounding depends on their size",
                            .uneven_units = "units with more copies would count more in an orthogonal matrix",

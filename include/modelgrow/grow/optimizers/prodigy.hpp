@@ -21,11 +21,11 @@ template <>
 inline OptimizerRule optimizer_rule<Optimizer::prodigy>() {
   return {.optimizer = Optimizer::prodigy,
           .of = "Prodigy (prodigyopt), slice_p 1",
-          .entries = {{.name = "s", .form = Form::flat},
-                      {.name = "p0", .moves = Moves::as_weight, .form = Form::flat},
+          .entries = {{.name = "s", .form = EntryForm::flat},
+                      {.name = "p0", .moves = Moves::as_weight, .form = EntryForm::flat},
                       {.name = "exp_avg"},
                       {.name = "exp_avg_sq", .moves = Moves::as_square},
-                      {.name = "step", .moves = Moves::counted, .form = Form::number}},
+                      {.name = "step", .moves = Moves::counted, .form = EntryForm::number}},
           .epsilon = true,
           .reservations = {.ever = "Prodigy takes one rate for all groups, and its estimate of it sums over copies and "
                                    "new parameters"},

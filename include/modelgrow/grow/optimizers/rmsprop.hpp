@@ -14,9 +14,9 @@ inline OptimizerRule optimizer_rule<Optimizer::rmsprop>() {
           .entries = {{.name = "square_avg", .moves = Moves::as_square},
                       {.name = "grad_avg", .presence = sometimes},
                       {.name = "momentum_buffer", .moves = Moves::unscaled, .presence = sometimes},
-                      {.name = "step", .moves = Moves::counted, .form = Form::number}},
+                      {.name = "step", .moves = Moves::counted, .form = EntryForm::number}},
           .epsilon = true,
-          .decay = Decay::coupled,
+          .decay = DecayKind::coupled,
           .newcomer = Newcomer::no_counter};
 }
 

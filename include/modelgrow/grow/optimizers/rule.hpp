@@ -22,17 +22,17 @@ constexpr auto words_of(Moves) {
 
 /// The shape of an entry: the parameter's; flat; a mean over one of its last two axes, which has size 1 then or is
 /// missing; or one number.
-enum class Form { whole, flat, last_is_one, second_last_is_one, without_last, without_second_last, number };
+enum class EntryForm { whole, flat, last_is_one, second_last_is_one, without_last, without_second_last, number };
 
 /// Which parameters have an entry.
-enum class Ranks { all, vectors, matrices };  // vectors: fewer than two axes
+enum class EntryRanks { all, vectors, matrices };  // vectors: fewer than two axes
 
 /// One entry of the state of a parameter, by the name that its package gives it.
 struct StateEntry {
   std::string_view name;
   Moves moves = Moves::as_gradient;
-  Form form = Form::whole;
-  Ranks of = Ranks::all;
+  EntryForm form = EntryForm::whole;
+  EntryRanks of = EntryRanks::all;
   enum class Presence { always, sometimes } presence = Presence::always;  // sometimes: an option of the optimizer
   double start = 0;                                                       // of a counter
 };
@@ -42,7 +42,7 @@ struct StateEntry {
 enum class StepLike { nothing, gradient, weights, orthogonal, orthogonal_rms };
 
 /// Where weight decay goes: into the gradient, or beside the step, times the rate.
-enum class Decay { coupled, decoupled };
+enum class DecayKind { coupled, decoupled };
 
 /// What of its rule holds only under a condition, and why.
 struct Reservations {
@@ -72,7 +72,7 @@ struct OptimizerRule {
   std::vector<StateEntry> entries;
   StepLike step = StepLike::nothing;
   bool epsilon = false;  // is added to what is as large as the gradient, and follows it
-  Decay decay = Decay::decoupled;
+  DecayKind decay = DecayKind::decoupled;
   Reservations reservations = {};
   Newcomer newcomer = Newcomer::own_counter;
   double (*first_step)(const GroupClock&) = nullptr;  // of a newcomer to a group that counts, in rates
@@ -86,29 +86,29 @@ template <Optimizer>
 OptimizerRule optimizer_rule() = delete;
 
 /// The shape of an entry of a parameter of this shape.
-inline Shape state_shape(Form form, const Shape& parameter) {
-  if (form == Form::number) return {};
-  if (form == Form::flat) return Shape{numel(parameter)};
+inline Shape state_shape(EntryForm form, const Shape& parameter) {
+  if (form == EntryForm::number) return {};
+  if (form == EntryForm::flat) return Shape{numel(parameter)};
   const int last = parameter.rank() - 1;
-  const bool first_of_two = form == Form::second_last_is_one || form == Form::without_second_last;
-  const bool missing = form == Form::without_last || form == Form::without_second_last;
+  const bool first_of_two = form == EntryForm::second_last_is_one || form == EntryForm::without_second_last;
+  const bool missing = form == EntryForm::without_last || form == EntryForm::without_second_last;
   Shape shape;
   for (int a = 0; a <= last; ++a)
-    if (form == Form::whole || a != last - first_of_two)
+    if (form == EntryForm::whole || a != last - first_of_two)
       shape.push_back(parameter[a]);
     else if (!missing)
       shape.push_back(1);
   return shape;
 }
 /// The axis that an entry is a mean over; -1: none.
-inline int averaged_axis(Form form, int rank) {
-  if (form == Form::last_is_one || form == Form::without_last) return rank - 1;
-  if (form == Form::second_last_is_one || form == Form::without_second_last) return rank - 2;
+inline int averaged_axis(EntryForm form, int rank) {
+  if (form == EntryForm::last_is_one || form == EntryForm::without_last) return rank - 1;
+  if (form == EntryForm::second_last_is_one || form == EntryForm::without_second_last) return rank - 2;
   return -1;
 }
 /// Whether a parameter of this rank has the entry.
 constexpr bool has_entry(const StateEntry& e, int rank) {
-  return e.of == Ranks::all || (e.of == Ranks::matrices) == (rank >= 2);
+  return e.of == EntryRanks::all || (e.of == EntryRanks::matrices) == (rank >= 2);
 }
 constexpr Of of_entry(Moves m) {
   constexpr Of of[] = {Of::first_moment, Of::second_moment, Of::weights, Of::updates, Of::weights};

@@ -12,7 +12,7 @@ inline OptimizerRule optimizer_rule<Optimizer::sgd>() {
           .of = "torch.optim.SGD with momentum",
           .entries = {StateEntry{.name = "momentum_buffer"}},
           .step = StepLike::gradient,
-          .decay = Decay::coupled,
+          .decay = DecayKind::coupled,
           .newcomer = Newcomer::no_counter};
 }
 

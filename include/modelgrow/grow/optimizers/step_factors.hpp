@@ -26,8 +26,8 @@ struct Factor {
   bool operator==(const Factor&) const = default;
 };
 
-/// The factors of one parameter. Decay is as the optimizer applies it: into the gradient, or times its rate, which has
-/// a factor itself.
+/// The factors of one parameter. Decay is as the optimizer applies it: into the gradient, or times its rate, which
+/// has a factor itself.
 struct StepFactors {
   Factor rate = {}, epsilon = {}, decay = {};
   bool none() const { return rate.one() && epsilon.one() && decay.one(); }
@@ -115,9 +115,9 @@ inline StepFactors step_factors(const OptimizerRule& rule, const Recipe& recipe,
   StepFactors grown{
       .rate = factor(weight, gradient, old.rate),
       .epsilon = factor(0, rule.epsilon ? 1 : 0, old.epsilon),
-      .decay = rule.decay == Decay::coupled ? factor(-1, 1, old.decay) : factor(-weight, -gradient, old.decay)};
+      .decay = rule.decay == DecayKind::coupled ? factor(-1, 1, old.decay) : factor(-weight, -gradient, old.decay)};
   for (double& x : grown.rate.rows) x *= smaller;
-  if (rule.decay == Decay::decoupled)
+  if (rule.decay == DecayKind::decoupled)
     for (double& x : grown.decay.rows) x /= smaller;
   return grown;
 }
