@@ -6,6 +6,7 @@
 #include <fstream>
 #include <thread>
 
+#include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
 #include <modelgrow/checkpoint/torch_writer.hpp>
 #include <tests/support/message.hpp>
