@@ -48,9 +48,9 @@ struct FrameWindow {
   MODELGROW_DEVICE PackedValues<T>& under(int tap) { return slots[(first + tap) % Taps]; }
 };
 
-/// take(window, beside) for every frame, whose window ends at frame t + last, and arrive(values) once for every frame
-/// that comes into it, of which `column` is at the first. What fetch() loads for each frame is loaded ahead, as the
-/// column is.
+/// take(window, beside) for every frame of the clip, and arrive(values) once for every frame that comes into a window,
+/// of which `column` is at the first of the first. What fetch() loads for each window is loaded ahead, as the column
+/// is.
 template <int Taps, class T, class Dev, class Fetch, class Arrive, class Take>
 MODELGROW_DEVICE void slide_over_frames(Dev dev, FrameColumn<T> column, Fetch fetch, Arrive arrive, Take take) {
   using Packed = typename PackedValues<T>::Packed;
