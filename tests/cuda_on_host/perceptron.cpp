@@ -40,15 +40,15 @@ TEST_CASE("a perceptron with GELU launches two products forward, and four and tw
                                                                              {"product x w^T + b", 1},
                                                                              {"product dy w gelu'", 1},
                                                                              {"product dy^T x, sum dy", 2},
-                                                                             {"ForEach<Collect<float>>", 2},
+                                                                             {"ForEachValue<Collect<float>>", 2},
                                                                              {"product dy w", 1}});
 }
 
 TEST_CASE("other activations are kernels of their own") {
   CHECK(launches(Activation::silu, CountedTape::Mode::record) == Counts{{"product x w^T + b", 2},
-                                                                        {"ForEach<Activate<bf16,Silu>>", 1},
-                                                                        {"ForEach<ActivateDx<bf16,Silu>>", 1},
+                                                                        {"ForEachValue<Activate<bf16,Silu>>", 1},
+                                                                        {"ForEachValue<ActivateDx<bf16,Silu>>", 1},
                                                                         {"product dy^T x, sum dy", 2},
-                                                                        {"ForEach<Collect<float>>", 2},
+                                                                        {"ForEachValue<Collect<float>>", 2},
                                                                         {"product dy w", 2}});
 }
