@@ -43,7 +43,7 @@ struct Backend<FlopCounter> {
 
   static void linear(const LinearSize& s, auto&&...) { add_up(product(s)); }
   static void linear_dx(const LinearSize& s, auto&&...) { add_up(product(s)); }
-  static void linear_dw(const LinearSize& s, const auto*, const auto*, const auto* dw, const auto*) {
+  static void linear_dw(const LinearSize& s, const auto*, const auto*, const auto* dw, auto&&) {
     if (dw) add_up(product(s));
   }
   static void linear_activation(const LinearSize& s, auto&&...) { add_up(product(s)); }
