@@ -237,3 +237,12 @@ TEST_CASE("A folder whose config.json tells of another model is not read back", 
              "by the shapes of the file"));
   CHECK(says(difference(p.schema(), s), "blocks; the plan promised"));
 }
+
+TEST_CASE("a size that no shape shows is asked of a config.json beside the weights, where none was read") {
+  const Release r = tiny("stdit1");
+  const Names names(r.tensors, r.name);
+  const auto refused = message_of<format_error>([&] { family_of(names, r.config, r.name).schema(names, "", r.name); });
+  INFO(refused);
+  CHECK(says(refused, "cannot tell the size of 'height'", "no config.json was read, which says 'input_size.1'",
+             "folder"));
+}
