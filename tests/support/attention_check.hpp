@@ -2,7 +2,6 @@
 // Attention at the edges of the tiles of the kernels on matrix units.
 #pragma once
 #include "tests/support/backend_parity.hpp"
-#include "tests/support/same_bits.hpp"
 
 namespace modelgrow::testing {
 

@@ -2,7 +2,6 @@
 // Dense convolution at the edges of the tiles of the kernel on matrix units, and the bits of either convolution.
 #pragma once
 #include "tests/support/backend_parity.hpp"
-#include "tests/support/same_bits.hpp"
 
 namespace modelgrow::testing {
 
@@ -44,9 +43,9 @@ inline TemporalConvCall depthwise_conv_call(std::int64_t kernel) {
 
 template <class D>
 void check_bits_of_temporal_conv() {
-  check_same_bits<D>(depthwise_conv_call(3));
-  check_same_bits<D>(depthwise_conv_call(5));
-  check_same_bits<D>(TemporalConvCall{{2, 3, 45, 72, 136, 3, -2, TemporalConvSize::Kind::dense}});
+  check_same_bits<D, bf16>(depthwise_conv_call(3));
+  check_same_bits<D, bf16>(depthwise_conv_call(5));
+  check_same_bits<D, bf16>(TemporalConvCall{{2, 3, 45, 72, 136, 3, -2, TemporalConvSize::Kind::dense}});
 }
 
 }  // namespace modelgrow::testing
