@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What lists of outputs have in common: sources are checked, names are given once, the rest passes through.
 #pragma once
+#include <functional>
 #include <set>
 
 #include <modelgrow/grow/elements.hpp>
-#include <modelgrow/grow/outputs.hpp>
+#include <modelgrow/grow/output.hpp>
 
 namespace modelgrow::inline v0::detail {
 
