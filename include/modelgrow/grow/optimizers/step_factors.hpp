@@ -50,10 +50,9 @@ struct FactorSide {
         const auto at = std::size_t(j);
         const bool moves = !map.from.empty();
         const double scale = moves ? scale_of(map, at) : 1.0;
-        const auto one_for_none = [](double x) { return x == 0 ? 1.0 : x; };  // it has no past to follow
         next.from.push_back(from[i] * before + (moves ? map.from[at] : j));
-        next.weight.push_back(weight[i] * (moves ? one_for_none(map.weight[at]) * scale : 1.0));
-        next.gradient.push_back(gradient[i] * (moves ? one_for_none(map.gradient[at]) / scale : 1.0));
+        next.weight.push_back(weight[i] * (moves ? map.weight[at] * scale : 1.0));
+        next.gradient.push_back(gradient[i] * (moves ? map.gradient[at] / scale : 1.0));
       }
     *this = std::move(next);
   }
@@ -93,9 +92,7 @@ inline double orthogonal_step(StepLike like, const Shape& shape) {
 
 /// The factors of a grown parameter; `old` are those of its source.
 inline StepFactors step_factors(const OptimizerRule& rule, const Recipe& recipe, const StepFactors& old = {}) {
-  const auto stages = detail::stages_of(recipe);
-  std::vector<AxisMap> maps;
-  for (std::size_t a = 0; a < recipe.source_axes.size(); ++a) maps.push_back(detail::total_map(stages, a));
+  const auto maps = detail::factor_maps(recipe);
   if (maps.empty()) return old;
   const auto rows = detail::side_of(recipe, maps, 0, 1), columns = detail::side_of(recipe, maps, 1, maps.size());
   const auto factor = [&](double of_weight, double of_gradient, const Factor& before) {
