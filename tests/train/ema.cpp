@@ -87,6 +87,12 @@ TEST_CASE("a step that is refused leaves model, optimizer and averages as they a
     CHECK_THROWS_AS(ema.step(model, adam, 0.1), mg::error);
   }
   unchanged();
+  // Averages of frozen parameters are looked at before the step, too.
+  for (const char* path : {"weight1", "bias1", "weight2"}) mg::freeze(model, path);
+  model.bias2.gradient = before.bias2.value.clone();
+  model.bias2.gradient.data()[0] = 1;
+  CHECK_THROWS_AS(narrow.step(model, adam, 0.1), mg::shape_error);
+  CHECK(std::ranges::equal(model.bias2.value.span(), before.bias2.value.span()));
 }
 
 TEST_CASE("averages take the place of the weights and give it back") {

@@ -171,6 +171,7 @@ template <class T, Device D>
 template <class M>
 double Ema<T, D>::step(M& model, AdamW<T, D>& optimizer, double lr, double added) {
   require_at_rest("move the averages");
+  for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) { of(path, p); });  // or throws
   const auto average_of = [&](const std::string& path, const Parameter<T, D>& p) { return of(path, p).data(); };
   const double norm = optimizer.step(model, lr, added, {.rate = 1.0 - options_.at(updates_), .average_of = average_of});
   move(model, optimizer, [&](const std::string& path) { return optimizer.states().contains(path); });
