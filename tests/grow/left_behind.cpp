@@ -53,6 +53,11 @@ TEST_CASE("of a torch file only the weights are grown, and the rest is named") {
   std::filesystem::copy(run, scratch / "run.ckpt");
   const auto folder = Checkpoint::open(scratch.path(), {.weights = "pytorch_model.bin"});
   CHECK(parts_of(folder)[0].name == "model.safetensors");
+  for (const char* name : {"ema.pt", "model.step100.pt", "optimizer.pth"}) {  // of averages, a variant, moments
+    std::filesystem::copy(run, scratch / name);
+    CHECK(parts_of(Checkpoint::open(scratch / name, {.state_dict = "model"}))[0].name == "model.safetensors");
+    std::filesystem::remove(scratch / name);
+  }
   CHECK(left_behind(folder, parts_of(folder)) ==
         std::vector<std::string>{"'run.ckpt' was not grown: another torch file, which was not read",
                                  "no optimizer state in the folder was moved: training starts with new moments"});
