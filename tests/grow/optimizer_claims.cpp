@@ -211,6 +211,8 @@ TEST_CASE("parameters that need the same factors share a group") {
   const auto adam = rate_groups(even, Optimizer::adam);
   for (const auto& g : adam.groups) parameters += g.parameters.size();
   CHECK(parameters == even.schema().parameters.size());
+  for (const auto& g : rate_groups(even, Optimizer::muon).groups)  // has no vectors
+    for (const auto& name : g.parameters) CHECK_FALSE(name.ends_with(".bias"));
   const auto uneven = rate_groups(modelgrow::plan(s, Net2Wider{.space = "ffn", .to = 9}), Optimizer::lion);
   CHECK(uneven.uneven == std::vector<std::string>{"blocks.0.mlp.down.weight", "blocks.1.mlp.down.weight"});
 }

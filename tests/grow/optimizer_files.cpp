@@ -183,6 +183,16 @@ TEST_CASE("state that contradicts itself or is not all there is refused by name"
              "the state of 'other.weight' belongs to no parameter"));
   CHECK(says(refusal("SGD", [](StateDict& d) { d["sgd.lr.head.weight"] = zeros(Shape{4}); }),
              "'sgd.lr.head.weight' has type F64 and shape [4]", "expected F64 and [2, 4], or 1 in place of either"));
+  CHECK(says(refusal("SGD",
+                     [](StateDict& d) {
+                       d["sgd.lr.head.weight"] = zeros(Shape{2, 1}, DType::f64);
+                     }),
+             "'sgd.lr.head.weight' has a factor that is not above 0"));
+  CHECK(says(refusal("Adam",
+                     [](StateDict& d) {
+                       d["adamw.decay.head.weight"] = zeros(Shape{1, 1}, DType::f64);
+                     }),
+             "the entry 'decay' of adamw, for which there is no rule"));
   CHECK(says(refusal("NAdam",
                      [](StateDict& d) {
                        for (auto& [name, t] : d)

@@ -31,7 +31,7 @@ class HeldState {
       auto parsed = parse_state_name(t.name);
       if (!parsed) continue;
       const auto& rule = rule_of(parsed->optimizer);
-      if (!is_factor(parsed->entry) && !find_entry(rule, parsed->entry)) {
+      if (!has_factor(rule, parsed->entry) && !find_entry(rule, parsed->entry)) {
         std::vector<std::string_view> known{master_entry.name};
         for (const auto& e : rule.entries) known.push_back(e.name);
         throw format_error(set.where() + ": tensor '" + t.name + "' would be the entry '" + parsed->entry + "' of " +

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Definitions of optimizer_outputs.hpp.
 #pragma once
+#include <algorithm>
+#include <cmath>
+
 #include <modelgrow/checkpoint/convert.hpp>
 #include <modelgrow/grow/held_state.hpp>
 #include <modelgrow/grow/optimizer_outputs.hpp>
@@ -30,10 +33,15 @@ inline Factor read_factor(const TensorSet& set, const TensorView* t, const Shape
     throw format_error(set.where() + ": tensor '" + t->name + "' has type " + std::string(name(t->dtype)) +
                        " and shape " + to_string(t->shape) + "; expected F64 and " + to_string(Shape{rows, columns}) +
                        ", or 1 in place of either");
+  if (numel(t->shape) == 0) return {};
   const std::int64_t width = t->shape[1];
   Factor f{.rows = {}, .columns = {}};
   for (std::int64_t i = 0; i < t->shape[0]; ++i) f.rows.push_back(stored<double>(t->data, i * width));
   for (std::int64_t j = 0; j < width; ++j) f.columns.push_back(stored<double>(t->data, j) / f.rows[0]);
+  const auto positive = [](double x) { return x > 0 && std::isfinite(x); };
+  if (!std::ranges::all_of(f.rows, positive) || !std::ranges::all_of(f.columns, positive))
+    throw format_error(set.where() + ": tensor '" + t->name +
+                       "' has a factor that is not above 0 and finite; write it again, or take it out of the file");
   return f;
 }
 inline std::vector<double> values_of_factor(const Factor& f) {

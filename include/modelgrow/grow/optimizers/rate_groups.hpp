@@ -14,7 +14,8 @@ struct RateGroup {
   std::vector<std::string> parameters = {};
 };
 
-/// The groups of the trained parameters of the grown model, the one without factors first if there is one. `uneven`:
+/// The groups of the parameters of the grown model that the optimizer trains (Muon: those with two axes or more), the
+/// one without factors first if there is one. `uneven`:
 /// parameters whose factors differ from row to row or column to column, where groups have one: they go by the geometric
 /// means, and the trajectory is APPROXIMATE.
 struct RateGroups {

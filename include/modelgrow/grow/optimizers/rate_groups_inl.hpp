@@ -13,14 +13,18 @@ namespace modelgrow::inline v0 {
 MODELGROW_INLINE RateGroups rate_groups(const Plan& plan, Optimizer optimizer) {
   RateGroups all;
   std::map<std::tuple<double, double, double>, std::size_t> index;
+  const auto& rule = rule_of(optimizer);
+  const auto trains = [&](const Shape& shape) {
+    return std::ranges::any_of(rule.entries, [&](const auto& e) { return has_entry(e, shape.rank()); });
+  };
   for (const auto& r : plan.recipes()) {
-    if (!is_trained(r.purpose)) continue;
+    if (!is_trained(r.purpose) || !trains(r.shape)) continue;
     bool uneven = false;
     const auto mean = [&](const Factor& f) {
       uneven |= !f.everywhere();
       return f.everywhere().value_or(detail::geometric_mean(f.rows) * detail::geometric_mean(f.columns));
     };
-    const auto factors = step_factors(rule_of(optimizer), r);
+    const auto factors = step_factors(rule, r);
     const std::tuple key(mean(factors.rate), mean(factors.epsilon), mean(factors.decay));
     const auto [it, first] = index.emplace(key, all.groups.size());
     if (first)

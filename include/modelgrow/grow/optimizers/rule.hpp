@@ -121,6 +121,10 @@ inline constexpr StateEntry master_entry{.name = "master", .moves = Moves::as_we
 constexpr bool is_factor(std::string_view entry) {
   return entry == "lr" || entry == "eps" || entry == "decay" || entry == "anneal";
 }
+/// Multipliers of the rate do not reach the decay of this library's AdamW, which has no factor for it.
+inline bool has_factor(const OptimizerRule& rule, std::string_view entry) {
+  return is_factor(entry) && !(rule.optimizer == Optimizer::adamw && entry == "decay");
+}
 /// The entry of this name, or nullptr.
 inline const StateEntry* find_entry(const OptimizerRule& rule, std::string_view entry) {
   for (const auto& e : rule.entries)
