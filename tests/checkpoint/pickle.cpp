@@ -234,6 +234,8 @@ TEST_CASE("pickles that are cut, altered or do not add up") {
 TEST_CASE("a key that occurs twice") {
   CHECK(says(refused(pickled::dict({{text("w"), "N"}, {text("w"), "N"}})), "the key 'w' twice"));
   CHECK(says(refused(pickled::dict({{"K\x01", "N"}, {"K\x01", "N"}})), "the key 1 twice"));
+  CHECK(refused(pickled::dict({{text(std::string(4096, 'w')), "N"}})).empty());
+  CHECK(says(refused(pickled::dict({{text(std::string(4097, 'w')), "N"}})), "a key of 4097 characters; at most 4096"));
 }
 
 TEST_CASE("values that contain themselves, are nested too deeply, or unfold without bound") {
@@ -264,6 +266,10 @@ TEST_CASE("values that contain themselves, are nested too deeply, or unfold with
   // Deep values that are no part of the result: hooks of a tensor are looked at and dropped.
   const std::string hooks = no_hooks + nested(1000000) + "b";
   CHECK(value(tensor(storage("0", 4), 0, {4}, {1}, "\x89" + hooks)).get<PickleTensor>());
+}
+
+TEST_CASE("a pickle of more containers than any state has") {
+  CHECK(says(refused(std::string((1 << 21) + 1, ']')), "it makes more than 2097152 containers"));
 }
 
 TEST_CASE("a pickle of more than 64 MB is refused before its values are read") {
@@ -305,6 +311,7 @@ TEST_CASE("persistent ids that are no storages") {
   CHECK(says(with(begin + text("0") + "NN"), "argument 3 is None; expected a device"));
   CHECK(says(with(begin + text("0") + text("cpu") + "N"), "argument 4 is None; expected a number of elements"));
   CHECK(says(with(begin + text("0") + text("cpu") + number(-1)), "a storage of -1 elements"));
+  CHECK(says(with(begin + text(std::string(256, '0')) + text("cpu") + number(1)), "whose key has 256 characters"));
   CHECK(says(with(begin + text("0") + text("cpu") + number(1) + "K\x01"), "a view of another"));
   CHECK(says(refused("(" + storage("0", 4) + storage("0", 5) + "t"), "named with another type or size"));
   CHECK(says(refused("(" + storage("0", 4) + storage("0", 4, "HalfStorage") + "t"), "named with another type or size"));

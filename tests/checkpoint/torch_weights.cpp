@@ -65,6 +65,9 @@ TEST_CASE("two that could be meant are refused with the choices, and one is take
   CHECK(find(both, "ema/module").tensors[0].first == "a");
   CHECK(says(refusal(dict({{"run", both}})), "'run/model', 'run/ema'"));
   CHECK(says(refusal(dict({{"first", weights}, {"second", weights}})), "'first', 'second'"));
+  PickleDict many;
+  for (int i = 0; i < 12; ++i) many.set("part" + std::to_string(i), weights);
+  CHECK(says(refusal(many), "'part0', 'part1'", "'part7' and 4 more; name one"));
   CHECK(says(refusal(both, "modle"), "there is no dictionary 'modle' in it; the nearest names are 'model'"));
   CHECK(says(refusal(both, "model/w"), "there is no dictionary 'w' in it, but a tensor"));
 }

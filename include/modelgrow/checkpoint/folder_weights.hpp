@@ -39,8 +39,8 @@ inline std::string instead_of_weights(const std::filesystem::path& folder, const
            ") and not the weights that it belongs to; merge the two (fuse_lora in diffusers, merge_and_unload in peft)";
   if (!distributed.empty())
     return "it holds a distributed checkpoint (" + quoted_list(distributed) +
-           "); join it with torch.distributed.checkpoint.format_utils.dcp_to_torch_save, and save that with "
-           "safetensors.torch.save_file";
+           "); join it with torch.distributed.checkpoint.format_utils.dcp_to_torch_save, and give the file that "
+           "this writes";
   if (deepspeed)
     return "it holds a checkpoint of DeepSpeed; join it with its zero_to_fp32.py --safe_serialization, and give the "
            "folder that this writes";

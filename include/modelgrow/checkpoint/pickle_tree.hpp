@@ -45,7 +45,10 @@ class PickleNodes {
     }
   }
 
+  /// Throws format_error for one more than any state of a model needs, so that memory stays bounded.
   PickleValue add(PickleValue node) {
+    if (nodes_.size() == most_nodes)
+      throw format_error("it makes more than " + std::to_string(most_nodes) + " containers");
     nodes_.push_back(node);
     return node;
   }
@@ -87,13 +90,20 @@ class PickleNodes {
     if (id) trees_[id] = tree;
     return tree;
   }
+  /// Keys are compared with each other, which takes as long as they are, and one text can be the key of many dicts.
+  static const std::string& checked(const std::string& key) {
+    if (key.size() > most_characters)
+      throw format_error("a dict has a key of " + std::to_string(key.size()) + " characters; at most " +
+                         std::to_string(most_characters));
+    return key;
+  }
   static void check_keys(const PickleValue& value) {
     const auto* dict = value.get<PickleDict>();
     if (!dict) return;
     std::vector<std::string_view> texts;
     std::vector<std::int64_t> numbers;
     for (const auto& [key, held] : dict->items) {
-      if (const auto* text = key.get<std::string>()) texts.push_back(*text);
+      if (const auto* text = key.get<std::string>()) texts.push_back(checked(*text));
       if (const auto* number = key.get<std::int64_t>()) numbers.push_back(*number);
     }
     std::ranges::sort(texts);
@@ -104,6 +114,7 @@ class PickleNodes {
       throw format_error("a dict has the key " + std::to_string(*twice) + " twice");
   }
 
+  static constexpr std::size_t most_characters = 4096, most_nodes = std::size_t{1} << 21;
   std::vector<PickleValue> nodes_;
   std::unordered_map<const void*, Tree> trees_;  // of what was accepted, by identity
 };

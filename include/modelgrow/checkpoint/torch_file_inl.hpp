@@ -16,8 +16,7 @@ namespace modelgrow::inline v0 {
 MODELGROW_INLINE bool is_torch_file(const std::filesystem::path& path) {
   std::string ending = path.extension().string();
   for (char& c : ending) c = char(std::tolower(static_cast<unsigned char>(c)));
-  for (const char* known : {".pt", ".pth", ".bin", ".ckpt", ".pkl"})
-    if (ending == known) return true;
+  if (std::ranges::find(detail::pickle_endings, ending) != std::end(detail::pickle_endings)) return true;
   std::error_code ignored;
   if (ending == ".safetensors" || !std::filesystem::is_regular_file(path, ignored)) return false;
   char head[4] = {};

@@ -58,6 +58,8 @@ MODELGROW_INLINE PickleStorage storage_of(const PickleValue& persistent_id) {
   argument<std::string>(*id, 2, "a key");
   argument<std::string>(*id, 3, "a device");
   storage.key = id->values[2];
+  if (const auto length = storage.name().size(); length > 255)
+    no_tensor("a storage whose key has " + std::to_string(length) + " characters; torch numbers them");
   storage.location = id->values[3];
   storage.elements = argument<std::int64_t>(*id, 4, "a number of elements");
   if (storage.elements < 0) no_tensor("a storage of " + std::to_string(storage.elements) + " elements");

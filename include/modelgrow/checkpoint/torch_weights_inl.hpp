@@ -78,8 +78,9 @@ class TorchWeightsFinder {
     if (!known.empty()) keys = std::move(known);
     if (keys.size() == 1) return keys[0];
     std::string choices, all;
-    for (const auto& key : keys)
-      choices += (choices.empty() ? "'" : ", '") + found_.at + (found_.at.empty() ? "" : "/") + key + "'";
+    for (std::size_t i = 0; i < keys.size() && i < 8; ++i)
+      choices += (choices.empty() ? "'" : ", '") + found_.at + (found_.at.empty() ? "" : "/") + keys[i] + "'";
+    if (keys.size() > 8) choices += " and " + std::to_string(keys.size() - 8) + " more";
     for (const auto& item : dict.items)
       if (const auto* key = item.key.get<std::string>(); key && all.size() < 200)
         all += (all.empty() ? "'" : ", '") + *key + "'";
