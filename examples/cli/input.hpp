@@ -8,6 +8,14 @@
 
 namespace tool {
 
+inline constexpr const char* checkpoint_forms = "folder, .safetensors or torch file, or .index.json";
+
+/// The flag for torch files that hold several dictionaries.
+inline void add_state_dict(CLI::App& command, std::string& keys) {
+  command.add_option("--state-dict", keys, "the keys that lead to the weights in a torch file of several")
+      ->type_name("KEY/KEY");
+}
+
 /// IN with its flags. Lives as long as its command.
 class Input {
  public:
@@ -15,9 +23,7 @@ class Input {
     command.add_option(name, path_, "folder, pipeline, .safetensors or torch file, or .index.json")->required();
     command.add_option("--weights", options_.weights, "the file or index to read, in a folder that holds several")
         ->type_name("NAME");
-    command
-        .add_option("--state-dict", options_.state_dict, "the keys that lead to the weights in a torch file of several")
-        ->type_name("KEY/KEY");
+    add_state_dict(command, options_.state_dict);
     command.add_option("--family", family_, "a text of your own that says what IN is (modelgrow family draft IN)")
         ->type_name("TEXT");
     command.add_option("--component", options_.component, "one folder of a pipeline; otherwise every transformer")
