@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // modelgrow diff: two checkpoints, by names, shapes and configuration; or two plans.
 #include <modelgrow/checkpoint/difference.hpp>
+#include <modelgrow/checkpoint/torch_file.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
 
 #include <iostream>
