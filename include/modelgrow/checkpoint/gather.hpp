@@ -40,6 +40,9 @@ class Gathered {
   Gathered(Gathered&&) = delete;
   /// Throws io_error, format_error.
   void add(const Strided& tensor);
+  /// The same for a tensor of so many bytes, which `write` hands over piece by piece.
+  void add(std::uint64_t bytes,
+           const std::function<void(const std::function<void(std::span<const std::byte>)>&)>& write);
   std::shared_ptr<Mapping> map();
 
  private:

@@ -80,12 +80,17 @@ MODELGROW_INLINE Gathered::Gathered(std::filesystem::path path, std::uint64_t by
 MODELGROW_INLINE Gathered::~Gathered() { ::unlink(name_.c_str()); }
 
 MODELGROW_INLINE void Gathered::add(const Strided& tensor) {
-  size_ += tensor.bytes;
-  if (tensor.bytes > most_ || size_ > most_)
+  add(tensor.bytes, [&](const auto& sink) { tensor.gather(sink); });
+}
+
+MODELGROW_INLINE void Gathered::add(
+    std::uint64_t bytes, const std::function<void(const std::function<void(std::span<const std::byte>)>&)>& write) {
+  size_ += bytes;
+  if (bytes > most_ || size_ > most_)
     throw format_error(source_.string() + ": its tensors that are not contiguous need more than " +
                        std::to_string(most_) +
                        " bytes, which the file cannot mean; load it in torch and save tensors as .contiguous()");
-  tensor.gather([&](std::span<const std::byte> piece) {
+  write([&](std::span<const std::byte> piece) {
     while (!piece.empty()) {
       const auto n = ::write(file_.get(), piece.data(), piece.size());
       if (n < 0 && errno == EINTR) continue;
