@@ -12,9 +12,12 @@ namespace tool {
 class Input {
  public:
   explicit Input(CLI::App& command, const std::string& name = "IN") {
-    command.add_option(name, path_, "folder, pipeline, .safetensors file or .index.json")->required();
+    command.add_option(name, path_, "folder, pipeline, .safetensors or torch file, or .index.json")->required();
     command.add_option("--weights", options_.weights, "the file or index to read, in a folder that holds several")
         ->type_name("NAME");
+    command
+        .add_option("--state-dict", options_.state_dict, "the keys that lead to the weights in a torch file of several")
+        ->type_name("KEY/KEY");
     command.add_option("--family", family_, "a text of your own that says what IN is (modelgrow family draft IN)")
         ->type_name("TEXT");
     command.add_option("--component", options_.component, "one folder of a pipeline; otherwise every transformer")

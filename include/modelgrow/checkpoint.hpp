@@ -7,4 +7,7 @@
 #include <modelgrow/checkpoint/model_io.hpp>
 #include <modelgrow/checkpoint/safetensors.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
+#include <modelgrow/checkpoint/torch_file.hpp>
+#include <modelgrow/checkpoint/torch_weights.hpp>
+#include <modelgrow/checkpoint/torch_writer.hpp>
 #include <modelgrow/checkpoint/writer.hpp>

@@ -177,7 +177,7 @@ TEST_CASE("a pipeline grows into a pipeline, both experts or one") {
   CHECK(tool("diff " + in + "/transformer " + one + "/transformer").output == "no difference\n");
   CHECK(says(tool("diff " + in + "/transformer_2 " + one + "/transformer_2").output, "depth"));
   CHECK(tool("check " + one + " --component transformer_2").code == 0);
-  CHECK(says(tool("plan " + in + " --component vae --insert-blocks at=1").output, "no .safetensors file"));
+  CHECK(says(tool("plan " + in + " --component vae --insert-blocks at=1").output, "no .safetensors or torch file"));
 }
 
 TEST_CASE("a folder with two sets of weights, a download that has not ended, values that are none") {

@@ -58,6 +58,8 @@ class Checkpoint {
   const std::filesystem::path& weights_path() const { return weights_; }
   /// The files, in shard order.
   const std::vector<TensorFile>& files() const { return files_; }
+  /// Keys that lead to the weights in a torch file, as CheckpointOptions has them; mostly empty.
+  const std::string& state_dict() const { return state_dict_; }
   /// Keys of a torch file that stand beside the weights: an optimizer, averages, counters.
   const std::vector<std::string>& beside_weights() const { return beside_weights_; }
   /// Text entries of the files; where shards disagree, the first wins.
@@ -110,7 +112,7 @@ class Checkpoint {
   Names names_;
   NamePrefix prefix_;
   std::vector<std::string> missing_, beside_weights_;
-  std::string config_;
+  std::string config_, state_dict_;
   bool has_optimizer_ = false, has_ema_ = false;
 };
 

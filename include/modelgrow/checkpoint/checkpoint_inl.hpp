@@ -7,7 +7,7 @@
 #include <modelgrow/checkpoint/folder_weights.hpp>
 #include <modelgrow/checkpoint/safetensors.hpp>
 #include <modelgrow/checkpoint/shard_index.hpp>
-#include <modelgrow/checkpoint/state_dict.hpp>
+#include <modelgrow/checkpoint/torch_weights.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
 
@@ -114,9 +114,10 @@ MODELGROW_INLINE void Checkpoint::read_config() {
 
 MODELGROW_INLINE void Checkpoint::open_file(const CheckpointOptions& options) {
   if (is_torch_file(weights_)) {
-    auto [file, beside] = detail::open_state_dict(weights_, options.state_dict);
-    files_.push_back(std::move(file));
-    beside_weights_ = std::move(beside);
+    auto opened = detail::open_torch_weights(weights_, options.state_dict);
+    files_.push_back(std::move(opened.file));
+    state_dict_ = std::move(opened.at);
+    beside_weights_ = std::move(opened.beside);
     return;
   }
   files_.push_back(Safetensors::open(weights_));
@@ -127,6 +128,7 @@ MODELGROW_INLINE void Checkpoint::open_file(const CheckpointOptions& options) {
 
 MODELGROW_INLINE std::vector<NamedShape> Checkpoint::open_index(const CheckpointOptions& options) {
   const detail::ShardIndex index(weights_);
+  state_dict_ = options.state_dict;
   std::vector<NamedShape> unknown;
   for (const auto& [file, names] : index.files()) {
     if (index.exists(file)) continue;

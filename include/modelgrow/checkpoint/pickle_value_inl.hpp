@@ -35,19 +35,19 @@ MODELGROW_INLINE std::string PickleValue::kind() const {
 
 namespace detail {
 template <class T, class Key>
-PickleItem* item_of(std::vector<PickleItem>& items, Key key) {
+PickleItem* find_item(std::vector<PickleItem>& items, Key key) {
   for (auto& item : items)
     if (const auto* found = item.key.get<T>(); found && *found == key) return &item;
   return nullptr;
 }
 template <class T, class Key>
-const PickleValue* value_of(const std::vector<PickleItem>& items, Key key) {
-  const auto* item = item_of<T>(const_cast<std::vector<PickleItem>&>(items), key);
+const PickleValue* item_value(const std::vector<PickleItem>& items, Key key) {
+  const auto* item = find_item<T>(const_cast<std::vector<PickleItem>&>(items), key);
   return item ? &item->value : nullptr;
 }
 template <class T, class Key>
 void put_item(std::vector<PickleItem>& items, Key key, PickleValue value) {
-  if (auto* item = item_of<T>(items, key))
+  if (auto* item = find_item<T>(items, key))
     item->value = std::move(value);
   else
     items.push_back(PickleItem{.key = key, .value = std::move(value)});
@@ -55,10 +55,10 @@ void put_item(std::vector<PickleItem>& items, Key key, PickleValue value) {
 }  // namespace detail
 
 MODELGROW_INLINE const PickleValue* PickleDict::find(std::string_view key) const {
-  return detail::value_of<std::string>(items, key);
+  return detail::item_value<std::string>(items, key);
 }
 MODELGROW_INLINE const PickleValue* PickleDict::find(std::int64_t key) const {
-  return detail::value_of<std::int64_t>(items, key);
+  return detail::item_value<std::int64_t>(items, key);
 }
 MODELGROW_INLINE void PickleDict::set(std::string_view key, PickleValue value) {
   detail::put_item<std::string>(items, key, std::move(value));

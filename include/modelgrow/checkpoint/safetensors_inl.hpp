@@ -27,7 +27,7 @@ inline std::string foreign_format(std::string_view head) {
   const bool pickle =
       head.starts_with("\x80\x02") && !(head.size() >= 8 && head.substr(4, 4) == std::string_view("\0\0\0\0", 4));
   if (pickle || head.starts_with("PK\x03\x04"))
-    return "; this is a PyTorch pickle: load it in Python and save it with safetensors.torch.save_file";
+    return "; this is a torch file (a pickle): give it the ending .pt, and it is read as one";
   if (head.starts_with("GGUF")) return "; this is a GGUF file: convert it to safetensors first";
   if (head.starts_with("version https://git-lfs"))
     return "; this is a Git LFS pointer: fetch the file itself with `git lfs pull`";

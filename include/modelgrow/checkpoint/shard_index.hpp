@@ -7,8 +7,8 @@
 #include <vector>
 
 #include <modelgrow/checkpoint/safetensors.hpp>
-#include <modelgrow/checkpoint/state_dict.hpp>
 #include <modelgrow/checkpoint/torch_file.hpp>
+#include <modelgrow/checkpoint/torch_weights.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/detail/json_members.hpp>
 
@@ -43,7 +43,7 @@ class ShardIndex {
   /// torch file.
   TensorFile open(const std::string& file, const std::string& state_dict) const {
     const auto path = parent_of(path_) / file;
-    auto shard = is_torch_file(path) ? open_state_dict(path, state_dict).file : TensorFile(Safetensors::open(path));
+    auto shard = is_torch_file(path) ? open_torch_weights(path, state_dict).file : TensorFile(Safetensors::open(path));
     for (const auto& t : shard.tensors())
       if (const auto it = file_of_.find(t.name); it == file_of_.end() || it->second != file)
         bad("tensor '" + t.name + "' is in " + file + ", but the index says " +

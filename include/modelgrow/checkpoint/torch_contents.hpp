@@ -33,7 +33,7 @@ class TorchContents {
         (head.starts_with("GGUF")                      ? "; it is a GGUF file: convert it to safetensors first"
          : head.starts_with("version https://git-lfs") ? "; it is a Git LFS pointer: fetch it with `git lfs pull`"
          : head.size() > 9 && head[8] == '{'           ? "; it looks like safetensors: give it that ending"
-         : head.size() > 262 && head.substr(257).starts_with("ustar")
+         : head.size() >= 262 && head.substr(257).starts_with("ustar")
              ? "; it is a tar archive, as torch wrote before version 0.2: load it in torch and save it again"
              : ": the file is cut, altered or of another kind; fetch or write it again"));
   }

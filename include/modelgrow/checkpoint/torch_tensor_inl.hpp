@@ -112,11 +112,10 @@ MODELGROW_INLINE Shape row_major(const Shape& shape) {
 }
 
 MODELGROW_INLINE bool is_contiguous(const PickleTensor& tensor) {
+  if (std::ranges::find(tensor.shape, 0) != tensor.shape.end()) return true;
   const Shape expected = row_major(tensor.shape);
-  for (int i = 0; i < tensor.shape.rank(); ++i) {
-    if (tensor.shape[i] == 0) return true;
+  for (int i = 0; i < tensor.shape.rank(); ++i)
     if (tensor.shape[i] != 1 && tensor.strides[i] != expected[i]) return false;
-  }
   return true;
 }
 

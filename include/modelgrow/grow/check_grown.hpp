@@ -24,11 +24,11 @@ struct GrownCheck {
   std::vector<std::string> not_finite = {};        // tensors with NaN or infinities
 };
 
-/// Where the source of a grown checkpoint lay when it was grown, and its file of weights; empty for one that was not
-/// grown by this library.
+/// Where the source of a grown checkpoint lay when it was grown, its file of weights, and the keys that lead to them in
+/// a torch file; empty for one that was not grown by this library.
 struct SourceOf {
   std::filesystem::path path;
-  std::string weights;
+  std::string weights, state_dict;
 };
 inline SourceOf source_of(const Checkpoint& grown) {
   const auto it = grown.metadata().find("modelgrow");
@@ -37,14 +37,14 @@ inline SourceOf source_of(const Checkpoint& grown) {
   const auto text = [&](const char* key) {
     return j.is_object() && j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : std::string();
   };
-  return {.path = text("source"), .weights = text("weights")};
+  return {.path = text("source"), .weights = text("weights"), .state_dict = text("state_dict")};
 }
 /// Opens the source of a grown checkpoint, which may have moved to `path`. Throws io_error.
 inline Checkpoint open_source(const SourceOf& source, const std::filesystem::path& path) {
   std::error_code ignored;
   const bool named =
       std::filesystem::is_directory(path, ignored) && std::filesystem::exists(path / source.weights, ignored);
-  return Checkpoint::open(path, {.weights = named ? source.weights : std::string()});
+  return Checkpoint::open(path, {.weights = named ? source.weights : std::string(), .state_dict = source.state_dict});
 }
 
 namespace detail {

@@ -95,6 +95,7 @@ MODELGROW_INLINE void FolderGrowth::add(Part part) {
   if (weights)
     metadata["modelgrow"] = object_of({{"source", in_.path().string()},
                                        {"weights", in_.weights_path().filename().string()},
+                                       {"state_dict", in_.state_dict()},
                                        {"source_schema_hash", hash_of(in_)},
                                        {"plan_hash", hash_name(plan_text_)},
                                        {"certificate", to_string(plan_.certificate())}})

@@ -10,7 +10,7 @@
 namespace modelgrow::inline v0 {
 
 /// Named tensors of one dictionary.
-struct StateDict {
+struct TorchWeights {
   std::string at = {};  ///< keys that lead to it: "", "ema", "model/module"
   std::vector<std::pair<std::string, PickleTensor>> tensors = {};
   std::vector<std::string> others = {};  ///< keys of what was saved beside, on the way and among the tensors
@@ -20,19 +20,20 @@ struct StateDict {
 /// module, ema or model_state_dict, or under the only key that leads to named tensors. `choice` names the keys to
 /// follow, as "ema" or "model/module". Throws format_error that begins with `source`: no such dictionary, several (with
 /// the choices), or a tensor that is only a part of one, or has no numbers.
-StateDict find_state_dict(const PickleValue& root, const std::string& choice, const std::string& source);
+TorchWeights find_torch_weights(const PickleValue& root, const std::string& choice, const std::string& source);
 
 namespace detail {
-struct OpenedStateDict {
+struct OpenedTorchWeights {
   TensorFile file;
-  std::vector<std::string> beside;
+  std::string at;                   // keys that led to it
+  std::vector<std::string> beside;  // TorchWeights::others
 };
 /// The state dictionary of a torch file as a file of tensors. Throws io_error, format_error.
-OpenedStateDict open_state_dict(const std::filesystem::path& path, const std::string& choice);
+OpenedTorchWeights open_torch_weights(const std::filesystem::path& path, const std::string& choice);
 }  // namespace detail
 
 }  // namespace modelgrow::inline v0
 
 #if !defined(MODELGROW_COMPILED)
-#include <modelgrow/checkpoint/state_dict_inl.hpp>
+#include <modelgrow/checkpoint/torch_weights_inl.hpp>
 #endif

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The definitions of state_dict.hpp.
+// The definitions of torch_weights.hpp.
 #pragma once
 #include <algorithm>
 
-#include <modelgrow/checkpoint/state_dict.hpp>
+#include <modelgrow/checkpoint/torch_weights.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/core/names.hpp>
 
@@ -12,11 +12,11 @@ namespace modelgrow::inline v0 {
 namespace detail {
 
 /// Follows keys down to the dictionary of tensors.
-class StateDictFinder {
+class TorchWeightsFinder {
  public:
-  StateDictFinder(std::string choice, const std::string& source) : choice_(std::move(choice)), source_(source) {}
+  TorchWeightsFinder(std::string choice, const std::string& source) : choice_(std::move(choice)), source_(source) {}
 
-  StateDict find(const PickleValue& root) {
+  TorchWeights find(const PickleValue& root) {
     const PickleDict* dict = root.get<PickleDict>();
     if (!dict) fail("what was saved is " + root.kind() + "; expected a dictionary of tensors");
     for (std::string rest = choice_; !rest.empty();) {
@@ -111,25 +111,25 @@ class StateDictFinder {
 
   std::string choice_;
   const std::string& source_;
-  StateDict found_;
+  TorchWeights found_;
 };
 
 }  // namespace detail
 
-MODELGROW_INLINE StateDict find_state_dict(const PickleValue& root, const std::string& choice,
-                                           const std::string& source) try {
-  return detail::StateDictFinder(choice, source).find(root);
+MODELGROW_INLINE TorchWeights find_torch_weights(const PickleValue& root, const std::string& choice,
+                                                 const std::string& source) try {
+  return detail::TorchWeightsFinder(choice, source).find(root);
 } catch (const format_error& e) {
   const std::string what = e.what();
   if (what.starts_with(source)) throw;
   throw format_error(source + ": " + what);  // of a tensor's arguments
 }
 
-MODELGROW_INLINE detail::OpenedStateDict detail::open_state_dict(const std::filesystem::path& path,
-                                                                 const std::string& choice) {
+MODELGROW_INLINE detail::OpenedTorchWeights detail::open_torch_weights(const std::filesystem::path& path,
+                                                                       const std::string& choice) {
   const auto file = TorchFile::open(path);
-  auto found = find_state_dict(file.root(), choice, path.string());
-  return {.file = file.tensors(found.tensors), .beside = std::move(found.others)};
+  auto found = find_torch_weights(file.root(), choice, path.string());
+  return {.file = file.tensors(found.tensors), .at = std::move(found.at), .beside = std::move(found.others)};
 }
 
 }  // namespace modelgrow::inline v0
