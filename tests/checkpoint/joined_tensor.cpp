@@ -75,4 +75,9 @@ TEST_CASE("parts must be the whole tensor, once") {
   CHECK(says(refusal({}, {{{}, {}}, {{}, {}}}), "overlapping parts"));
   CHECK(says(refusal({4, 2}, {{{3, 0}, {2, 2}}}), "leaves it"));
   CHECK(says(refusal({4}, {{{0, 0}, {2, 2}}}), "leaves it"));
+  CHECK(says(message_of<format_error>([] {
+               JoinedTensor({.name = "w", .dtype = DType::f4, .shape = {4}}, JoinedTensor::Parts::flat,
+                            {{.offset = {0}, .shape = {4}}}, "file");
+             }),
+             "elements of 4 bits"));
 }

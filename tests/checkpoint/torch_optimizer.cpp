@@ -109,7 +109,7 @@ TEST_CASE("who knows the optimizer says so") {
   CHECK(says(message_of<format_error>([&] { read_torch_optimizer(path, {.at = "rprop", .optimizer = "rprop"}); }),
              "'rprop'", "no optimizer whose state can be moved"));
   const auto wrong = read_torch_optimizer(path, {.at = "rprop", .optimizer = "sgd", .order = two_layers()});
-  CHECK(says(message_of<format_error>([&] { wrong.tensors(); }), "'0.weight'", "'prev'", "SGD has not"));
+  CHECK(says(message_of<format_error>([&] { wrong.tensors(); }), "'0.weight'", "'step'", "SGD has not"));
 }
 
 TEST_CASE("names come from the file, or from the order of the model") {

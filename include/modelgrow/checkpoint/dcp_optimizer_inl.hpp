@@ -65,6 +65,7 @@ class DcpOptimizerReader {
       if (!own_options_.contains(place.owner)) order_.push_back(place.owner);
       own_options_[place.owner].set(place.name, folder_.value(*item));
     }
+    found_.ids = StoredOptimizer::Ids::names;
     make_groups();
     for (const auto& [place, item] : items)
       if (place.kind == Kind::entry) read_entry(place, *item);

@@ -101,6 +101,8 @@ MODELGROW_INLINE void JoinedTensor::check(const std::string& source) const {
   const auto fail = [&](const std::string& what) {
     throw format_error(source + ": tensor '" + name() + "' of shape " + to_string(shape()) + " " + what);
   };
+  if (!parts_.empty() && bits(dtype()) % 8)
+    fail("has elements of " + std::to_string(bits(dtype())) + " bits; expected whole bytes");
   std::uint64_t elements = 0;
   for (const auto& p : parts_) {
     bool inside = p.offset.rank() == grid_.rank() && p.shape.rank() == grid_.rank();

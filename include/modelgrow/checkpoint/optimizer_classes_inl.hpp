@@ -11,48 +11,50 @@ namespace modelgrow::inline v0 {
 
 namespace detail {
 
-inline constexpr auto one_number = EntryShape::number, means = EntryShape::factored, row = EntryShape::flat;
+inline constexpr auto number_shape = EntryShape::number, mean_shape = EntryShape::factored,
+                      row_shape = EntryShape::flat;
+// In the order in which the packages write them.
 inline constexpr OptimizerEntry entries_adamw[] = {
-    {"exp_avg", "m"}, {"exp_avg_sq", "v"}, {"max_exp_avg_sq", "max_exp_avg_sq"}, {"step", "step", one_number}};
-inline constexpr OptimizerEntry entries_adam[] = {{"exp_avg", "exp_avg"},
+    {"step", "step", number_shape}, {"exp_avg", "m"}, {"exp_avg_sq", "v"}, {"max_exp_avg_sq", "max_exp_avg_sq"}};
+inline constexpr OptimizerEntry entries_adam[] = {{"step", "step", number_shape},
+                                                  {"exp_avg", "exp_avg"},
                                                   {"exp_avg_sq", "exp_avg_sq"},
-                                                  {"max_exp_avg_sq", "max_exp_avg_sq"},
-                                                  {"step", "step", one_number}};
-inline constexpr OptimizerEntry entries_nadam[] = {{"exp_avg", "exp_avg"},
-                                                   {"exp_avg_sq", "exp_avg_sq"},
-                                                   {"mu_product", "mu_product", one_number},
-                                                   {"step", "step", one_number}};
+                                                  {"max_exp_avg_sq", "max_exp_avg_sq"}};
+inline constexpr OptimizerEntry entries_nadam[] = {{"step", "step", number_shape},
+                                                   {"mu_product", "mu_product", number_shape},
+                                                   {"exp_avg", "exp_avg"},
+                                                   {"exp_avg_sq", "exp_avg_sq"}};
 inline constexpr OptimizerEntry entries_radam[] = {
-    {"exp_avg", "exp_avg"}, {"exp_avg_sq", "exp_avg_sq"}, {"step", "step", one_number}};
+    {"step", "step", number_shape}, {"exp_avg", "exp_avg"}, {"exp_avg_sq", "exp_avg_sq"}};
 inline constexpr OptimizerEntry entries_adamax[] = {
-    {"exp_inf", "exp_inf"}, {"exp_avg", "exp_avg"}, {"step", "step", one_number}};
-inline constexpr OptimizerEntry entries_rmsprop[] = {{"square_avg", "square_avg"},
-                                                     {"grad_avg", "grad_avg"},
+    {"step", "step", number_shape}, {"exp_avg", "exp_avg"}, {"exp_inf", "exp_inf"}};
+inline constexpr OptimizerEntry entries_rmsprop[] = {{"step", "step", number_shape},
+                                                     {"square_avg", "square_avg"},
                                                      {"momentum_buffer", "momentum_buffer"},
-                                                     {"step", "step", one_number}};
-inline constexpr OptimizerEntry entries_adagrad[] = {{"sum", "sum"}, {"step", "step", one_number}};
+                                                     {"grad_avg", "grad_avg"}};
+inline constexpr OptimizerEntry entries_adagrad[] = {{"step", "step", number_shape}, {"sum", "sum"}};
 inline constexpr OptimizerEntry entries_adadelta[] = {
-    {"square_avg", "square_avg"}, {"acc_delta", "acc_delta"}, {"step", "step", one_number}};
+    {"step", "step", number_shape}, {"square_avg", "square_avg"}, {"acc_delta", "acc_delta"}};
 inline constexpr OptimizerEntry entries_lion[] = {{"exp_avg", "exp_avg"}};
 inline constexpr OptimizerEntry entries_momentum[] = {{"momentum_buffer", "momentum_buffer"}};
-inline constexpr OptimizerEntry entries_adafactor[] = {{"row_var", "row_var", means},
-                                                       {"col_var", "col_var", means},
-                                                       {"variance", "variance"},
-                                                       {"step", "step", one_number}};
-inline constexpr OptimizerEntry entries_came[] = {{"exp_avg", "exp_avg"},
+inline constexpr OptimizerEntry entries_adafactor[] = {{"step", "step", number_shape},
+                                                       {"row_var", "row_var", mean_shape},
+                                                       {"col_var", "col_var", mean_shape},
+                                                       {"variance", "variance"}};
+inline constexpr OptimizerEntry entries_came[] = {{"step", "step", number_shape},
+                                                  {"exp_avg", "exp_avg"},
                                                   {"exp_avg_sq", "exp_avg_sq"},
-                                                  {"exp_avg_sq_row", "exp_avg_sq_row", means},
-                                                  {"exp_avg_sq_col", "exp_avg_sq_col", means},
-                                                  {"exp_avg_res_row", "exp_avg_res_row", means},
-                                                  {"exp_avg_res_col", "exp_avg_res_col", means},
-                                                  {"RMS", "RMS", one_number},
-                                                  {"step", "step", one_number}};
+                                                  {"exp_avg_sq_row", "exp_avg_sq_row", mean_shape},
+                                                  {"exp_avg_sq_col", "exp_avg_sq_col", mean_shape},
+                                                  {"exp_avg_res_row", "exp_avg_res_row", mean_shape},
+                                                  {"exp_avg_res_col", "exp_avg_res_col", mean_shape},
+                                                  {"RMS", "RMS", number_shape}};
 inline constexpr OptimizerEntry entries_schedule_free[] = {{"z", "z"}, {"exp_avg_sq", "exp_avg_sq"}};
-inline constexpr OptimizerEntry entries_prodigy[] = {{"s", "s", row},
-                                                     {"p0", "p0", row},
+inline constexpr OptimizerEntry entries_prodigy[] = {{"step", "step", number_shape},
+                                                     {"s", "s", row_shape},
+                                                     {"p0", "p0", row_shape},
                                                      {"exp_avg", "exp_avg"},
-                                                     {"exp_avg_sq", "exp_avg_sq"},
-                                                     {"step", "step", one_number}};
+                                                     {"exp_avg_sq", "exp_avg_sq"}};
 
 /// How a kind is told: options that every group has and has not, a value of one of them, and an entry that nobody else
 /// has, where options alone do not tell.

@@ -31,7 +31,11 @@ struct StoredOptimizer {
     std::vector<std::size_t> parameters = {};
   };
 
-  KnownOptimizer is;
+  /// How groups list their parameters: by numbers, with names beside them (param_names), or by names.
+  enum class Ids { numbers, numbers_with_names, names };
+
+  KnownOptimizer is = {};
+  Ids ids = Ids::numbers;
   std::vector<Group> groups = {};
   std::vector<Parameter> parameters = {};
   std::string source = {};  ///< what it was read from, for errors

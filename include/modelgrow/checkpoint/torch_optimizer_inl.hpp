@@ -69,6 +69,7 @@ class TorchOptimizerReader {
       const auto* name = names ? (*names)[i].get<std::string>() : (*ids)[i].get<std::string>();
       if (names && (!name || name->empty())) fail(which + " has a name that is " + (*names)[i].kind());
       if (!name) continue;
+      found_.ids = names ? StoredOptimizer::Ids::numbers_with_names : StoredOptimizer::Ids::names;
       if (!names_.insert(*name).second) fail("two parameters have the name '" + *name + "'; save it again");
       parameter.name = *name;
     }
