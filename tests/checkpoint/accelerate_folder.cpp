@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Folders of accelerate: which file is which, which optimizer trains which model, and folders of two saves are refused.
 #include <modelgrow/checkpoint/accelerate_folder.hpp>
+#include <modelgrow/checkpoint/torch_optimizer_writer.hpp>
+#include <modelgrow/checkpoint/writer.hpp>
 #include <tests/support/training_values.hpp>
 
 using namespace modelgrow;
@@ -94,14 +96,24 @@ TEST_CASE("an old optimizer beside grown weights is refused") {
 }
 
 TEST_CASE("states with names find their model, and overlap by name") {
-  const auto order_file = TorchFile::open(training_state / "order.pt");
-  const auto state = [&](const char* at) { return read_torch_optimizer(order_file, {.at = at}); };
-  std::vector<AccelerateFolder::Trained> all{{.state = state("named"), .model = 0},
-                                             {.state = state("named"), .model = 1}};
-  detail::check_overlap(all);
-  all[1].model = 0;
-  CHECK(says(message_of<format_error>([&] { detail::check_overlap(all); }), "'0.weight'", "two optimizers train it"));
-  CHECK(says(message_of<format_error>(
-                 [&] { detail::model_with_names(all[0].state, {Checkpoint::open(folder / "model.safetensors")}); }),
-             "none of the models"));
+  const Scratch scratch;
+  const auto model = [&](const char* file, std::vector<NamedShape> tensors) {
+    SafetensorsWriter writer(scratch / file, std::move(tensors));
+    for (const auto& t : writer.tensors())
+      writer.write(t.name, std::vector<std::byte>(std::size_t(4 * numel(t.shape))));
+    writer.commit();
+  };
+  std::vector<NamedShape> layers{parameter("0.weight", {3, 4}), parameter("0.bias", {3}), parameter("1.weight", {4, 3}),
+                                 parameter("1.bias", {4})};
+  model("model.safetensors", {parameter("x", {2})});
+  model("model_1.safetensors", layers);
+  const auto state = read_torch_optimizer(training_state / "order.pt", {.at = "named"});
+  write_torch_optimizer(scratch / "optimizer.bin", state);
+  CHECK(AccelerateFolder::open(scratch.path()).trained()[0].model == 1);
+  for (const char* name : {"a", "b", "c", "d"}) layers.push_back(parameter(name, {1}));
+  model("model_1.safetensors", layers);
+  write_torch_optimizer(scratch / "optimizer_1.bin", state);
+  CHECK(says(refusal(scratch), "optimizer_1.bin", "'0.weight'", "optimizer.bin", "two optimizers train it"));
+  std::filesystem::remove(scratch / "model_1.safetensors");
+  CHECK(says(refusal(scratch), "optimizer.bin", "none of the models"));
 }
