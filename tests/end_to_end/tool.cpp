@@ -6,7 +6,9 @@
 #include <fstream>
 #include <thread>
 
+#include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
+#include <modelgrow/checkpoint/torch_writer.hpp>
 #include <tests/support/message.hpp>
 #include <tests/support/program.hpp>
 #include <tests/support/releases.hpp>
@@ -178,6 +180,32 @@ TEST_CASE("a pipeline grows into a pipeline, both experts or one") {
   CHECK(says(tool("diff " + in + "/transformer_2 " + one + "/transformer_2").output, "depth"));
   CHECK(tool("check " + one + " --component transformer_2").code == 0);
   CHECK(says(tool("plan " + in + " --component vae --insert-blocks at=1").output, "no .safetensors or torch file"));
+}
+
+TEST_CASE("a torch file of weights and averages grows by the keys that are named, and is checked by them") {
+  const Scratch scratch;
+  const std::string in = (scratch / "in").string(), out = (scratch / "out").string(), how = " --insert-blocks at=1";
+  const auto weights = Checkpoint::open(base + "/model.safetensors");
+  std::vector<NamedShape> names(weights.names().begin(), weights.names().end());
+  PickleDict run;
+  run.set("epoch", 3);
+  run.set("model", torch_state_dict(names));
+  run.set("ema", *run.find("model"));
+  std::filesystem::create_directory(in);
+  std::filesystem::copy(base + "/config.json", in + "/config.json");
+  TorchWriter writer(in + "/run.pt", run);
+  for (const auto& t : weights.tensors()) writer.write(t.span());
+  writer.commit();
+
+  const auto refused = tool("grow " + in + " " + out + how);
+  CHECK(refused.code == 4);
+  CHECK(says(refused.output, "run.pt: several of its dictionaries hold tensors, 'model', 'ema'", "--state-dict"));
+  const auto grown = tool("grow " + in + " " + out + how + " --state-dict ema");
+  INFO(grown.output);
+  REQUIRE(grown.code == 0);
+  CHECK(says(grown.output, "function   EXACT", "of 'run.pt' only the weights were grown, not 'epoch', 'model'"));
+  CHECK(std::filesystem::exists(out + "/run.safetensors"));
+  CHECK(says(tool("check " + out).output, "residual 0; all bytes as they were written"));
 }
 
 TEST_CASE("a folder with two sets of weights, a download that has not ended, values that are none") {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <modelgrow/checkpoint/tensor_file.hpp>
+#include <modelgrow/checkpoint/mapped_tensors.hpp>
 
 namespace modelgrow::testing {
 

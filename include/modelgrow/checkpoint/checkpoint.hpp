@@ -4,7 +4,7 @@
 // tensors of torch files that are not contiguous).
 #pragma once
 #include <modelgrow/checkpoint/name_prefix.hpp>
-#include <modelgrow/checkpoint/tensor_file.hpp>
+#include <modelgrow/checkpoint/safetensors.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -57,7 +57,7 @@ class Checkpoint {
   /// The file or index with the weights.
   const std::filesystem::path& weights_path() const { return weights_; }
   /// The files, in shard order.
-  const std::vector<TensorFile>& files() const { return files_; }
+  const std::vector<MappedTensors>& files() const { return files_; }
   /// Keys that lead to the weights in a torch file, as CheckpointOptions has them; mostly empty.
   const std::string& state_dict() const { return state_dict_; }
   /// Keys of a torch file that stand beside the weights: an optimizer, averages, counters.
@@ -82,7 +82,7 @@ class Checkpoint {
 
  private:
   /// The file that holds some bytes; nullptr for others.
-  const TensorFile* file_of(std::span<const std::byte> part) const noexcept;
+  const MappedTensors* file_of(std::span<const std::byte> part) const noexcept;
   /// The folder of a pipeline that is meant.
   static std::filesystem::path folder_of(const std::filesystem::path& path, const CheckpointOptions& options);
 
@@ -102,7 +102,7 @@ class Checkpoint {
 
   Checkpoint() = default;
   std::filesystem::path path_, weights_;
-  std::vector<TensorFile> files_;
+  std::vector<MappedTensors> files_;
   std::vector<TensorView> tensors_;  // those of the first file, then of the next, ..
   struct Memory {
     std::size_t file, bytes;

@@ -5,7 +5,6 @@
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/folder_weights.hpp>
-#include <modelgrow/checkpoint/safetensors.hpp>
 #include <modelgrow/checkpoint/shard_index.hpp>
 #include <modelgrow/checkpoint/torch_weights.hpp>
 #include <modelgrow/core/linkage.hpp>
@@ -34,7 +33,7 @@ MODELGROW_INLINE Checkpoint Checkpoint::open(const std::filesystem::path& path, 
   else
     c.open_file(options);
   for (std::size_t i = 0; i < c.files_.size(); ++i) {
-    const TensorFile& f = c.files_[i];
+    const MappedTensors& f = c.files_[i];
     for (const auto& part : f.memory()) c.memory_.emplace(part.data(), Memory{.file = i, .bytes = part.size()});
     c.tensors_.insert(c.tensors_.end(), f.tensors().begin(), f.tensors().end());
     c.metadata_.insert(f.metadata().begin(), f.metadata().end());
@@ -64,7 +63,7 @@ MODELGROW_INLINE std::uint64_t Checkpoint::total_bytes() const {
   return n;
 }
 
-MODELGROW_INLINE const TensorFile* Checkpoint::file_of(std::span<const std::byte> part) const noexcept {
+MODELGROW_INLINE const MappedTensors* Checkpoint::file_of(std::span<const std::byte> part) const noexcept {
   const auto next = memory_.upper_bound(part.data());
   if (next == memory_.begin()) return nullptr;
   const auto& [begin, memory] = *std::prev(next);

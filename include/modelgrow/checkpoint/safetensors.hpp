@@ -5,7 +5,7 @@
 #include <bit>
 #include <optional>
 
-#include <modelgrow/checkpoint/tensor_file.hpp>
+#include <modelgrow/checkpoint/mapped_tensors.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -20,13 +20,13 @@ static_assert(std::endian::native == std::endian::little, "safetensors files are
 std::optional<std::uint64_t> byte_size(DType dtype, const Shape& shape);
 
 /// A mapped safetensors file.
-class Safetensors : public TensorFile {
+class Safetensors : public MappedTensors {
  public:
   /// Maps the file and reads its header. Throws io_error, or format_error with the error name of the reference reader.
   static Safetensors open(const std::filesystem::path& path);
 
  private:
-  using TensorFile::TensorFile;
+  using MappedTensors::MappedTensors;
 };
 
 }  // namespace modelgrow::inline v0

@@ -41,9 +41,10 @@ class ShardIndex {
   }
   /// Throws format_error unless the file holds just the tensors that the index says. `state_dict` leads to them in a
   /// torch file.
-  TensorFile open(const std::string& file, const std::string& state_dict) const {
+  MappedTensors open(const std::string& file, const std::string& state_dict) const {
     const auto path = parent_of(path_) / file;
-    auto shard = is_torch_file(path) ? open_torch_weights(path, state_dict).file : TensorFile(Safetensors::open(path));
+    auto shard =
+        is_torch_file(path) ? open_torch_weights(path, state_dict).file : MappedTensors(Safetensors::open(path));
     for (const auto& t : shard.tensors())
       if (const auto it = file_of_.find(t.name); it == file_of_.end() || it->second != file)
         bad("tensor '" + t.name + "' is in " + file + ", but the index says " +

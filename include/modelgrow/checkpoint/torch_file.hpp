@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <unordered_map>
 
+#include <modelgrow/checkpoint/mapped_tensors.hpp>
 #include <modelgrow/checkpoint/pickle.hpp>
-#include <modelgrow/checkpoint/tensor_file.hpp>
 #include <modelgrow/checkpoint/torch_tensor.hpp>
 
 namespace modelgrow::inline v0 {
@@ -37,7 +37,7 @@ class TorchFile {
 
   /// Tensors under names of the caller's, as views of the mapped file; those that are not contiguous are gathered into
   /// a temporary file that no one else sees. Throws format_error for a view that leaves its storage.
-  TensorFile tensors(const std::vector<Named>& named) const;
+  MappedTensors tensors(const std::vector<Named>& named) const;
   /// One tensor, its numbers copied in row-major order.
   std::vector<std::byte> copy(const PickleTensor& tensor) const;
 

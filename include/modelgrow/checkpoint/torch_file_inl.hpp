@@ -60,7 +60,7 @@ MODELGROW_INLINE std::vector<std::byte> TorchFile::copy(const PickleTensor& tens
   return bytes;
 }
 
-MODELGROW_INLINE TensorFile TorchFile::tensors(const std::vector<Named>& named) const {
+MODELGROW_INLINE MappedTensors TorchFile::tensors(const std::vector<Named>& named) const {
   std::vector<TensorView> views;
   std::vector<std::pair<std::size_t, detail::Strided>> scattered;
   for (const auto& [name, tensor] : named) {

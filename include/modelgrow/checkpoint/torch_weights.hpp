@@ -24,7 +24,7 @@ TorchWeights find_torch_weights(const PickleValue& root, const std::string& choi
 
 namespace detail {
 struct OpenedTorchWeights {
-  TensorFile file;
+  MappedTensors file;
   std::string at;                   // keys that led to it
   std::vector<std::string> beside;  // TorchWeights::others
 };

@@ -32,12 +32,12 @@ struct TensorView {
 };
 
 /// Tensors of a mapped file. Copies share the mapping; the views live as long as any copy.
-class TensorFile {
+class MappedTensors {
  public:
   /// What a reader found. `mappings` hold the bytes of all tensors, those of the file first. Throws format_error for
   /// two tensors of one name.
-  TensorFile(const std::filesystem::path& path, Metadata metadata, std::vector<TensorView> tensors,
-             std::vector<std::shared_ptr<detail::Mapping>> mappings);
+  MappedTensors(const std::filesystem::path& path, Metadata metadata, std::vector<TensorView> tensors,
+                std::vector<std::shared_ptr<detail::Mapping>> mappings);
 
   /// Tensors in file order.
   const std::vector<TensorView>& tensors() const { return content_->tensors; }
@@ -70,5 +70,5 @@ class TensorFile {
 }  // namespace modelgrow::inline v0
 
 #if !defined(MODELGROW_COMPILED)
-#include <modelgrow/checkpoint/tensor_file_inl.hpp>
+#include <modelgrow/checkpoint/mapped_tensors_inl.hpp>
 #endif

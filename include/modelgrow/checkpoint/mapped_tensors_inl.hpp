@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The definitions of tensor_file.hpp.
+// The definitions of mapped_tensors.hpp.
 #pragma once
 #include <functional>
 
-#include <modelgrow/checkpoint/tensor_file.hpp>
+#include <modelgrow/checkpoint/mapped_tensors.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/mmap.hpp>
 
@@ -17,26 +17,26 @@ inline Names tensor_names(const std::vector<TensorView>& tensors, const std::fil
 }
 }  // namespace detail
 
-MODELGROW_INLINE TensorFile::TensorFile(const std::filesystem::path& path, Metadata metadata,
-                                        std::vector<TensorView> tensors,
-                                        std::vector<std::shared_ptr<detail::Mapping>> mappings)
+MODELGROW_INLINE MappedTensors::MappedTensors(const std::filesystem::path& path, Metadata metadata,
+                                              std::vector<TensorView> tensors,
+                                              std::vector<std::shared_ptr<detail::Mapping>> mappings)
     : mappings_(std::move(mappings)),
       content_(std::make_shared<const Content>(
           Content{.path = path, .metadata = std::move(metadata), .tensors = std::move(tensors)})),
       names_(detail::tensor_names(content_->tensors, path)) {}
 
-MODELGROW_INLINE const TensorView* TensorFile::find(std::string_view name) const {
+MODELGROW_INLINE const TensorView* MappedTensors::find(std::string_view name) const {
   const auto* entry = names_.find(name);
   return entry ? &content_->tensors[std::size_t(entry - &names_[0])] : nullptr;
 }
 
-MODELGROW_INLINE std::vector<std::span<const std::byte>> TensorFile::memory() const {
+MODELGROW_INLINE std::vector<std::span<const std::byte>> MappedTensors::memory() const {
   std::vector<std::span<const std::byte>> parts;
   for (const auto& m : mappings_) parts.push_back(m->bytes());
   return parts;
 }
 
-MODELGROW_INLINE const detail::Mapping& TensorFile::mapping_of(std::span<const std::byte> part) const noexcept {
+MODELGROW_INLINE const detail::Mapping& MappedTensors::mapping_of(std::span<const std::byte> part) const noexcept {
   for (const auto& m : mappings_)
     if (std::less_equal<>()(m->bytes().data(), part.data()) &&
         std::less<>()(part.data(), m->bytes().data() + m->bytes().size()))
@@ -44,11 +44,11 @@ MODELGROW_INLINE const detail::Mapping& TensorFile::mapping_of(std::span<const s
   return *mappings_.front();
 }
 
-MODELGROW_INLINE void TensorFile::prepare(std::span<const std::byte> part) const {
+MODELGROW_INLINE void MappedTensors::prepare(std::span<const std::byte> part) const {
   if (!part.empty()) mapping_of(part).prepare(part);
 }
 
-MODELGROW_INLINE void TensorFile::release(std::span<const std::byte> part) const noexcept {
+MODELGROW_INLINE void MappedTensors::release(std::span<const std::byte> part) const noexcept {
   if (!part.empty()) mapping_of(part).release(part);
 }
 
