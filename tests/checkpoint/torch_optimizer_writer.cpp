@@ -43,8 +43,8 @@ void check_same(const StoredOptimizer& a, const StoredOptimizer& b) {
   }
 }
 
-std::shared_ptr<const TensorFile> file_of(const std::vector<JoinedTensor>& tensors) {
-  return std::make_shared<const TensorFile>(joined_file("grown", tensors));
+std::shared_ptr<const MappedTensors> file_of(const std::vector<JoinedTensor>& tensors) {
+  return std::make_shared<const MappedTensors>(joined_file("grown", tensors));
 }
 
 }  // namespace

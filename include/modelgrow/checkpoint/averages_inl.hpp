@@ -44,7 +44,7 @@ inline Averages averages_of_folder(const std::filesystem::path& path) {
         found.settings.set(key, PickleValue(value->get<double>()));
     }
   for (const auto& file : weights.files()) {
-    const auto shared = std::make_shared<const TensorFile>(file);
+    const auto shared = std::make_shared<const MappedTensors>(file);
     for (const auto& view : shared->tensors())
       found.tensors.emplace_back(weights.prefix().without(view.name), shared, view);
   }
@@ -86,7 +86,7 @@ inline Averages averages_in_order(const TorchFile& file, const AverageList& list
   }
   Averages found;
   add_settings(*list.dict, found.settings);
-  const auto tensors = std::make_shared<const TensorFile>(file.tensors(named));
+  const auto tensors = std::make_shared<const MappedTensors>(file.tensors(named));
   for (const auto& view : tensors->tensors()) found.tensors.emplace_back(view.name, tensors, view);
   return found;
 }
@@ -109,7 +109,7 @@ inline Averages named_averages(const TorchFile& file, const std::string& at) {
   std::vector<std::string_view> names;
   for (const auto& [name, tensor] : named) names.push_back(name);
   const NamePrefix prefix(names);
-  const auto tensors = std::make_shared<const TensorFile>(file.tensors(named));
+  const auto tensors = std::make_shared<const MappedTensors>(file.tensors(named));
   for (const auto& view : tensors->tensors()) found.tensors.emplace_back(prefix.without(view.name), tensors, view);
   return found;
 }

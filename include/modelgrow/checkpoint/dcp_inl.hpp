@@ -173,7 +173,7 @@ MODELGROW_INLINE JoinedTensor DcpFolder::tensor(const Item& item) const {
           (tensor ? "one of type " + std::string(name(tensor->dtype)) + " and size " + to_string(tensor->shape)
                   : file.root().kind()) +
           "; the file is of another save");
-    auto box = std::make_shared<const TensorFile>(file.tensors({{item.about.name, *tensor}}));
+    auto box = std::make_shared<const MappedTensors>(file.tensors({{item.about.name, *tensor}}));
     const auto* data = box->tensors()[0].data;
     parts.push_back({.offset = offset, .shape = size, .data = data, .memory = box, .file = box});
   }

@@ -99,8 +99,8 @@ inline std::vector<std::vector<NamedShape>> parameter_shapes(const PickleValue* 
 }
 
 /// Tensors of a list, one for each group, as views of the file.
-inline std::shared_ptr<const TensorFile> flat_tensors(const TorchFile& file, const PickleValue* value,
-                                                      const std::string& key) {
+inline std::shared_ptr<const MappedTensors> flat_tensors(const TorchFile& file, const PickleValue* value,
+                                                         const std::string& key) {
   const auto* list = sequence(value);
   if (!list) throw format_error(file.path().string() + ": there is no list '" + key + "'; it is no file of ZeRO");
   std::vector<TorchFile::Named> named;
@@ -111,7 +111,7 @@ inline std::shared_ptr<const TensorFile> flat_tensors(const TorchFile& file, con
                          std::to_string(g) + "; expected a flat tensor");
     named.emplace_back(std::to_string(g), *tensor);
   }
-  return std::make_shared<const TensorFile>(file.tensors(named));
+  return std::make_shared<const MappedTensors>(file.tensors(named));
 }
 
 }  // namespace modelgrow::inline v0::detail

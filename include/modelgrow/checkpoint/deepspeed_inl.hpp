@@ -198,7 +198,7 @@ class DeepSpeedReader {
       if (!tensor || numel(tensor->shape) != numel(parameter.shape))
         fail(file.path(), "it is " + (tensor ? "of shape " + to_string(tensor->shape) : file.root().kind()) +
                               "; parameter '" + parameter.name + "' has shape " + to_string(parameter.shape));
-      const auto flat = std::make_shared<const TensorFile>(file.tensors({{parameter.name, *tensor}}));
+      const auto flat = std::make_shared<const MappedTensors>(file.tensors({{parameter.name, *tensor}}));
       auto view = flat->tensors()[0];
       view.shape = parameter.shape;
       const auto name = entry.name.substr(0, entry.name.size() - 3);
@@ -239,7 +239,7 @@ class DeepSpeedReader {
   }
 
   void add_stored(const TorchFile& file, const std::vector<TorchFile::Named>& tensors, std::set<std::string>& have) {
-    const auto views = std::make_shared<const TensorFile>(file.tensors(tensors));
+    const auto views = std::make_shared<const MappedTensors>(file.tensors(tensors));
     for (const auto& view : views->tensors())
       if (have.insert(view.name).second) found_.weights.emplace_back(view.name, views, view);
   }
@@ -264,7 +264,7 @@ class DeepSpeedReader {
                                 (tensor ? "of shape " + to_string(tensor->shape) : "missing") + "; expected " +
                                 std::to_string(piece) + " numbers");
         about.dtype = tensor->dtype;
-        const auto view = std::make_shared<const TensorFile>(file.tensors({{*name, *tensor}}));
+        const auto view = std::make_shared<const MappedTensors>(file.tensors({{*name, *tensor}}));
         const std::int64_t size = std::clamp<std::int64_t>(all - r * piece, 0, piece);
         parts.push_back(
             {.offset = {r * piece}, .shape = {size}, .data = view->tensors()[0].data, .memory = view, .file = view});

@@ -18,7 +18,7 @@ struct Fragment {
 struct DeepSpeedRank {
   std::filesystem::path path;
   StoredOptimizer state;  // a parameter for each flat tensor
-  std::shared_ptr<const TensorFile> weights;
+  std::shared_ptr<const MappedTensors> weights;
   std::vector<std::vector<std::pair<std::string, Fragment>>> slices;  // by group, where the file says so
 };
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <modelgrow/checkpoint/tensor_file.hpp>
+#include <modelgrow/checkpoint/mapped_tensors.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -15,8 +15,8 @@ namespace modelgrow::inline v0 {
 struct TensorPart {
   Shape offset = {}, shape = {};
   const std::byte* data = nullptr;
-  std::shared_ptr<const void> memory = {};      ///< what keeps `data` alive
-  std::shared_ptr<const TensorFile> file = {};  ///< the same, where it is mapped
+  std::shared_ptr<const void> memory = {};         ///< what keeps `data` alive
+  std::shared_ptr<const MappedTensors> file = {};  ///< the same, where it is mapped
 };
 
 /// One tensor, complete.
@@ -28,7 +28,7 @@ class JoinedTensor {
   /// Throws format_error that begins with `source`: parts that leave the tensor, overlap, or are not all of it.
   JoinedTensor(NamedShape tensor, Parts kind, std::vector<TensorPart> parts, const std::string& source);
   /// A tensor in one piece.
-  JoinedTensor(std::string name, std::shared_ptr<const TensorFile> file, const TensorView& view);
+  JoinedTensor(std::string name, std::shared_ptr<const MappedTensors> file, const TensorView& view);
   /// A number that a file has as one of Python, as an F64 of no dimensions.
   JoinedTensor(std::string name, double value);
 
@@ -55,7 +55,7 @@ class JoinedTensor {
 
 /// Tensors as views of the files that they lie in; those in several pieces are joined in a temporary file that no one
 /// else sees. `source` names them in errors. Throws io_error, and format_error for two of one name.
-TensorFile joined_file(const std::filesystem::path& source, const std::vector<JoinedTensor>& tensors);
+MappedTensors joined_file(const std::filesystem::path& source, const std::vector<JoinedTensor>& tensors);
 
 }  // namespace modelgrow::inline v0
 

@@ -83,7 +83,7 @@ MODELGROW_INLINE JoinedTensor::JoinedTensor(NamedShape tensor, Parts kind, std::
   check(source);
 }
 
-MODELGROW_INLINE JoinedTensor::JoinedTensor(std::string name, std::shared_ptr<const TensorFile> file,
+MODELGROW_INLINE JoinedTensor::JoinedTensor(std::string name, std::shared_ptr<const MappedTensors> file,
                                             const TensorView& view)
     : about_{.name = std::move(name), .dtype = view.dtype, .shape = view.shape}, grid_{numel(view.shape)} {
   if (grid_[0] > 0)
@@ -163,7 +163,8 @@ MODELGROW_INLINE std::span<const std::byte> JoinedTensor::piece() const {
   return {parts_[0].data, std::size_t(bytes())};
 }
 
-MODELGROW_INLINE TensorFile joined_file(const std::filesystem::path& source, const std::vector<JoinedTensor>& tensors) {
+MODELGROW_INLINE MappedTensors joined_file(const std::filesystem::path& source,
+                                           const std::vector<JoinedTensor>& tensors) {
   std::vector<TensorView> views;
   std::vector<std::shared_ptr<detail::Mapping>> mappings;
   std::vector<std::size_t> scattered;

@@ -21,7 +21,7 @@ class RankFiles {
     std::set<std::string> numbers;
     for (const auto& entry : list_folder(folder))
       if (entry.name.starts_with("shard-") && entry.name.ends_with(".safetensors")) {
-        files_.push_back(std::make_shared<const TensorFile>(Safetensors::open(folder / entry.name)));
+        files_.push_back(std::make_shared<const MappedTensors>(Safetensors::open(folder / entry.name)));
         numbers.insert(entry.name.substr(0, entry.name.find('-', 6)));
       }
     if (files_.empty()) throw format_error(folder.string() + ": it has no files of ranks (shard-00001-..)");
@@ -56,7 +56,7 @@ class RankFiles {
     std::vector<TensorPart> parts = {};
   };
 
-  void take(const std::shared_ptr<const TensorFile>& file) {
+  void take(const std::shared_ptr<const MappedTensors>& file) {
     const std::string where = file->path().string();
     const auto info = file->metadata().find("DCP_SHARDING_INFO");
     if (info == file->metadata().end())
@@ -88,7 +88,7 @@ class RankFiles {
   }
 
   std::filesystem::path folder_;
-  std::vector<std::shared_ptr<const TensorFile>> files_;
+  std::vector<std::shared_ptr<const MappedTensors>> files_;
   std::map<std::string, Found> found_;
 };
 

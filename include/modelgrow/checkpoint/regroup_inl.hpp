@@ -25,7 +25,7 @@ inline PickleValue number_like(const PickleValue& old, const JoinedTensor& tenso
 }  // namespace detail
 
 MODELGROW_INLINE StoredOptimizer regrouped(const StoredOptimizer& old, const std::vector<GroupedParameter>& parameters,
-                                           std::shared_ptr<const TensorFile> tensors) {
+                                           std::shared_ptr<const MappedTensors> tensors) {
   const auto fail = [&](const std::string& what) { throw format_error(old.source + ": " + what); };
   if (!old.is.kind) fail("it is the state of " + old.is.title + ", for which there is no rule; leave it behind");
   StoredOptimizer grown{.is = old.is, .ids = old.ids, .source = old.source};

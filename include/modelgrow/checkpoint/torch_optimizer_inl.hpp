@@ -112,7 +112,7 @@ class TorchOptimizerReader {
   }
 
   void take_tensors() {
-    const auto file = std::make_shared<const TensorFile>(file_.tensors(tensors_));
+    const auto file = std::make_shared<const MappedTensors>(file_.tensors(tensors_));
     for (std::size_t i = 0; i < places_.size(); ++i) {
       const auto& [parameter, name] = places_[i];
       found_.parameters[parameter].entries.push_back(
