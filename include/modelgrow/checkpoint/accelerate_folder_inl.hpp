@@ -5,6 +5,7 @@
 #include <map>
 
 #include <modelgrow/checkpoint/accelerate_folder.hpp>
+#include <modelgrow/checkpoint/folder.hpp>
 #include <modelgrow/core/linkage.hpp>
 
 namespace modelgrow::inline v0 {

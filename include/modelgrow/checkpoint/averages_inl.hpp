@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include <modelgrow/checkpoint/averages.hpp>
 #include <modelgrow/checkpoint/checkpoint.hpp>

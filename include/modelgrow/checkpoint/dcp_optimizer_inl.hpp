@@ -6,8 +6,8 @@
 #include <optional>
 
 #include <modelgrow/checkpoint/dcp_optimizer.hpp>
+#include <modelgrow/checkpoint/pickle_access.hpp>
 #include <modelgrow/checkpoint/pickle_text.hpp>
-#include <modelgrow/checkpoint/torch_optimizer.hpp>
 #include <modelgrow/core/linkage.hpp>
 
 namespace modelgrow::inline v0 {

@@ -7,6 +7,7 @@
 
 #include <modelgrow/checkpoint/dcp_metadata.hpp>
 #include <modelgrow/checkpoint/folder_weights.hpp>
+#include <modelgrow/checkpoint/pickle_access.hpp>
 #include <modelgrow/checkpoint/torch_optimizer.hpp>
 #include <modelgrow/checkpoint/torch_weights.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
@@ -69,16 +70,6 @@ struct DeepSpeedFiles {
                        std::to_string(r) + " of " + std::to_string(n) + " is missing; fetch it, too");
   }
 };
-
-/// A value behind keys of nested dictionaries; nullptr where one is missing.
-inline const PickleValue* value_behind(const PickleValue& root, std::initializer_list<std::string_view> keys) {
-  const PickleValue* value = &root;
-  for (const auto key : keys) {
-    const auto* dict = value ? value->get<PickleDict>() : nullptr;
-    value = dict ? dict->find(key) : nullptr;
-  }
-  return value;
-}
 
 /// Names and shapes of the trained parameters, group by group (param_shapes); nothing where the file has none.
 inline std::vector<std::vector<NamedShape>> parameter_shapes(const PickleValue* value, const std::string& where) {

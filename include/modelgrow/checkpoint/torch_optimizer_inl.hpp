@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 
+#include <modelgrow/checkpoint/pickle_access.hpp>
 #include <modelgrow/checkpoint/torch_optimizer.hpp>
 #include <modelgrow/core/linkage.hpp>
 
@@ -15,14 +16,6 @@ inline std::string parameter_key(const PickleValue& id) {
   if (const auto* text = id.get<std::string>()) return "'" + *text + "'";
   if (const auto* number = id.get<std::int64_t>()) return std::to_string(*number);
   return {};
-}
-
-/// The values of a list or a tuple; nullptr for others.
-inline const std::vector<PickleValue>* sequence(const PickleValue* value) {
-  if (!value) return nullptr;
-  if (const auto* list = value->get<PickleList>()) return &list->values;
-  if (const auto* tuple = value->get<PickleTuple>()) return &tuple->values;
-  return nullptr;
 }
 
 class TorchOptimizerReader {
