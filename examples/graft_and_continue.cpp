@@ -12,6 +12,7 @@
 #include "support/encoding_progress.hpp"
 #include "support/graft.hpp"
 #include "support/options.hpp"
+#include "support/side_by_side.hpp"
 
 namespace fs = std::filesystem;
 using namespace example;
@@ -61,13 +62,15 @@ Pair graft_and_train(const fs::path& base, const ClipData& data, const mg::Embed
   check.require();
   pair.output_change = check.output.max_abs;
 
-  const auto train_on = [&](Model& model, const char* run, const fs::path& from) {
+  using enum RunOptions::OnTerminal;
+  const auto train_on = [&](Model& model, const char* run, const fs::path& from, RunOptions::OnTerminal on_terminal) {
     RunOptions options = graft_run(how, model, states, name + ", " + run, from, s.seed + 100);
     options.directory = from;  // the trained pipeline takes the place of the grown one
+    options.on_terminal = on_terminal;
     return train(model, data, options);
   };
-  pair.without = train_on(*pair.model_without, "without", without);
-  if (!pair.without.stopped) pair.with = train_on(*pair.model_with, "with", with);
+  side_by_side([&] { pair.without = train_on(*pair.model_without, "without", without, nothing); },
+               [&] { pair.with = train_on(*pair.model_with, "with", with, progress); });
   return pair;
 }
 
@@ -197,8 +200,8 @@ int run(const Settings& s) {
       for (std::size_t i = 0; i < std::min(s.prompts, test->prompts().size()); i += 2)
         shown.push_back(test->prompts()[i]);
     draw(results->pair, digits, shown, states, s, "digits.png", "Moving digits");
-    results->without = judge(*results->pair.model_without);
-    results->with = judge(*results->pair.model_with);
+    side_by_side([&] { results->without = judge(*results->pair.model_without); },
+                 [&] { results->with = judge(*results->pair.model_with); });
   } else {
     std::cout << s.llm.string() << " has no states of captions of moving digits: that part is left out; a language "
               << "model (scripts/get-llm) encodes them" << std::endl;

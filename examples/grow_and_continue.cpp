@@ -12,6 +12,7 @@
 #include "support/options.hpp"
 #include "support/report.hpp"
 #include "support/shape_test.hpp"
+#include "support/side_by_side.hpp"
 
 namespace fs = std::filesystem;
 using namespace example;
@@ -53,7 +54,7 @@ struct Settings : GrowthOptions {
 };
 
 RunResult continue_training(Model& model, const ClipData& data, const Settings& s, const std::string& name,
-                            const fs::path& start_from) {
+                            const fs::path& start_from, RunOptions::OnTerminal on_terminal) {
   const Habits how = s.habits();
   return train(model, data,
                spending(model, s.tflop, 10,
@@ -65,7 +66,8 @@ RunResult continue_training(Model& model, const ClipData& data, const Settings& 
                                    .augmentation = data.train.endless ? mg::Augmentation{} : s.augmentation,
                                    .seed = s.seed + 100,
                                    .start_from = start_from,
-                                   .log = s.out / (name + ".jsonl")}));
+                                   .log = s.out / (name + ".jsonl"),
+                                   .on_terminal = on_terminal}));
 }
 
 /// Of moving shapes: what a model makes of prompts of one object, of two, of three.
@@ -96,15 +98,16 @@ int run(const Settings& s) {
   report.grown_start = task.validation_loss(tape, grown);
   report.judged_start = judge(task, base, s);
   const auto begin = std::chrono::steady_clock::now();
-  report.base = continue_training(base, growth.data, s, "base", s.base);
-  if (!report.base.stopped) report.grown = continue_training(grown, growth.data, s, "grown", s.grown());
+  using enum RunOptions::OnTerminal;
+  side_by_side([&] { report.base = continue_training(base, growth.data, s, "base", s.base, nothing); },
+               [&] { report.grown = continue_training(grown, growth.data, s, "grown", s.grown(), progress); });
   if (Interrupt::requested()) {
     std::cerr << "interrupted; the logs so far are in " << s.out << std::endl;
     return Interrupt::exit_code;
   }
   report.seconds_train = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  report.judged_base = judge(task, base, s);
-  report.judged_grown = judge(task, grown, s);
+  side_by_side([&] { report.judged_base = judge(task, base, s); },
+               [&] { report.judged_grown = judge(task, grown, s); });
 
   gallery.add("trained on", base);
   gallery.add("grown", grown);

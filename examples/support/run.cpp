@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <iostream>
 #include <optional>
+#include <sstream>
 
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/ops/mse.hpp>
@@ -76,7 +77,8 @@ RunResult train(Model& model, const ClipData& data, const RunOptions& o) {
   std::optional<mg::MetricsLog> log;
   if (!o.log.empty()) log.emplace(o.log, trainer.step() + 1);
   std::optional<mg::ProgressLine> line;
-  if (isatty(STDOUT_FILENO)) line.emplace(std::cout, o.steps, o.batch);
+  const bool terminal = isatty(STDOUT_FILENO);
+  if (terminal && o.on_terminal == RunOptions::OnTerminal::progress) line.emplace(std::cout, o.steps, o.batch);
   const double tflop = step_flops(model, o.batch) * 1e-12;
   RunResult result;
   Tape tape(Tape::Mode::infer);
@@ -94,10 +96,13 @@ RunResult train(Model& model, const ClipData& data, const RunOptions& o) {
                            {"validation_loss_other_captions", p.other_captions}};
     if (o.measure_keywords) entry["validation_loss_keywords"] = p.keywords;
     if (log) log->write(entry);
-    if (!line)
-      std::cout << o.name << ": step " << p.step << ", validation loss " << p.validation_loss
-                << ", with captions of other clips " << p.other_captions
-                << (o.measure_keywords ? ", with keywords " + std::to_string(p.keywords) : "") << std::endl;
+    if (!terminal) {
+      std::ostringstream text;  // printed at once, since other runs print too
+      text << o.name << ": step " << p.step << ", validation loss " << p.validation_loss
+           << ", with captions of other clips " << p.other_captions
+           << (o.measure_keywords ? ", with keywords " + std::to_string(p.keywords) : "") << "\n";
+      std::cout << text.str() << std::flush;
+    }
   };
   measure(trainer.step());
   trainer.every(1, [&](const mg::StepReport& r) {

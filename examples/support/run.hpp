@@ -37,6 +37,10 @@ struct RunOptions {
   std::filesystem::path log = {};         // JSON lines
   std::int64_t save_every = 0;
   enum class Begin { fresh, resume } begin = Begin::fresh;
+  enum class OnTerminal {
+    progress,
+    nothing
+  } on_terminal = OnTerminal::progress;  // of runs side by side one has the line
 };
 
 /// The validation loss after so many operations.

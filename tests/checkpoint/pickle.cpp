@@ -255,6 +255,12 @@ TEST_CASE("values that contain themselves, are nested too deeply, or unfold with
   std::string doubled = "]q\x01";
   for (int i = 0; i < 40; ++i) doubled += "h\x01\x86q\x01";
   CHECK(says(refused(doubled), "unfold into more than"));
+  // One tuple as the arguments of many objects
+  std::string calls = "](" + std::string(1000, 'N') +
+                      "tq\x01"
+                      "a";
+  for (int i = 0; i < 200; ++i) calls += global("torch", "device") + "h\x01Ra";
+  CHECK(says(refused(calls), "repeat their arguments without bound"));
   // Deep values that are no part of the result: hooks of a tensor are looked at and dropped.
   const std::string hooks = no_hooks + nested(1000000) + "b";
   CHECK(value(tensor(storage("0", 4), 0, {4}, {1}, "\x89" + hooks)).get<PickleTensor>());

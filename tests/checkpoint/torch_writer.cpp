@@ -149,6 +149,8 @@ TEST_CASE("storages get the bytes that they need, no more and no less") {
   TorchWriter none(scratch / "none.pt", dict);
   none.write(bytes_of(three).first(8));
   CHECK(says(message_of<format_error>([&] { none.finish(); }), "storage '1' was not written"));
+  CHECK_THROWS_AS(none.commit(), format_error);
+  CHECK_FALSE(std::filesystem::exists(scratch / "none.pt"));
   put(scratch / "there.pt", "x");
   CHECK_THROWS_AS(TorchWriter(scratch / "there.pt", dict, Existing::refuse), io_error);
 }

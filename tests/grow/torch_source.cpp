@@ -16,20 +16,19 @@ namespace {
 /// transposed, so that their bytes must be gathered.
 void save_run(const tiny::fs::path& path, const Checkpoint& from) {
   PickleDict model{.ordered = true}, average{.ordered = true}, run;
-  std::vector<std::vector<float>> storages;
+  std::vector<std::vector<std::byte>> storages;
   for (const auto& t : from.tensors()) {
-    std::vector<float> values(t.bytes / sizeof(float));
-    std::memcpy(values.data(), t.data, t.bytes);
+    std::vector<std::byte> bytes(t.data, t.data + t.bytes);
     PickleTensor tensor = torch_tensor(std::to_string(storages.size()), t.dtype, t.shape);
     if (t.shape.rank() == 2) {
       const std::int64_t rows = t.shape[0], columns = t.shape[1];
+      const auto size = t.bytes / std::size_t(rows * columns);
       tensor.strides = Shape{1, rows};
-      const auto before = values;
       for (std::int64_t i = 0; i < rows; ++i)
         for (std::int64_t j = 0; j < columns; ++j)
-          values[std::size_t(j * rows + i)] = before[std::size_t(i * columns + j)];
+          std::memcpy(&bytes[std::size_t(j * rows + i) * size], t.data + std::size_t(i * columns + j) * size, size);
     }
-    storages.push_back(std::move(values));
+    storages.push_back(std::move(bytes));
     model.set(t.name, tensor);
     average.set(t.name, tensor);
   }
@@ -37,7 +36,7 @@ void save_run(const tiny::fs::path& path, const Checkpoint& from) {
   run.set("model", model);
   run.set("ema", average);
   TorchWriter writer(path, run);
-  for (const auto& values : storages) writer.write(std::as_bytes(std::span(values)));
+  for (const auto& bytes : storages) writer.write(bytes);
   writer.commit();
 }
 

@@ -32,13 +32,14 @@ class Unpickler {
     }
     if (stack_.size() != 1 || !marks_.empty()) fail("STOP with " + std::to_string(stack_.size()) + " values");
     // Tensors and storages take what they were made of, so every byte makes a few values at most, shared ones aside.
-    made_.accept(stack_[0], 65536 + 16 * at_);
+    made_.accept(stack_[0], most_values());
     return Pickle{.value = stack_[0], .storages = std::move(storages_), .bytes = at_};
   } catch (const format_error& e) {
     throw format_error(source_ + ": at byte " + std::to_string(offset_ + op_) + ", in its pickle: " + e.what());
   }
 
  private:
+  std::uint64_t most_values() const { return 65536 + 16 * at_; }
   [[noreturn]] static void fail(const std::string& what) { throw format_error(what); }
 
   // ---- bytes ----
@@ -131,8 +132,14 @@ class Unpickler {
            "is a whole model or has objects of a trainer, load it where you trust it and save model.state_dict()");
     push(std::move(name));
   }
+  /// Of a call. An object has a copy of them, and one tuple may be the arguments of many calls.
+  PickleTuple arguments() {
+    auto found = pop_as<PickleTuple>("arguments");
+    if ((copied_ += found.values.size()) > most_values()) fail("its calls repeat their arguments without bound");
+    return found;
+  }
   void call() {
-    const auto arguments = pop_as<PickleTuple>("arguments");
+    const auto arguments = this->arguments();
     const auto function = pop_as<PickleGlobal>("a function");
     if (rebuilds_tensor(function)) return make(rebuilt_tensor(function, arguments));
     if (!function.is("collections", "OrderedDict")) return make(PickleObject{.type = function, .arguments = arguments});
@@ -140,7 +147,7 @@ class Unpickler {
     make(PickleDict{.ordered = true});
   }
   void allocate() {
-    const auto arguments = pop_as<PickleTuple>("arguments");
+    const auto arguments = this->arguments();
     const auto type = pop_as<PickleGlobal>("a class");
     make(PickleObject{.type = type, .arguments = arguments, .allocated = true});
   }
@@ -323,7 +330,7 @@ class Unpickler {
   bool cut_;
   const std::string& source_;
   std::uint64_t offset_;
-  std::size_t at_ = 0, op_ = 0;
+  std::size_t at_ = 0, op_ = 0, copied_ = 0;
   PickleNodes made_;  // outlives what holds its nodes
   std::vector<PickleValue> stack_;
   std::vector<std::size_t> marks_;

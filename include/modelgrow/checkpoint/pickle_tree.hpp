@@ -6,7 +6,8 @@
 #include <string_view>
 #include <unordered_map>
 
-#include <modelgrow/checkpoint/pickle.hpp>
+#include <modelgrow/checkpoint/pickle_value.hpp>
+#include <modelgrow/core/error.hpp>
 
 namespace modelgrow::inline v0::detail {
 

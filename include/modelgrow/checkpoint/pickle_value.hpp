@@ -3,6 +3,7 @@
 // storages, and objects of which only type and arguments are known. Nothing here can run anything.
 #pragma once
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -141,6 +142,19 @@ struct PickleObject {
   PickleTuple arguments = {};
   bool allocated = false;  ///< by the type's __new__, not by a call
   PickleValue state = {};
+};
+
+/// A pickle as it was read: what it holds, the storages that its tensors name, each once in the order of their first
+/// use, and how many bytes it has.
+struct Pickle {
+  PickleValue value = {};
+  std::vector<std::shared_ptr<PickleStorage>> storages = {};
+  std::size_t bytes = 0;
+
+  /// Values are nested at most this deep.
+  static constexpr int max_depth = 64;
+  /// Longer ones are refused: no model has as many tensors.
+  static constexpr std::size_t max_bytes = std::size_t{64} << 20;
 };
 
 }  // namespace modelgrow::inline v0

@@ -47,7 +47,7 @@ MODELGROW_INLINE void TorchWriter::write(std::span<const std::byte> bytes) {
 }
 
 MODELGROW_INLINE void TorchWriter::finish() {
-  if (std::exchange(finished_, true)) return;
+  if (finished_) return;
   if (left_ > 0)
     throw format_error(path().string() + ": storage '" + pickle_.storages[current_ - 1]->name() + "' lacks " +
                        std::to_string(left_) + " bytes");
@@ -59,6 +59,7 @@ MODELGROW_INLINE void TorchWriter::finish() {
   }
   zip_.record(folder_ + "version", "3\n");
   zip_.finish();
+  finished_ = true;
 }
 
 MODELGROW_INLINE void TorchWriter::commit() {

@@ -6,6 +6,7 @@
 #include <modelgrow/grow/checkpoint_set.hpp>
 #include <modelgrow/grow/checksums.hpp>
 #include <modelgrow/grow/completeness.hpp>
+#include <modelgrow/grow/optimizers/trajectory.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/read_plan.hpp>
 #include <modelgrow/grow/window_reader.hpp>
@@ -91,6 +92,7 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
     for (const auto& n : check.not_finite) found.not_finite.push_back(old.name + ": " + to_string(n));
     if (old.kind != Part::Kind::weights) found.grown_along.push_back(old.name);
     if (old.kind == Part::Kind::optimizer) {
+      found.trajectory = trajectory_of(plan, HeldState(detail::set_of(old.in)).optimizers());
       found.optimizer_tensors = check.tensors.size();
     } else {
       found.tensors += check.tensors.size();
