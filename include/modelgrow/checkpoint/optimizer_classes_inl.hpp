@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include <modelgrow/checkpoint/optimizer_classes.hpp>
+#include <modelgrow/checkpoint/optimizer_names.hpp>
 #include <modelgrow/core/linkage.hpp>
 
 namespace modelgrow::inline v0 {
@@ -120,6 +121,14 @@ inline constexpr OptimizerMarks optimizer_marks[] = {
     {.kind = {"", "an optimizer of bitsandbytes in low precision", {}}, .entry = "__bnb_optimizer_quant_state__"},
     {.kind = {"", "the package muon-optimizer, which numbers parameters by size", {}}, .with = {"use_muon"}},
 };
+
+static_assert(std::ranges::all_of(optimizer_marks,
+                                  [](const OptimizerMarks& marks) {
+                                    constexpr auto words = words_of(Optimizer{});
+                                    return marks.kind.word.empty() ||
+                                           std::ranges::find(words, marks.kind.word) != words.end();
+                                  }),
+              "an optimizer whose state can be moved has a word in optimizer_names.hpp");
 
 inline bool fits(const OptimizerMarks& marks, const std::vector<const PickleDict*>& groups,
                  const std::set<std::string>& entries) {
