@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every rule of grow/optimizers/ against its optimizer: twenty steps, growth with state, twenty more. The losses are
 // those of the run that did not grow, and are not where any part of the rule is spoiled.
+#include <modelgrow/checkpoint/optimizer_classes.hpp>
 #include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/optimizers/trajectory.hpp>
 
@@ -172,5 +173,27 @@ TEST_CASE("growing twice moves any state as growing once does") {
     INFO(c.what);
     const Trained small(c);
     CHECK(same(grow_optimizer(both, small.state), grow_optimizer(second, grow_optimizer(first, small.state))));
+  }
+}
+
+TEST_CASE("what files can hold of an optimizer is what its rule moves, entry by entry") {
+  const auto shape_of_form = [](EntryForm form) {
+    if (form == EntryForm::whole) return EntryShape::whole;
+    if (form == EntryForm::flat) return EntryShape::flat;
+    return form == EntryForm::number ? EntryShape::number : EntryShape::factored;
+  };
+  for (const auto& rule : optimizer_rules()) {
+    INFO(name(rule.optimizer));
+    const auto* read = optimizer_class(name(rule.optimizer));
+    REQUIRE(read);
+    std::set<std::string_view> held;
+    for (const auto& e : read->entries) {
+      INFO(e.here);
+      CHECK(held.insert(e.here).second);
+      const auto* moved = find_entry(rule, e.here);
+      REQUIRE(moved);
+      CHECK(shape_of_form(moved->form) == e.shape);
+    }
+    CHECK(held.size() == rule.entries.size());
   }
 }

@@ -30,23 +30,29 @@ struct Strided {
 /// A tensor within the bytes of its storage. Throws format_error that begins with `what` where it leaves them.
 Strided strided(const PickleTensor& tensor, std::span<const std::byte> storage, const std::string& what);
 
-/// Tensors one behind the other in a file of the system's temporary folder, which is gone with its mapping.
+/// Views of few elements can stand for any number of them: throws format_error where tensors of `tensors` bytes are to
+/// be copied out of a file of `file` bytes, and are more than four times as large and more than 16 MiB.
+void check_copied(const std::filesystem::path& path, std::uint64_t file, std::uint64_t tensors);
+
+/// Tensors one behind the other in a file of the system's temporary folder that has no name there, so that it is gone
+/// with its mapping, or with the process.
 class Gathered {
  public:
-  /// What is gathered from the file `path` may be four times as large as its `bytes`, views of few elements being able
-  /// to stand for any number. Throws io_error.
+  /// For tensors of the file `path`, of so many bytes. Throws io_error.
   Gathered(std::filesystem::path path, std::uint64_t bytes);
-  ~Gathered();
   Gathered(Gathered&&) = delete;
-  /// Throws io_error, format_error.
+  /// Throws io_error, and format_error as check_copied().
   void add(const Strided& tensor);
+  /// The same for a tensor of so many bytes, which `write` hands over piece by piece.
+  void add(std::uint64_t bytes,
+           const std::function<void(const std::function<void(std::span<const std::byte>)>&)>& write);
   std::shared_ptr<Mapping> map();
 
  private:
   std::filesystem::path source_;
   std::string name_;
   Descriptor file_;
-  std::uint64_t size_ = 0, most_;
+  std::uint64_t source_bytes_, size_ = 0;
 };
 
 }  // namespace modelgrow::inline v0::detail

@@ -69,23 +69,30 @@ MODELGROW_INLINE void Strided::gather(const std::function<void(std::span<const s
   sink(buffer);
 }
 
+MODELGROW_INLINE void check_copied(const std::filesystem::path& path, std::uint64_t file, std::uint64_t tensors) {
+  const auto most = std::max<std::uint64_t>(4 * file, std::uint64_t{16} << 20);
+  if (tensors > most)
+    throw format_error(path.string() + ": its tensors that are not contiguous need more than " + std::to_string(most) +
+                       " bytes, which the file cannot mean; load it in torch and save tensors as .contiguous()");
+}
+
 MODELGROW_INLINE Gathered::Gathered(std::filesystem::path path, std::uint64_t bytes)
-    : source_(std::move(path)), most_(std::max<std::uint64_t>(4 * bytes, std::uint64_t{16} << 20)) {
+    : source_(std::move(path)), source_bytes_(bytes) {
   std::error_code failed;
   name_ = (std::filesystem::temp_directory_path(failed) / "modelgrow-XXXXXX").string();
   file_ = Descriptor(failed ? -1 : ::mkstemp(name_.data()));
   if (!file_) throw_io("write", name_);
+  ::unlink(name_.c_str());
 }
 
-MODELGROW_INLINE Gathered::~Gathered() { ::unlink(name_.c_str()); }
-
 MODELGROW_INLINE void Gathered::add(const Strided& tensor) {
-  size_ += tensor.bytes;
-  if (tensor.bytes > most_ || size_ > most_)
-    throw format_error(source_.string() + ": its tensors that are not contiguous need more than " +
-                       std::to_string(most_) +
-                       " bytes, which the file cannot mean; load it in torch and save tensors as .contiguous()");
-  tensor.gather([&](std::span<const std::byte> piece) {
+  add(tensor.bytes, [&](const auto& sink) { tensor.gather(sink); });
+}
+
+MODELGROW_INLINE void Gathered::add(
+    std::uint64_t bytes, const std::function<void(const std::function<void(std::span<const std::byte>)>&)>& write) {
+  check_copied(source_, source_bytes_, size_ += bytes);
+  write([&](std::span<const std::byte> piece) {
     while (!piece.empty()) {
       const auto n = ::write(file_.get(), piece.data(), piece.size());
       if (n < 0 && errno == EINTR) continue;
@@ -95,7 +102,7 @@ MODELGROW_INLINE void Gathered::add(const Strided& tensor) {
   });
 }
 
-MODELGROW_INLINE std::shared_ptr<Mapping> Gathered::map() { return std::make_shared<Mapping>(name_); }
+MODELGROW_INLINE std::shared_ptr<Mapping> Gathered::map() { return std::make_shared<Mapping>(file_, name_); }
 
 }  // namespace detail
 

@@ -48,6 +48,7 @@ class MappedTensors {
   const TensorView* find(std::string_view name) const;
   /// The parts of memory that hold tensors, the whole file first.
   std::vector<std::span<const std::byte>> memory() const;
+  const std::vector<std::shared_ptr<detail::Mapping>>& mappings() const { return mappings_; }
   /// Reads a part of a tensor into memory before it is used. Throws io_error, where a use would end the process, when
   /// the disk fails or the file was cut meanwhile.
   void prepare(std::span<const std::byte> part) const;

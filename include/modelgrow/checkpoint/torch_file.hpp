@@ -38,7 +38,8 @@ class TorchFile {
   /// Tensors under names of the caller's, as views of the mapped file; those that are not contiguous are gathered into
   /// a temporary file that no one else sees. Throws format_error for a view that leaves its storage.
   MappedTensors tensors(const std::vector<Named>& named) const;
-  /// One tensor, its numbers copied in row-major order.
+  /// One tensor, its numbers copied in row-major order. Throws format_error as tensors(), and where a view of few
+  /// numbers would be many times as large as the file.
   std::vector<std::byte> copy(const PickleTensor& tensor) const;
 
  private:

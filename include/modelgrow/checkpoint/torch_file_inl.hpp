@@ -53,6 +53,7 @@ MODELGROW_INLINE std::span<const std::byte> TorchFile::bytes(const PickleStorage
 
 MODELGROW_INLINE std::vector<std::byte> TorchFile::copy(const PickleTensor& tensor) const {
   const auto from = detail::strided(tensor, bytes(*tensor.storage), path().string() + ": a tensor");
+  detail::check_copied(path(), content_->mapping->bytes().size(), from.bytes);
   std::vector<std::byte> bytes;
   bytes.reserve(from.bytes);
   from.gather([&](std::span<const std::byte> piece) { bytes.insert(bytes.end(), piece.begin(), piece.end()); });
