@@ -38,6 +38,8 @@ class Input {
     options.incomplete = incomplete;
     return mg::Checkpoint::open(path_, options);
   }
+  /// That of --family, or the one that is found.
+  mg::Family family(const mg::Checkpoint& in) const { return family_of(in, family_); }
   /// By the family of --family, or the one that is found.
   mg::Schema schema(const mg::Checkpoint& in, mg::Trust trust = mg::Trust::nobody) const {
     return schema_of(in, trust, family_);

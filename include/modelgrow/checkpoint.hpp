@@ -12,6 +12,7 @@
 #include <modelgrow/checkpoint/model_io.hpp>
 #include <modelgrow/checkpoint/rank_files.hpp>
 #include <modelgrow/checkpoint/regroup.hpp>
+#include <modelgrow/checkpoint/rewrite.hpp>
 #include <modelgrow/checkpoint/safetensors.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
 #include <modelgrow/checkpoint/torch_file.hpp>

@@ -43,6 +43,29 @@ TEST_CASE("an operator without options leaves the next word alone") {
   CHECK(detail::parse_json(tool("plan " + base + " --temporal-conv --json").output, "plan").contains("certificate"));
 }
 
+TEST_CASE("convert writes other files of the same numbers, and a folder with all that is of the model") {
+  const Scratch scratch;
+  const auto at = [&](const char* name) { return (scratch / name).string(); };
+  const std::string shapes = std::string(MODELGROW_SOURCE_DIR) + "/examples/data/base-shapes/transformer";
+  const auto folder = tool("convert " + shapes + " " + at("torch") + " --to torch --dtype f32");
+  INFO(folder.output);
+  REQUIRE(folder.code == 0);
+  CHECK(says(folder.output, "torch/pytorch_model.bin: 41 tensors", "torch/ema.safetensors",
+             "torch/optimizer.safetensors"));
+  CHECK(tool("convert " + at("torch") + " " + at("back.safetensors") + " --dtype bf16").code == 0);
+  const auto in = Checkpoint::open(shapes), back = Checkpoint::open(at("back.safetensors"));
+  for (const auto& t : in.tensors()) {
+    const auto& u = back.tensor(t.name);
+    CHECK((t.dtype == u.dtype && std::equal(t.data, t.data + t.bytes, u.data, u.data + u.bytes)));
+  }
+  CHECK(tool("diff " + shapes + " " + at("back.safetensors")).code == 0);
+  CHECK(tool("convert " + shapes + " " + at("torch")).code == 4);                   // is there
+  CHECK(tool("convert " + shapes + " " + at("x.pt") + " --shard-gb 1").code == 2);  // torch files are whole
+  CHECK(tool("convert " + shapes + " " + at("x.pt") + " --dtype int8").code == 2);
+  const auto names = tool("convert " + shapes + " " + at("x.pt") + " --names native");
+  CHECK((names.code == 4 && says(names.output, "names of one layout")));
+}
+
 TEST_CASE("plan --advise chooses operators that grow then takes, and says why") {
   const Scratch scratch;
   const std::string out = (scratch / "out").string();
