@@ -44,12 +44,15 @@ template <class T>
 struct DepthwiseTapTerm {
   TemporalConvSize size;
   const T *dy, *x;
-  template <class Dev>
-  MODELGROW_DEVICE Stat<T> operator()(Dev dev, Index tap, Index token, Index channel) const {
+  template <class Dev, int N>
+  MODELGROW_DEVICE Values<Stat<T>, N> operator()(Dev dev, Index tap, Index token, Index channel, Count<N>) const {
     const Index offset = size.first_tap + tap, frame = token / size.space % size.frames;
-    if (!FramePosition::inside(size, frame + offset)) return 0;
+    if (!FramePosition::inside(size, frame + offset)) return {};
     const Index i = token * size.channels_out + channel;
-    return dev.widen(dy[i]) * dev.widen(x[i + offset * size.space * size.channels_out]);
+    auto values = read<N>(dev, dy + i);
+    const auto others = read<N>(dev, x + i + offset * size.space * size.channels_out);
+    for (int e = 0; e < N; ++e) values.at[e] *= others.at[e];
+    return values;
   }
 };
 
@@ -75,8 +78,8 @@ struct TemporalConvOperations {
     if (dw && dense) Dense::add_weight_gradient(s, dy, x, dw);
     if (dx && !dense) depthwise(s, ConvDirection::transposed, dy, w, no_bias, dx);
     if (dw && !dense)
-      add_column_sums<Exec>(ColumnSums{.groups = s.kernel, .rows = tokens(s), .columns = s.channels_out},
-                            DepthwiseTapTerm<T>{.size = s, .dy = dy, .x = x}, dw, Index(1), s.kernel);
+      add_column_sums<Exec, T>(ColumnSums{.groups = s.kernel, .rows = tokens(s), .columns = s.channels_out}, {dy, x},
+                               DepthwiseTapTerm<T>{.size = s, .dy = dy, .x = x}, {{dw, nullptr}, 1, s.kernel});
     if (db) SumOperations<Exec>::column_sum(tokens(s), s.channels_out, dy, db);
   }
 

@@ -128,9 +128,10 @@ struct ForEachValue {
 
 /// f(c, Count<8>{}) or f(c, Count<1>{}) for this lane's share of a row, where columns before `wide` go eight at a time.
 template <class Dev, class F>
-MODELGROW_DEVICE void for_row(Dev dev, int wide, int columns, F f) {
-  for (int c = lane(dev) * at_once; c < wide; c += warp_size * at_once) f(c, Count<at_once>{});
-  for (int c = wide + lane(dev); c < columns; c += warp_size) f(c, Count<1>{});
+MODELGROW_DEVICE void for_row(Dev dev, Index wide, Index columns, F f) {
+  const int first_single = int(wide), end = int(columns);
+  for (int c = lane(dev) * at_once; c < first_single; c += warp_size * at_once) f(c, Count<at_once>{});
+  for (int c = first_single + lane(dev); c < end; c += warp_size) f(c, Count<1>{});
 }
 
 }  // namespace kernels
