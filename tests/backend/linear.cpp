@@ -2,10 +2,9 @@
 // Matrix products against their definition, for sizes on both sides of every tile, panel and block edge.
 #include <modelgrow/backend/cpu.hpp>
 
-#include <cstring>
-
 #include "tests/support/catch.hpp"
 #include "tests/support/random.hpp"
+#include "tests/support/same_bits.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
@@ -22,11 +21,6 @@ Tensor<double, Cpu> product(std::int64_t rows, std::int64_t columns, std::int64_
       for (std::int64_t j = 0; j < columns; ++j)
         c.data()[i * columns + j] += double(a[i * a_row + k * a_step]) * double(b[k * b_step + j * b_column]);
   return c;
-}
-
-template <class T>
-bool same_bits(const Tensor<T, Cpu>& a, const Tensor<T, Cpu>& b) {
-  return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ struct Choice {
 /// What the GPU is, what the library can, and what it was asked for.
 struct State {
   int major = 9;
-  bool has_algorithms = true;
+  bool has_algorithms = true, broken = false;
   std::vector<Choice> choices;
   int products = 0;
 };
@@ -217,6 +217,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   const auto& o = *as<Operation>(operation);
   state().choices.push_back({o, *as<Preference>(preference)});
   *found = 0;
+  if (state().broken) return CUBLAS_STATUS_INTERNAL_ERROR;
   if (wanted < 1 || !fits(o, *as<Layout>(a), *as<Layout>(b), *as<Layout>(d))) return CUBLAS_STATUS_INVALID_VALUE;
   if (!state().has_algorithms) return CUBLAS_STATUS_NOT_SUPPORTED;
   results->algo.data[0] = state().choices.size();

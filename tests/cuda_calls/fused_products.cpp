@@ -5,10 +5,13 @@
 
 #include "tests/cuda_calls/cublaslt_double.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/message.hpp"
 #include "tests/support/random.hpp"
+#include "tests/support/same_bits.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::kernels;
+using modelgrow::testing::same_bits;
 
 namespace {
 
@@ -45,11 +48,6 @@ struct Problem {
   WithGeluGradient<T> with_gelu_gradient() const { return {.inner = inner.data()}; }
   WithRowSums<R> with_row_sums() const { return {.sums = sums.data()}; }
 };
-
-template <class T>
-bool same_bits(const Tensor<T, Cpu>& a, const Tensor<T, Cpu>& b) {
-  return std::memcmp(a.data(), b.data(), a.bytes()) == 0;
-}
 
 /// Whether cuBLASLt is asked for what is written out in product.hpp.
 template <class P, class Make>
@@ -148,4 +146,13 @@ TEST_CASE("a product that cuBLASLt cannot is refused untouched, and asked for on
   for (int i = 0; i < 2; ++i) CHECK_FALSE(p.run(products, p.with_bias()));
   CHECK(same_bits(p.c, before));
   CHECK(lt_double::state().choices.size() == 1);
+}
+
+TEST_CASE("an error of cuBLASLt while it looks for an algorithm is an error, not a product that it cannot") {
+  lt_double::state() = {};
+  lt_double::state().broken = true;
+  FusedProducts products;
+  Problem<bf16> p{.size = size, .transposed = Transposed::b};
+  const std::string said = testing::message_of<device_error>([&] { p.run(products, p.with_bias()); });
+  CHECK(testing::says(said, "choosing an algorithm", "a status", "fused_product.cuh"));
 }

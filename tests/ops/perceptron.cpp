@@ -4,10 +4,9 @@
 #include <modelgrow/ops/activation.hpp>
 #include <modelgrow/ops/perceptron.hpp>
 
-#include <cstring>
-
 #include "tests/support/gradient_check.hpp"
 #include "tests/support/message.hpp"
+#include "tests/support/same_bits.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
@@ -30,15 +29,6 @@ std::vector<Tensor<T, Cpu>> outcome(F f, std::initializer_list<int> wanted) {
   std::vector<Tensor<T, Cpu>> all{y.value()};
   for (const auto& leaf : v) all.push_back(leaf.gradient());
   return all;
-}
-
-template <class T>
-bool same_bits(const std::vector<Tensor<T, Cpu>>& a, const std::vector<Tensor<T, Cpu>>& b) {
-  bool same = a.size() == b.size();
-  for (std::size_t i = 0; same && i < a.size(); ++i)
-    same = a[i].defined() == b[i].defined() && a[i].shape() == b[i].shape() &&
-           (!a[i].defined() || std::memcmp(a[i].data(), b[i].data(), a[i].bytes()) == 0);
-  return same;
 }
 
 }  // namespace

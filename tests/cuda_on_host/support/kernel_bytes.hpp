@@ -258,7 +258,7 @@ template <class T, int taps>
 double bytes_of(const SlidingConvDx<T, taps>& k) {
   const double columns = double(k.size.clips) * k.size.frames * k.size.frame, sums = k.partial ? taps + 1 : 0;
   return (1 + (k.x ? 1 : 0) + (k.dx ? 1 : 0)) * columns * sizeof(Chunk<T>) +
-         sums * double(k.parts.count() * k.size.channels * PackedValues<T>::count) * statistic<T>;
+         sums * double(k.parts.count() * k.size.channels * Chunk<T>::values) * statistic<T>;
 }
 template <class T>
 double bytes_of(const EmbeddingDx<T>& k) {

@@ -61,7 +61,7 @@ struct DenseConvOperations {
     const Index inner = forward ? s.channels_in : s.channels_out, columns = forward ? s.channels_out : s.channels_in;
     const auto sums = scratch<Exec, Stat<T>>(s.batch * s.frames * s.space * columns);
     Exec::Device::zero(sums.data(), sums.bytes());
-    for_neighbours(s, [&](Index, Index tap, Index rows, Index here, Index there) {
+    for_neighbours(s, [&](Index tap, Index rows, Index here, Index there) {
       Exec::multiply(MatrixSize{.rows = rows, .columns = columns, .inner = inner},
                      forward ? Transposed::b : Transposed::none, x + (forward ? there : here) * inner,
                      taps.data() + tap * each, Write::add, sums.data() + (forward ? here : there) * columns);
@@ -71,21 +71,20 @@ struct DenseConvOperations {
   }
   template <class T>
   static void add_weight_gradient(const TemporalConvSize& s, const T* dy, const T* x, Stat<T>* dw) {
-    if (s.batch == 0) return;
     const Index each = s.channels_out * s.channels_in;
-    const auto taps = scratch<Exec, Stat<T>>(each * s.kernel);
-    for_neighbours(s, [&](Index clip, Index tap, Index rows, Index here, Index there) {
+    auto taps = scratch<Exec, Stat<T>>(each * s.kernel);
+    taps.zero();
+    for_neighbours(s, [&](Index tap, Index rows, Index here, Index there) {
       Exec::multiply(MatrixSize{.rows = s.channels_out, .columns = s.channels_in, .inner = rows}, Transposed::a,
-                     dy + here * s.channels_out, x + there * s.channels_in, clip == 0 ? Write::overwrite : Write::add,
-                     taps.data() + tap * each);
+                     dy + here * s.channels_out, x + there * s.channels_in, Write::add, taps.data() + tap * each);
     });
     Exec::launch(ForEach<AddTaps<Stat<T>>>{
         .n = each, .element = {.kernel = s.kernel, .each = each, .taps = taps.data(), .w = dw}});
   }
 
  private:
-  /// f(clip, tap, rows, here, there): the `rows` tokens from `here` on are those of the clip under whose tap is a frame
-  /// of it, which begins with token `there`.
+  /// f(tap, rows, here, there) for every clip and tap: the `rows` tokens from `here` on, if there are any, are those of
+  /// the clip under whose tap is a frame of it, which begins with token `there`.
   template <class F>
   static void for_neighbours(const TemporalConvSize& s, F f) {
     for (Index clip = 0; clip < s.batch; ++clip)
@@ -93,7 +92,7 @@ struct DenseConvOperations {
         const Index shift = s.first_tap + tap, first = least(s.frames, greatest(Index(0), -shift));
         const Index frames = greatest(Index(0), least(s.frames, s.frames - shift) - first);
         const Index here = (clip * s.frames + first) * s.space;
-        f(clip, tap, frames * s.space, here, frames > 0 ? here + shift * s.space : here);
+        if (frames > 0) f(tap, frames * s.space, here, here + shift * s.space);
       }
   }
   /// False, and nothing done, where sizes or addresses do not suit.
@@ -103,8 +102,7 @@ struct DenseConvOperations {
     const Index inner = Kernel::forward ? s.channels_in : s.channels_out;
     const Index columns = Kernel::forward ? s.channels_out : s.channels_in;
     constexpr Index most = Index(1) << 30;
-    const auto aligned = [](const bf16* p) { return reinterpret_cast<std::uintptr_t>(p) % sizeof(Chunk<bf16>) == 0; };
-    if (inner == 0 || (inner | columns) % Kernel::chunk != 0 || !aligned(x) || !aligned(y) || columns >= most ||
+    if (inner == 0 || (inner | columns) % Kernel::chunk != 0 || !aligned({x, y}) || columns >= most ||
         s.kernel * (inner + Kernel::depth) >= most || s.frames + s.kernel >= most)
       return false;
     Exec::launch(Kernel{.tokens = s.batch * s.frames * s.space,

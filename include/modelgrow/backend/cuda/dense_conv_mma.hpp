@@ -4,8 +4,8 @@
 // clip, and come in tiles, one ahead of the arithmetic; nothing is unfolded.
 #pragma once
 #include <modelgrow/backend/cuda/fragments.hpp>
-#include <modelgrow/backend/cuda/packed_values.hpp>
 #include <modelgrow/backend/cuda/stream_tiles.hpp>
+#include <modelgrow/backend/cuda/values.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {
@@ -141,8 +141,7 @@ struct DenseConvMma {
         const int r = i / chunks, c = i % chunks * chunk;
         const Index row = first_row + warp_row(dev) + half * rows + r;
         if (row < tokens && first + c < columns)
-          dev.store(packed(y) + (row * columns + first + c) / chunk,
-                    dev.template load<PackedValues<bf16>::Packed>(own + r * own_stride + c));
+          dev.store_at_once(y + row * columns + first + c, dev.template load<Packed<bf16>>(own + r * own_stride + c));
       }
     }
   }

@@ -134,7 +134,7 @@ struct AddTable {
   template <class Dev>
   MODELGROW_DEVICE void operator()(Dev dev, Index row) const {
     const T *from = x + row * channels, *add = table + row / repeat % rows * channels;
-    for_row(dev, int(wide), int(channels), [&]<int N>(int c, Count<N>) {
+    for_row(dev, wide, channels, [&]<int N>(int c, Count<N>) {
       map<N>(
           dev, [](auto v, auto w) { return v + w; }, y + row * channels + c, read<N>(dev, from + c),
           read<N>(dev, add + c));

@@ -187,8 +187,9 @@ class FusedProducts {
     const cublasStatus_t status =
         cublasLtMatmulAlgoGetHeuristic(handle_, plan.operation.get(), plan.first.get(), plan.second.get(),
                                        plan.result.get(), plan.result.get(), preference.get(), 1, &best, &found);
-    if (status == CUBLAS_STATUS_NOT_SUPPORTED || found == 0) return std::nullopt;
+    if (status == CUBLAS_STATUS_NOT_SUPPORTED) return std::nullopt;
     check(status, "choosing an algorithm");
+    if (found == 0) return std::nullopt;
     plan.algorithm = best.algo;
     return plan;
   }

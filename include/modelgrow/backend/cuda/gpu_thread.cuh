@@ -83,8 +83,8 @@ struct GpuThread {
     static_assert(sizeof(V) == 16);
     std::uint32_t words[4];
     memcpy(words, &v, sizeof v);
-    asm volatile("st.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(p), "r"(words[0]), "r"(words[1]), "r"(words[2]),
-                 "r"(words[3])
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(p)), "r"(words[0]),
+                 "r"(words[1]), "r"(words[2]), "r"(words[3])
                  : "memory");
   }
 

@@ -19,15 +19,14 @@
 // and to a warp of 32 threads together, for matrices in bf16 (fragments.hpp)
 //     mma(c, a, b)                               c += a b
 //     load_matrix(registers, row)                N matrices of 8 x 8 from shared memory: lane 8 m + r says where row r
-//     of load_matrix_transposed(registers, row)     matrix m is; lane l gets row (or column) l / 4, values 2 (l % 4)
-//     and next
+//     load_matrix_transposed(registers, row)     of matrix m is; lane l gets values 2 (l % 4) and next of row (or
+//                                                column) l / 4
 //     transposed(register)                       of such a matrix in a register of each lane
 // and copies from global to shared memory that go on beside the arithmetic, of 16 bytes on both sides aligned to 16:
 //     copy_async(to, from, bytes = 16)           reads only `bytes` of them (0: none), the rest becomes zero
 //     commit_copies()                            closes a group of copies of this thread
 //     wait_copies<N>()                           until at most the last N groups of this thread are under way; what
-//     they
-//                                                copied is there for other threads after a barrier more
+//                                                they copied is there for other threads after a barrier more
 #pragma once
 #include <cstddef>
 #include <cstdint>

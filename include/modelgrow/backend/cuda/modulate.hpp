@@ -45,7 +45,7 @@ struct GateResidual {
   MODELGROW_DEVICE void operator()(Dev dev, Index token) const {
     const T* own = gate + token / tokens * stride;
     const Index first = token * channels;
-    for_row(dev, int(wide), int(channels), [&]<int N>(int c, Count<N>) {
+    for_row(dev, wide, channels, [&]<int N>(int c, Count<N>) {
       map<N>(
           dev, [](auto v, auto g, auto b) { return v + g * b; }, y + first + c, read<N>(dev, x + first + c),
           read<N>(dev, own + c), read<N>(dev, branch + first + c));
@@ -61,7 +61,7 @@ struct GateResidualDbranch {
   MODELGROW_DEVICE void operator()(Dev dev, Index token) const {
     const T* own = gate + token / tokens * stride;
     const Index first = token * channels;
-    for_row(dev, int(wide), int(channels), [&]<int N>(int c, Count<N>) {
+    for_row(dev, wide, channels, [&]<int N>(int c, Count<N>) {
       map<N>(
           dev, [](auto g, auto d) { return g * d; }, dbranch + first + c, read<N>(dev, own + c),
           read<N>(dev, dy + first + c));

@@ -2,7 +2,6 @@
 // Matrix products by cuBLAS and cuBLASLt: float in full float arithmetic, bf16 with float sums.
 #pragma once
 #include <modelgrow/backend/cuda/context.cuh>
-#include <modelgrow/backend/cuda/linear.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {

@@ -45,18 +45,18 @@ struct Norm {
   MODELGROW_DEVICE void operator()(Dev dev, Index row) const {
     const T* in = x + row * channels;
     A sum = 0, squares = 0;
-    for_row(dev, int(wide), int(channels), [&]<int N>(int c, Count<N>) {
+    for_row(dev, wide, channels, [&]<int N>(int c, Count<N>) {
       const auto values = read<N>(dev, in + c);
       for (int e = 0; e < N; ++e) sum += values.at[e];
     });
     const A centre = warp_sum(dev, sum) / A(channels);
-    for_row(dev, int(wide), int(channels), [&]<int N>(int c, Count<N>) {
+    for_row(dev, wide, channels, [&]<int N>(int c, Count<N>) {
       const auto values = read<N>(dev, in + c);
       for (int e = 0; e < N; ++e) squares += (values.at[e] - centre) * (values.at[e] - centre);
     });
     const A inverse = A(1) / dev.sqrt(warp_sum(dev, squares) / A(channels) + eps);
     const Index vector = row / affine.rows * affine.stride;
-    for_row(dev, int(wide), int(channels), [&]<int N>(int c, Count<N>) {
+    for_row(dev, wide, channels, [&]<int N>(int c, Count<N>) {
       map<N>(
           dev, [&](A v, A factor, A offset) { return (v - centre) * inverse * factor + offset; },
           y + row * channels + c, read<N>(dev, in + c), affine.template factors<N>(dev, vector + c),
@@ -86,7 +86,7 @@ struct NormDx {
     const Index first = row * channels, vector = row / affine.rows * affine.stride;
     const A centre = mean[row], inverse = rstd[row];
     A sum = 0, product = 0;
-    for_row(dev, int(wide), int(channels), [&]<int N>(int c, Count<N>) {
+    for_row(dev, wide, channels, [&]<int N>(int c, Count<N>) {
       const auto v = read<N>(dev, x + first + c), d = read<N>(dev, dy + first + c);
       const auto factor = affine.template factors<N>(dev, vector + c);
       for (int e = 0; e < N; ++e) {
@@ -96,7 +96,7 @@ struct NormDx {
       }
     });
     const A mean_of_g = warp_sum(dev, sum) / A(channels), share = warp_sum(dev, product) / A(channels);
-    for_row(dev, int(wide), int(channels), [&]<int N>(int c, Count<N>) {
+    for_row(dev, wide, channels, [&]<int N>(int c, Count<N>) {
       const auto before = how == Write::add ? read<N>(dev, dx + first + c) : Values<A, N>{};
       map<N>(
           dev,

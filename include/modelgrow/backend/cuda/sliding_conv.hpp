@@ -4,7 +4,7 @@
 //
 // Sums name their rounding (fma), so that their bits are the same on every architecture and on the host.
 #pragma once
-#include <modelgrow/backend/cuda/packed_values.hpp>
+#include <modelgrow/backend/cuda/values.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {
@@ -15,7 +15,7 @@ struct ColumnSize {
   int frames, frame, channels, first_tap;  // columns of a frame and of a position
   template <class T>
   static ColumnSize of(const TemporalConvSize& s) {
-    const Index channels = s.channels_out / PackedValues<T>::count;
+    const Index channels = s.channels_out / Chunk<T>::values;
     return {.clips = s.batch,
             .space = s.space,
             .frames = int(s.frames),
@@ -28,15 +28,15 @@ struct ColumnSize {
 /// A column of a clip, frame by frame; zeros before and after it.
 template <class T>
 struct FrameColumn {
-  using Packed = typename PackedValues<T>::Packed;
-  const Packed* at;  // in frame `frame`
-  int stride, frame, frames;
+  const T* at;   // in frame `frame`
+  Index stride;  // values from a frame to the next
+  int frame, frames;
   template <class Dev>
-  MODELGROW_DEVICE Packed next(Dev dev) {
+  MODELGROW_DEVICE Packed<T> next(Dev dev) {
     const bool inside = unsigned(frame++) < unsigned(frames);
-    const Packed* from = at;
+    const T* from = at;
     at += stride;
-    return inside ? dev.template load<Packed>(from) : Packed{};
+    return inside ? dev.template load<Packed<T>>(from) : Packed<T>{};
   }
 };
 
@@ -53,16 +53,15 @@ struct FrameWindow {
 /// is.
 template <int Taps, class T, class Dev, class Fetch, class Arrive, class Take>
 MODELGROW_DEVICE void slide_over_frames(Dev dev, FrameColumn<T> column, Fetch fetch, Arrive arrive, Take take) {
-  using Packed = typename PackedValues<T>::Packed;
   FrameWindow<T, Taps> window;
-  const auto put = [&](int tap, const Packed& frame) {
-    window.under(tap) = PackedValues<T>::unpacked(dev, frame);
+  const auto put = [&](int tap, const Packed<T>& frame) {
+    unpack<T>(dev, frame, window.under(tap).at);
     arrive(window.under(tap));
   };
   window.first = 0;
   for (int tap = 0; tap + 1 < Taps; ++tap) put(tap, column.next(dev));
   for (int t = 0; t < column.frames; t += Taps) {  // after so many steps every slot is what it was
-    Packed next[Taps];
+    Packed<T> next[Taps];
     decltype(fetch()) beside[Taps];
     for (int step = 0; step < Taps; ++step) {
       next[step] = column.next(dev);
@@ -83,9 +82,9 @@ struct TapWeights {
   PackedValues<T> at[Taps];
   template <class Dev>
   MODELGROW_DEVICE void load(Dev dev, const T* w, int column) {
-    constexpr int count = PackedValues<T>::count;
+    constexpr int count = Chunk<T>::values;
     for (int part = 0; part < Taps; ++part) {
-      const auto some = PackedValues<T>::load(dev, packed(w) + column * Taps + part);
+      const auto some = read<count>(dev, w + (Index(column) * Taps + part) * count);
       for (int e = 0; e < count; ++e) at[(part * count + e) % Taps].at[(part * count + e) / Taps] = some.at[e];
     }
   }
@@ -101,26 +100,26 @@ struct SlidingConv {
 
   template <class Dev>
   MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
+    constexpr int count = Chunk<T>::values;
     const int channels = int(i % size.channels);
-    const Index at = i + i / size.frame * (size.frames - 1) * size.frame;
+    const Index stride = Index(size.frame) * count;
+    const Index at = (i + i / size.frame * (size.frames - 1) * size.frame) * count;
     TapWeights<T, Taps> weights;
     weights.load(dev, w, channels);
     PackedValues<T> bias{};
-    if (b) bias = PackedValues<T>::load(dev, packed(b) + channels);
-    const FrameColumn<T> column{.at = packed(x) + at + size.first_tap * size.frame,
-                                .stride = size.frame,
-                                .frame = size.first_tap,
-                                .frames = size.frames};
-    auto* to = packed(y) + at;
+    if (b) bias = read<count>(dev, b + channels * count);
+    const FrameColumn<T> column{
+        .at = x + at + size.first_tap * stride, .stride = stride, .frame = size.first_tap, .frames = size.frames};
+    T* to = y + at;
     slide_over_frames<Taps>(
         dev, column, [] { return NoShared{}; }, [](const PackedValues<T>&) {},
         [&](FrameWindow<T, Taps>& window, NoShared) {
           PackedValues<T> sum = bias;
           for (int tap = 0; tap < Taps; ++tap)
-            for (int e = 0; e < sum.count; ++e)
+            for (int e = 0; e < count; ++e)
               sum.at[e] = dev.fma(weights.at[tap].at[e], window.under(tap).at[e], sum.at[e]);
-          sum.store(dev, to);
-          to += size.frame;
+          write(dev, to, sum);
+          to += stride;
         });
   }
 };

@@ -28,7 +28,7 @@ struct ConvParts {
 template <class T, int Taps>
 struct SlidingConvDx {
   static constexpr int threads = ConvParts::threads, groups = Taps + 1;
-  static constexpr int width = PackedValues<T>::count, tile = ConvParts::columns * width;
+  static constexpr int width = Chunk<T>::values, tile = ConvParts::columns * width;
   struct Shared {
     alignas(16) Stat<T> sums[ConvParts::rows][groups][tile];
   };
@@ -71,20 +71,21 @@ struct SlidingConvDx {
   MODELGROW_DEVICE void add_position(Dev dev, Index position, int channels, const TapWeights<T, Taps>& weights,
                                      Sums& sums) const {
     const Index clip = position / size.space;
-    const Index at = (position - clip * size.space) * size.channels + clip * size.frames * size.frame + channels;
+    const Index at =
+        ((position - clip * size.space) * size.channels + clip * size.frames * size.frame + channels) * width;
+    const Index stride = Index(size.frame) * width;
     const int before = -size.first_tap + 1 - Taps;
-    FrameColumn<T> dys{
-        .at = packed(dy) + at + before * size.frame, .stride = size.frame, .frame = before, .frames = size.frames};
-    FrameColumn<T> xs{.at = packed(x) + at, .stride = size.frame, .frame = 0, .frames = x ? size.frames : 0};
-    auto* to = packed(dx) + at;
+    FrameColumn<T> dys{.at = dy + at + before * stride, .stride = stride, .frame = before, .frames = size.frames};
+    FrameColumn<T> xs{.at = x + at, .stride = stride, .frame = 0, .frames = x ? size.frames : 0};
+    T* to = dx + at;
     slide_over_frames<Taps>(
         dev, dys, [&] { return xs.next(dev); },
         [&](const PackedValues<T>& arrived) {
           for (int e = 0; e < width; ++e) sums.at[Taps].at[e] += arrived.at[e];
         },
-        [&](FrameWindow<T, Taps>& window, const typename PackedValues<T>::Packed& beside) {
-          const auto here = PackedValues<T>::unpacked(dev, beside);
-          PackedValues<T> sum{};
+        [&](FrameWindow<T, Taps>& window, const Packed<T>& beside) {
+          PackedValues<T> here, sum{};
+          unpack<T>(dev, beside, here.at);
           for (int tap = 0; tap < Taps; ++tap) {
             const PackedValues<T>& dy_there = window.under(Taps - 1 - tap);
             for (int e = 0; e < width; ++e) {
@@ -92,24 +93,24 @@ struct SlidingConvDx {
               sums.at[tap].at[e] = dev.fma(dy_there.at[e], here.at[e], sums.at[tap].at[e]);
             }
           }
-          if (dx) sum.store(dev, to);
-          to += size.frame;
+          if (dx) write(dev, to, sum);
+          to += stride;
         });
   }
   /// Stores the sums of the rows of a block, 16 bytes of a group at a time.
   template <class Dev>
   MODELGROW_DEVICE void add_rows(Dev dev, Shared& shared, Index part, int first) const {
-    using Sum = PackedValues<Stat<T>>;
+    constexpr int count = Chunk<Stat<T>>::values;
     const int channels = size.channels * width;
-    for (int i = int(dev.thread()) * Sum::count; i < groups * tile; i += threads * Sum::count) {
+    for (int i = int(dev.thread()) * count; i < groups * tile; i += threads * count) {
       const int g = i / tile, c = i % tile;
       if (first + c >= channels) continue;
-      Sum sum{};
+      PackedValues<Stat<T>> sum{};
       for (int r = 0; r < ConvParts::rows; ++r) {
-        const auto more = Sum::load(dev, packed(&shared.sums[r][g][c]));
-        for (int e = 0; e < sum.count; ++e) sum.at[e] += more.at[e];
+        const auto more = read<count>(dev, &shared.sums[r][g][c]);
+        for (int e = 0; e < count; ++e) sum.at[e] += more.at[e];
       }
-      sum.store(dev, packed(partial + (g * parts.count() + part) * channels + first + c));
+      write(dev, partial + (g * parts.count() + part) * channels + first + c, sum);
     }
   }
 };

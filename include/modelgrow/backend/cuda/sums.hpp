@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sums over rows and over everything, in an order that is fixed by the sizes alone: partial sums, then their sum.
+// Sums over rows and over everything: partial sums, then their sum, in an order that is fixed by the sizes and, where
+// it is over everything, by which addresses are multiples of 16 bytes.
 #pragma once
 #include <span>
 #include <vector>
@@ -47,9 +48,9 @@ struct DroppedTerm {  // drop[r] ? x : 0
   Index columns;
   const std::int32_t* drop;
   const T* x;
-  template <class Dev>
-  MODELGROW_DEVICE Stat<T> operator()(Dev dev, Index, Index r, Index c) const {
-    return drop[r] ? dev.widen(x[r * columns + c]) : Stat<T>(0);
+  template <class Dev, int N>
+  MODELGROW_DEVICE Values<Stat<T>, N> operator()(Dev dev, Index, Index r, Index c, Count<N>) const {
+    return drop[r] ? read<N>(dev, x + r * columns + c) : Values<Stat<T>, N>{};
   }
 };
 
@@ -90,7 +91,10 @@ struct PartialColumnSums {
       const Index end = least(size.rows, (part + 1) * ColumnSums::part_rows);
       Values<A, sums * N> sum{};
       if (c < size.columns)
-        for (Index r = part * ColumnSums::part_rows + warp(dev); r < end; r += warps) add(dev, g, r, c, sum);
+        for (Index r = part * ColumnSums::part_rows + warp(dev); r < end; r += warps) {
+          const auto values = term(dev, g, r, c, Count<N>{});
+          for (int e = 0; e < sums * N; ++e) sum.at[e] += values.at[e];
+        }
       for (int e = 0; e < sums * N; ++e) shared.sums[warp(dev)][e][lane(dev)] = sum.at[e];
       dev.sync();
       if (warp(dev) < sums && c < size.columns) {
@@ -100,17 +104,6 @@ struct PartialColumnSums {
         write(dev, partial + (warp(dev) * size.groups * size.parts() + row_part) * size.columns + c, all);
       }
       dev.sync();
-    }
-  }
-
- private:
-  template <class Dev>
-  MODELGROW_DEVICE void add(Dev dev, Index g, Index r, Index c, Values<A, sums * N>& sum) const {
-    if constexpr (requires { term(dev, g, r, c); }) {
-      sum.at[0] += term(dev, g, r, c);
-    } else {
-      const auto values = term(dev, g, r, c, Count<N>{});
-      for (int e = 0; e < sums * N; ++e) sum.at[e] += values.at[e];
     }
   }
 };
@@ -139,8 +132,8 @@ struct AddColumnSums {
   }
 };
 
-/// Adds the sums over the rows of every group of term(g, r, c).
-template <class Exec, int N = 1, class Term, class A>
+/// Adds the sums over the rows of every group of a term that takes N columns at a time.
+template <class Exec, int N, class Term, class A>
 void add_column_sums(ColumnSums size, const Term& term, const ColumnSumsOut<A>& to) {
   constexpr int sums = sums_of<Term>();
   const auto partial = scratch<Exec, A>(sums * size.groups * size.parts() * size.columns);
@@ -150,11 +143,7 @@ void add_column_sums(ColumnSums size, const Term& term, const ColumnSumsOut<A>& 
       .element = {
           .groups = size.groups, .columns = size.columns, .parts = size.parts(), .partial = partial.data(), .to = to}});
 }
-template <class Exec, class Term, class A>
-void add_column_sums(ColumnSums size, const Term& term, A* out, Index group_stride, Index column_stride) {
-  add_column_sums<Exec>(size, term, ColumnSumsOut<A>{{out, nullptr}, group_stride, column_stride});
-}
-/// Of a term that takes neighbouring columns of matrices of T at these addresses.
+/// Of a term whose columns are those of matrices of T at these addresses: eight at a time, or one.
 template <class Exec, class T, class Term>
 void add_column_sums(ColumnSums size, std::initializer_list<const void*> addresses, const Term& term,
                      const ColumnSumsOut<Stat<T>>& to) {

@@ -2,7 +2,6 @@
 // Convolution over frames. Depthwise with 3 or 5 taps slides over the frames; with others, and where channels cannot be
 // loaded 16 bytes at a time, each value is computed by itself.
 #pragma once
-#include <algorithm>
 #include <initializer_list>
 #include <type_traits>
 
@@ -45,12 +44,15 @@ template <class T>
 struct DepthwiseTapTerm {
   TemporalConvSize size;
   const T *dy, *x;
-  template <class Dev>
-  MODELGROW_DEVICE Stat<T> operator()(Dev dev, Index tap, Index token, Index channel) const {
+  template <class Dev, int N>
+  MODELGROW_DEVICE Values<Stat<T>, N> operator()(Dev dev, Index tap, Index token, Index channel, Count<N>) const {
     const Index offset = size.first_tap + tap, frame = token / size.space % size.frames;
-    if (!FramePosition::inside(size, frame + offset)) return 0;
+    if (!FramePosition::inside(size, frame + offset)) return {};
     const Index i = token * size.channels_out + channel;
-    return dev.widen(dy[i]) * dev.widen(x[i + offset * size.space * size.channels_out]);
+    auto values = read<N>(dev, dy + i);
+    const auto others = read<N>(dev, x + i + offset * size.space * size.channels_out);
+    for (int e = 0; e < N; ++e) values.at[e] *= others.at[e];
+    return values;
   }
 };
 
@@ -59,7 +61,7 @@ struct TemporalConvOperations {
   template <class T>
   static void temporal_conv(const TemporalConvSize& s, const T* x, const T* w, const T* b, T* y) {
     if (s.kind == TemporalConvSize::Kind::dense) return Dense::template convolve<ConvDirection::forward>(s, x, w, b, y);
-    const bool slides = slide(s, {x, w, b, y}, [&](auto taps) {
+    const bool slides = slide<T>(s, {x, w, b, y}, [&](auto taps) {
       const SlidingConv<T, taps> conv{.size = ColumnSize::of<T>(s), .x = x, .w = w, .b = b, .y = y};
       Exec::launch(ForEach<SlidingConv<T, taps>>{.n = conv.count(), .element = conv});
     });
@@ -68,7 +70,7 @@ struct TemporalConvOperations {
   template <class T>
   static void temporal_conv_dx(const TemporalConvSize& s, const T* dy, const T* x, const T* w, T* dx, Stat<T>* dw,
                                Stat<T>* db) {
-    const bool slides = slide(s, {dy, x, w, dx}, [&](auto taps) { slide_dx<taps>(s, dy, x, w, dx, dw, db); });
+    const bool slides = slide<T>(s, {dy, x, w, dx}, [&](auto taps) { slide_dx<taps>(s, dy, x, w, dx, dw, db); });
     if (slides) return;
     const bool dense = s.kind == TemporalConvSize::Kind::dense;
     constexpr const T* no_bias = nullptr;
@@ -76,8 +78,8 @@ struct TemporalConvOperations {
     if (dw && dense) Dense::add_weight_gradient(s, dy, x, dw);
     if (dx && !dense) depthwise(s, ConvDirection::transposed, dy, w, no_bias, dx);
     if (dw && !dense)
-      add_column_sums<Exec>(ColumnSums{.groups = s.kernel, .rows = tokens(s), .columns = s.channels_out},
-                            DepthwiseTapTerm<T>{.size = s, .dy = dy, .x = x}, dw, Index(1), s.kernel);
+      add_column_sums<Exec, T>(ColumnSums{.groups = s.kernel, .rows = tokens(s), .columns = s.channels_out}, {dy, x},
+                               DepthwiseTapTerm<T>{.size = s, .dy = dy, .x = x}, {{dw, nullptr}, 1, s.kernel});
     if (db) SumOperations<Exec>::column_sum(tokens(s), s.channels_out, dy, db);
   }
 
@@ -88,13 +90,10 @@ struct TemporalConvOperations {
 
   /// f(taps) if a window can slide over these frames, at these addresses (or null); whether it can.
   template <class T, class F>
-  static bool slide(const TemporalConvSize& s, std::initializer_list<const T*> addresses, F f) {
-    const bool suits = s.kind == TemporalConvSize::Kind::depthwise && s.channels_out % PackedValues<T>::count == 0 &&
+  static bool slide(const TemporalConvSize& s, std::initializer_list<const void*> addresses, F f) {
+    const bool suits = s.kind == TemporalConvSize::Kind::depthwise && s.channels_out % Chunk<T>::values == 0 &&
                        s.first_tap <= 0 && s.first_tap > -s.kernel &&
-                       (s.frames + s.kernel) * s.space * s.channels_out < Index(1) << 31 &&
-                       std::all_of(addresses.begin(), addresses.end(), [](const T* p) {
-                         return reinterpret_cast<std::uintptr_t>(p) % sizeof(Chunk<T>) == 0;
-                       });
+                       (s.frames + s.kernel) * s.space * s.channels_out < Index(1) << 31 && aligned(addresses);
     if (suits && s.kernel == 3)
       f(std::integral_constant<int, 3>{});
     else if (suits && s.kernel == 5)

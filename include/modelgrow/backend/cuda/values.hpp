@@ -2,7 +2,9 @@
 // Neighbouring values in the registers of a thread: eight at once, in accesses of 16 bytes, and one at a time where a
 // tensor ends or lies at an odd address.
 #pragma once
+#include <concepts>
 #include <initializer_list>
+#include <type_traits>
 
 #include <modelgrow/backend/cuda/kernel.hpp>
 
@@ -22,44 +24,55 @@ struct Values {
   A at[N];
 };
 
+/// 16 bytes as they lie in memory, where bf16 share a register two by two.
+template <class T>
+using Packed = Chunk<std::conditional_t<std::same_as<T, bf16>, std::uint32_t, T>>;
+
+/// As many values as 16 bytes hold: eight bf16, four floats.
+template <class T>
+using PackedValues = Values<Stat<T>, Chunk<T>::values>;
+
+template <class T, class Dev>
+MODELGROW_DEVICE void unpack(Dev dev, const Packed<T>& packed, Stat<T>* values) {
+  for (int i = 0; i < Chunk<T>::values; ++i) {
+    if constexpr (std::same_as<T, bf16>)
+      values[i] = i % 2 == 0 ? dev.low(packed.at[i / 2]) : dev.high(packed.at[i / 2]);
+    else
+      values[i] = packed.at[i];
+  }
+}
+template <class T, class Dev>
+MODELGROW_DEVICE Packed<T> pack(Dev dev, const Stat<T>* values) {
+  Packed<T> packed;
+  for (int i = 0; i < Packed<T>::values; ++i) {
+    if constexpr (std::same_as<T, bf16>)
+      packed.at[i] = dev.pack(values[2 * i], values[2 * i + 1]);
+    else
+      packed.at[i] = values[i];
+  }
+  return packed;
+}
+
 /// The N values from p on; p is a multiple of 16 bytes unless N is 1.
 template <int N, class Dev, class T>
 MODELGROW_DEVICE Values<Stat<T>, N> read(Dev dev, const T* p) {
   Values<Stat<T>, N> values;
-  if constexpr (N == 1) {
+  if constexpr (N == 1)
     values.at[0] = dev.widen(*p);
-  } else if constexpr (sizeof(T) == 2) {
-    const auto words = dev.template load<Chunk<std::uint32_t, N / 2>>(p);
-    for (int i = 0; i < N; ++i) {
-      T value;
-      value.bits = std::uint16_t(words.at[i / 2] >> (16 * (i % 2)));
-      values.at[i] = dev.widen(value);
-    }
-  } else {
-    for (int first = 0; first < N; first += Chunk<T>::values) {
-      const auto chunk = dev.template load<Chunk<T>>(p + first);
-      for (int i = 0; i < Chunk<T>::values; ++i) values.at[first + i] = chunk.at[i];
-    }
-  }
+  else
+    for (int first = 0; first < N; first += Chunk<T>::values)
+      unpack<T>(dev, dev.template load<Packed<T>>(p + first), values.at + first);
   return values;
 }
 
 /// Stores them from p on, rounded to T.
 template <class Dev, class T, int N>
 MODELGROW_DEVICE void write(Dev dev, T* p, const Values<Stat<T>, N>& values) {
-  if constexpr (N == 1) {
+  if constexpr (N == 1)
     *p = dev.template narrow<T>(values.at[0]);
-  } else if constexpr (sizeof(T) == 2) {
-    Chunk<std::uint32_t, N / 2> words;
-    for (int i = 0; i < N; i += 2) words.at[i / 2] = dev.pack(values.at[i], values.at[i + 1]);
-    dev.store_at_once(p, words);
-  } else {
-    for (int first = 0; first < N; first += Chunk<T>::values) {
-      Chunk<T> chunk;
-      for (int i = 0; i < Chunk<T>::values; ++i) chunk.at[i] = values.at[first + i];
-      dev.store_at_once(p + first, chunk);
-    }
-  }
+  else
+    for (int first = 0; first < N; first += Chunk<T>::values)
+      dev.store_at_once(p + first, pack<T>(dev, values.at + first));
 }
 
 /// y[e] = f(x[e] ..) for the N values from y and every x on.
@@ -70,11 +83,16 @@ MODELGROW_DEVICE void map(Dev dev, F f, Y* y, const Values<X, N>&... x) {
   write(dev, y, result);
 }
 
+/// Whether 16 bytes can be loaded and stored at once from all of these addresses on (or null).
+inline bool aligned(std::initializer_list<const void*> addresses) {
+  for (const void* p : addresses)
+    if (reinterpret_cast<std::uintptr_t>(p) % 16 != 0) return false;
+  return true;
+}
+
 /// How many of n values can be taken eight at a time: all but a tail, or none where an address is odd.
 inline Index wide_values(Index n, std::initializer_list<const void*> addresses) {
-  for (const void* p : addresses)
-    if (reinterpret_cast<std::uintptr_t>(p) % 16 != 0) return 0;
-  return n / at_once * at_once;
+  return aligned(addresses) ? n / at_once * at_once : 0;
 }
 
 /// The same of the columns of matrices: all or none, so that every row begins at a multiple of 16 bytes.
@@ -110,9 +128,10 @@ struct ForEachValue {
 
 /// f(c, Count<8>{}) or f(c, Count<1>{}) for this lane's share of a row, where columns before `wide` go eight at a time.
 template <class Dev, class F>
-MODELGROW_DEVICE void for_row(Dev dev, int wide, int columns, F f) {
-  for (int c = lane(dev) * at_once; c < wide; c += warp_size * at_once) f(c, Count<at_once>{});
-  for (int c = wide + lane(dev); c < columns; c += warp_size) f(c, Count<1>{});
+MODELGROW_DEVICE void for_row(Dev dev, Index wide, Index columns, F f) {
+  const int first_single = int(wide), end = int(columns);
+  for (int c = lane(dev) * at_once; c < first_single; c += warp_size * at_once) f(c, Count<at_once>{});
+  for (int c = first_single + lane(dev); c < end; c += warp_size) f(c, Count<1>{});
 }
 
 }  // namespace kernels
