@@ -32,18 +32,31 @@ MODELGROW_INLINE Checkpoint Checkpoint::open(const std::filesystem::path& path, 
     unknown = c.open_index(options);
   else
     c.open_file(options);
-  for (std::size_t i = 0; i < c.files_.size(); ++i) {
-    const MappedTensors& f = c.files_[i];
-    for (const auto& part : f.memory()) c.memory_.emplace(part.data(), Memory{.file = i, .bytes = part.size()});
-    c.tensors_.insert(c.tensors_.end(), f.tensors().begin(), f.tensors().end());
-    c.metadata_.insert(f.metadata().begin(), f.metadata().end());
-  }
+  c.take_files();
   if (c.metadata_.contains("DCP_SHARDING_INFO"))
     throw format_error(c.weights_.string() + ": it is one of the files of single ranks, " +
                        std::string(detail::join_ranks));
   if (const auto it = c.metadata_.find("config"); c.config_.empty() && it != c.metadata_.end()) c.config_ = it->second;
   c.name_tensors(std::move(unknown));
   return c;
+}
+
+MODELGROW_INLINE Checkpoint Checkpoint::of(const std::filesystem::path& path, MappedTensors tensors) {
+  Checkpoint c;
+  c.path_ = c.weights_ = path;
+  c.files_.push_back(std::move(tensors));
+  c.take_files();
+  c.name_tensors({});
+  return c;
+}
+
+MODELGROW_INLINE void Checkpoint::take_files() {
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    const MappedTensors& f = files_[i];
+    for (const auto& part : f.memory()) memory_.emplace(part.data(), Memory{.file = i, .bytes = part.size()});
+    tensors_.insert(tensors_.end(), f.tensors().begin(), f.tensors().end());
+    metadata_.insert(f.metadata().begin(), f.metadata().end());
+  }
 }
 
 MODELGROW_INLINE const TensorView* Checkpoint::find(std::string_view name) const {

@@ -134,9 +134,10 @@ MODELGROW_INLINE std::vector<DcpEntry> dcp_entries(const StoredOptimizer& optimi
     for (const auto& e : p.entries) {
       auto& entry = entries.emplace_back();
       if (flat)
-        entry.keys = {PickleValue(at), PickleValue("state." + p.name + "." + e.name)};
+        entry.keys = {PickleValue(at), PickleValue("state." + optimizer.prefix + p.name + "." + e.name)};
       else
-        entry.keys = {PickleValue(at), PickleValue("state"), PickleValue(p.name), PickleValue(e.name)};
+        entry.keys = {PickleValue(at), PickleValue("state"), PickleValue(optimizer.prefix + p.name),
+                      PickleValue(e.name)};
       if (e.number.is_none())
         entry.tensor = e.tensor;
       else
@@ -148,7 +149,8 @@ MODELGROW_INLINE std::vector<DcpEntry> dcp_entries(const StoredOptimizer& optimi
       entries.push_back({.keys = std::move(keys), .value = value});
     };
     PickleList names;
-    for (const auto place : group.parameters) names.values.emplace_back(optimizer.parameters[place].name);
+    for (const auto place : group.parameters)
+      names.values.emplace_back(optimizer.prefix + optimizer.parameters[place].name);
     for (const auto& item : group.options.items) {
       const auto& key = *item.key.get<std::string>();
       for (std::size_t i = 0; flat && i < names.values.size(); ++i)
