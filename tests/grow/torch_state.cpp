@@ -7,10 +7,10 @@
 #include <modelgrow/grow/operators/optimizer_policy.hpp>
 
 #include "disk.hpp"
-#include "optimizer_run.hpp"
 #include "tests/support/message.hpp"
 #include "tests/support/pickle_bytes.hpp"
 #include "tests/support/raw_files.hpp"
+#include "torch_run.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
@@ -19,69 +19,10 @@ using run::Trained;
 
 namespace {
 
-Trained trained(std::string_view what) {
-  const auto all = run::cases();
-  return Trained(*std::ranges::find(all, what, [](const run::Case& c) { return std::string_view(c.what); }));
-}
-
-/// As the classes of torch have them.
-PickleDict options_of(Optimizer o) {
-  PickleDict d;
-  d.set("lr", PickleValue(0.01));
-  d.set("weight_decay", PickleValue(0.1));
-  if (o == Optimizer::adamw || o == Optimizer::adam) {
-    d.set("betas", PickleTuple{{PickleValue(0.9), PickleValue(0.999)}});
-    d.set("eps", PickleValue(1e-8));
-    d.set("amsgrad", PickleValue(false));
-    d.set("decoupled_weight_decay", PickleValue(o == Optimizer::adamw));
-  } else if (o == Optimizer::sgd) {
-    for (const char* key : {"momentum", "dampening"}) d.set(key, PickleValue(0.9));
-    d.set("nesterov", PickleValue(false));
-  } else if (o == Optimizer::adafactor) {
-    for (const char* key : {"beta2_decay", "d"}) d.set(key, PickleValue(1.0));
-  } else if (o == Optimizer::muon) {
-    d.set("ns_coefficients", PickleTuple{{PickleValue(3.4445)}});
-    d.set("ns_steps", PickleValue(5));
-    d.set("adjust_lr_fn", PickleValue());
-  }
-  return d;
-}
-
-/// What torch would have saved of an optimizer with these groups of parameters.
-StoredOptimizer stored(const StateDict& state, Optimizer o, const std::vector<std::vector<std::string>>& groups) {
-  StoredOptimizer s;
-  s.tell(name(o));
-  for (const auto& names : groups) {
-    auto& group = s.groups.emplace_back();
-    group.options = options_of(o);
-    for (const auto& parameter : names) {
-      group.parameters.push_back(s.parameters.size());
-      auto& p = s.parameters.emplace_back();
-      p.name = parameter;
-      for (const auto& e : s.is.kind->entries)
-        if (const auto it = state.find(state_name(o, e.here, parameter)); it != state.end())
-          p.entries.push_back({.name = std::string(e.name),
-                               .tensor = JoinedTensor(
-                                   {.name = std::string(e.name), .dtype = it->second.dtype, .shape = it->second.shape},
-                                   [&t = it->second](std::uint64_t begin, std::span<std::byte> out) {
-                                     std::copy_n(t.bytes.begin() + std::ptrdiff_t(begin), out.size(), out.begin());
-                                   })});
-    }
-  }
-  return s;
-}
-
-std::vector<std::string> names_of_schema(const Schema& s) {
-  std::vector<std::string> names;
-  for (const auto& p : s.parameters) names.push_back(p.name);
-  return names;
-}
-std::vector<std::string> matrices(const Schema& s, bool yes) {
-  std::vector<std::string> names;
-  for (const auto& p : s.parameters)
-    if ((p.shape().rank() > 1) == yes) names.push_back(p.name);
-  return names;
-}
+using torch_run::matrices;
+using torch_run::parameter_names;
+using torch_run::stored;
+using torch_run::trained;
 
 /// A run in a folder, as accelerate writes it.
 void write_run(const tiny::fs::path& path, const Trained& t) {
@@ -99,7 +40,7 @@ void write_run(const tiny::fs::path& path, const Trained& t) {
 
 WritePlan in_order(const Schema& s) {
   WritePlan how;
-  how.state.order = names_of_schema(s);
+  how.state.order = parameter_names(s);
   return how;
 }
 
@@ -205,7 +146,7 @@ TEST_CASE("new parameters in the middle shift the numbers of all later ones, gro
     CHECK(step == (expected[i].starts_with("blocks.1.") ? 0 : Trained::steps));
   }
   // With names in the file nobody has to give an order, and the grown one has names again.
-  auto named = stored(t.state, Optimizer::adamw, {names_of_schema(t.run.schema)});
+  auto named = stored(t.state, Optimizer::adamw, {parameter_names(t.run.schema)});
   named.ids = StoredOptimizer::Ids::numbers_with_names;
   for (auto& q : named.parameters) q.name = "module." + q.name;
   write_torch_optimizer(scratch / "base/optimizer.bin", named);
@@ -219,7 +160,7 @@ TEST_CASE("parameters in another order than that of modules") {
   const Trained t = trained("AdamW");
   const tiny::Scratch scratch;
   write_run(scratch / "base", t);
-  auto names = names_of_schema(t.run.schema);
+  auto names = parameter_names(t.run.schema);
   std::ranges::sort(names, [](const auto& a, const auto& b) { return a.ends_with("bias") < b.ends_with("bias"); });
   std::ranges::swap(names[2], names[4]);
   auto state = stored(t.state, Optimizer::adamw, {names});
@@ -310,7 +251,7 @@ TEST_CASE("state that can be read and does not fit is refused, and nothing is wr
              }),
              "optimizer.bin", "--leave-behind"));
   CHECK(says(refusal([&](const Path& base, WritePlan&) {
-               auto other = stored(t.state, Optimizer::adamw, {names_of_schema(t.run.schema)});
+               auto other = stored(t.state, Optimizer::adamw, {parameter_names(t.run.schema)});
                other.ids = StoredOptimizer::Ids::numbers_with_names;
                std::swap(other.parameters[0].entries, other.parameters[1].entries);
                write_torch_optimizer(base / "optimizer.bin", other);

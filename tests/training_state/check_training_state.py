@@ -12,8 +12,10 @@ import tempfile
 from pathlib import Path
 
 import torch
+import torch.distributed.checkpoint as dcp
 from accelerate import Accelerator
 from diffusers import WanTransformer3DModel
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 
 STEPS = 20
 CONFIG = dict(num_attention_heads=3, attention_head_dim=12, ffn_dim=50, text_dim=20, in_channels=4, out_channels=4, num_layers=2)
@@ -33,13 +35,8 @@ def muon(named):
     ]
 
 
-OPTIMIZERS = {
-    "AdamW": lambda named: [torch.optim.AdamW(named, lr=1e-3, weight_decay=0.01)],
-    "AdamW, numbers only": lambda named: [torch.optim.AdamW([p for _, p in named], lr=1e-3, weight_decay=0.01)],
-    "SGD": lambda named: [torch.optim.SGD(named, lr=1e-2, momentum=0.9, weight_decay=0.01)],
-    "Adafactor": lambda named: [torch.optim.Adafactor(named, lr=1e-3)],
-    "Muon and AdamW": muon,
-}
+def numbers(named):
+    return [torch.optim.AdamW([p for _, p in named], lr=1e-3, weight_decay=0.01)]
 
 
 def regroup():
@@ -123,12 +120,39 @@ class Accelerate:
         return (model, optimizers) if moments else (model, make(list(model.named_parameters())))
 
 
+class Distributed:
+    """torch.distributed.checkpoint, of one process."""
+
+    name = "DCP"
+
+    def save(self, model, optimizers, folder):
+        weights, state = get_state_dict(model, optimizers)
+        dcp.save({"model": weights, "optim": state}, checkpoint_id=folder, no_dist=True)
+        model.save_config(folder)
+
+    def load(self, make, folder, moments):
+        model = WanTransformer3DModel.from_config(WanTransformer3DModel.load_config(folder))
+        optimizers = make(list(model.named_parameters()))
+        weights, state = get_state_dict(model, optimizers)
+        dcp.load({"model": weights, "optim": state}, checkpoint_id=folder, no_dist=True)
+        set_state_dict(model, optimizers, model_state_dict=weights, optim_state_dict=state)
+        return (model, optimizers) if moments else (model, make(list(model.named_parameters())))
+
+
+# How the optimizers of a model are made, and how they are saved.
+RUNS = {
+    "AdamW": (lambda named: [torch.optim.AdamW(named, lr=1e-3, weight_decay=0.01)], (Plain(), Accelerate(), Distributed())),
+    "AdamW, numbers only": (numbers, (Plain(), Accelerate())),
+    "SGD": (lambda named: [torch.optim.SGD(named, lr=1e-2, momentum=0.9, weight_decay=0.01)], (Plain(), Distributed())),
+    "Adafactor": (lambda named: [torch.optim.Adafactor(named, lr=1e-3)], (Plain(),)),
+    "Muon and AdamW": (muon, (Plain(), Accelerate())),
+}
+
+
 def rows(tool, work, chosen):
     hook = regroup()
-    for name, make in OPTIMIZERS.items():
-        for store in (Plain(), Accelerate()):
-            if chosen and name not in chosen:
-                continue
+    for name, (make, stores) in RUNS.items():
+        for store in stores if not chosen or name in chosen else ():
             model = build()
             optimizers = make(list(model.named_parameters()))
             losses(model, optimizers, range(STEPS))
@@ -154,7 +178,7 @@ def run(store, make, grown, stayed, hook):
     for moments, groups in ((True, True), (True, False), (False, False)):
         model, optimizers = store.load(make, grown, moments)
         for i, o in enumerate(optimizers if groups else ()):
-            hook(o, files[file_of(i)]["groups"], model)
+            hook(o, files.get(file_of(i), files.get("optim"))["groups"], model)
         closed = [n.split(".ffn.")[0] + "." for n, p in model.named_parameters() if n.endswith("ffn.net.2.weight") and not p.any()]
         at_rest = {n for n, _ in model.named_parameters() if n.startswith(tuple(closed))} if closed else ()
         found.append(apart(stayed, losses(model, optimizers, range(STEPS, 2 * STEPS), at_rest)))

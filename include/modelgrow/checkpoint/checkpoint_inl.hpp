@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
+#include <modelgrow/checkpoint/dcp_contents.hpp>
 #include <modelgrow/checkpoint/folder_weights.hpp>
 #include <modelgrow/checkpoint/shard_index.hpp>
 #include <modelgrow/checkpoint/torch_weights.hpp>
@@ -130,6 +131,12 @@ MODELGROW_INLINE void Checkpoint::open_file(const CheckpointOptions& options) {
     files_.push_back(std::move(opened.file));
     state_dict_ = std::move(opened.at);
     beside_weights_ = std::move(opened.beside);
+    return;
+  }
+  if (weights_.filename() == DcpFolder::metadata_file) {
+    const auto folder = DcpFolder::open(weights_.parent_path());
+    state_dict_ = dcp_contents(folder, options.state_dict).weights;
+    files_.push_back(joined_file(weights_, folder.tensors(state_dict_)));
     return;
   }
   files_.push_back(Safetensors::open(weights_));

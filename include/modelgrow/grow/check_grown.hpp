@@ -66,12 +66,24 @@ inline FileCheck check_part(const Plan& plan, const Part& part, const Checkpoint
 }  // namespace detail
 
 namespace detail {
+/// The proof of a part in whatever form it has.
+inline FileCheck check_grown_part(const Plan& plan, const Part& old, const Part& now, const Checkpoint& grown,
+                                  const ParamGroupsOf& groups, Checksums& sums) {
+  if (!is_distributed(grown))
+    return old.torch ? check_torch_state(plan, old, grown.path() / old.name, groups.at(old.name))
+                     : check_part(plan, old, now.in, sums, grown.path());
+  if (!old.torch) return check_weights(plan, set_of(old.in), set_of(now.in));
+  return check_torch_state(plan, old, grown.path(), dcp_optimizer(DcpFolder::open(grown.path()), old.name),
+                           groups.at(old.name));
+}
+
 /// How the state of the source was read when it was grown: what was not grown then is not asked for.
 inline StateOptions state_as_grown(const Checkpoint& source, const ParamGroupsOf& groups, StateOptions options) {
   for (const auto& [file, g] : groups) options.names.emplace(file, g.before);
   if (std::error_code ignored; !std::filesystem::is_directory(source.path(), ignored)) return options;
   for (const auto& f : list_folder(source.path()))
-    if (f.role == FileRole::foreign_optimizer && !groups.contains(f.name)) options.leave_behind.push_back(f.name);
+    if (f.role == FileRole::foreign_optimizer && !f.name.ends_with(".distcp") && !groups.contains(f.name))
+      options.leave_behind.push_back(f.name);
   return options;
 }
 }  // namespace detail
@@ -103,9 +115,7 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
   check_sizes(sums, grown.path());
   for (const auto& old : before) {
     const Part* now = find(after, old);
-    const FileCheck check = old.torch
-                                ? detail::check_torch_state(plan, old, grown.path() / old.name, groups.at(old.name))
-                                : detail::check_part(plan, old, now->in, sums, grown.path());
+    const FileCheck check = detail::check_grown_part(plan, old, *now, grown, groups, sums);
     for (const auto& n : check.not_finite) found.not_finite.push_back(old.name + ": " + to_string(n));
     if (old.kind != Part::Kind::weights) found.grown_along.push_back(old.name);
     if (old.kind == Part::Kind::optimizer) {

@@ -53,6 +53,8 @@ class FolderGrowth {
   void judge_optimizers();
   void judge_groups(const TorchGrowth& torch);
   void write_part(const std::filesystem::path& root, Journal& journal, Grown& grown);
+  void write_distributed(const std::filesystem::path& root);
+  void check_distributed(const std::filesystem::path& folder);
   void write_state(const std::filesystem::path& root, Grown& grown);
   std::set<std::string> carry_state(const std::filesystem::path& folder);
   void merge(const FileCheck& check, const Part& part);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The definitions of folder_growth.hpp.
 #pragma once
-#include <chrono>
-
 #include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/detail/carry.hpp>
 #include <modelgrow/detail/json_members.hpp>
@@ -11,9 +9,11 @@
 #include <modelgrow/grow/folder_growth.hpp>
 #include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/left_behind.hpp>
+#include <modelgrow/grow/made_tensor.hpp>
 #include <modelgrow/grow/optimizers/trajectory.hpp>
 #include <modelgrow/grow/plan_to_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
+#include <modelgrow/grow/stopwatch.hpp>
 #include <modelgrow/grow/window_writer.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/grow/write_part.hpp>
@@ -22,11 +22,6 @@
 namespace modelgrow::inline v0 {
 
 namespace detail {
-
-using Clock = std::chrono::steady_clock;
-inline double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 /// Names, types and shapes as one number, to recognise the source of a grown file.
 inline std::uint64_t hash_of(const Checkpoint& c) {
@@ -99,6 +94,8 @@ MODELGROW_INLINE void FolderGrowth::judge_optimizers() {
     if (g.torch) judge_groups(*g.torch);
   }
   for (const auto& [file, why] : unread_)
+    if (is_distributed(in_)) report_.notes.push_back("'" + file + "' was not grown: " + why);
+  for (const auto& [file, why] : unread_)
     report_.trajectory = combine(report_.trajectory, approximate("'" + file + "' was left behind"));
 }
 
@@ -131,6 +128,11 @@ MODELGROW_INLINE void FolderGrowth::add(Part part) {
   bytes_ += bytes_of(g.outputs);
   if (g.part.torch) {
     g.torch = std::make_unique<TorchGrowth>(plan_, g.part, g.outputs);
+    return;
+  }
+  if (is_distributed(in_)) {
+    if (weights && (!in.config().empty() || plan_.schema().grafts != plan_.source().grafts))
+      g.config = grown_config(plan_, in, g.notes);
     return;
   }
   Metadata metadata = in.metadata();
@@ -202,6 +204,63 @@ MODELGROW_INLINE void FolderGrowth::write_part(const std::filesystem::path& root
   report_.optimizer_moved |= optimizer;
 }
 
+/// All parts of a distributed checkpoint, in one folder.
+MODELGROW_INLINE void FolderGrowth::write_distributed(const std::filesystem::path& root) {
+  const auto folder = root / below_, fresh = folder / "distributed";
+  const auto begin = Clock::now();
+  std::filesystem::create_directories(folder);
+  const auto source = DcpFolder::open(in_.weights_path().parent_path());
+  auto entries = dcp_contents(source, in_.state_dict()).others;
+  const auto add = [&](std::vector<DcpEntry> more) {
+    entries.insert(entries.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  };
+  std::deque<TensorSet> sets;
+  for (const auto& g : parts_) {
+    if (g.torch) {
+      add(dcp_entries(g.torch->state(), g.part.name, dcp_layout(source, g.part.name)));
+      continue;
+    }
+    const auto& set = sets.emplace_back(set_of(g.part.in));
+    std::vector<JoinedTensor> tensors;
+    for (const auto& o : g.outputs)
+      tensors.push_back(made_tensor(plan_, set, o).renamed(g.part.in.prefix().with(o.target.name)));
+    add(dcp_entries(tensors, g.part.name));
+    if (!g.config.empty()) {
+      write_file(folder / Checkpoint::config_file, g.config);
+      report_.files.emplace_back(Checkpoint::config_file);
+    }
+  }
+  write_dcp(fresh, entries, Existing::replace);
+  for (const auto& entry : std::filesystem::directory_iterator(fresh)) {
+    std::filesystem::rename(entry.path(), folder / entry.path().filename());
+    report_.files.push_back(entry.path().filename().string());
+  }
+  std::filesystem::remove(fresh);
+  report_.seconds.write += seconds_since(begin);
+  report_.peak_private_bytes = private_memory();
+  check_distributed(folder);
+}
+
+/// Proves what was written, from its bytes.
+MODELGROW_INLINE void FolderGrowth::check_distributed(const std::filesystem::path& folder) {
+  const auto begin = Clock::now();
+  const auto written = DcpFolder::open(folder);
+  for (const auto& g : parts_) {
+    if (g.torch) {
+      merge(check_torch_state(plan_, g.part, folder, dcp_optimizer(written, g.part.name), g.torch->groups()), g.part);
+      report_.optimizer_moved = true;
+    } else {
+      const auto grown = g.part.kind == Part::Kind::weights
+                             ? Checkpoint::open(folder, {.state_dict = g.part.name})
+                             : Checkpoint::of(folder, joined_file(folder, written.tensors(g.part.name)));
+      if (g.part.kind == Part::Kind::weights) report_.read_back = read_back(plan_, grown);
+      merge(check_weights(plan_, set_of(g.part.in), set_of(grown)), g.part);
+    }
+    if (g.part.kind != Part::Kind::weights) report_.grown_along.push_back(g.part.name);
+  }
+  report_.seconds.check += seconds_since(begin);
+}
+
 /// State of torch, which is proven once it is written.
 MODELGROW_INLINE void FolderGrowth::write_state(const std::filesystem::path& root, Grown& g) {
   const auto path = root / below_ / g.part.name;
@@ -235,10 +294,11 @@ MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, J
   std::vector<Part> parts;
   ParamGroupsOf groups;
   for (auto& g : parts_) {
-    g.torch ? write_state(root, g) : write_part(root, journal, g);
+    if (!is_distributed(in_)) g.torch ? write_state(root, g) : write_part(root, journal, g);
     if (g.torch) groups.emplace(g.part.name, g.torch->groups());
     parts.push_back(g.part);
   }
+  if (is_distributed(in_)) write_distributed(root);
   check_finite();
   source_.check_unchanged();
   const auto begin = Clock::now();
@@ -251,8 +311,10 @@ MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, J
   }
   for (auto& note : left_behind(in_, parts, unread_, carried)) report_.notes.push_back(std::move(note));
   for (const auto& file : write_plan(plan_, folder / "plan.json")) report_.files.push_back(file.filename().string());
-  write_checksums(checksums_, folder);
-  report_.files.emplace_back(Checksums::file);
+  if (!checksums_.files.empty()) {  // of files that are written window by window
+    write_checksums(checksums_, folder);
+    report_.files.emplace_back(Checksums::file);
+  }
   report_.seconds.write += seconds_since(begin);
   report_.peak_rss_bytes = peak_rss();
   return std::move(report_);

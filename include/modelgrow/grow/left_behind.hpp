@@ -28,6 +28,9 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
   }
   const bool moved = std::ranges::any_of(parts, [](const Part& p) { return p.kind == Part::Kind::optimizer; });
   if (moved) used.insert(in.path() / ParamGroups::file);  // is written anew
+  if (is_distributed(in))
+    for (const auto& f : list_folder(in.path()))
+      if (f.name.ends_with(".distcp")) used.insert(in.path() / f.name);
   std::string hidden;
   for (const auto& f : list_folder(in.path())) {
     if (used.contains(in.path() / f.name) || carried.contains(f.name)) continue;

@@ -47,11 +47,42 @@ inline std::optional<Checkpoint> same_model(const std::filesystem::path& folder,
 
 }  // namespace detail
 
+namespace detail {
+
+/// The parts of a distributed checkpoint, by the keys that lead to them.
+inline std::vector<Part> dcp_parts(const Checkpoint& in, const StateOptions& options, Unread& unread) {
+  using Kind = Part::Kind;
+  const auto folder = DcpFolder::open(in.weights_path().parent_path());
+  const auto contents = dcp_contents(folder, in.state_dict());
+  std::vector<Part> parts{Part{.kind = Kind::weights, .name = contents.weights, .in = in}};
+  for (const auto& at : contents.averages)
+    if (!fits_any(at, options.leave_behind))
+      parts.push_back(
+          Part{.kind = Kind::averages,
+               .name = at,
+               .in = Checkpoint::of(in.weights_path(), joined_file(in.weights_path(), folder.tensors(at)))});
+  for (auto& [at, state] : dcp_states(folder, contents, in, options, unread)) {
+    auto tensors = Checkpoint::of(in.weights_path(), joined_file(in.weights_path(), state.tensors()));
+    parts.push_back(Part{.kind = Kind::optimizer,
+                         .name = at,
+                         .in = std::move(tensors),
+                         .torch = std::make_shared<const StoredOptimizer>(std::move(state))});
+  }
+  return parts;
+}
+
+}  // namespace detail
+
+/// Whether a checkpoint is distributed: one folder holds all of it, and is written as one.
+inline bool is_distributed(const Checkpoint& in) { return in.weights_path().filename() == DcpFolder::metadata_file; }
+
 /// The parts of a checkpoint, its weights first; of a single file only these. An averaged model may lie in the folder
 /// ("ema", "transformer_ema") or, unless that is a pipeline, beside it. Throws io_error and format_error for files that
 /// cannot be read, and what torch_states() throws. `unread` gets what it could not read.
 inline std::vector<Part> parts_of(const Checkpoint& in, const StateOptions& options = {}, Unread* unread = nullptr) {
   using Kind = Part::Kind;
+  Unread nobody_asks;
+  if (is_distributed(in)) return detail::dcp_parts(in, options, unread ? *unread : nobody_asks);
   std::vector<Part> parts{Part{.kind = Kind::weights, .name = detail::weights_name(in), .in = in}};
   std::error_code ignored;
   if (!std::filesystem::is_directory(in.path(), ignored)) return parts;
@@ -81,8 +112,7 @@ inline std::vector<Part> parts_of(const Checkpoint& in, const StateOptions& opti
         if (auto c = detail::same_model(beside, in)) add(Kind::averaged_model, name, std::move(*c));
   if (in.has_optimizer() && !stays(Checkpoint::optimizer_file))
     add(Kind::optimizer, std::string(Checkpoint::optimizer_file), in.optimizer());
-  Unread ignored_reasons;
-  for (auto& [file, state] : torch_states(in, options, unread ? *unread : ignored_reasons)) {
+  for (auto& [file, state] : torch_states(in, options, unread ? *unread : nobody_asks)) {
     auto tensors = Checkpoint::of(in.path() / file, joined_file(in.path() / file, state.tensors()));
     add(Kind::optimizer, file, std::move(tensors));
     parts.back().torch = std::make_shared<const StoredOptimizer>(std::move(state));

@@ -27,12 +27,12 @@ class TorchGrowth {
   /// Parameters whose factors differ within, so that a group has only their means.
   const std::vector<std::string>& uneven() const { return uneven_; }
 
+  const StoredOptimizer& state() const { return grown_; }
   /// As torch.save does. Throws io_error, format_error.
   void write(const std::filesystem::path& path) const;
 
  private:
   std::vector<GroupedParameter> dealt(const StoredOptimizer& old) const;
-  JoinedTensor made(const Output& output) const;
   void split();
 
   const Plan& plan_;
@@ -46,6 +46,9 @@ class TorchGrowth {
 /// Throws check_error, format_error.
 FileCheck check_torch_state(const Plan& plan, const Part& part, const std::filesystem::path& path,
                             const ParamGroups& groups);
+/// The same for a state that was read from there.
+FileCheck check_torch_state(const Plan& plan, const Part& part, const std::filesystem::path& path,
+                            StoredOptimizer state, const ParamGroups& groups);
 
 }  // namespace modelgrow::inline v0::detail
 

@@ -3,14 +3,12 @@
 #pragma once
 #include <algorithm>
 #include <map>
-#include <memory>
 #include <set>
 
 #include <modelgrow/checkpoint/torch_optimizer.hpp>
 #include <modelgrow/checkpoint/torch_optimizer_writer.hpp>
-#include <modelgrow/core/parallel.hpp>
 #include <modelgrow/grow/checkpoint_set.hpp>
-#include <modelgrow/grow/maker.hpp>
+#include <modelgrow/grow/made_tensor.hpp>
 #include <modelgrow/grow/optimizer_outputs.hpp>
 #include <modelgrow/grow/optimizers/rate_groups.hpp>
 #include <modelgrow/grow/parameter_order.hpp>
@@ -35,7 +33,8 @@ MODELGROW_INLINE TorchGrowth::TorchGrowth(const Plan& plan, const Part& part, co
     : plan_(plan), set_(set_of(part.in)) {
   std::vector<JoinedTensor> tensors;
   for (const auto& o : outputs)
-    if (const auto of = parse_state_name(o.target.name); of && !is_factor(of->entry)) tensors.push_back(made(o));
+    if (const auto of = parse_state_name(o.target.name); of && !is_factor(of->entry))
+      tensors.push_back(made_tensor(plan, set_, o));
   grown_ = regrouped(*part.torch, dealt(*part.torch), tensors);
   groups_ = {.optimizer = std::string(part.torch->is.kind->word),
              .before = names_in(*part.torch),
@@ -77,23 +76,6 @@ MODELGROW_INLINE std::vector<GroupedParameter> TorchGrowth::dealt(const StoredOp
   return all;
 }
 
-/// A tensor that is made while it is written.
-MODELGROW_INLINE JoinedTensor TorchGrowth::made(const Output& output) const {
-  const auto maker = std::make_shared<std::unique_ptr<Maker>>();
-  const auto bytes = byte_size(output.target.dtype, output.target.shape).value();
-  return {output.target, [=, this, &output](std::uint64_t begin, std::span<std::byte> out) {
-            if (!*maker) *maker = std::make_unique<Maker>(plan_, output);
-            const auto source = (*maker)->source(begin, begin + out.size());
-            set_.prepare(source);
-            constexpr std::int64_t grain = std::int64_t{1} << 20;
-            parallel_for(std::int64_t(out.size()), grain, [&](std::int64_t from, std::int64_t to) {
-              (*maker)->make(begin + std::uint64_t(from), out.subspan(std::size_t(from), std::size_t(to - from)));
-            });
-            set_.release(source);
-            if (begin + out.size() == bytes) maker->reset();  // its maps are large
-          }};
-}
-
 /// What param_groups.json says: which parameters of each group take other settings.
 MODELGROW_INLINE void TorchGrowth::split() {
   if (plan_.moves_state().multipliers == Rates::off) return;
@@ -121,13 +103,23 @@ MODELGROW_INLINE void TorchGrowth::write(const std::filesystem::path& path) cons
 
 MODELGROW_INLINE FileCheck check_torch_state(const Plan& plan, const Part& part, const std::filesystem::path& path,
                                              const ParamGroups& groups) {
-  auto state = read_torch_optimizer(path);
+  return check_torch_state(plan, part, path, read_torch_optimizer(path), groups);
+}
+
+MODELGROW_INLINE FileCheck check_torch_state(const Plan& plan, const Part& part, const std::filesystem::path& path,
+                                             StoredOptimizer state, const ParamGroups& groups) {
   if (!state.is.kind) state.tell(part.torch->is.kind->word);
   if (groups.parameters.size() != state.parameters.size())
     throw check_error(path.string() + ": it has " + std::to_string(state.parameters.size()) + " parameters; " +
                       std::to_string(groups.parameters.size()) + " were promised");
   for (std::size_t i = 0; i < state.parameters.size(); ++i) {
     auto& p = state.parameters[i];
+    if (state.ids == StoredOptimizer::Ids::names) {  // in no order
+      if (!p.name.starts_with(part.torch->prefix))
+        throw check_error(path.string() + ": parameter '" + p.name + "' is not named as the others");
+      p.name.erase(0, part.torch->prefix.size());
+      continue;
+    }
     const auto& promised = groups.parameters[i];
     if (!p.name.empty() && p.name != part.torch->prefix + promised)
       throw check_error(path.string() + ": parameter " + std::to_string(i) + " is '" + p.name + "'; '" + promised +

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
+#include <modelgrow/checkpoint/dcp_contents.hpp>
 #include <modelgrow/checkpoint/stored_optimizer.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/grow/state_options.hpp>
@@ -26,6 +27,10 @@ struct TorchState {
 /// read go into `unread`: with objects of a package, or of an optimizer without a rule. Throws io_error, and
 /// format_error for what can be read and does not fit: no names, other shapes, two optimizers for one parameter.
 std::vector<TorchState> torch_states(const Checkpoint& in, const StateOptions& options, Unread& unread);
+
+/// The same for the optimizers of a distributed checkpoint, whose keys stand for a file.
+std::vector<TorchState> dcp_states(const DcpFolder& folder, const DcpContents& contents, const Checkpoint& in,
+                                   const StateOptions& options, Unread& unread);
 
 }  // namespace modelgrow::inline v0
 

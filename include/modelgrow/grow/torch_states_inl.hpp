@@ -66,6 +66,15 @@ inline void give_names(StoredOptimizer& state, const std::vector<std::string>& n
   for (std::size_t i = 0; i < names.size(); ++i) state.parameters[i].name = names[i];
 }
 
+/// Names without what a wrapper put before them.
+inline void take_prefix(StoredOptimizer& state) {
+  std::vector<std::string_view> names;
+  for (const auto& p : state.parameters) names.push_back(p.name);
+  const NamePrefix prefix(names);
+  state.prefix = prefix.text();
+  for (auto& p : state.parameters) p.name = prefix.without(p.name);
+}
+
 /// Throws format_error unless the model has the parameters of a state, in their shapes.
 inline void check_fits(const StoredOptimizer& state, const Checkpoint& in, const std::string& file) try {
   std::vector<NamedShape> trained;
@@ -100,11 +109,7 @@ MODELGROW_INLINE std::vector<TorchState> torch_states(const Checkpoint& in, cons
     const auto given = options.names.find(file);
     const auto written = known.find(file);
     if (state.has_names()) {
-      std::vector<std::string_view> names;
-      for (const auto& p : state.parameters) names.push_back(p.name);
-      const NamePrefix prefix(names);
-      state.prefix = prefix.text();
-      for (auto& p : state.parameters) p.name = prefix.without(p.name);
+      detail::take_prefix(state);
     } else if (given != options.names.end()) {
       detail::give_names(state, given->second);
     } else if (written != known.end() && options.order.empty()) {
@@ -125,6 +130,27 @@ MODELGROW_INLINE std::vector<TorchState> torch_states(const Checkpoint& in, cons
     name_parameters(nameless, order);
   }
   for (const auto& [file, state] : states) detail::check_fits(state, in, file);
+  return states;
+}
+
+MODELGROW_INLINE std::vector<TorchState> dcp_states(const DcpFolder& folder, const DcpContents& contents,
+                                                    const Checkpoint& in, const StateOptions& options, Unread& unread) {
+  std::vector<TorchState> states;
+  for (const auto& at : contents.optimizers) {
+    if (fits_any(at, options.leave_behind)) {
+      unread[at] = "it was to be left behind";
+      continue;
+    }
+    auto state = dcp_optimizer(folder, at);
+    if (!state.is.kind && !options.optimizer.empty()) state.tell(options.optimizer);
+    if (!state.is.kind) {
+      unread[at] = "state of " + state.is.title + ", for which there is no rule: its moments were not moved";
+      continue;
+    }
+    detail::take_prefix(state);
+    detail::check_fits(state, in, at);
+    states.push_back({.file = at, .state = std::move(state)});
+  }
   return states;
 }
 
