@@ -7,14 +7,16 @@
 #include "growth.hpp"
 #include "print_plan.hpp"
 #include "progress.hpp"
+#include "state.hpp"
 
 namespace tool {
 
 namespace {
 struct Options {
-  explicit Options(CLI::App& command) : in(command), growth(command) {}
+  explicit Options(CLI::App& command) : in(command), growth(command), state(command) {}
   Input in;
   Growth growth;
+  State state;
   std::string out;
   double shard_gb = 0;
   bool json = false, dry_run = false, replace = false, allow_not_finite = false, no_resume = false;
@@ -61,14 +63,15 @@ void add_grow(CLI::App& program) {
   command->callback([o] {
     const auto in = o->in.open(o->dry_run ? mg::Incomplete::accept : mg::Incomplete::refuse);
     const auto plan = o->growth.plan(in, o->in);
-    if (o->dry_run) return print_plan(plan, in, o->in, o->out, o->json);
+    if (o->dry_run) return print_plan(plan, in, o->in, o->out, o->json, o->state.options());
     check_free(*o);
     const example::Interrupt interrupt;
     const mg::WritePlan how{.shard_bytes = std::uint64_t(o->shard_gb * 1e9),
                             .existing = o->replace ? mg::Existing::replace : mg::Existing::refuse,
                             .progress = progress_until_interrupted(),
                             .non_finite = o->allow_not_finite ? mg::NonFinite::allow : mg::NonFinite::refuse,
-                            .unfinished = o->no_resume ? mg::Unfinished::begin_anew : mg::Unfinished::go_on};
+                            .unfinished = o->no_resume ? mg::Unfinished::begin_anew : mg::Unfinished::go_on,
+                            .state = o->state.options()};
     try {
       if (const auto pipeline = o->in.pipeline())
         show(mg::write_pipeline(plan, *pipeline, o->out, how, o->in.component()), o->json);

@@ -38,6 +38,9 @@ class Checkpoint {
   /// (missing, ambiguous, incomplete) and format_error (bytes or index that do not follow the format).
   static Checkpoint open(const std::filesystem::path& path, const CheckpointOptions& options = {});
 
+  /// Tensors that somebody has read from `path` in another form.
+  static Checkpoint of(const std::filesystem::path& path, MappedTensors tensors);
+
   /// Tensors in file order, shard after shard.
   const std::vector<TensorView>& tensors() const { return tensors_; }
   /// Names, types and shapes in the same order; behind them, names of tensors whose files are missing.
@@ -96,6 +99,9 @@ class Checkpoint {
 
   /// Tensors that only the index names. Throws io_error that lists missing files, unless they are accepted.
   std::vector<NamedShape> open_index(const CheckpointOptions& options);
+
+  /// The tensors of all files.
+  void take_files();
 
   /// Takes the prefix off all names.
   void name_tensors(std::vector<NamedShape> unknown);

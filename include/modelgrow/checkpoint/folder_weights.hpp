@@ -109,6 +109,7 @@ inline std::filesystem::path weights_in(const std::filesystem::path& folder) {
   if (found.size() == 1) return folder / found[0];
   if (found.size() > 1 && are_of_ranks(found))
     no_weights(folder, "it has the files of single ranks, " + quoted_list(found) + ", " + std::string(join_ranks));
+  if (found.empty() && find(".metadata")) return folder / ".metadata";  // of a distributed checkpoint
   if (const auto pickle = found.empty() ? pickle_in(folder, files) : std::string(); !pickle.empty())
     return folder / pickle;
   no_weights(folder, found.empty() ? instead_of_weights(folder, files)

@@ -15,6 +15,7 @@
 #include <modelgrow/grow/promises.hpp>
 #include <modelgrow/grow/report.hpp>
 #include <modelgrow/grow/source_files.hpp>
+#include <modelgrow/grow/torch_growth.hpp>
 #include <modelgrow/grow/write_options.hpp>
 
 namespace modelgrow::inline v0::detail {
@@ -42,14 +43,20 @@ class FolderGrowth {
     explicit Grown(Part p) : part(std::move(p)) {}
     Part part;
     std::vector<Output> outputs;
-    CheckpointLayout layout;  // below the root
+    CheckpointLayout layout;             // below the root
+    std::unique_ptr<TorchGrowth> torch;  // in place of it
     bool own_folder = false;
     std::string config;  // empty: there is none
     std::vector<std::string> notes;
   };
   void add(Part part);
-  void judge_optimizers(const Part& part);
+  void judge_optimizers();
+  void judge_groups(const TorchGrowth& torch);
   void write_part(const std::filesystem::path& root, Journal& journal, Grown& grown);
+  void write_distributed(const std::filesystem::path& root);
+  void check_distributed(const std::filesystem::path& folder);
+  void write_state(const std::filesystem::path& root, Grown& grown);
+  std::set<std::string> carry_state(const std::filesystem::path& folder);
   void merge(const FileCheck& check, const Part& part);
   void check_finite() const;
 
@@ -59,6 +66,7 @@ class FolderGrowth {
   const WritePlan& options_;
   std::string plan_text_;
   std::deque<Grown> parts_;  // outputs point into them
+  Unread unread_;
   SourceFiles source_;
   std::uint64_t bytes_ = 0;
   Checksums checksums_;

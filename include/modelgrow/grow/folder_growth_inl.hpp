@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 // The definitions of folder_growth.hpp.
 #pragma once
-#include <chrono>
-
 #include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/detail/carry.hpp>
 #include <modelgrow/detail/json_members.hpp>
 #include <modelgrow/families/config_rules.hpp>
+#include <modelgrow/grow/claims.hpp>
 #include <modelgrow/grow/folder_growth.hpp>
 #include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/left_behind.hpp>
+#include <modelgrow/grow/made_tensor.hpp>
 #include <modelgrow/grow/optimizers/trajectory.hpp>
 #include <modelgrow/grow/plan_to_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
+#include <modelgrow/grow/stopwatch.hpp>
 #include <modelgrow/grow/window_writer.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/grow/write_part.hpp>
@@ -20,11 +22,6 @@
 namespace modelgrow::inline v0 {
 
 namespace detail {
-
-using Clock = std::chrono::steady_clock;
-inline double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 /// Names, types and shapes as one number, to recognise the source of a grown file.
 inline std::uint64_t hash_of(const Checkpoint& c) {
@@ -72,25 +69,52 @@ MODELGROW_INLINE FolderGrowth::FolderGrowth(const Plan& plan, const Checkpoint& 
   if (const auto why = plan.upstream_cannot(); !why.empty() && !plan.allows(Allow::What::upstream))
     throw plan_error("the upstream class cannot load the grown model: " + why +
                      "; to write it all the same, give accept_upstream before it");
-  auto parts = parts_of(in);
+  auto parts = parts_of(in, options.state, &unread_);
   check_complete(plan, parts);
   bytes_ = bytes_of_maps(plan);
   for (auto& part : parts) add(std::move(part));
   report_ = report_of(plan, in, parts_[0].outputs);
   report_.notes = plan.notes();
-  for (const auto& g : parts_)
-    if (g.part.kind == Part::Kind::optimizer) judge_optimizers(g.part);
+  judge_optimizers();
   for (const auto& g : parts_) report_.notes.insert(report_.notes.end(), g.notes.begin(), g.notes.end());
   report_.upstream_cannot = plan.upstream_cannot();
   report_.seconds.plan = seconds_since(begin);
 }
 
 /// What is claimed and told of the trajectory under the optimizers of the folder.
-MODELGROW_INLINE void FolderGrowth::judge_optimizers(const Part& part) {
-  const auto optimizers = HeldState(set_of(part.in)).optimizers();
-  report_.trajectory = trajectory_of(plan_, optimizers);
-  for (const auto o : optimizers)
-    if (auto note = newcomers_of(plan_, o); !note.empty()) report_.notes.push_back(std::move(note));
+MODELGROW_INLINE void FolderGrowth::judge_optimizers() {
+  for (const auto& g : parts_) {
+    if (g.part.kind != Part::Kind::optimizer) continue;
+    const auto optimizers = HeldState(set_of(g.part.in)).optimizers();
+    report_.trajectory = combine(report_.trajectory, trajectory_of(plan_, optimizers));
+    for (const auto o : optimizers) {
+      if (g.torch) report_.trajectory = combine(report_.trajectory, trajectory_of(plan_, o));
+      if (auto note = newcomers_of(plan_, o); !note.empty()) report_.notes.push_back(std::move(note));
+    }
+    if (g.torch) judge_groups(*g.torch);
+  }
+  for (const auto& [file, why] : unread_)
+    if (is_distributed(in_)) report_.notes.push_back("'" + file + "' was not grown: " + why);
+  for (const auto& [file, why] : unread_)
+    report_.trajectory = combine(report_.trajectory, approximate("'" + file + "' was left behind"));
+}
+
+/// What the trainer has to do so that the claim holds.
+MODELGROW_INLINE void FolderGrowth::judge_groups(const TorchGrowth& torch) {
+  const auto& splits = torch.groups().splits;
+  if (!splits.empty())
+    report_.trajectory = combine(
+        report_.trajectory,
+        Certificate{.exactness = Exactness::exact_if, .reason = "the trainer takes the groups of param_groups.json"});
+  std::size_t parameters = 0;
+  for (const auto& s : splits) parameters += s.parameters.size();
+  if (parameters > 0)
+    report_.notes.push_back(std::to_string(parameters) +
+                            " parameters need rates of their own, which param_groups.json has: without them the "
+                            "trajectory is APPROXIMATE (docs/training-state.md has the lines for a trainer)");
+  if (const auto& uneven = torch.uneven(); !uneven.empty())
+    report_.trajectory = combine(
+        report_.trajectory, approximate("rates differ within '" + uneven[0] + "', and groups have one for all of it"));
 }
 
 /// What becomes of one part, in which files.
@@ -102,6 +126,15 @@ MODELGROW_INLINE void FolderGrowth::add(Part part) {
   source_.add(in);
   g.outputs = outputs_of(plan_, g.part);
   bytes_ += bytes_of(g.outputs);
+  if (g.part.torch) {
+    g.torch = std::make_unique<TorchGrowth>(plan_, g.part, g.outputs);
+    return;
+  }
+  if (is_distributed(in_)) {
+    if (weights && (!in.config().empty() || plan_.schema().grafts != plan_.source().grafts))
+      g.config = grown_config(plan_, in, g.notes);
+    return;
+  }
   Metadata metadata = in.metadata();
   if (weights)
     metadata["modelgrow"] = object_of({{"source", in_.path().string()},
@@ -129,6 +162,8 @@ MODELGROW_INLINE std::string FolderGrowth::plan_hash() const { return std::to_st
 
 MODELGROW_INLINE std::string FolderGrowth::layout_hash() const {
   std::string all = std::to_string(options_.window_bytes);
+  for (const auto& g : parts_)
+    if (g.torch) all += "\n" + to_json(ParamGroupsOf{{g.part.name, g.torch->groups()}});
   for (const auto& g : parts_)
     for (const auto& f : g.layout.files)
       all += "\n" + f.path.string() + " " + std::to_string(f.bytes()) + " " + std::to_string(hash_name(f.header));
@@ -169,20 +204,117 @@ MODELGROW_INLINE void FolderGrowth::write_part(const std::filesystem::path& root
   report_.optimizer_moved |= optimizer;
 }
 
+/// All parts of a distributed checkpoint, in one folder.
+MODELGROW_INLINE void FolderGrowth::write_distributed(const std::filesystem::path& root) {
+  const auto folder = root / below_, fresh = folder / "distributed";
+  const auto begin = Clock::now();
+  std::filesystem::create_directories(folder);
+  const auto source = DcpFolder::open(in_.weights_path().parent_path());
+  auto entries = dcp_contents(source, in_.state_dict()).others;
+  const auto add = [&](std::vector<DcpEntry> more) {
+    entries.insert(entries.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+  };
+  std::deque<TensorSet> sets;
+  for (const auto& g : parts_) {
+    if (g.torch) {
+      add(dcp_entries(g.torch->state(), g.part.name, dcp_layout(source, g.part.name)));
+      continue;
+    }
+    const auto& set = sets.emplace_back(set_of(g.part.in));
+    std::vector<JoinedTensor> tensors;
+    for (const auto& o : g.outputs)
+      tensors.push_back(made_tensor(plan_, set, o).renamed(g.part.in.prefix().with(o.target.name)));
+    add(dcp_entries(tensors, g.part.name));
+    if (!g.config.empty()) {
+      write_file(folder / Checkpoint::config_file, g.config);
+      report_.files.emplace_back(Checkpoint::config_file);
+    }
+  }
+  write_dcp(fresh, entries, Existing::replace);
+  for (const auto& entry : std::filesystem::directory_iterator(fresh)) {
+    std::filesystem::rename(entry.path(), folder / entry.path().filename());
+    report_.files.push_back(entry.path().filename().string());
+  }
+  std::filesystem::remove(fresh);
+  report_.seconds.write += seconds_since(begin);
+  report_.peak_private_bytes = private_memory();
+  check_distributed(folder);
+}
+
+/// Proves what was written, from its bytes.
+MODELGROW_INLINE void FolderGrowth::check_distributed(const std::filesystem::path& folder) {
+  const auto begin = Clock::now();
+  const auto written = DcpFolder::open(folder);
+  for (const auto& g : parts_) {
+    if (g.torch) {
+      merge(check_torch_state(plan_, g.part, folder, dcp_optimizer(written, g.part.name), g.torch->groups()), g.part);
+      report_.optimizer_moved = true;
+    } else {
+      const auto grown = g.part.kind == Part::Kind::weights
+                             ? Checkpoint::open(folder, {.state_dict = g.part.name})
+                             : Checkpoint::of(folder, joined_file(folder, written.tensors(g.part.name)));
+      if (g.part.kind == Part::Kind::weights) report_.read_back = read_back(plan_, grown);
+      merge(check_weights(plan_, set_of(g.part.in), set_of(grown)), g.part);
+    }
+    if (g.part.kind != Part::Kind::weights) report_.grown_along.push_back(g.part.name);
+  }
+  report_.seconds.check += seconds_since(begin);
+}
+
+/// State of torch, which is proven once it is written.
+MODELGROW_INLINE void FolderGrowth::write_state(const std::filesystem::path& root, Grown& g) {
+  const auto path = root / below_ / g.part.name;
+  const auto begin = Clock::now();
+  g.torch->write(path);
+  report_.seconds.write += seconds_since(begin);
+  const auto written = Clock::now();
+  merge(check_torch_state(plan_, g.part, path, g.torch->groups()), g.part);
+  report_.seconds.check += seconds_since(written);
+  report_.peak_private_bytes = std::max(report_.peak_private_bytes, private_memory());
+  report_.files.push_back(g.part.name);
+  report_.grown_along.push_back(g.part.name);
+  report_.optimizer_moved = true;
+}
+
+/// What goes with a state of torch and does not depend on sizes: schedulers, scalers, random numbers, counters.
+MODELGROW_INLINE std::set<std::string> FolderGrowth::carry_state(const std::filesystem::path& folder) {
+  std::set<std::string> carried;
+  for (const auto& f : list_folder(in_.path())) {
+    if (!goes_along(f) || fits_any(f.name, options_.state.leave_behind)) continue;
+    std::filesystem::remove_all(folder / f.name);  // of an earlier try
+    Carried done;
+    carry_file(in_.path() / f.name, folder / f.name, done);
+    carried.insert(f.name);
+    report_.files.push_back(f.name);
+  }
+  return carried;
+}
+
 MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, Journal& journal) {
   std::vector<Part> parts;
+  ParamGroupsOf groups;
   for (auto& g : parts_) {
-    write_part(root, journal, g);
+    if (!is_distributed(in_)) g.torch ? write_state(root, g) : write_part(root, journal, g);
+    if (g.torch) groups.emplace(g.part.name, g.torch->groups());
     parts.push_back(g.part);
   }
+  if (is_distributed(in_)) write_distributed(root);
   check_finite();
   source_.check_unchanged();
   const auto begin = Clock::now();
   const auto folder = root / below_;
-  for (auto& note : left_behind(in_, parts)) report_.notes.push_back(std::move(note));
+  std::set<std::string> carried;
+  if (!groups.empty()) {
+    write_file(folder / ParamGroups::file, to_json(groups));
+    report_.files.emplace_back(ParamGroups::file);
+    carried = carry_state(folder);
+  }
+  for (auto& note : left_behind(in_, parts, unread_, carried)) report_.notes.push_back(std::move(note));
   for (const auto& file : write_plan(plan_, folder / "plan.json")) report_.files.push_back(file.filename().string());
-  write_checksums(checksums_, folder);
-  report_.files.emplace_back(Checksums::file);
+  if (!checksums_.files.empty()) {  // of files that are written window by window
+    write_checksums(checksums_, folder);
+    report_.files.emplace_back(Checksums::file);
+  }
   report_.seconds.write += seconds_since(begin);
   report_.peak_rss_bytes = peak_rss();
   return std::move(report_);

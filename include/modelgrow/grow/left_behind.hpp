@@ -5,13 +5,16 @@
 #include <set>
 
 #include <modelgrow/checkpoint/folder_weights.hpp>
+#include <modelgrow/grow/param_groups.hpp>
 #include <modelgrow/grow/parts.hpp>
 
 namespace modelgrow::inline v0 {
 
 /// Notes for the report about optimizer state, variants, adapters and other files that were not grown, and about what
-/// stands beside the weights in their own file. `parts` are what was. Throws io_error when the folder cannot be listed.
-inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vector<Part>& parts) {
+/// stands beside the weights in their own file. `parts` are what was, `unread` says why something was not, and
+/// `carried` are files that were copied as they are. Throws io_error when the folder cannot be listed.
+inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vector<Part>& parts,
+                                            const Unread& unread = {}, const std::set<std::string>& carried = {}) {
   std::vector<std::string> notes;
   for (const auto& p : parts)
     if (const auto& beside = p.in.beside_weights(); !beside.empty())
@@ -23,9 +26,14 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
     used.insert({p.in.weights_path(), p.in.path()});
     for (const auto& f : p.in.files()) used.insert(f.path());
   }
+  const bool moved = std::ranges::any_of(parts, [](const Part& p) { return p.kind == Part::Kind::optimizer; });
+  if (moved) used.insert(in.path() / ParamGroups::file);  // is written anew
+  if (is_distributed(in))
+    for (const auto& f : list_folder(in.path()))
+      if (f.name.ends_with(".distcp")) used.insert(in.path() / f.name);
   std::string hidden;
   for (const auto& f : list_folder(in.path())) {
-    if (used.contains(in.path() / f.name)) continue;
+    if (used.contains(in.path() / f.name) || carried.contains(f.name)) continue;
     std::string what = "not part of the checkpoint";
     switch (f.role) {
       case FileRole::hidden:
@@ -63,11 +71,11 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
       case FileRole::other:
         break;
     }
+    if (const auto reason = unread.find(f.name); reason != unread.end()) what = reason->second;
     notes.push_back("'" + f.name + "' was not grown: " + what);
   }
   if (!hidden.empty()) notes.push_back("hidden entries were not copied: " + hidden);
-  if (!in.has_optimizer())
-    notes.emplace_back("no optimizer state in the folder was moved: training starts with new moments");
+  if (!moved) notes.emplace_back("no optimizer state in the folder was moved: training starts with new moments");
   return notes;
 }
 

@@ -6,6 +6,7 @@
 
 #include <modelgrow/core/progress.hpp>
 #include <modelgrow/detail/resumable_directory.hpp>
+#include <modelgrow/grow/state_options.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -24,6 +25,7 @@ struct WritePlan {
   std::uint64_t keep_bytes = std::uint64_t{256}
                              << 20;  // a growth that is stopped or fails leaves so many for the next try
   std::uint64_t window_bytes = std::uint64_t{8} << 20;  // are made, checked and written at once; a multiple of 4096
+  StateOptions state = {};                              // of the training state beside the weights
 };
 
 }  // namespace modelgrow::inline v0

@@ -32,12 +32,12 @@ namespace detail {
 
 }  // namespace detail
 
-MODELGROW_INLINE std::uint64_t pipeline_bytes(const Plan& plan, const Pipeline& pipeline,
-                                              const std::string& component) {
+MODELGROW_INLINE std::uint64_t pipeline_bytes(const Plan& plan, const Pipeline& pipeline, const std::string& component,
+                                              const StateOptions& state) {
   const auto models = growing(pipeline, component);
   std::uint64_t bytes = 0;
   for (const auto& name : models) try {
-      bytes += output_bytes(plan, Checkpoint::open(pipeline.path / name));
+      bytes += output_bytes(plan, Checkpoint::open(pipeline.path / name), state);
     } catch (const format_error& e) {
       if (name == models[0]) throw;
       detail::other_model(name, models[0], e);
