@@ -9,6 +9,8 @@
 #include <modelgrow/checkpoint/layout.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/journal.hpp>
+#include <modelgrow/grow/adapter_growth.hpp>
+#include <modelgrow/grow/adapters_beside.hpp>
 #include <modelgrow/grow/checksums.hpp>
 #include <modelgrow/grow/outputs.hpp>
 #include <modelgrow/grow/parts.hpp>
@@ -47,9 +49,15 @@ class FolderGrowth {
     std::string config;  // empty: there is none
     std::vector<std::string> notes;
   };
+  struct GrownAdapter {
+    std::filesystem::path folder;
+    AdapterGrowth growth;
+  };
   void add(Part part);
+  void add(AdapterPart part);
   void judge_optimizers(const Part& part);
   void write_part(const std::filesystem::path& root, Journal& journal, Grown& grown);
+  void write_adapters(const std::filesystem::path& folder);
   void merge(const FileCheck& check, const Part& part);
   void check_finite() const;
 
@@ -59,6 +67,8 @@ class FolderGrowth {
   const WritePlan& options_;
   std::string plan_text_;
   std::deque<Grown> parts_;  // outputs point into them
+  AdaptersBeside beside_;
+  std::deque<GrownAdapter> adapters_;
   SourceFiles source_;
   std::uint64_t bytes_ = 0;
   Checksums checksums_;

@@ -76,6 +76,13 @@ MODELGROW_INLINE FolderGrowth::FolderGrowth(const Plan& plan, const Checkpoint& 
   check_complete(plan, parts);
   bytes_ = bytes_of_maps(plan);
   for (auto& part : parts) add(std::move(part));
+  beside_ = adapters_beside(in);
+  for (const auto& part : beside_.parts) try {
+      add(part);
+    } catch (const plan_error& e) {
+      throw plan_error(e.what() + std::string("; to grow without it, take it out of the folder"));
+    }
+  for (const auto& path : options.adapters) add(named_adapter(path));
   report_ = report_of(plan, in, parts_[0].outputs);
   report_.notes = plan.notes();
   for (const auto& g : parts_)
@@ -125,6 +132,17 @@ MODELGROW_INLINE void FolderGrowth::add(Part part) {
                               std::move(metadata), options_.shard_bytes ? options_.shard_bytes : largest_file(in));
 }
 
+MODELGROW_INLINE void FolderGrowth::add(AdapterPart part) {
+  source_.add(part.adapter.file());
+  AdapterGrowth growth(plan_, in_.names(), std::move(part.adapter));
+  for (const auto& other : adapters_)
+    if (other.folder == part.folder && other.growth.file_name() == growth.file_name())
+      throw plan_error("two adapters would be written to '" + (part.folder / growth.file_name()).string() +
+                       "'; give one of them another name");
+  bytes_ += growth.bytes();
+  adapters_.push_back(GrownAdapter{.folder = std::move(part.folder), .growth = std::move(growth)});
+}
+
 MODELGROW_INLINE std::string FolderGrowth::plan_hash() const { return std::to_string(hash_name(plan_text_)); }
 
 MODELGROW_INLINE std::string FolderGrowth::layout_hash() const {
@@ -169,6 +187,16 @@ MODELGROW_INLINE void FolderGrowth::write_part(const std::filesystem::path& root
   report_.optimizer_moved |= optimizer;
 }
 
+MODELGROW_INLINE void FolderGrowth::write_adapters(const std::filesystem::path& folder) {
+  std::filesystem::remove_all(folder / AdaptersBeside::own_folder);  // of an earlier try
+  for (const auto& [below, growth] : adapters_) {
+    growth.write(folder / below);
+    report_.files.push_back((below / growth.file_name()).string());
+    report_.grown_along.push_back(report_.files.back());
+    report_.notes.insert(report_.notes.end(), growth.notes().begin(), growth.notes().end());
+  }
+}
+
 MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, Journal& journal) {
   std::vector<Part> parts;
   for (auto& g : parts_) {
@@ -176,10 +204,11 @@ MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, J
     parts.push_back(g.part);
   }
   check_finite();
-  source_.check_unchanged();
   const auto begin = Clock::now();
   const auto folder = root / below_;
-  for (auto& note : left_behind(in_, parts)) report_.notes.push_back(std::move(note));
+  write_adapters(folder);
+  source_.check_unchanged();
+  for (auto& note : left_behind(in_, parts, beside_)) report_.notes.push_back(std::move(note));
   for (const auto& file : write_plan(plan_, folder / "plan.json")) report_.files.push_back(file.filename().string());
   write_checksums(checksums_, folder);
   report_.files.emplace_back(Checksums::file);

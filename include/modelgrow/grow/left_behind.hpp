@@ -5,13 +5,16 @@
 #include <set>
 
 #include <modelgrow/checkpoint/folder_weights.hpp>
+#include <modelgrow/grow/adapters_beside.hpp>
 #include <modelgrow/grow/parts.hpp>
 
 namespace modelgrow::inline v0 {
 
 /// Notes for the report about optimizer state, variants, adapters and other files that were not grown, and about what
-/// stands beside the weights in their own file. `parts` are what was. Throws io_error when the folder cannot be listed.
-inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vector<Part>& parts) {
+/// stands beside the weights in their own file. `parts` and `adapters` are what was. Throws io_error when the folder
+/// cannot be listed.
+inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vector<Part>& parts,
+                                            const AdaptersBeside& adapters = {}) {
   std::vector<std::string> notes;
   for (const auto& p : parts)
     if (const auto& beside = p.in.beside_weights(); !beside.empty())
@@ -23,6 +26,7 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
     used.insert({p.in.weights_path(), p.in.path()});
     for (const auto& f : p.in.files()) used.insert(f.path());
   }
+  used.insert(adapters.files.begin(), adapters.files.end());
   std::string hidden;
   for (const auto& f : list_folder(in.path())) {
     if (used.contains(in.path() / f.name)) continue;
@@ -39,6 +43,7 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
         break;
       case FileRole::adapter:
         what = "an adapter, which is not merged";
+        if (const auto why = adapters.unreadable.find(f.name); why != adapters.unreadable.end()) what = why->second;
         break;
       case FileRole::unfinished:
         what = "a download that has not ended";
@@ -65,6 +70,8 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
     }
     notes.push_back("'" + f.name + "' was not grown: " + what);
   }
+  for (const auto& [name, why] : adapters.unreadable)
+    if (name.find('/') != name.npos) notes.push_back("'" + name + "' was not grown: " + why);
   if (!hidden.empty()) notes.push_back("hidden entries were not copied: " + hidden);
   if (!in.has_optimizer())
     notes.emplace_back("no optimizer state in the folder was moved: training starts with new moments");
