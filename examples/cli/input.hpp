@@ -64,4 +64,13 @@ inline std::string missing_text(const mg::Checkpoint& in) {
          mg::detail::quoted_list(in.missing_files()) + " yet; `grow` needs them\n";
 }
 
+/// Throws plan_error where OUT is taken, and not to be replaced.
+inline void check_free(const std::string& in, const std::string& out, bool replace) {
+  std::error_code failed;
+  if (replace || !std::filesystem::exists(std::filesystem::symlink_status(out, failed))) return;
+  const bool same = std::filesystem::equivalent(in, out, failed);
+  throw mg::plan_error("'" + out + "' " + (same ? "is what is read" : "exists") +
+                       "; write elsewhere, or say --replace, which replaces it once the new one is complete");
+}
+
 }  // namespace tool

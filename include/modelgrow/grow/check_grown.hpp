@@ -3,6 +3,8 @@
 // is read back and compared.
 #pragma once
 #include <modelgrow/detail/json.hpp>
+#include <modelgrow/grow/adapter_growth.hpp>
+#include <modelgrow/grow/adapters_beside.hpp>
 #include <modelgrow/grow/checkpoint_set.hpp>
 #include <modelgrow/grow/checksums.hpp>
 #include <modelgrow/grow/completeness.hpp>
@@ -130,6 +132,11 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
     }
   }
   check_checksums(sums, grown.path());  // of what is left
+  for (auto& old : adapters_beside(source).parts) {
+    const AdapterGrowth growth(plan, source.names(), std::move(old.adapter));
+    growth.check(grown.path() / old.folder);
+    found.grown_along.push_back((old.folder / growth.file_name()).string());
+  }
   return found;
 }
 

@@ -9,6 +9,8 @@
 #include <modelgrow/checkpoint/layout.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/journal.hpp>
+#include <modelgrow/grow/adapter_growth.hpp>
+#include <modelgrow/grow/adapters_beside.hpp>
 #include <modelgrow/grow/checksums.hpp>
 #include <modelgrow/grow/outputs.hpp>
 #include <modelgrow/grow/parts.hpp>
@@ -49,6 +51,10 @@ class FolderGrowth {
     std::string config;  // empty: there is none
     std::vector<std::string> notes;
   };
+  struct GrownAdapter {
+    std::filesystem::path folder;
+    AdapterGrowth growth;
+  };
   void add(Part part);
   void judge_optimizers();
   void judge_groups(const TorchGrowth& torch);
@@ -57,6 +63,8 @@ class FolderGrowth {
   void check_distributed(const std::filesystem::path& folder);
   void write_state(const std::filesystem::path& root, Grown& grown);
   std::set<std::string> carry_state(const std::filesystem::path& folder);
+  void add(AdapterPart part);
+  void write_adapters(const std::filesystem::path& folder);
   void merge(const FileCheck& check, const Part& part);
   void check_finite() const;
 
@@ -67,6 +75,8 @@ class FolderGrowth {
   std::string plan_text_;
   std::deque<Grown> parts_;  // outputs point into them
   Unread unread_;
+  AdaptersBeside beside_;
+  std::deque<GrownAdapter> adapters_;
   SourceFiles source_;
   std::uint64_t bytes_ = 0;
   Checksums checksums_;
@@ -83,4 +93,5 @@ std::vector<Report> write_folders(std::deque<FolderGrowth>& growths, const std::
 
 #if !defined(MODELGROW_COMPILED)
 #include <modelgrow/grow/folder_growth_inl.hpp>
+#include <modelgrow/grow/folder_growth_state_inl.hpp>
 #endif

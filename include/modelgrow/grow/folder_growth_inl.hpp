@@ -73,6 +73,13 @@ MODELGROW_INLINE FolderGrowth::FolderGrowth(const Plan& plan, const Checkpoint& 
   check_complete(plan, parts);
   bytes_ = bytes_of_maps(plan);
   for (auto& part : parts) add(std::move(part));
+  beside_ = adapters_beside(in);
+  for (const auto& part : beside_.parts) try {
+      add(part);
+    } catch (const plan_error& e) {
+      throw plan_error(e.what() + std::string("; to grow without it, take it out of the folder"));
+    }
+  for (const auto& path : options.adapters) add(named_adapter(path));
   report_ = report_of(plan, in, parts_[0].outputs);
   report_.notes = plan.notes();
   judge_optimizers();
@@ -158,6 +165,17 @@ MODELGROW_INLINE void FolderGrowth::add(Part part) {
                               std::move(metadata), options_.shard_bytes ? options_.shard_bytes : largest_file(in));
 }
 
+MODELGROW_INLINE void FolderGrowth::add(AdapterPart part) {
+  source_.add(part.adapter.file());
+  AdapterGrowth growth(plan_, in_.names(), std::move(part.adapter));
+  for (const auto& other : adapters_)
+    if (other.folder == part.folder && other.growth.file_name() == growth.file_name())
+      throw plan_error("two adapters would be written to '" + (part.folder / growth.file_name()).string() +
+                       "'; give one of them another name");
+  bytes_ += growth.bytes();
+  adapters_.push_back(GrownAdapter{.folder = std::move(part.folder), .growth = std::move(growth)});
+}
+
 MODELGROW_INLINE std::string FolderGrowth::plan_hash() const { return std::to_string(hash_name(plan_text_)); }
 
 MODELGROW_INLINE std::string FolderGrowth::layout_hash() const {
@@ -204,90 +222,14 @@ MODELGROW_INLINE void FolderGrowth::write_part(const std::filesystem::path& root
   report_.optimizer_moved |= optimizer;
 }
 
-/// All parts of a distributed checkpoint, in one folder.
-MODELGROW_INLINE void FolderGrowth::write_distributed(const std::filesystem::path& root) {
-  const auto folder = root / below_, fresh = folder / "distributed";
-  const auto begin = Clock::now();
-  std::filesystem::create_directories(folder);
-  const auto source = DcpFolder::open(in_.weights_path().parent_path());
-  auto entries = dcp_contents(source, in_.state_dict()).others;
-  const auto add = [&](std::vector<DcpEntry> more) {
-    entries.insert(entries.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
-  };
-  std::deque<TensorSet> sets;
-  for (const auto& g : parts_) {
-    if (g.torch) {
-      add(dcp_entries(g.torch->state(), g.part.name, dcp_layout(source, g.part.name)));
-      continue;
-    }
-    const auto& set = sets.emplace_back(set_of(g.part.in));
-    std::vector<JoinedTensor> tensors;
-    for (const auto& o : g.outputs)
-      tensors.push_back(made_tensor(plan_, set, o).renamed(g.part.in.prefix().with(o.target.name)));
-    add(dcp_entries(tensors, g.part.name));
-    if (!g.config.empty()) {
-      write_file(folder / Checkpoint::config_file, g.config);
-      report_.files.emplace_back(Checkpoint::config_file);
-    }
+MODELGROW_INLINE void FolderGrowth::write_adapters(const std::filesystem::path& folder) {
+  std::filesystem::remove_all(folder / AdaptersBeside::own_folder);  // of an earlier try
+  for (const auto& [below, growth] : adapters_) {
+    growth.write(folder / below);
+    report_.files.push_back((below / growth.file_name()).string());
+    report_.grown_along.push_back(report_.files.back());
+    report_.notes.insert(report_.notes.end(), growth.notes().begin(), growth.notes().end());
   }
-  write_dcp(fresh, entries, Existing::replace);
-  for (const auto& entry : std::filesystem::directory_iterator(fresh)) {
-    std::filesystem::rename(entry.path(), folder / entry.path().filename());
-    report_.files.push_back(entry.path().filename().string());
-  }
-  std::filesystem::remove(fresh);
-  report_.seconds.write += seconds_since(begin);
-  report_.peak_private_bytes = private_memory();
-  check_distributed(folder);
-}
-
-/// Proves what was written, from its bytes.
-MODELGROW_INLINE void FolderGrowth::check_distributed(const std::filesystem::path& folder) {
-  const auto begin = Clock::now();
-  const auto written = DcpFolder::open(folder);
-  for (const auto& g : parts_) {
-    if (g.torch) {
-      merge(check_torch_state(plan_, g.part, folder, dcp_optimizer(written, g.part.name), g.torch->groups()), g.part);
-      report_.optimizer_moved = true;
-    } else {
-      const auto grown = g.part.kind == Part::Kind::weights
-                             ? Checkpoint::open(folder, {.state_dict = g.part.name})
-                             : Checkpoint::of(folder, joined_file(folder, written.tensors(g.part.name)));
-      if (g.part.kind == Part::Kind::weights) report_.read_back = read_back(plan_, grown);
-      merge(check_weights(plan_, set_of(g.part.in), set_of(grown)), g.part);
-    }
-    if (g.part.kind != Part::Kind::weights) report_.grown_along.push_back(g.part.name);
-  }
-  report_.seconds.check += seconds_since(begin);
-}
-
-/// State of torch, which is proven once it is written.
-MODELGROW_INLINE void FolderGrowth::write_state(const std::filesystem::path& root, Grown& g) {
-  const auto path = root / below_ / g.part.name;
-  const auto begin = Clock::now();
-  g.torch->write(path);
-  report_.seconds.write += seconds_since(begin);
-  const auto written = Clock::now();
-  merge(check_torch_state(plan_, g.part, path, g.torch->groups()), g.part);
-  report_.seconds.check += seconds_since(written);
-  report_.peak_private_bytes = std::max(report_.peak_private_bytes, private_memory());
-  report_.files.push_back(g.part.name);
-  report_.grown_along.push_back(g.part.name);
-  report_.optimizer_moved = true;
-}
-
-/// What goes with a state of torch and does not depend on sizes: schedulers, scalers, random numbers, counters.
-MODELGROW_INLINE std::set<std::string> FolderGrowth::carry_state(const std::filesystem::path& folder) {
-  std::set<std::string> carried;
-  for (const auto& f : list_folder(in_.path())) {
-    if (!goes_along(f) || fits_any(f.name, options_.state.leave_behind)) continue;
-    std::filesystem::remove_all(folder / f.name);  // of an earlier try
-    Carried done;
-    carry_file(in_.path() / f.name, folder / f.name, done);
-    carried.insert(f.name);
-    report_.files.push_back(f.name);
-  }
-  return carried;
 }
 
 MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, Journal& journal) {
@@ -300,7 +242,6 @@ MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, J
   }
   if (is_distributed(in_)) write_distributed(root);
   check_finite();
-  source_.check_unchanged();
   const auto begin = Clock::now();
   const auto folder = root / below_;
   std::set<std::string> carried;
@@ -309,7 +250,9 @@ MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, J
     report_.files.emplace_back(ParamGroups::file);
     carried = carry_state(folder);
   }
-  for (auto& note : left_behind(in_, parts, unread_, carried)) report_.notes.push_back(std::move(note));
+  write_adapters(folder);
+  source_.check_unchanged();
+  for (auto& note : left_behind(in_, parts, unread_, carried, beside_)) report_.notes.push_back(std::move(note));
   for (const auto& file : write_plan(plan_, folder / "plan.json")) report_.files.push_back(file.filename().string());
   if (!checksums_.files.empty()) {  // of files that are written window by window
     write_checksums(checksums_, folder);

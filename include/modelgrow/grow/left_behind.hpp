@@ -5,16 +5,18 @@
 #include <set>
 
 #include <modelgrow/checkpoint/folder_weights.hpp>
+#include <modelgrow/grow/adapters_beside.hpp>
 #include <modelgrow/grow/param_groups.hpp>
 #include <modelgrow/grow/parts.hpp>
 
 namespace modelgrow::inline v0 {
 
 /// Notes for the report about optimizer state, variants, adapters and other files that were not grown, and about what
-/// stands beside the weights in their own file. `parts` are what was, `unread` says why something was not, and
-/// `carried` are files that were copied as they are. Throws io_error when the folder cannot be listed.
+/// stands beside the weights in their own file. `parts` and `adapters` are what was, `unread` says why something was
+/// not, and `carried` are files that were copied as they are. Throws io_error when the folder cannot be listed.
 inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vector<Part>& parts,
-                                            const Unread& unread = {}, const std::set<std::string>& carried = {}) {
+                                            const Unread& unread = {}, const std::set<std::string>& carried = {},
+                                            const AdaptersBeside& adapters = {}) {
   std::vector<std::string> notes;
   for (const auto& p : parts)
     if (const auto& beside = p.in.beside_weights(); !beside.empty())
@@ -31,6 +33,7 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
   if (is_distributed(in))
     for (const auto& f : list_folder(in.path()))
       if (f.name.ends_with(".distcp")) used.insert(in.path() / f.name);
+  used.insert(adapters.files.begin(), adapters.files.end());
   std::string hidden;
   for (const auto& f : list_folder(in.path())) {
     if (used.contains(in.path() / f.name) || carried.contains(f.name)) continue;
@@ -47,6 +50,7 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
         break;
       case FileRole::adapter:
         what = "an adapter, which is not merged";
+        if (const auto why = adapters.unreadable.find(f.name); why != adapters.unreadable.end()) what = why->second;
         break;
       case FileRole::unfinished:
         what = "a download that has not ended";
@@ -74,6 +78,8 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
     if (const auto reason = unread.find(f.name); reason != unread.end()) what = reason->second;
     notes.push_back("'" + f.name + "' was not grown: " + what);
   }
+  for (const auto& [name, why] : adapters.unreadable)
+    if (name.find('/') != name.npos) notes.push_back("'" + name + "' was not grown: " + why);
   if (!hidden.empty()) notes.push_back("hidden entries were not copied: " + hidden);
   if (!moved) notes.emplace_back("no optimizer state in the folder was moved: training starts with new moments");
   return notes;
