@@ -20,7 +20,8 @@ inline void add_state_dict(CLI::App& command, std::string& keys) {
 class Input {
  public:
   explicit Input(CLI::App& command, const std::string& name = "IN") {
-    command.add_option(name, path_, "folder, pipeline, .safetensors or torch file, or .index.json")->required();
+    command.add_option(name, path_, "folder, pipeline, .safetensors or torch file, .index.json, run of a trainer")
+        ->required();
     command.add_option("--weights", options_.weights, "the file or index to read, in a folder that holds several")
         ->type_name("NAME");
     add_state_dict(command, options_.state_dict);

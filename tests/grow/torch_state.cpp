@@ -306,3 +306,33 @@ TEST_CASE("without multipliers no groups are asked for, and nothing exact is cla
   CHECK(report.trajectory.exactness == Exactness::approximate);
   CHECK(read_param_groups(scratch / "grown").at("optimizer.bin").splits.empty());
 }
+
+TEST_CASE("a run with its model in a folder keeps that form") {
+  const Trained t = trained("AdamW");
+  const tiny::Scratch scratch;
+  write_run(scratch / "run", t);
+  std::filesystem::create_directory(scratch / "run/transformer");
+  std::filesystem::rename(scratch / "run/model.safetensors", scratch / "run/transformer/model.safetensors");
+  put(scratch / "run/scheduler.bin", "s");
+  put(scratch / "run/notes.txt", "n");
+  const auto in = Checkpoint::open(scratch / "run");
+  CHECK(in.path() == scratch / "run/transformer");
+  const auto p = modelgrow::plan(t.run.schema, InsertBlocks{.every = 1});
+  const auto report = p.write(in, scratch / "grown", in_order(t.run.schema));
+  CHECK(report.optimizer_moved);
+  CHECK(std::ranges::any_of(report.notes, [](const auto& n) { return says(n, "'notes.txt' was not grown"); }));
+  CHECK(get(scratch / "grown/scheduler.bin") == "s");
+  CHECK(std::filesystem::exists(scratch / "grown/transformer/model.safetensors"));
+  CHECK(read_param_groups(scratch / "grown").contains("optimizer.bin"));
+  const auto out = Checkpoint::open(scratch / "grown");
+  CHECK(check_grown(out, in, t.run.schema).optimizer_tensors > 0);
+  CHECK(run::apart(t.losses, continued(t, p, scratch / "grown").train(Trained::steps, Trained::steps + Trained::more)) <
+        1e-12);
+  const auto again = modelgrow::plan(p.schema(), InsertBlocks{.at = {0}});
+  CHECK(again.write(out, scratch / "twice").optimizer_moved);
+  // Its weights alone are a folder like any other.
+  CHECK_FALSE(p.write(Checkpoint::open(scratch / "run/transformer"), scratch / "alone").optimizer_moved);
+  // Without state beside it, the folder above is nothing.
+  std::filesystem::remove(scratch / "run/optimizer.bin");
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch / "run"); }), "give '"));
+}

@@ -17,6 +17,7 @@ MODELGROW_INLINE Checkpoint Checkpoint::open(const std::filesystem::path& path, 
   std::error_code ignored;
   Checkpoint c;
   c.path_ = folder_of(path, options);
+  if (detail::is_run(path) && c.path_ == path / detail::model_of_run) c.run_ = path;
   if (std::filesystem::is_directory(c.path_, ignored)) {
     c.weights_ = options.weights.empty() ? detail::weights_in(c.path_) : detail::weights_in(c.path_, options.weights);
     if (std::filesystem::exists(c.path_ / config_file, ignored)) c.read_config();
@@ -96,7 +97,7 @@ MODELGROW_INLINE std::filesystem::path Checkpoint::folder_of(const std::filesyst
                                                              const CheckpointOptions& options) {
   std::error_code ignored;
   const bool pipeline = std::filesystem::exists(path / pipeline_file, ignored);
-  if (!pipeline && options.component.empty()) return path;
+  if (!pipeline && options.component.empty()) return detail::is_run(path) ? path / detail::model_of_run : path;
   const std::string component = options.component.empty() ? "transformer" : options.component;
   if (!pipeline || component.find_first_of("/\\") != component.npos || component.starts_with('.') ||
       !std::filesystem::is_directory(path / component, ignored))

@@ -72,7 +72,7 @@ namespace detail {
 inline FileCheck check_grown_part(const Plan& plan, const Part& old, const Part& now, const Checkpoint& grown,
                                   const ParamGroupsOf& groups, Checksums& sums) {
   if (!is_distributed(grown))
-    return old.torch ? check_torch_state(plan, old, grown.path() / old.name, groups.at(old.name))
+    return old.torch ? check_torch_state(plan, old, grown.state_folder() / old.name, groups.at(old.name))
                      : check_part(plan, old, now.in, sums, grown.path());
   if (!old.torch) return check_weights(plan, set_of(old.in), set_of(now.in));
   return check_torch_state(plan, old, grown.path(), dcp_optimizer(DcpFolder::open(grown.path()), old.name),
@@ -82,8 +82,8 @@ inline FileCheck check_grown_part(const Plan& plan, const Part& old, const Part&
 /// How the state of the source was read when it was grown: what was not grown then is not asked for.
 inline StateOptions state_as_grown(const Checkpoint& source, const ParamGroupsOf& groups, StateOptions options) {
   for (const auto& [file, g] : groups) options.names.emplace(file, g.before);
-  if (std::error_code ignored; !std::filesystem::is_directory(source.path(), ignored)) return options;
-  for (const auto& f : list_folder(source.path()))
+  if (std::error_code ignored; !std::filesystem::is_directory(source.state_folder(), ignored)) return options;
+  for (const auto& f : list_folder(source.state_folder()))
     if (f.role == FileRole::foreign_optimizer && !f.name.ends_with(".distcp") && !groups.contains(f.name))
       options.leave_behind.push_back(f.name);
   return options;
@@ -98,7 +98,7 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
   const Plan plan = read_plan(grown.path() / "plan.json", std::move(schema_of_source));
   GrownCheck found{.certificate = plan.certificate(), .trajectory = plan.trajectory()};
   found.read_back = read_back(plan, grown);
-  const auto groups = read_param_groups(grown.path());
+  const auto groups = read_param_groups(grown.state_folder());
   const auto before = parts_of(source, detail::state_as_grown(source, groups, options)), after = parts_of(grown);
   const auto find = [](const std::vector<Part>& parts, const Part& like) -> const Part* {
     for (const auto& p : parts)

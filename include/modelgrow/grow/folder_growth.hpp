@@ -61,6 +61,9 @@ class FolderGrowth {
   void write_part(const std::filesystem::path& root, Journal& journal, Grown& grown);
   void write_distributed(const std::filesystem::path& root);
   void check_distributed(const std::filesystem::path& folder);
+  std::filesystem::path state_folder(const std::filesystem::path& root) const {
+    return in_.state_folder() == in_.path() ? root / below_ : root;
+  }
   void write_state(const std::filesystem::path& root, Grown& grown);
   std::set<std::string> carry_state(const std::filesystem::path& folder);
   void add(AdapterPart part);

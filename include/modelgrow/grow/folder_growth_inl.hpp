@@ -246,9 +246,9 @@ MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, J
   const auto folder = root / below_;
   std::set<std::string> carried;
   if (!groups.empty()) {
-    write_file(folder / ParamGroups::file, to_json(groups));
+    write_file(state_folder(root) / ParamGroups::file, to_json(groups));
     report_.files.emplace_back(ParamGroups::file);
-    carried = carry_state(folder);
+    carried = carry_state(state_folder(root));
   }
   write_adapters(folder);
   source_.check_unchanged();

@@ -74,7 +74,7 @@ MODELGROW_INLINE void FolderGrowth::check_distributed(const std::filesystem::pat
 
 /// State of torch, which is proven once it is written.
 MODELGROW_INLINE void FolderGrowth::write_state(const std::filesystem::path& root, Grown& g) {
-  const auto path = root / below_ / g.part.name;
+  const auto path = state_folder(root) / g.part.name;
   const auto begin = Clock::now();
   g.torch->write(path);
   report_.seconds.write += seconds_since(begin);
@@ -90,11 +90,11 @@ MODELGROW_INLINE void FolderGrowth::write_state(const std::filesystem::path& roo
 /// What goes with a state of torch and does not depend on sizes: schedulers, scalers, random numbers, counters.
 MODELGROW_INLINE std::set<std::string> FolderGrowth::carry_state(const std::filesystem::path& folder) {
   std::set<std::string> carried;
-  for (const auto& f : list_folder(in_.path())) {
+  for (const auto& f : list_folder(in_.state_folder())) {
     if (!goes_along(f) || fits_any(f.name, options_.state.leave_behind)) continue;
     std::filesystem::remove_all(folder / f.name);  // of an earlier try
     Carried done;
-    carry_file(in_.path() / f.name, folder / f.name, done);
+    carry_file(in_.state_folder() / f.name, folder / f.name, done);
     carried.insert(f.name);
     report_.files.push_back(f.name);
   }

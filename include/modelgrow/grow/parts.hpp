@@ -115,7 +115,7 @@ inline std::vector<Part> parts_of(const Checkpoint& in, const StateOptions& opti
   if (in.has_optimizer() && !stays(Checkpoint::optimizer_file))
     add(Kind::optimizer, std::string(Checkpoint::optimizer_file), in.optimizer());
   for (auto& [file, state] : torch_states(in, options, unread ? *unread : nobody_asks)) {
-    auto tensors = Checkpoint::of(in.path() / file, joined_file(in.path() / file, state.tensors()));
+    auto tensors = Checkpoint::of(in.state_folder() / file, joined_file(in.state_folder() / file, state.tensors()));
     add(Kind::optimizer, file, std::move(tensors));
     parts.back().torch = std::make_shared<const StoredOptimizer>(std::move(state));
   }

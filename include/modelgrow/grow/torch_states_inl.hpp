@@ -21,10 +21,10 @@ inline std::string or_leave_behind(const std::string& file) {
 inline std::vector<std::string> torch_state_files(const Checkpoint& in, const StateOptions& options) {
   std::vector<std::string> files;
   bool several_models = false;
-  for (const auto& f : list_folder(in.path())) {
+  for (const auto& f : list_folder(in.state_folder())) {
     several_models |= f.role == FileRole::weights && f.stem == "model_1";
-    if (f.role == FileRole::foreign_optimizer && f.name.starts_with("optimizer") && is_torch_file(in.path() / f.name) &&
-        !fits_any(f.name, options.leave_behind))
+    if (f.role == FileRole::foreign_optimizer && f.name.starts_with("optimizer") &&
+        is_torch_file(in.state_folder() / f.name) && !fits_any(f.name, options.leave_behind))
       files.push_back(f.name);
   }
   if (files.empty() || !several_models) return files;
@@ -92,7 +92,7 @@ MODELGROW_INLINE std::vector<TorchState> torch_states(const Checkpoint& in, cons
                                                       Unread& unread) {
   std::vector<TorchState> states;
   for (const auto& file : detail::torch_state_files(in, options)) try {
-      auto state = read_torch_optimizer(in.path() / file);
+      auto state = read_torch_optimizer(in.state_folder() / file);
       if (!state.is.kind && !options.optimizer.empty()) state.tell(options.optimizer);
       if (state.is.kind)
         states.push_back({.file = file, .state = std::move(state)});
@@ -103,7 +103,7 @@ MODELGROW_INLINE std::vector<TorchState> torch_states(const Checkpoint& in, cons
     } catch (const format_error& e) {
       throw format_error(e.what() + detail::or_leave_behind(file));
     }
-  const auto known = read_param_groups(in.path());
+  const auto known = read_param_groups(in.state_folder());
   std::vector<StoredOptimizer*> nameless;
   for (auto& [file, state] : states) {
     const auto given = options.names.find(file);
