@@ -70,7 +70,7 @@ void check(const mg::Checkpoint& in, const Input& input, const std::filesystem::
     const auto found = mg::check_grown(in, old, input.schema(old), state);
     j.update({{"source", source.string()},
               {"certificate", mg::to_string(found.certificate)},
-              {"trajectory", mg::to_string(found.trajectory)},
+              {"trajectory", mg::trajectory_text(found.trajectory, found.optimizer_tensors > 0)},
               {"read_back", found.read_back},
               {"as_written", found.as_written},
               {"tensors", found.tensors},
@@ -79,9 +79,9 @@ void check(const mg::Checkpoint& in, const Input& input, const std::filesystem::
               {"grown_along", found.grown_along},
               {"not_finite", found.not_finite}});
     text += "grown from " + source.string() + "\n  function   " + mg::to_string(found.certificate) + "\n  trajectory " +
-            mg::to_string(found.trajectory) + "\n  check: " + std::to_string(found.tensors) + " tensors and " +
-            std::to_string(found.optimizer_tensors) + " of the optimizer follow from the source" +
-            (found.max_residual > 0 ? "" : ", residual 0") +
+            mg::trajectory_text(found.trajectory, found.optimizer_tensors > 0) +
+            "\n  check: " + std::to_string(found.tensors) + " tensors and " + std::to_string(found.optimizer_tensors) +
+            " of the optimizer follow from the source" + (found.max_residual > 0 ? "" : ", residual 0") +
             (found.as_written ? "; all bytes as they were written\n" : "\n");
     for (const auto& n : found.not_finite) text += "  not finite: " + n + "\n";
   } else {

@@ -43,6 +43,17 @@ TEST_CASE("an operator without options leaves the next word alone") {
   CHECK(detail::parse_json(tool("plan " + base + " --temporal-conv --json").output, "plan").contains("certificate"));
 }
 
+TEST_CASE("check claims a trajectory where optimizer state was moved, and nothing elsewhere") {
+  const Scratch scratch;
+  const auto at = [&](const char* name) { return (scratch / name).string(); };
+  const std::string trained = std::string(MODELGROW_SOURCE_DIR) + "/examples/data/base-shapes/transformer";
+  REQUIRE(tool("grow " + trained + " " + at("with") + " --insert-blocks every=1").code == 0);
+  CHECK(says(tool("check " + at("with")).output, "trajectory EXACT"));
+  REQUIRE(tool("grow " + trained + "/model.safetensors " + at("without") + " --insert-blocks every=1").code == 0);
+  CHECK(says(tool("check " + at("without")).output, "trajectory begins anew: no optimizer state was moved"));
+  CHECK(says(tool("check --json " + at("without")).output, "\"trajectory\": \"begins anew"));
+}
+
 TEST_CASE("convert writes other files of the same numbers, and a folder with all that is of the model") {
   const Scratch scratch;
   const auto at = [&](const char* name) { return (scratch / name).string(); };
