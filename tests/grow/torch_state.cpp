@@ -336,3 +336,32 @@ TEST_CASE("a run with its model in a folder keeps that form") {
   std::filesystem::remove(scratch / "run/optimizer.bin");
   CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch / "run"); }), "give '"));
 }
+
+TEST_CASE("of several models of accelerate one grows, with its own optimizer") {
+  const Trained t = trained("AdamW");
+  const tiny::Scratch scratch;
+  write_run(scratch / "base", t);
+  const StateDict other{{"sgd.momentum_buffer.a", tiny::raw(DType::f64, Shape{3, 5}, 120)}};
+  write_torch_optimizer(scratch / "base/optimizer_1.bin", stored(other, Optimizer::sgd, {{"a"}}));
+  tiny::write_dict(scratch / "base/model_1.safetensors", {{"a", tiny::raw(DType::f64, Shape{3, 5}, 120)}});
+  const auto report = modelgrow::plan(t.run.schema, InsertBlocks{.every = 1})
+                          .write(Checkpoint::open(scratch / "base"), scratch / "grown", in_order(t.run.schema));
+  CHECK(report.optimizer_moved);
+  CHECK(read_param_groups(scratch / "grown").size() == 1);
+  CHECK_FALSE(std::filesystem::exists(scratch / "grown/optimizer_1.bin"));
+  for (const char* left : {"'model_1.safetensors' was not grown", "'optimizer_1.bin' was not grown"})
+    CHECK(std::ranges::any_of(report.notes, [&](const auto& n) { return says(n, left); }));
+}
+
+TEST_CASE("an average of diffusers keeps its settings") {
+  const Trained t = trained("AdamW");
+  const tiny::Scratch scratch;
+  write_run(scratch / "base", t);
+  std::filesystem::create_directory(scratch / "base/ema");
+  std::filesystem::copy(scratch / "base/model.safetensors", scratch / "base/ema/model.safetensors");
+  put(scratch / "base/ema/config.json", R"({"decay": 0.999, "optimization_step": 20, "power": 0.75})");
+  const auto report = modelgrow::plan(t.run.schema, InsertBlocks{.every = 1})
+                          .write(Checkpoint::open(scratch / "base"), scratch / "grown", in_order(t.run.schema));
+  CHECK(report.grown_along == std::vector<std::string>{"ema", "optimizer.bin"});
+  CHECK(says(get(scratch / "grown/ema/config.json"), "\"decay\": 0.999", "\"optimization_step\": 20"));
+}

@@ -144,7 +144,7 @@ RUNS = {
     "AdamW": (lambda named: [torch.optim.AdamW(named, lr=1e-3, weight_decay=0.01)], (Plain(), Accelerate(), Distributed())),
     "AdamW, numbers only": (numbers, (Plain(), Accelerate())),
     "SGD": (lambda named: [torch.optim.SGD(named, lr=1e-2, momentum=0.9, weight_decay=0.01)], (Plain(), Distributed())),
-    # with the first epsilon of torch the mean squared gradients of this model are below it, which the claim excludes
+    # the first epsilon of torch is above the mean squared gradients of this model, which the claim excludes
     "Adafactor, eps (1e-30, 1e-3)": (lambda named: [torch.optim.Adafactor(named, lr=1e-3, eps=(1e-30, 1e-3))], (Plain(),)),
     "Muon and AdamW": (muon, (Plain(), Accelerate())),
 }
