@@ -6,6 +6,7 @@
 #include <modelgrow/checkpoint/adapter.hpp>
 #include <modelgrow/checkpoint/adapter_names.hpp>
 #include <modelgrow/checkpoint/writer.hpp>
+#include <modelgrow/core/words.hpp>
 #include <tests/support/raw_files.hpp>
 
 using namespace modelgrow;
