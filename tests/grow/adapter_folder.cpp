@@ -7,6 +7,7 @@
 #include <modelgrow/grow/check_grown.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/write_pipeline.hpp>
 
 #include "adapter_files.hpp"
 #include "tests/support/catch.hpp"
@@ -120,4 +121,18 @@ TEST_CASE("what is no plain LoRA is left behind by name, what does not fit stops
   const auto b = tiny::write_adapter(scratch / "b", AdapterForm::flattened, schema(), layers);
   CHECK(says(refusal({.adapters = {a, b}}), "two adapters", "adapters/lora.safetensors", "another name"));
   CHECK_FALSE(fs::exists(scratch / "no"));
+}
+
+TEST_CASE("of a pipeline named adapters go to each transformer, and one that is carried over is told", "[adapter]") {
+  const Scratch scratch;
+  const auto in = scratch / "in";
+  tiny::write_model(in / "transformer", 1);
+  tiny::write_model(in / "transformer_2", 2);
+  modelgrow::detail::write_file(in / "model_index.json", "{}");
+  const auto adapter = tiny::write_adapter(in, AdapterForm::diffusers, schema(), layers);
+  const auto report = write_pipeline(deeper(), *pipeline_at(in), scratch / "out", {.adapters = {adapter}});
+  REQUIRE(report.notes.size() == 1);
+  CHECK(says(report.notes[0], "'pytorch_lora_weights.safetensors' was carried over as it is", "--adapter"));
+  for (const auto* part : {"transformer", "transformer_2"})
+    CHECK(fs::exists(scratch.path() / "out" / part / "adapters/pytorch_lora_weights.safetensors"));
 }
