@@ -49,7 +49,10 @@ TEST_CASE("check claims a trajectory where optimizer state was moved, and nothin
   const std::string trained = std::string(MODELGROW_SOURCE_DIR) + "/examples/data/base-shapes/transformer";
   REQUIRE(tool("grow " + trained + " " + at("with") + " --insert-blocks every=1").code == 0);
   CHECK(says(tool("check " + at("with")).output, "trajectory EXACT"));
-  REQUIRE(tool("grow " + trained + "/model.safetensors " + at("without") + " --insert-blocks every=1").code == 0);
+  std::filesystem::create_directory(scratch / "weights");
+  for (const char* file : {"model.safetensors", "config.json"})
+    std::filesystem::copy(trained + "/" + file, scratch / "weights" / file);
+  REQUIRE(tool("grow " + at("weights") + " " + at("without") + " --insert-blocks every=1").code == 0);
   CHECK(says(tool("check " + at("without")).output, "trajectory begins anew: no optimizer state was moved"));
   CHECK(says(tool("check --json " + at("without")).output, "\"trajectory\": \"begins anew"));
 }
