@@ -6,6 +6,7 @@
 
 #include <modelgrow/checkpoint/dcp_writer.hpp>
 #include <modelgrow/checkpoint/pickle_writer.hpp>
+#include <modelgrow/checkpoint/torch_names.hpp>
 #include <modelgrow/checkpoint/torch_tensor.hpp>
 #include <modelgrow/checkpoint/zip_writer.hpp>
 #include <modelgrow/core/linkage.hpp>
