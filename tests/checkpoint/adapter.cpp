@@ -220,7 +220,9 @@ TEST_CASE("a configuration of more than plain LoRA is refused by its key", "[ada
   CHECK(says(with(R"({"lora_alpha": "8"})"), "'lora_alpha'", "expected a number"));
   CHECK(says(with(R"({"rank_pattern": [1]})"), "'rank_pattern'", "numbers by names"));
   CHECK(says(with(R"({"alpha_pattern": {"a(": 1}})"), "'a('", "cannot be read"));
-  CHECK(says(with("{\"alpha_pattern\": {\"" + std::string(2000, 'a') + "\": 1}}"), "longer than 1000"));
+  for (const char* pattern : {"a{2}", "(a|b)+", "a*b*c*d*", "[[:alpha:]]"})
+    CHECK(says(with("{\"alpha_pattern\": {\"" + std::string(pattern) + "\": 1}}"), pattern, "name the layers instead"));
+  CHECK(says(with("{\"alpha_pattern\": {\"" + std::string(2000, 'a') + "\": 1}}"), "longer than 256"));
 }
 
 TEST_CASE("an adapter of another model is refused by the name of its layer", "[adapter]") {

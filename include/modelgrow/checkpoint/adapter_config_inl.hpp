@@ -18,6 +18,24 @@ namespace detail {
 inline constexpr std::string_view merge_there =
     "; merge it where it was trained (merge_and_unload of peft), and grow the merged weights";
 
+/// Whether a pattern is of those that people write for layers: names, '.', sets, alternatives, "\\." and "\\d", up to
+/// three repetitions and none of a group. Whatever else a regular expression can say may take any time to match.
+inline bool is_pattern_of_layers(std::string_view pattern) {
+  int repetitions = 0;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i], next = i + 1 < pattern.size() ? pattern[i + 1] : '\0';
+    const auto one_of = [](char x, std::string_view all) { return x != '\0' && all.find(x) != all.npos; };
+    if (c == '\\' && one_of(next, ".d")) {
+      ++i;
+      continue;
+    }
+    repetitions += one_of(c, "*+?");
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!(letter || one_of(c, "_-.*+?|()[]^$")) || (c == ')' && one_of(next, "*+?"))) return false;
+  }
+  return repetitions <= 3;
+}
+
 /// Keys of a LoraConfig that make it more than W + scale B A, and what they stand for.
 inline constexpr std::array<std::pair<std::string_view, std::string_view>, 16> beyond_lora{{
     {"use_dora", "DoRA, which has magnitudes beside the factors"},
@@ -98,10 +116,13 @@ MODELGROW_INLINE LoraConfig::LoraConfig(std::string text, std::string prefix, st
 }
 
 MODELGROW_INLINE std::optional<double> LoraConfig::value_of(const Patterns& patterns, const std::string& layer) const {
-  constexpr std::size_t longest = 1000;  // the matcher needs memory for every character
+  constexpr std::size_t longest = 256;  // the matcher needs memory for every character, and time
   for (const auto& [pattern, value] : patterns) try {
       if (pattern.size() > longest || layer.size() > longest)
         throw format_error(where_ + ": a pattern or a name is longer than " + std::to_string(longest) + " characters");
+      if (!detail::is_pattern_of_layers(pattern))
+        throw format_error(where_ + ": the pattern '" + pattern +
+                           "' is more than names, sets, alternatives and three repetitions; name the layers instead");
       if (std::regex_match(layer, std::regex("(.*\\.)?(" + pattern + ")"))) return value;
     } catch (const std::regex_error& e) {
       throw format_error(where_ + ": the pattern '" + pattern + "' cannot be read (" + e.what() +
