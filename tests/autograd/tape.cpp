@@ -186,3 +186,25 @@ TEST_CASE("a bias that is a leaf or a result gets its gradient") {
   tape.backward(add(tape, linear(tape, x, w, leaf), linear(tape, x, w, result)));
   for (int c = 0; c < 3; ++c) CHECK(leaf.gradient().data()[c] == 6);  // one and two for each of two rows
 }
+
+TEST_CASE("a backward pass that throws leaves nothing for the next") {
+  auto w = parameter({4, 4}, 1), b = parameter({4}, 2);
+  const auto pass = [&](DoubleTape& tape, bool fails) {
+    const V x = tape.leaf(random_tensor({2, 4}, 3));
+    const V z = tape.record(x.value().clone(), {x}, [fails](Tensor<double, Cpu>) {
+      if (fails) throw error("the device is gone");
+    });
+    tape.backward(linear(tape, z, tape.use(w), tape.use(b)));
+  };
+  DoubleTape one, tape;
+  pass(one, false);
+  const auto once_w = w.gradient.clone(), once_b = b.gradient.clone();
+  w.gradient.zero();
+  b.gradient.zero();
+  CHECK_THROWS_AS(pass(tape, true), error);
+  w.gradient.zero();
+  b.gradient.zero();
+  pass(tape, false);
+  CHECK(same_bits(once_w, w.gradient));
+  CHECK(same_bits(once_b, b.gradient));
+}

@@ -172,8 +172,10 @@ class Tape {
     });
   }
 
-  /// Runs all recorded steps backward from `loss` with gradient `seed` (ones if undefined).
+  /// Runs all recorded steps backward from `loss` with gradient `seed` (ones if undefined). What throws on the way
+  /// leaves nothing for the next pass.
   void backward(const V& loss, Tensor<T, D> seed = {}) {
+    const Emptied end{*this};
     backward(loss, std::move(seed), 0);
     add_waiting();
   }
@@ -201,7 +203,8 @@ class Tape {
     if (stand_in.node_ != x.node_ && stand_in.gradient().defined())
       accumulate(x, std::exchange(stand_in.node_->gradient, {}));
   }
-  /// Recomputes: records f() now, runs it backward from its result with gradient dy, leaves the tape as it was.
+  /// Inside of a backward step, recomputes: records f() now, runs it backward from its result with gradient dy, leaves
+  /// the tape as it was.
   template <class F>
   void replay(F&& f, Tensor<T, D> dy) {
     const std::size_t base = steps_.size();
@@ -222,6 +225,13 @@ class Tape {
   };
   struct Waiting {
     Tensor<S, D> addend, sum;
+  };
+  struct Emptied {
+    Tape& tape;
+    ~Emptied() {
+      tape.steps_.clear();
+      tape.waiting_.clear();
+    }
   };
   V make(Tensor<T, D> value, bool wants) {
     auto node = std::make_shared<typename V::Node>();
