@@ -106,7 +106,7 @@ void run(const char* type, int rounds) {
   const double bytes = double(sizeof(T)) * double(n), wide = double(n), statistics = 4.0 * double(rows);
   const auto x = values<T>(n), dy = values<T>(n), hidden = values<T>(4 * n), m = values<T>(6 * width);
   const auto w = values<T>(ffn * width), qkv = values<T>(3 * n), square = values<T>(side * side);
-  Tensor<T, Cuda> y({n}), h({4 * n}), dqkv({3 * n}), result({side * side});
+  Tensor<T, Cuda> y({n}), h({4 * n}), dhidden({4 * n}), dqkv({3 * n}), result({side * side});
   const auto dw = values<Stat<T>>(ffn * width), dm = values<Stat<T>>(6 * width);
   Tensor<Stat<T>, Cuda> mean({rows}), rstd({rows});
 
@@ -125,7 +125,15 @@ void run(const char* type, int rounds) {
   add("linear", gemm_bytes, gemm, [&] { B::linear(linear, x.data(), w.data(), m.data(), h.data()); });
   add("linear_dx", gemm_bytes, gemm,
       [&] { B::linear_dx(linear, hidden.data(), w.data(), y.data(), Write::overwrite); });
-  add("linear_dw", gemm_bytes, gemm, [&] { B::linear_dw(linear, hidden.data(), x.data(), dw.data()); });
+  add("linear_dw", gemm_bytes, gemm, [&] { B::linear_dw<T>(linear, hidden.data(), x.data(), dw.data(), nullptr); });
+  add("linear_dw with that of the bias", gemm_bytes, gemm,
+      [&] { B::linear_dw(linear, hidden.data(), x.data(), dw.data(), dm.data()); });
+  const LinearSize back{.rows = rows, .in = ffn, .out = width};
+  add("linear and gelu, kept", gemm_bytes + 4 * bytes, gemm, [&] {
+    B::linear_activation(linear, Activation::gelu_tanh, x.data(), w.data(), m.data(), dhidden.data(), h.data());
+  });
+  add("linear_dx and gelu_dx", gemm_bytes + 4 * bytes, gemm,
+      [&] { B::activation_linear_dx(back, Activation::gelu_tanh, x.data(), w.data(), hidden.data(), h.data()); });
   add("column_sum", bytes, 0, [&] { B::column_sum(rows, width, x.data(), dm.data()); });
 
   const AttentionSize::Strides along_frames{n, space * width, width}, across_frames{n, width, space * width};
@@ -172,25 +180,37 @@ void run(const char* type, int rounds) {
   for (const auto& [name, kind] : {std::pair{"depthwise", Kind::depthwise}, {"dense", Kind::dense}}) {
     const TemporalConvSize conv{1, frames, space, width, width, 3, -2, kind};
     const double flops = 6 * wide * (kind == Kind::dense ? double(width) : 1.0);
-    const std::string what = std::string("temporal_conv ") + name;
+    const std::string what = std::string(name) + " temporal_conv";
     add(what.c_str(), 2 * bytes, flops,
         [&, conv] { B::temporal_conv<T>(conv, x.data(), w.data(), m.data(), y.data()); });
-    add((what + ", input gradient").c_str(), 2 * bytes, flops,
-        [&, conv] { B::temporal_conv_dx<T>(conv, dy.data(), w.data(), y.data()); });
-    add((what + ", weight gradient").c_str(), 2 * bytes, flops,
-        [&, conv] { B::temporal_conv_dw<T>(conv, dy.data(), x.data(), dw.data(), dm.data()); });
+    add((what + "_dx").c_str(), 3 * bytes, 2 * flops,
+        [&, conv] { B::temporal_conv_dx<T>(conv, dy.data(), x.data(), w.data(), y.data(), dw.data(), dm.data()); });
   }
 
-  Tensor<Stat<T>, Cuda> gradient({n}), master({n}), first({n}), second({n});
-  for (auto* t : {&gradient, &master, &first, &second}) t->zero();
+  Tensor<Stat<T>, Cuda> gradient({n}), master({n}), first({n}), second({n}), average({n});
+  for (auto* t : {&gradient, &master, &first, &second, &average}) t->zero();
   const auto unclipped = to_device<Cuda>(Tensor<Stat<T>, Cpu>::from({1}, std::vector<Stat<T>>{1}));
   const bool narrow = sizeof(T) == 2;
-  const AdamWStep step{
-      .lr = 1e-4, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .decay = 1e-6, .correction1 = 0.1, .correction2 = 0.001};
-  // Both moments, the weights and the gradient are read and written in float; 16-bit weights are written too.
-  add("adamw", (narrow ? 34.0 : 32.0) * wide, 0, [&] {
-    B::adamw<T>(step, unclipped.data(), rows, width, nullptr, nullptr, y.data(), narrow ? master.data() : nullptr,
-                gradient.data(), first.data(), second.data());
+  const AdamWStep step{.beta1 = 0.9, .beta2 = 0.999, .average_rate = 1e-3};
+  const AdamWUpdate<T> update{.lr = 1e-4,
+                              .eps = 1e-8,
+                              .decay = 1e-6,
+                              .correction1 = 0.1,
+                              .correction2 = 0.001,
+                              .rows = rows,
+                              .columns = width,
+                              .lr_columns = nullptr,
+                              .eps_rows = nullptr,
+                              .w = y.data(),
+                              .master = narrow ? master.data() : nullptr,
+                              .gradient = gradient.data(),
+                              .m = first.data(),
+                              .v = second.data(),
+                              .average = average.data()};
+  // Both moments, the weights, the gradient and the average are read and written in float; 16-bit weights are written
+  // too.
+  add("adamw and average", (narrow ? 42.0 : 40.0) * wide, 0, [&] {
+    B::adamw<T>(step, unclipped.data(), {&update, 1});
   });
 
   measure(cases, rounds);

@@ -88,7 +88,7 @@ void linear(benchmark::State& state) {
   const auto ours = [&] {
     if (form == forward) B::linear<float>(s, x.data(), w.data(), b.data(), y.data());
     if (form == input_gradient) B::linear_dx<float>(s, y.data(), w.data(), x.data(), Write::overwrite);
-    if (form == weight_gradient) B::linear_dw<float>(s, y.data(), x.data(), w.data());
+    if (form == weight_gradient) B::linear_dw<float>(s, y.data(), x.data(), w.data(), nullptr);
   };
 #ifdef HAVE_OPENBLAS
   openblas_set_num_threads(omp_get_max_threads());
@@ -181,12 +181,29 @@ void gelu(benchmark::State& state) {
 void adamw(benchmark::State& state) {
   const std::int64_t n = 1 << 24;
   auto w = values(n), g = values(n), m = values(n), v = Tensor<float, Cpu>::zeros({n});
-  const AdamWStep step{1e-4, 0.9, 0.999, 1e-8, 1e-6, 0.1, 0.001};
+  const AdamWStep step{.beta1 = 0.9, .beta2 = 0.999, .average_rate = 0};
+  const AdamWUpdate<float> update{.lr = 1e-4,
+                                  .eps = 1e-8,
+                                  .decay = 1e-6,
+                                  .correction1 = 0.1,
+                                  .correction2 = 0.001,
+                                  .rows = 1,
+                                  .columns = n,
+                                  .lr_columns = nullptr,
+                                  .eps_rows = nullptr,
+                                  .w = w.data(),
+                                  .master = nullptr,
+                                  .gradient = g.data(),
+                                  .m = m.data(),
+                                  .v = v.data(),
+                                  .average = nullptr};
   const float scale = 1;
   Triad triad;
   compare(
       state, 32.0 * double(n),
-      [&] { B::adamw<float>(step, &scale, 1, n, nullptr, nullptr, w.data(), nullptr, g.data(), m.data(), v.data()); },
+      [&] {
+        B::adamw<float>(step, &scale, {&update, 1});
+      },
       triad.work(), [&] { triad(); });
 }
 

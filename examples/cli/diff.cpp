@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: MIT
 // modelgrow diff: two checkpoints, by names, shapes and configuration; or two plans.
 #include <modelgrow/checkpoint/difference.hpp>
+#include <modelgrow/checkpoint/torch_file.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
 
 #include <iostream>
 
-#include "tool.hpp"
+#include "input.hpp"
 
 namespace tool {
 
 namespace {
 struct Options {
-  std::string a, b;
+  std::string a, b, state_dict;
   bool json = false;
 };
+
+/// Keys lead into torch files only, and the other one may be none.
+mg::Checkpoint open(const std::string& path, const std::string& state_dict) {
+  return mg::Checkpoint::open(path, {.state_dict = mg::is_torch_file(path) ? state_dict : std::string()});
+}
 
 bool is_plan(const std::string& path) { return path.ends_with(".json") && !path.ends_with(".index.json"); }
 
@@ -42,14 +48,15 @@ mg::Difference plans(const std::string& a, const std::string& b) {
 void add_diff(CLI::App& program) {
   auto* command = program.add_subcommand("diff", "what differs between two checkpoints, or two plans; headers only");
   auto o = std::make_shared<Options>();
-  command->add_option("A", o->a, "folder, .safetensors file, .index.json, or plan.json")->required();
+  command->add_option("A", o->a, std::string(checkpoint_forms) + ", or plan.json")->required();
   command->add_option("B", o->b, "another one")->required();
+  add_state_dict(*command, o->state_dict);
   command->add_flag("--json", o->json, "for machines");
   command->footer("Example: modelgrow diff IN OUT");
   command->callback([o] {
     const auto found = is_plan(o->a) && is_plan(o->b)
                            ? plans(o->a, o->b)
-                           : mg::difference(mg::Checkpoint::open(o->a), mg::Checkpoint::open(o->b));
+                           : mg::difference(open(o->a, o->state_dict), open(o->b, o->state_dict));
     if (o->json)
       std::cout << mg::to_json(found);
     else

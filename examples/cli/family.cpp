@@ -5,7 +5,7 @@
 
 #include <iostream>
 
-#include "tool.hpp"
+#include "input.hpp"
 
 namespace tool {
 
@@ -56,7 +56,8 @@ void show(const mg::Family& family) {
 
 void add_family(CLI::App& program) {
   struct Options {
-    std::string name, text, checkpoint;
+    std::string name, text, checkpoint, state_dict;
+    mg::Checkpoint open() const { return mg::Checkpoint::open(checkpoint, {.state_dict = state_dict}); }
   };
   auto* command = program.add_subcommand("family", "families of models: list, show, draft, check");
   auto o = std::make_shared<Options>();
@@ -66,15 +67,17 @@ void add_family(CLI::App& program) {
   one->add_option("NAME", o->name, "as `family list` says it")->required();
   one->callback([o] { show(find(o->name)); });
   auto* draft = command->add_subcommand("draft", "a first text for a checkpoint of no known family");
-  draft->add_option("IN", o->checkpoint, "folder, .safetensors file or .index.json")->required();
-  draft->callback([o] { std::cout << mg::draft_family(mg::Checkpoint::open(o->checkpoint).names()); });
+  draft->add_option("IN", o->checkpoint, checkpoint_forms)->required();
+  add_state_dict(*draft, o->state_dict);
+  draft->callback([o] { std::cout << mg::draft_family(o->open().names()); });
   auto* check = command->add_subcommand("check", "whether a family text is right, and explains a checkpoint");
   check->add_option("TEXT", o->text, "a family as JSON")->required();
   check->add_option("IN", o->checkpoint, "a checkpoint that it should explain");
+  add_state_dict(*check, o->state_dict);
   check->callback([o] {
     try {
       const auto family = mg::Family::open(o->text);
-      if (!o->checkpoint.empty()) family.schema(mg::Checkpoint::open(o->checkpoint));
+      if (!o->checkpoint.empty()) family.schema(o->open());
       std::cout << "family " << family.name() << " is well formed"
                 << (o->checkpoint.empty() ? "" : " and explains every tensor of " + o->checkpoint) << "\n";
     } catch (const mg::format_error& e) {

@@ -8,13 +8,22 @@
 
 namespace tool {
 
+inline constexpr const char* checkpoint_forms = "folder, .safetensors or torch file, or .index.json";
+
+/// The flag for torch files that hold several dictionaries.
+inline void add_state_dict(CLI::App& command, std::string& keys) {
+  command.add_option("--state-dict", keys, "the keys that lead to the weights in a torch file of several")
+      ->type_name("KEY/KEY");
+}
+
 /// IN with its flags. Lives as long as its command.
 class Input {
  public:
   explicit Input(CLI::App& command, const std::string& name = "IN") {
-    command.add_option(name, path_, "folder, pipeline, .safetensors file or .index.json")->required();
+    command.add_option(name, path_, "folder, pipeline, .safetensors or torch file, or .index.json")->required();
     command.add_option("--weights", options_.weights, "the file or index to read, in a folder that holds several")
         ->type_name("NAME");
+    add_state_dict(command, options_.state_dict);
     command.add_option("--family", family_, "a text of your own that says what IN is (modelgrow family draft IN)")
         ->type_name("TEXT");
     command.add_option("--component", options_.component, "one folder of a pipeline; otherwise every transformer")
@@ -29,6 +38,8 @@ class Input {
     options.incomplete = incomplete;
     return mg::Checkpoint::open(path_, options);
   }
+  /// That of --family, or the one that is found.
+  mg::Family family(const mg::Checkpoint& in) const { return family_of(in, family_); }
   /// By the family of --family, or the one that is found.
   mg::Schema schema(const mg::Checkpoint& in, mg::Trust trust = mg::Trust::nobody) const {
     return schema_of(in, trust, family_);

@@ -64,6 +64,7 @@ int main(int argc, char** argv) {
   tool::add_grow(program);
   tool::add_check(program);
   tool::add_diff(program);
+  tool::add_convert(program);
   tool::add_family(program);
   try {
     program.parse(argc, argv);

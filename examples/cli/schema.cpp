@@ -8,9 +8,12 @@
 
 namespace tool {
 
+mg::Family family_of(const mg::Checkpoint& in, const std::string& text) {
+  return text.empty() ? mg::family_of(in.names(), in.config(), in.path().string()) : mg::Family::open(text);
+}
+
 mg::Schema schema_of(const mg::Checkpoint& in, mg::Trust trust, const std::string& family) {
-  if (!family.empty()) return mg::Family::open(family).schema(in, trust);
-  return mg::family_of(in.names(), in.config(), in.path().string()).schema(in, trust);
+  return family_of(in, family).schema(in, trust);
 }
 
 }  // namespace tool

@@ -6,6 +6,7 @@
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/core/schema.hpp>
 #include <modelgrow/families/config_rules.hpp>
+#include <modelgrow/families/family.hpp>
 
 namespace tool {
 
@@ -19,6 +20,8 @@ struct Interrupted {
   std::string what = "nothing was written";
 };
 
+/// The family of a checkpoint, or that whose text lies at `text`.
+mg::Family family_of(const mg::Checkpoint& in, const std::string& text);
 /// The schema of a checkpoint of any family that the library knows, or of the one whose text lies at `family`.
 mg::Schema schema_of(const mg::Checkpoint& in, mg::Trust trust, const std::string& family);
 
@@ -29,5 +32,6 @@ void add_grow(CLI::App& program);
 void add_check(CLI::App& program);
 void add_diff(CLI::App& program);
 void add_family(CLI::App& program);
+void add_convert(CLI::App& program);
 
 }  // namespace tool

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Ctrl-C asks the program to finish its step, save and leave; a second Ctrl-C ends it at once.
 #pragma once
+#include <atomic>
 #include <csignal>
 
 namespace example {
@@ -20,7 +21,8 @@ class Interrupt {
     flag_ = 1;
     std::signal(SIGINT, SIG_DFL);
   }
-  static inline volatile std::sig_atomic_t flag_ = 0;
+  static inline std::atomic<int> flag_ = 0;  // threads read it; a handler may write what takes no lock
+  static_assert(std::atomic<int>::is_always_lock_free);
 };
 
 }  // namespace example

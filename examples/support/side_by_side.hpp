@@ -8,7 +8,6 @@
 #include <array>
 #include <exception>
 #include <thread>
-#include <utility>
 
 namespace example {
 

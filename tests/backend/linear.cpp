@@ -4,6 +4,7 @@
 
 #include "tests/support/catch.hpp"
 #include "tests/support/random.hpp"
+#include "tests/support/same_bits.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
@@ -53,14 +54,21 @@ TEMPLATE_TEST_CASE("linear and its gradients are matrix products", "", float, do
     expected = product(s.out, s.in, s.rows, dy.data(), 1, s.out, x.data(), s.in, 1);
     auto dw = random_tensor<T>({s.out, s.in}, 5);
     for (std::int64_t i = 0; i < dw.size(); ++i) expected.data()[i] += double(dw.data()[i]);
-    B::linear_dw<T>(s, dy.data(), x.data(), dw.data());
-    CHECK(relative_error(dw, expected) < tolerance);
+    const auto dw_alone = dw.clone();
+    B::linear_dw<T>(s, dy.data(), x.data(), dw_alone.data(), nullptr);
+    CHECK(relative_error(dw_alone, expected) < tolerance);
 
     auto sum = Tensor<double, Cpu>::zeros({s.out});
     for (std::int64_t i = 0; i < dy.size(); ++i) sum.data()[i % s.out] += double(dy.data()[i]);
-    auto db = Tensor<T, Cpu>::zeros({s.out});
+    auto db = Tensor<T, Cpu>::zeros({s.out}), db_alone = Tensor<T, Cpu>::zeros({s.out});
     B::column_sum<T>(s.rows, s.out, dy.data(), db.data());
     CHECK(relative_error(db, sum) < tolerance * 10);
+    B::linear_dw<T>(s, dy.data(), x.data(), nullptr, db_alone.data());
+    CHECK(same_bits(db_alone, db));
+    db.zero();
+    B::linear_dw<T>(s, dy.data(), x.data(), dw.data(), db.data());
+    CHECK(same_bits(dw, dw_alone));
+    CHECK(same_bits(db, db_alone));
   }
 }
 

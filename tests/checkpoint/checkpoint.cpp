@@ -142,10 +142,7 @@ TEST_CASE("a folder without weights says what it has instead") {
   };
   CHECK(says(refusal("model.safetensors.incomplete"), "download has not ended ('model.safetensors.incomplete')"));
   CHECK(says(refusal("model-00001-of-00002.safetensors"), "no index that lists them"));
-  CHECK(says(refusal("pytorch_model.bin"), "'pytorch_model.bin'", "save_file"));
   CHECK(says(refusal("adapter_model.safetensors"), "an adapter", "merge"));
-  CHECK(
-      says(refusal("diffusion_pytorch_model.bin.index.json"), "'diffusion_pytorch_model.bin.index.json'", "save_file"));
   CHECK(says(refusal("__0_0.distcp"), "a distributed checkpoint ('__0_0.distcp')", "dcp_to_torch_save"));
   CHECK(says(refusal("latest"), "DeepSpeed", "zero_to_fp32.py"));
   CHECK(says(refusal("zero_pp_rank_0_mp_rank_00_model_states.pt"), "DeepSpeed", "zero_to_fp32.py"));
@@ -229,7 +226,7 @@ TEST_CASE("a pipeline opens at its transformer, or at the component that is name
 
 TEST_CASE("what is no checkpoint is an error that says so") {
   const Scratch scratch;
-  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }), "it has no .safetensors file"));
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }), "it has no .safetensors or torch file"));
   CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch / "missing"); }), (scratch / "missing").string()));
 }
 

@@ -23,6 +23,14 @@ TEST_CASE("weights, shards and variants are told apart by name") {
            Case{"model.fp16-00001-of-00002.safetensors", "model", "fp16", FileRole::shard, false},
            Case{"model-00001-of-00002.fp16.safetensors", "model", "fp16", FileRole::shard, false},
            Case{"-of-2.safetensors", "-of-2", "", FileRole::weights, false},
+           Case{"pytorch_model.bin", "pytorch_model", "", FileRole::pickle, false},
+           Case{"pytorch_model.bin.index.json", "pytorch_model", "", FileRole::pickle, true},
+           Case{"pytorch_model-00001-of-00002.bin", "pytorch_model", "", FileRole::shard, false},
+           Case{"OpenSora-v1.pth", "OpenSora-v1", "", FileRole::pickle, false},
+           Case{"run.ckpt", "run", "", FileRole::pickle, false},
+           Case{"x.pkl", "x", "", FileRole::pickle, false},
+           Case{"t2v.pt", "t2v", "", FileRole::pickle, false},
+           Case{"x.index.json", "", "", FileRole::other, false},
        }) {
     INFO(c.name);
     const auto f = classify(c.name);
@@ -51,7 +59,7 @@ TEST_CASE("what stands beside the weights") {
   }
   CHECK(classify("global_step2", true).role == FileRole::foreign_optimizer);
   for (const char* name : {"scheduler.bin", "scheduler_1.bin", "random_states_0.pkl", "custom_checkpoint_0.pkl",
-                           "trainer_state.json", "rng_state.pth"}) {
+                           "trainer_state.json", "rng_state.pth", "training_args.bin", "mp_rank_00_model_states.pt"}) {
     INFO(name);
     CHECK(classify(name).role == FileRole::training_state);
   }

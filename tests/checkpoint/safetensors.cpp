@@ -264,12 +264,12 @@ TEST_CASE("more than eight dimensions are refused by name") {
 }
 
 TEST_CASE("other formats are recognised and named") {
-  CHECK(says(refusal("PK\x03\x04 and so on, a zip file"), "PyTorch"));
-  CHECK(says(refusal(std::string("\x80\x02") + "ccollections\nOrderedDict"), "PyTorch"));
-  CHECK(says(refusal("\x80\x02\x01"), "PyTorch"));           // shorter than the length of a header
+  CHECK(says(refusal("PK\x03\x04 and so on, a zip file"), "torch file", "ending .pt"));
+  CHECK(says(refusal(std::string("\x80\x02") + "ccollections\nOrderedDict"), "torch file (a pickle)", "ending .pt"));
+  CHECK(says(refusal("\x80\x02\x01"), "torch file"));        // shorter than the length of a header
   const std::string truncated = refusal(u64(0x280) + "{}");  // begins with \x80\x02 as pickles do
   CHECK(says(truncated, "truncated"));
-  CHECK(!says(truncated, "PyTorch"));
+  CHECK(!says(truncated, "torch file"));
   CHECK(says(refusal("GGUF\x03 and more bytes"), "GGUF"));
   CHECK(says(refusal("version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"));
 }

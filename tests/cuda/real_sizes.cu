@@ -8,12 +8,13 @@
 
 using namespace modelgrow;
 
-TEMPLATE_TEST_CASE("weight gradients over thousands of rows are summed in float on the GPU", "[large]", float, bf16) {
+TEMPLATE_TEST_CASE("weight and bias gradients over thousands of rows are summed in float on the GPU", "[large]", float,
+                   bf16) {
   if (!testing::gpu_present()) return;
   for (const LinearSize s : {LinearSize{16384, 72, 96}, LinearSize{65536, 16, 32}})
     testing::check_parity<Cuda, TestType>("linear_dw, " + std::to_string(s.rows) + " rows", [&](auto& side) {
       auto *dy = side.values(s.rows * s.out, 1), *x = side.values(s.rows * s.in, 2);
-      side.backend.linear_dw(s, dy, x, side.statistics(s.out * s.in, 3));
+      side.backend.linear_dw(s, dy, x, side.statistics(s.out * s.in, 3), side.statistics(s.out, 4));
     });
 }
 

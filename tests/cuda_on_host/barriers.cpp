@@ -61,6 +61,7 @@ TEST_CASE("every barrier of a column sum is needed and seen") {
 
 TEST_CASE("every barrier of a sum over everything is needed and seen") {
   check_barriers(&Defect::sync, 2, {0}, testing::SumOfSquaresCall{});
+  check_barriers(&Defect::sync, 2, {0}, testing::MseCall{});
 }
 
 TEST_CASE("every barrier of the gradient of an embedding is needed and seen") {
@@ -82,4 +83,14 @@ TEST_CASE("every barrier of attention on matrix units is needed and seen") {
   check_barriers<bf16>(&Defect::warp_sync, 1, {1}, testing::MatrixAttentionDxCall{});
   check_barriers<bf16>(&Defect::sync, 4, {2}, testing::MatrixAttentionDxCall{});
   check_barriers<bf16>(&Defect::warp_sync, 2, {2}, testing::MatrixAttentionDxCall{});
+}
+
+TEST_CASE("every barrier of the gradients of depthwise convolution is needed and seen") {
+  check_barriers(&Defect::sync, 2, {0}, testing::DepthwiseConvDxCall{});
+  check_barriers<bf16>(&Defect::sync, 2, {0}, testing::DepthwiseConvDxCall{});
+}
+
+TEST_CASE("every barrier of dense convolution on matrix units is needed and seen") {
+  check_barriers<bf16>(&Defect::sync, testing::DenseConvCall::steps + 1, {1}, testing::DenseConvCall{});
+  check_barriers<bf16>(&Defect::warp_sync, 3, {1}, testing::DenseConvCall{});
 }

@@ -216,36 +216,71 @@ TEST_CASE("temporal convolutions of more than 2^31 values find their neighbours"
       x.data()[source.index()] = bf16(float(5 + tap));
       expected += float(1 + tap) * float(5 + tap);
     }
-    kernels::DepthwiseConv<bf16>{.size = s, .x = x.data(), .w = w.data(), .b = nullptr, .y = y.data()}(GridThread(),
-                                                                                                       at.index());
+    kernels::DepthwiseConv<bf16>{.size = s,
+                                 .direction = kernels::ConvDirection::forward,
+                                 .x = x.data(),
+                                 .w = w.data(),
+                                 .b = nullptr,
+                                 .y = y.data()}(GridThread(), at.index());
     CHECK(float(y.data()[at.index()]) == expected);
+    const Sparse<bf16> columns(all);
+    const kernels::SlidingConv<bf16, 3> sliding{
+        .size = kernels::ColumnSize::of<bf16>(s), .x = x.data(), .w = w.data(), .b = nullptr, .y = columns.data()};
+    sliding(GridThread(), (at.b * space + at.s) * (channels / 8) + at.c / 8);
+    CHECK(float(columns.data()[at.index()]) == expected);
     const kernels::DepthwiseTapTerm<bf16> term{.size = s, .dy = x.data(), .x = x.data()};
     const float own = float(x.data()[at.index()]), before = at.f == 0 ? 0.0f : 6.0f;
-    CHECK(term(GridThread(), 1, at.index() / channels, at.c) == own * before);
+    CHECK(term(GridThread(), 1, at.index() / channels, at.c, kernels::Count<1>{}).at[0] == own * before);
   }
 }
 
-TEST_CASE("unfolded frames of more than 2^31 values come from their tokens and go back") {
-  using Kind = TemporalConvSize::Kind;
-  const TemporalConvSize s{batch, frames, space / 2, channels, channels, 3, -1, Kind::dense};
-  const Index values = all / 2;
-  const Sparse<bf16> x(values), unfolded(3 * values);
-  const Sparse<float> gradient(3 * values);
-  for (const Index i : {Index(0), most_of_32_bits / 3, most_of_32_bits, values - 1}) {
-    const Index stride = space / 2 * channels, frame = i / stride % frames;
-    float expected = 0;
-    for (Index tap = 0; tap < 3; ++tap) {
-      const bool inside = frame + tap - 1 >= 0 && frame + tap - 1 < frames;
-      if (inside) x.data()[i + (tap - 1) * stride] = bf16(float(2 + tap));
-      kernels::UnfoldFrames<bf16>{.size = s, .x = x.data(), .unfolded = unfolded.data()}(GridThread(), 3 * i + tap);
-      CHECK(float(unfolded.data()[3 * i + tap]) == (inside ? float(2 + tap) : 0.0f));
-      const bool has_target = frame - (tap - 1) >= 0 && frame - (tap - 1) < frames;
-      if (has_target) gradient.data()[3 * (i - (tap - 1) * stride) + tap] = float(7 + tap);
-      if (has_target) expected += float(7 + tap);
+TEST_CASE("gradients of depthwise convolution find a clip more than 2^31 values away") {
+  constexpr int frame = 1 << 28;  // columns from one clip to the next
+  constexpr Index values = Index{8} * frame + 8;
+  const kernels::ColumnSize size{.clips = 2, .space = 1, .frames = 1, .frame = frame, .channels = 1, .first_tap = -1};
+  const Sparse<bf16> x(values), dy(values), dx(values), w(24);
+  const Sparse<float> partial(32);
+  for (Index i = 0; i < 8; ++i) {
+    w.data()[3 * i + 1] = bf16(float(i));
+    for (const Index clip : {Index(0), Index(1)}) {
+      x.data()[8 * clip * frame + i] = bf16(float(1 + 2 * clip));
+      dy.data()[8 * clip * frame + i] = bf16(float(5 - clip));
     }
-    kernels::FoldFrames<bf16>{.size = s, .unfolded = gradient.data(), .x = x.data()}(GridThread(), i);
-    CHECK(float(x.data()[i]) == expected);
   }
+  emulator::Machine machine;
+  machine.launch(kernels::SlidingConvDx<bf16, 3>{.size = size,
+                                                 .parts = kernels::ConvParts::of(size),
+                                                 .dy = dy.data(),
+                                                 .x = x.data(),
+                                                 .w = w.data(),
+                                                 .dx = dx.data(),
+                                                 .partial = partial.data()});
+  for (Index i = 0; i < 8; ++i) {
+    CHECK(float(dx.data()[i]) == float(5 * i));
+    CHECK(float(dx.data()[Index{8} * frame + i]) == float(4 * i));
+    CHECK(partial.data()[8 + i] == 1 * 5 + 3 * 4);
+    CHECK(partial.data()[24 + i] == 5 + 4);
+  }
+}
+
+TEST_CASE("dense convolution finds a frame more than 2^31 values away") {
+  constexpr Index frame = Index{1} << 29;  // tokens from one frame to the next
+  const Sparse<bf16> x((frame + 3) * 8), y(3 * 8), w(64);
+  for (Index i = 0; i < 8; ++i) w.data()[8 * i + i] = bf16(2.0f);
+  for (Index i = 0; i < 24; ++i) x.data()[frame * 8 + i] = bf16(float(i));
+  emulator::Machine machine;
+  machine.launch(kernels::DenseConvMma<kernels::ConvDirection::forward>{.tokens = 3,
+                                                                        .space = frame,
+                                                                        .frames = 2,
+                                                                        .taps = 1,
+                                                                        .first_tap = 1,
+                                                                        .inner = 8,
+                                                                        .columns = 8,
+                                                                        .x = x.data(),
+                                                                        .w = w.data(),
+                                                                        .b = nullptr,
+                                                                        .y = y.data()});
+  for (Index i = 0; i < 24; ++i) CHECK(float(y.data()[i]) == float(2 * i));
 }
 
 TEST_CASE("gates and sums over rows find their vectors among more than 2^31 values") {
@@ -255,16 +290,17 @@ TEST_CASE("gates and sums over rows find their vectors among more than 2^31 valu
     x.data()[at.index()] = bf16(3.0f);
     branch.data()[at.index()] = bf16(4.0f);
     gate.data()[at.b * 6 * channels + at.c] = bf16(0.5f);
-    kernels::GateResidual<bf16>{.tokens = tokens,
-                                .channels = channels,
-                                .stride = 6 * channels,
-                                .x = x.data(),
-                                .branch = branch.data(),
-                                .gate = gate.data(),
-                                .y = y.data()}(GridThread(), at.index());
+    run_row(at.index() / channels, kernels::GateResidual<bf16>{.tokens = tokens,
+                                                               .channels = channels,
+                                                               .wide = channels,
+                                                               .stride = 6 * channels,
+                                                               .x = x.data(),
+                                                               .branch = branch.data(),
+                                                               .gate = gate.data(),
+                                                               .y = y.data()});
     CHECK(float(y.data()[at.index()]) == 5.0f);
     const kernels::ProductTerm<bf16> term{.rows = tokens, .columns = channels, .a = x.data(), .b = branch.data()};
-    CHECK(term(GridThread(), at.b, at.f * space + at.s, at.c) == 12.0f);
+    CHECK(term(GridThread(), at.b, at.f * space + at.s, at.c, kernels::Count<1>{}).at[0] == 12.0f);
   }
 }
 
@@ -273,9 +309,9 @@ namespace {
 struct LastIndex {
   Index* last;
   Index* count;
-  template <class Dev>
-  void operator()(Dev, Index i) const {
-    *last = i;
+  template <class Dev, int N = 1>
+  void operator()(Dev, Index i, kernels::Count<N> = {}) const {
+    *last = i + N - 1;
     ++*count;
   }
 };
@@ -291,6 +327,13 @@ TEST_CASE("a thread strides over more than 2^31 indices to the last of them") {
   each(GridThread(thread_of_last / threads, blocks, unsigned(thread_of_last % threads)), shared);
   CHECK(last == all - 1);
   CHECK(count == kernels::ceil_div(all, blocks * threads));
+  count = 0;
+  constexpr Index at_once = kernels::at_once;
+  const Index thread_of_eight = (all / at_once - 1) % (blocks * threads);
+  const kernels::ForEachValue<LastIndex> eight{.n = all, .wide = all, .element = {.last = &last, .count = &count}};
+  eight(GridThread(thread_of_eight / threads, blocks, unsigned(thread_of_eight % threads)), shared);
+  CHECK(last == all - 1);
+  CHECK(count == kernels::ceil_div(all, blocks * threads * at_once));
   count = 0;
   const Index warps = threads / kernels::warp_size, warp_of_last = (all - 1) % (blocks * warps);
   const kernels::ForEachRow<LastIndex> row{.n = all, .row = {.last = &last, .count = &count}};

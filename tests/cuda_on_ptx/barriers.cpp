@@ -34,11 +34,13 @@ void check_barriers(const std::string& kernel, const std::string& barrier, int c
 
 TEMPLATE_TEST_CASE("every barrier in PTX is needed and seen", "", float, bf16) {
   check_barriers<TestType>("PartialColumnSums", "bar.sync", 2, testing::ColumnSumCall{});
-  check_barriers<TestType>("PartialSums", "bar.sync", 2, testing::SumOfSquaresCall{});
+  check_barriers<TestType>("SumsOfSquares", "bar.sync", 2, testing::SumOfSquaresCall{});
+  check_barriers<TestType>("PartialSums", "bar.sync", 2, testing::MseCall{});
   check_barriers<TestType>("EmbeddingDx", "bar.sync", 3, testing::EmbeddingDxCall{});
   check_barriers<TestType>("run<modelgrow::v0::kernels::Attention<", "bar.sync", 2, testing::AttentionCall{});
   check_barriers<TestType>("run<modelgrow::v0::kernels::Attention<", "bar.warp.sync", 1, testing::AttentionCall{});
   check_barriers<TestType>("JoinAttention", "bar.warp.sync", 1, testing::JoinAttentionCall{});
+  check_barriers<TestType>("SlidingConvDx", "bar.sync", 2, testing::DepthwiseConvDxCall{});
   for (const char* kernel : {"AttentionDq", "AttentionDkv"}) {
     check_barriers<TestType>(kernel, "bar.sync", 2, testing::AttentionDxCall{});
     check_barriers<TestType>(kernel, "bar.warp.sync", 1, testing::AttentionDxCall{});
@@ -52,4 +54,9 @@ TEST_CASE("every barrier of attention on matrix units is needed and seen in PTX"
     check_barriers<bf16>(kernel, "bar.sync", 3, testing::MatrixAttentionDxCall{});
   check_barriers<bf16>("AttentionMmaDq", "bar.warp.sync", 1, testing::MatrixAttentionDxCall{});
   check_barriers<bf16>("AttentionMmaDkv", "bar.warp.sync", 2, testing::MatrixAttentionDxCall{});
+}
+
+TEST_CASE("every barrier of dense convolution on matrix units is needed and seen in PTX") {
+  check_barriers<bf16>("DenseConvMma", "bar.sync", 2, testing::DenseConvCall{});
+  check_barriers<bf16>("DenseConvMma", "bar.warp.sync", 3, testing::DenseConvCall{});
 }

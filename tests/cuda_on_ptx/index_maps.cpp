@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What nvcc makes of the index arithmetic of attention, where batch entries lie more than 2^31 values apart.
+// What nvcc makes of index arithmetic where batch entries lie more than 2^31 values apart.
 #include <vector>
 
 #include "tests/cuda_on_host/support/interpreted.hpp"
@@ -63,7 +63,52 @@ std::vector<std::vector<float>> attention(std::int64_t width, std::int64_t strid
   return {out.values(), dq.values(), dk.values(), dv.values()};
 }
 
+/// dx, and the parts of dw and db, of clips of one frame.
+std::vector<std::vector<float>> depthwise_conv(std::int64_t stride) {
+  constexpr std::int64_t width = 8;
+  const kernels::ColumnSize size{
+      .clips = entries, .space = tokens, .frames = 1, .frame = int(stride / 8), .channels = 1, .first_tap = -1};
+  const Entries dy(width, stride, 1), x(width, stride, 2), dx(width, stride, 3);
+  const auto w = to_device<Interpreted>(Tensor<bf16, Cpu>::from({24}, std::vector<bf16>(24, bf16(0.5f))));
+  const Tensor<float, Interpreted> partial({32});
+  kernels::PtxExecutor::launch(kernels::SlidingConvDx<bf16, 3>{.size = size,
+                                                               .parts = kernels::ConvParts::of(size),
+                                                               .dy = dy.data(),
+                                                               .x = x.data(),
+                                                               .w = w.data(),
+                                                               .dx = dx.data(),
+                                                               .partial = partial.data()});
+  return {dx.values(), {partial.data(), partial.data() + 32}};
+}
+
+/// y of a clip of two frames that lie `stride` values apart, from the second of them.
+std::vector<float> dense_conv(std::int64_t stride) {
+  constexpr std::int64_t width = 8;
+  const Entries x(width, stride, 1), y(width, stride, 2);
+  const auto w = to_device<Interpreted>(Tensor<bf16, Cpu>::from({64}, std::vector<bf16>(64, bf16(0.5f))));
+  kernels::PtxExecutor::launch(kernels::DenseConvMma<kernels::ConvDirection::forward>{.tokens = tokens,
+                                                                                      .space = stride / width,
+                                                                                      .frames = 2,
+                                                                                      .taps = 1,
+                                                                                      .first_tap = 1,
+                                                                                      .inner = int(width),
+                                                                                      .columns = int(width),
+                                                                                      .x = x.data(),
+                                                                                      .w = w.data(),
+                                                                                      .b = nullptr,
+                                                                                      .y = y.data()});
+  return y.values();
+}
+
 }  // namespace
+
+TEST_CASE("dense convolution in PTX reaches frames that are more than 2^31 values away") {
+  CHECK(dense_conv((std::int64_t{1} << 31) + 64) == dense_conv(tokens * 8));
+}
+
+TEST_CASE("gradients of depthwise convolution in PTX reach clips that are more than 2^31 values away") {
+  CHECK(depthwise_conv((std::int64_t{1} << 31) + 64) == depthwise_conv(tokens * 8));
+}
 
 TEST_CASE("attention in PTX reaches batch entries that are more than 2^31 values away") {
   for (const std::int64_t width : {8, 64})

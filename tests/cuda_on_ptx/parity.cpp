@@ -31,9 +31,11 @@ TEST_CASE("attention of few tokens in bf16 as nvcc's PTX") {
   testing::check_attention_of_few_tokens<Interpreted, bf16>();
 }
 EACH_TYPE("temporal convolution", check_temporal_conv)
+EACH_TYPE("temporal convolution at odd addresses", check_temporal_conv_at_odd_addresses)
 EACH_TYPE("patches", check_patches)
 EACH_TYPE("time, tokens, dropped captions", check_text)
-EACH_TYPE("loss and optimizer", check_loss_and_optimizer)
+EACH_TYPE("the loss", check_loss)
+EACH_TYPE("the optimizer", check_optimizer)
 
 TEST_CASE("attention on matrix units as nvcc's PTX") {
   testing::check_attention_on_matrix_units<Interpreted>(0, 9);

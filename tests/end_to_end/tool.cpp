@@ -6,7 +6,9 @@
 #include <fstream>
 #include <thread>
 
+#include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
+#include <modelgrow/checkpoint/torch_writer.hpp>
 #include <tests/support/message.hpp>
 #include <tests/support/program.hpp>
 #include <tests/support/releases.hpp>
@@ -39,6 +41,29 @@ TEST_CASE("an operator without options leaves the next word alone") {
              "InsertBlocks: insert block 1"));
   CHECK(says(tool("plan --temporal-conv " + base).output, "TemporalConv: add"));
   CHECK(detail::parse_json(tool("plan " + base + " --temporal-conv --json").output, "plan").contains("certificate"));
+}
+
+TEST_CASE("convert writes other files of the same numbers, and a folder with all that is of the model") {
+  const Scratch scratch;
+  const auto at = [&](const char* name) { return (scratch / name).string(); };
+  const std::string shapes = std::string(MODELGROW_SOURCE_DIR) + "/examples/data/base-shapes/transformer";
+  const auto folder = tool("convert " + shapes + " " + at("torch") + " --to torch --dtype f32");
+  INFO(folder.output);
+  REQUIRE(folder.code == 0);
+  CHECK(says(folder.output, "torch/pytorch_model.bin: 41 tensors", "torch/ema.safetensors",
+             "torch/optimizer.safetensors"));
+  CHECK(tool("convert " + at("torch") + " " + at("back.safetensors") + " --dtype bf16").code == 0);
+  const auto in = Checkpoint::open(shapes), back = Checkpoint::open(at("back.safetensors"));
+  for (const auto& t : in.tensors()) {
+    const auto& u = back.tensor(t.name);
+    CHECK((t.dtype == u.dtype && std::equal(t.data, t.data + t.bytes, u.data, u.data + u.bytes)));
+  }
+  CHECK(tool("diff " + shapes + " " + at("back.safetensors")).code == 0);
+  CHECK(tool("convert " + shapes + " " + at("torch")).code == 4);                   // is there
+  CHECK(tool("convert " + shapes + " " + at("x.pt") + " --shard-gb 1").code == 2);  // torch files are whole
+  CHECK(tool("convert " + shapes + " " + at("x.pt") + " --dtype int8").code == 2);
+  const auto names = tool("convert " + shapes + " " + at("x.pt") + " --names native");
+  CHECK((names.code == 4 && says(names.output, "names of one layout")));
 }
 
 TEST_CASE("plan --advise chooses operators that grow then takes, and says why") {
@@ -177,7 +202,33 @@ TEST_CASE("a pipeline grows into a pipeline, both experts or one") {
   CHECK(tool("diff " + in + "/transformer " + one + "/transformer").output == "no difference\n");
   CHECK(says(tool("diff " + in + "/transformer_2 " + one + "/transformer_2").output, "depth"));
   CHECK(tool("check " + one + " --component transformer_2").code == 0);
-  CHECK(says(tool("plan " + in + " --component vae --insert-blocks at=1").output, "no .safetensors file"));
+  CHECK(says(tool("plan " + in + " --component vae --insert-blocks at=1").output, "no .safetensors or torch file"));
+}
+
+TEST_CASE("a torch file of weights and averages grows by the keys that are named, and is checked by them") {
+  const Scratch scratch;
+  const std::string in = (scratch / "in").string(), out = (scratch / "out").string(), how = " --insert-blocks at=1";
+  const auto weights = Checkpoint::open(base + "/model.safetensors");
+  std::vector<NamedShape> names(weights.names().begin(), weights.names().end());
+  PickleDict run;
+  run.set("epoch", 3);
+  run.set("model", torch_state_dict(names));
+  run.set("ema", *run.find("model"));
+  std::filesystem::create_directory(in);
+  std::filesystem::copy(base + "/config.json", in + "/config.json");
+  TorchWriter writer(in + "/run.pt", run);
+  for (const auto& t : weights.tensors()) writer.write(t.span());
+  writer.commit();
+
+  const auto refused = tool("grow " + in + " " + out + how);
+  CHECK(refused.code == 4);
+  CHECK(says(refused.output, "run.pt: several of its dictionaries hold tensors, 'model', 'ema'", "--state-dict"));
+  const auto grown = tool("grow " + in + " " + out + how + " --state-dict ema");
+  INFO(grown.output);
+  REQUIRE(grown.code == 0);
+  CHECK(says(grown.output, "function   EXACT", "of 'run.pt' only the weights were grown, not 'epoch', 'model'"));
+  CHECK(std::filesystem::exists(out + "/run.safetensors"));
+  CHECK(says(tool("check " + out).output, "residual 0; all bytes as they were written"));
 }
 
 TEST_CASE("a folder with two sets of weights, a download that has not ended, values that are none") {

@@ -3,6 +3,7 @@
 #include <modelgrow/detail/json.hpp>
 #include <modelgrow/families/all.hpp>
 #include <modelgrow/families/config_rules.hpp>
+#include <modelgrow/families/other_names.hpp>
 #include <modelgrow/families/wan.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/mixture_of_experts.hpp>
@@ -79,6 +80,47 @@ TEST_CASE("Native names of Wan are read, grown and kept", "[families]") {
   const std::string grown =
       R"({"model_type": "t2v", "dim": 48, "ffn_dim": 60, "num_heads": 4, "num_layers": 4, "in_dim": 4, "out_dim": 4})";
   CHECK(difference(p.schema(), s.reader(names_of(p.schema()), grown, "grown")) == "");
+}
+
+namespace {
+Names renamed(const Names& file, const std::map<std::string, std::string>& to) {
+  std::vector<NamedShape> all(file.begin(), file.end());
+  for (auto& t : all) t.name = to.at(t.name);
+  return Names(std::move(all), "renamed");
+}
+}  // namespace
+
+TEST_CASE("Names go to the other layout and back", "[families]") {
+  const Names native = native_wan();
+  const Family& family = family_of(native, native_config, "native");
+  const Names own = renamed(native, other_names(family, native, native_config, "file", NameLayout::own));
+  CHECK(own.find("blocks.1.attn2.to_out.0.bias"));
+  CHECK(own.find("condition_embedder.time_embedder.linear_2.weight"));
+  CHECK(family_of(own, "", "own").name() == "wan");
+  int families = 0;
+  for (const auto& f : known_families())
+    for (const auto& r : releases(f.name())) {
+      const Names names(r.tensors, r.name);
+      const auto to = [&](const Names& from, NameLayout layout) {
+        return other_names(f, from, r.config, r.name, layout);
+      };
+      if (f.text().native.empty()) {
+        CHECK(says(message_of<format_error>([&] { to(names, NameLayout::native); }), "names of one layout"));
+        continue;
+      }
+      ++families;
+      const Names there = renamed(names, to(names, NameLayout::native));
+      const Names back = renamed(there, to(there, NameLayout::own));
+      CHECK(std::ranges::equal(names, back, {}, &NamedShape::name, &NamedShape::name));
+      CHECK_FALSE(std::ranges::equal(names, there, {}, &NamedShape::name, &NamedShape::name));
+      CHECK(says(message_of<format_error>([&] { to(names, NameLayout::own); }), "has its own names already"));
+    }
+  CHECK(families >= 4);
+  std::vector<NamedShape> more(native.begin(), native.end());
+  more.push_back({.name = "blocks.0.mystery.weight", .dtype = DType::bf16, .shape = {3}});
+  CHECK(says(message_of<format_error>(
+                 [&] { other_names(family, Names(more, "file"), native_config, "file", NameLayout::own); }),
+             "of no line of the family: 'blocks.0.mystery.weight'"));
 }
 
 TEST_CASE("Mixtures of experts keep native names and read back", "[families]") {

@@ -8,6 +8,8 @@
 #include <modelgrow/grow/operators/mixture_of_experts.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/operators/zero_channels.hpp>
+#include <modelgrow/grow/optimizers/adam.hpp>
+#include <modelgrow/grow/optimizers/step_factors.hpp>
 #include <modelgrow/grow/read_back.hpp>
 
 #include "tests/support/catch.hpp"
@@ -137,6 +139,28 @@ TEST_CASE("Frequencies of a time embedding move apart, and new ones start at zer
   CHECK(says(message_of<plan_error>([&] { Plan(s).remap(maps); }), "has to become unit 2 j"));
 }
 
+TEST_CASE("New frequencies learn at the rate and with the epsilon of the old ones", "[soundness]") {
+  // Cosmos scales them, too: what does so has no gradient in the first step.
+  for (const auto& [family, like] : {std::pair("cogvideox", "CogVideoX-5b"), std::pair("cosmos", "")}) {
+    const Schema s = schema_of(tiny(family, like));
+    const Plan p = plan(s, Net2Wider{.space = "hidden", .to = 2 * s.space("hidden").space.size});
+    bool seen = false;
+    for (const auto& r : p.recipes()) {
+      INFO(family << " " << r.name);
+      const auto m = grow_multipliers(r);
+      CHECK(std::ranges::min(m.lr) > 0);
+      CHECK(std::ranges::min(m.eps) > 0);
+      if (r.source_axes.empty() || !r.source_axes.back().extent.mentions("time_freq")) continue;
+      seen = true;
+      const auto any = step_factors(optimizer_rule<Optimizer::adamw>(), r);
+      CHECK(m.lr == std::vector{1.0});
+      CHECK(any.rate.columns == m.lr);
+      CHECK(any.epsilon.rows == m.eps);
+    }
+    CHECK(seen);
+  }
+}
+
 TEST_CASE("What cannot grow exactly is refused with the reason, and what upstream rebuilds needs consent",
           "[soundness]") {
   const Schema ltx = schema_of(tiny("ltx_video"));
@@ -236,4 +260,13 @@ TEST_CASE("A folder whose config.json tells of another model is not read back", 
   CHECK(says(message_of<format_error>([&] { s.reader(names_of(p.schema()), r.config, "grown"); }), "is",
              "by the shapes of the file"));
   CHECK(says(difference(p.schema(), s), "blocks; the plan promised"));
+}
+
+TEST_CASE("a size that no shape shows is asked of a config.json beside the weights, where none was read") {
+  const Release r = tiny("stdit1");
+  const Names names(r.tensors, r.name);
+  const auto refused = message_of<format_error>([&] { family_of(names, r.config, r.name).schema(names, "", r.name); });
+  INFO(refused);
+  CHECK(says(refused, "cannot tell the size of 'height'", "no config.json was read, which says 'input_size.1'",
+             "folder"));
 }

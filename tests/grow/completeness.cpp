@@ -71,7 +71,7 @@ TEST_CASE("one moment of two, and state under other names, are refused") {
     return "state." + p + "." + std::to_string(int(kind));
   };
   CHECK(says(refusal("optimizer.safetensors", [](StateDict& d) { d.erase("adamw.v.blocks.1.mlp.fc1.weight"); }),
-             "'blocks.1.mlp.fc1.weight' has a first moment and no second one"));
+             "'blocks.1.mlp.fc1.weight' has the entry 'm' of adamw and no entry 'v'"));
   CHECK(says(refusal("optimizer.safetensors", renamed("", wrapped)), "as all other, belongs to no parameter",
              "the nearest names"));
   CHECK(says(refusal("optimizer.safetensors", renamed("blocks.1.mlp.", wrapped)),

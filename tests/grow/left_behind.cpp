@@ -40,3 +40,25 @@ TEST_CASE("every file that is not grown is named") {
             "hidden entries were not copied: '.gitattributes', '.lock'",
             "no optimizer state in the folder was moved: training starts with new moments"});
 }
+
+TEST_CASE("of a torch file only the weights are grown, and the rest is named") {
+  const auto run = std::filesystem::path(MODELGROW_SOURCE_DIR) / "tests/golden/torch/run.ckpt";
+  const auto in = Checkpoint::open(run, {.state_dict = "model"});
+  CHECK(left_behind(in, parts_of(in)) ==
+        std::vector<std::string>{"of 'run.ckpt' only the weights were grown, not 'epoch', 'ema', 'optimizer'"});
+  CHECK(parts_of(in)[0].name == "run.safetensors");
+
+  const Scratch scratch;
+  std::filesystem::copy(in.path().parent_path() / "views.pt", scratch / "pytorch_model.bin");
+  std::filesystem::copy(run, scratch / "run.ckpt");
+  const auto folder = Checkpoint::open(scratch.path(), {.weights = "pytorch_model.bin"});
+  CHECK(parts_of(folder)[0].name == "model.safetensors");
+  for (const char* name : {"ema.pt", "model.step100.pt", "optimizer.pth"}) {  // of averages, a variant, moments
+    std::filesystem::copy(run, scratch / name);
+    CHECK(parts_of(Checkpoint::open(scratch / name, {.state_dict = "model"}))[0].name == "model.safetensors");
+    std::filesystem::remove(scratch / name);
+  }
+  CHECK(left_behind(folder, parts_of(folder)) ==
+        std::vector<std::string>{"'run.ckpt' was not grown: another torch file, which was not read",
+                                 "no optimizer state in the folder was moved: training starts with new moments"});
+}

@@ -9,6 +9,7 @@
 #include <modelgrow/grow/operators/insert_blocks.hpp>
 #include <modelgrow/grow/operators/mixture_of_experts.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
+#include <modelgrow/grow/optimizer_outputs.hpp>
 #include <modelgrow/grow/outputs.hpp>
 #include <modelgrow/grow/plan_json.hpp>
 #include <modelgrow/grow/plan_print.hpp>

@@ -57,7 +57,7 @@ struct Rigid : Live<double> {
 Rigid rebuild(const Rigid& old, const Schema&) { return Rigid(old.config); }
 
 template <class T, class D = Cpu>
-struct Optimizer {
+struct LiveOptimizer {
   struct State {
     Tensor<T, D> m, v;
     Tensor<float, D> master;
@@ -111,7 +111,7 @@ template <class T, class D>
 struct Run {
   tiny::Config config;
   Live<T, D> model{config};
-  Optimizer<T, D> optimizer;
+  LiveOptimizer<T, D> optimizer;
   Averages<T, D> ema;
   std::string prefix;
 

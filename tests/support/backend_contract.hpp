@@ -16,6 +16,8 @@ constexpr bool implements_contract() {
   static_assert(std::same_as<decltype(&B::template linear_dx<T>), decltype(&C::linear_dx)>);
   static_assert(std::same_as<decltype(&B::template linear_dw<T>), decltype(&C::linear_dw)>);
   static_assert(std::same_as<decltype(&B::template column_sum<T>), decltype(&C::column_sum)>);
+  static_assert(std::same_as<decltype(&B::template linear_activation<T>), decltype(&C::linear_activation)>);
+  static_assert(std::same_as<decltype(&B::template activation_linear_dx<T>), decltype(&C::activation_linear_dx)>);
   static_assert(std::same_as<decltype(&B::template activation<T>), decltype(&C::activation)>);
   static_assert(std::same_as<decltype(&B::template activation_dx<T>), decltype(&C::activation_dx)>);
   static_assert(std::same_as<decltype(&B::template add<T>), decltype(&C::add)>);
@@ -40,7 +42,6 @@ constexpr bool implements_contract() {
   static_assert(std::same_as<decltype(&B::template join_attention<T>), decltype(&C::join_attention)>);
   static_assert(std::same_as<decltype(&B::template temporal_conv<T>), decltype(&C::temporal_conv)>);
   static_assert(std::same_as<decltype(&B::template temporal_conv_dx<T>), decltype(&C::temporal_conv_dx)>);
-  static_assert(std::same_as<decltype(&B::template temporal_conv_dw<T>), decltype(&C::temporal_conv_dw)>);
   static_assert(std::same_as<decltype(&B::template patchify<T>), decltype(&C::patchify)>);
   static_assert(std::same_as<decltype(&B::template unpatchify<T>), decltype(&C::unpatchify)>);
   static_assert(std::same_as<decltype(&B::template time_features<T>), decltype(&C::time_features)>);

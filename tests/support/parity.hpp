@@ -57,7 +57,6 @@ class Side {
   V* given(const std::vector<V>& v) {
     return keep(Tensor<V, Cpu>::from({std::int64_t(v.size())}, v));
   }
-  static Stat<U>* no_statistics() { return nullptr; }
   /// A number that the call returned.
   void returned(double v) {
     results_.push_back([v] { return Outcome{.values = {v}, .rounding = 0}; });
@@ -114,6 +113,9 @@ struct Allowance {
 /// A product of which a factor has itself been rounded to bf16, by 2^-9 at most: the errors of its terms are
 /// independent, so that they do not grow with the sum.
 inline constexpr Allowance rounded_factor{.factor = 0x1p-9};
+/// An activation of a value that has itself been rounded to bf16, by 2^-8 at most; its slope, at most 1.13, is that of
+/// large results too.
+inline constexpr Allowance rounded_argument{.factor = 1.25 * 0x1p-8};
 
 /// Devices that have several ways to run the same kernel specialise this.
 template <class D>
@@ -161,6 +163,20 @@ void check_parity(const std::string& what, const Allowance& allowance, Call call
 template <class D, class T, class Call>
 void check_parity(const std::string& what, Call call) {
   check_parity<D, T>(what, Allowance{}, call);
+}
+
+/// Whether a call leaves the same bits in every mode of the device.
+template <class D, class T, class Call>
+void check_same_bits(Call call) {
+  std::vector<std::vector<Outcome>> runs;
+  Modes<D>::for_each([&] {
+    Side<T, D, T> side;
+    call(side);
+    runs.push_back(side.outcomes());
+  });
+  REQUIRE(runs.size() > 1);
+  for (const auto& run : runs)
+    for (std::size_t a = 0; a < run.size(); ++a) CHECK(run[a].values == runs[0][a].values);
 }
 
 }  // namespace modelgrow::testing

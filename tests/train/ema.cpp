@@ -3,6 +3,9 @@
 #include <modelgrow/checkpoint/model_io.hpp>
 #include <modelgrow/train/ema.hpp>
 
+#include <algorithm>
+#include <cmath>
+
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
 #include "tests/support/scratch.hpp"
@@ -29,6 +32,67 @@ TEST_CASE("the average follows e = d e + (1 - d) w, with or without a ramp of d"
     CHECK_THAT(ema.averages().at("weight1").data()[7], WithinRel(expected, 1e-14));
   }
   CHECK(ema.averages().at("table").data()[0] == model.table.value.data()[0]);
+}
+
+TEST_CASE("a step that moves the averages is a step and an update, bit for bit") {
+  using Twin = tiny::Pair<float, mg::Cpu>;
+  Twin model, other;
+  mg::AdamW<float, mg::Cpu> adam(model, {}), plain(other, {});
+  mg::Ema<float, mg::Cpu> ema(model, adam), reference(other, plain);
+  mg::freeze(model.first, "bias1");
+  mg::freeze(other.first, "bias1");
+  // Parameters that no gradient has reached are not stepped, yet their averages move.
+  for (auto* averages : {&ema.averages(), &reference.averages()}) averages->at("second.weight1").zero();
+  const auto gradients = [](Twin& m, int t) {
+    mg::for_each_parameter(m.first, [&](const std::string& path, auto& p) {
+      if (p.trained())
+        p.gradient = mg::gaussian_noise<float>(p.value.shape(), mg::Rng(std::uint64_t(t), mg::hash_name(path)));
+    });
+  };
+  for (int t = 0; t < 4; ++t) {
+    gradients(model, t);
+    gradients(other, t);
+    const double norm = plain.step(other, 0.1, 0.5);
+    reference.update(other, plain);
+    CHECK(ema.step(model, adam, 0.1, 0.5) == norm);
+  }
+  CHECK(ema.updates() == 4);
+  CHECK(ema.averages().at("second.weight1").data()[0] != 0);
+  for (const auto& [path, average] : reference.averages()) {
+    INFO(path);
+    CHECK(std::ranges::equal(average.span(), ema.averages().at(path).span()));
+  }
+  CHECK(std::ranges::equal(model.first.weight1.value.span(), other.first.weight1.value.span()));
+}
+
+TEST_CASE("a step that is refused leaves model, optimizer and averages as they are") {
+  Model model({});
+  const Model before({});
+  mg::AdamW<double, mg::Cpu> adam(model, {});
+  mg::Ema<double, mg::Cpu> ema(model, adam), narrow(Model({.width = 6, .hidden = 9}), adam);
+  const auto unchanged = [&] {
+    CHECK(adam.states().empty());
+    CHECK(ema.updates() == 0);
+    CHECK(std::ranges::equal(model.weight1.value.span(), before.weight1.value.span()));
+    CHECK(std::ranges::equal(ema.averages().at("weight1").span(), before.weight1.value.span()));
+  };
+  model.weight1.gradient = before.weight1.value.clone();
+  CHECK_THROWS_AS(narrow.step(model, adam, 0.1), mg::shape_error);
+  unchanged();
+  model.weight1.gradient.data()[3] = std::nan("");
+  CHECK_THROWS_AS(ema.step(model, adam, 0.1), mg::error);
+  unchanged();
+  {
+    const auto in_use = ema.use_in(model);
+    CHECK_THROWS_AS(ema.step(model, adam, 0.1), mg::error);
+  }
+  unchanged();
+  // Averages of frozen parameters are looked at before the step, too.
+  for (const char* path : {"weight1", "bias1", "weight2"}) mg::freeze(model, path);
+  model.bias2.gradient = before.bias2.value.clone();
+  model.bias2.gradient.data()[0] = 1;
+  CHECK_THROWS_AS(narrow.step(model, adam, 0.1), mg::shape_error);
+  CHECK(std::ranges::equal(model.bias2.value.span(), before.bias2.value.span()));
 }
 
 TEST_CASE("averages take the place of the weights and give it back") {

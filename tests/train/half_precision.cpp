@@ -15,19 +15,23 @@ struct Half : modelgrow::Cpu {};
 template <>
 struct modelgrow::Backend<Half> {
   using bf16 = modelgrow::bf16;
-  static void adamw(const AdamWStep& s, const float* scale, std::int64_t rows, std::int64_t columns, const float*,
-                    const float*, bf16* w, float* master, float* gradient, float* m, float* v) {
-    for (std::int64_t i = 0; i < rows * columns; ++i) {
-      const auto g = gradient[i] * *scale;
-      m[i] = float(s.beta1) * m[i] + float(1 - s.beta1) * g;
-      v[i] = float(s.beta2) * v[i] + float(1 - s.beta2) * g * g;
-      master[i] -= float(s.lr / s.correction1) * m[i] / (std::sqrt(v[i] / float(s.correction2)) + float(s.eps));
-      w[i] = bf16(master[i]);
-      gradient[i] = 0;
-    }
+  template <class>
+  static void adamw(const AdamWStep& s, const float* scale, std::span<const AdamWUpdate<bf16>> updates) {
+    for (const auto& u : updates)
+      for (std::int64_t i = 0; i < u.rows * u.columns; ++i) {
+        const auto g = u.gradient[i] * *scale;
+        u.m[i] = float(s.beta1) * u.m[i] + float(1 - s.beta1) * g;
+        u.v[i] = float(s.beta2) * u.v[i] + float(1 - s.beta2) * g * g;
+        u.master[i] -= float(u.lr / u.correction1) * u.m[i] / (std::sqrt(u.v[i] / float(u.correction2)) + float(u.eps));
+        u.w[i] = bf16(u.master[i]);
+        u.gradient[i] = 0;
+        if (u.average) u.average[i] += float(s.average_rate) * (u.master[i] - u.average[i]);
+      }
   }
-  static void sum_of_squares(std::int64_t n, const float* x, double* sum) {
-    for (std::int64_t i = 0; i < n; ++i) *sum += double(x[i]) * double(x[i]);
+  template <class>
+  static void sum_of_squares(std::span<const std::span<const float>> tensors, double* sum) {
+    for (const auto& x : tensors)
+      for (const float v : x) *sum += double(v) * double(v);
   }
   template <class>
   static void clipping(double longest, const double* sum, float* scale) {

@@ -8,6 +8,7 @@
 #include <modelgrow/train/trainer.hpp>
 
 #include "tests/support/catch.hpp"
+#include "tests/support/growing_net.hpp"
 #include "tests/support/scratch.hpp"
 #include "tests/train/tiny_model.hpp"
 
@@ -16,37 +17,7 @@ using mg::testing::Scratch;
 
 namespace {
 
-/// 6 -> ffn -> 6.
-struct Net {
-  static constexpr std::string_view family = "tiny_net";
-  mg::Space ffn;
-  mg::Parameter<double, mg::Cpu> up, up_bias, down, down_bias;
-
-  explicit Net(std::int64_t size) : ffn(mg::Space{.name = "ffn", .size = size}) {
-    using namespace mg;
-    up = Parameter<double, Cpu>(ParamInfo{.axes = {out(ffn), in(6)}});
-    up_bias = Parameter<double, Cpu>(ParamInfo{.axes = {out(ffn)}});
-    down = Parameter<double, Cpu>(ParamInfo{.axes = {out(6), in(ffn)}});
-    down_bias = Parameter<double, Cpu>(ParamInfo{.axes = {out(6)}});
-    for_each_parameter(*this, [&](const std::string& path, auto& p) {
-      p.value = gaussian_noise<double>(p.value.shape(), Rng(3, hash_name(path)));
-    });
-  }
-  static void describe(auto& self, auto& v) {
-    v.space(self.ffn, mg::SpaceRules{});
-    v("up", self.up);
-    v("up_bias", self.up_bias);
-    v("down", self.down);
-    v("down_bias", self.down_bias);
-  }
-  using Tape = mg::Tape<double, mg::Cpu>;
-  mg::Var<double, mg::Cpu> operator()(Tape& tape, const mg::Var<double, mg::Cpu>& x) {
-    const auto h = linear(tape, x, tape.use(up), tape.use(up_bias));
-    return linear(tape, silu(tape, h), tape.use(down), tape.use(down_bias));
-  }
-};
-Net rebuild(const Net&, const mg::Schema& schema) { return Net(schema.space("ffn").space.size); }
-
+using Net = mg::testing::GrowingNet<double, mg::Cpu>;
 using Trainer = mg::Trainer<Net, double, mg::Cpu>;
 
 mg::TrainerOptions some_options() {

@@ -86,6 +86,12 @@ class Tape {
     return v;
   }
 
+  /// Whether a result of these inputs has a backward pass, for which an operation must keep what it needs there.
+  bool differentiates(std::span<const V> inputs) const {
+    bool wanted = false;
+    for (const V& v : inputs) wanted = wanted || (v.defined() && v.wants_gradient());
+    return wanted && records();
+  }
   /// The result of an operation. backward(dy) is kept only if an input wants a gradient; it must call accumulate(),
   /// write() or collect() for each such input.
   template <class F>
@@ -94,9 +100,7 @@ class Tape {
   }
   template <class F>
   V record(Tensor<T, D> value, std::span<const V> inputs, F backward) {
-    bool wanted = false;
-    for (const V& v : inputs) wanted = wanted || (v.defined() && v.wants_gradient());
-    V out = make(std::move(value), wanted && records());
+    V out = make(std::move(value), differentiates(inputs));
     out.node_->kind = V::Kind::result;
     if (out.wants_gradient()) steps_.push_back(Step{out, std::move(backward)});
     return out;

@@ -5,6 +5,7 @@
 #pragma once
 #include <concepts>
 #include <cstdint>
+#include <span>
 
 #include <modelgrow/core/dequantise.hpp>
 #include <modelgrow/core/device.hpp>
@@ -70,10 +71,25 @@ struct PatchSize {
 /// Order inside a patch: (C,pt,ph,pw) of a Conv3d, or (pt,ph,pw,C) of STDiT's output.
 enum class PatchOrder { channels_first, channels_last };
 
-/// One AdamW step with decoupled decay (Loshchilov & Hutter 2019).
+/// One AdamW step with decoupled decay (Loshchilov & Hutter 2019): what all tensors have in common.
 struct AdamWStep {
-  double lr, beta1, beta2, eps, decay;  // decay is lr * weight_decay; multipliers do not change it
-  double correction1, correction2;      // 1 - beta^step of this tensor
+  double beta1, beta2;
+  double average_rate;  // average += average_rate * (weight - average)
+};
+
+/// What an AdamW step does to one tensor, seen as w[rows, columns]: the learning rate counts lr_columns[c] times, eps
+/// eps_rows[r] times (grow/optimizer_state.hpp says why); absent means 1. `master` holds the weights in float when T
+/// has 16 bits, else it is null: the step changes the master, and w becomes the master rounded to nearest even.
+template <class T>
+struct AdamWUpdate {
+  using S = Stat<T>;
+  double lr, eps, decay;            // decay is lr * weight_decay; multipliers do not change it
+  double correction1, correction2;  // 1 - beta^step of this tensor
+  std::int64_t rows, columns;
+  const S *lr_columns /*?*/, *eps_rows /*?*/;
+  T* w;
+  S *master /*?*/, *gradient, *m, *v;
+  S* average /*?*/;
 };
 
 /// Which keys a query sees: those up to its own position, or all.
@@ -102,11 +118,16 @@ struct BackendContract {
   using Size = std::int64_t;
   using S = Stat<T>;
 
-  // y = x w^T + b. The bias gradient is column_sum(dy): sum[c] += sum_r x[r, c].
+  // y = x w^T + b, and sum[c] += sum_r x[r, c], as db of dy.
   static void linear(LinearSize, const T* x, const T* w, const T* b /*?*/, T* y /*=*/);
   static void linear_dx(LinearSize, const T* dy, const T* w, T* dx, Write);
-  static void linear_dw(LinearSize, const T* dy, const T* x, S* dw /*+=*/);
+  static void linear_dw(LinearSize, const T* dy, const T* x, S* dw /*+= ?*/, S* db /*+= ?*/);
   static void column_sum(Size rows, Size columns, const T* x, S* sum /*+=*/);
+  // y = f(inner) with inner = x w^T + b, kept where it is wanted; then, for a linear map of y, the gradient of inner:
+  // dinner = (dy w) f'(inner). 16-bit backends may round once: y may be that of an inner that was not rounded.
+  static void linear_activation(LinearSize, Activation f, const T* x, const T* w, const T* b /*?*/, T* inner /*= ?*/,
+                                T* y /*=*/);
+  static void activation_linear_dx(LinearSize, Activation f, const T* dy, const T* w, const T* inner, T* dinner /*=*/);
 
   // Elementwise over n values. lerp: y += weight * (x - y); axpy: y += factor * x; collect: sum += x; narrow: y = x.
   static void activation(Activation, Size n, const T* x, T* y /*=*/);
@@ -159,8 +180,8 @@ struct BackendContract {
   static void join_attention(const AttentionSize&, const T* weight, const T* other, T* out, S* lse, S* lse_other);
 
   static void temporal_conv(const TemporalConvSize&, const T* x, const T* w, const T* b /*?*/, T* y /*=*/);
-  static void temporal_conv_dx(const TemporalConvSize&, const T* dy, const T* w, T* dx /*=*/);
-  static void temporal_conv_dw(const TemporalConvSize&, const T* dy, const T* x, S* dw /*+= ?*/, S* db /*+= ?*/);
+  static void temporal_conv_dx(const TemporalConvSize&, const T* dy, const T* x, const T* w, T* dx /*= ?*/,
+                               S* dw /*+= ?*/, S* db /*+= ?*/);
 
   static void patchify(const PatchSize&, PatchOrder, const T* x, T* patches /*=*/);
   static void unpatchify(const PatchSize&, PatchOrder, const T* patches, T* x /*=*/);
@@ -186,16 +207,14 @@ struct BackendContract {
   static void mse(Size n, const T* prediction, const T* target, T* loss /*=*/);
   static void mse_dx(Size n, const T* prediction, const T* target, const T* dloss, T* dprediction /*=*/);
 
-  static void sum_of_squares(Size n, const T* x, double* sum /*+=*/);
+  // sum[0] += the squares of all values of all tensors.
+  static void sum_of_squares(std::span<const std::span<const S>> tensors, double* sum);
   // scale[0] = what brings a gradient with that sum of squares to a norm of at most `longest`; no number if the sum is
   // not finite.
   static void clipping(double longest, const double* sum, S* scale /*=*/);
-  // Over w[rows, columns]: the gradient is multiplied by scale[0], the step by lr_columns[c], eps by eps_rows[r]
-  // (grow/optimizer_state.hpp says why); absent means 1. The gradient is set to zero. A scale that is no number leaves
-  // everything as it is. `master` holds the weights in float when T has 16 bits, else it is null: the step changes the
-  // master, and w becomes the master rounded to nearest even.
-  static void adamw(const AdamWStep&, const S* scale, Size rows, Size columns, const S* lr_columns /*?*/,
-                    const S* eps_rows /*?*/, T* w, S* master /*?*/, S* gradient, S* m, S* v);
+  // Gradients are multiplied by scale[0], and set to zero behind the step. A scale that is no number leaves everything
+  // as it is.
+  static void adamw(const AdamWStep&, const S* scale, std::span<const AdamWUpdate<T>>);
 };
 
 /// What language models need besides: forward only. Backend<Cpu> has them in float.

@@ -19,9 +19,10 @@ struct GpuExecutor {
   static void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Write write, R* c) {
     kernels::multiply(size, transposed, a, b, write, c);
   }
-  template <class T>
-  static bool multiply_biased(MatrixSize size, Transposed transposed, const T* a, const T* b, const T* bias, T* c) {
-    return kernels::multiply_biased(size, transposed, a, b, bias, c);
+  template <class Epilogue, class T, class R>
+  static bool multiply_with(const Epilogue& epilogue, MatrixSize size, Transposed transposed, const T* a, const T* b,
+                            Write write, R* c) {
+    return kernels::multiply_with(epilogue, size, transposed, a, b, write, c);
   }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A checkpoint as one set of named tensors, whether it is a file, shards with an index, or a directory with its
-// configuration, optimizer state and averaged weights. Files are mapped; opening reads headers only.
+// configuration, optimizer state and averaged weights. Files are mapped; opening reads headers only (and gathers
+// tensors of torch files that are not contiguous).
 #pragma once
 #include <modelgrow/checkpoint/name_prefix.hpp>
 #include <modelgrow/checkpoint/safetensors.hpp>
@@ -15,6 +16,8 @@ struct CheckpointOptions {
   std::string weights = {};  ///< name of the file or index in a directory that holds several; empty: the only one
   Incomplete incomplete = Incomplete::refuse;
   std::string component = {};  ///< folder of a pipeline to open; empty: its transformer
+  /// Keys that lead to the weights in a torch file of several dictionaries: "ema", "model/module"
+  std::string state_dict = {};
 };
 
 /// Named tensors of one checkpoint. Copies share the mappings; views live as long as any copy. Names are without the
@@ -28,10 +31,11 @@ class Checkpoint {
   /// What makes a directory a pipeline, whose transformer is opened.
   static constexpr std::string_view pipeline_file = "model_index.json";
 
-  /// Opens a .safetensors file, an .index.json, a directory that holds model.safetensors,
-  /// diffusion_pytorch_model.safetensors, an index, or exactly one .safetensors file besides optimizer and EMA, or the
-  /// transformer of a pipeline. A directory with two sets of weights is refused unless the options name one.
-  /// Throws io_error (missing, ambiguous, incomplete) and format_error (bytes or index that do not follow the format).
+  /// Opens a .safetensors file, a file of torch.save, an .index.json, a directory that holds model.safetensors,
+  /// diffusion_pytorch_model.safetensors, an index, or exactly one .safetensors file besides optimizer and EMA, or,
+  /// where there is none, pytorch_model.bin or exactly one torch file, or the transformer of a pipeline. A directory
+  /// with two sets of weights is refused unless the options name one, and so is a torch file with two. Throws io_error
+  /// (missing, ambiguous, incomplete) and format_error (bytes or index that do not follow the format).
   static Checkpoint open(const std::filesystem::path& path, const CheckpointOptions& options = {});
 
   /// Tensors in file order, shard after shard.
@@ -52,8 +56,12 @@ class Checkpoint {
   const std::filesystem::path& path() const { return path_; }
   /// The file or index with the weights.
   const std::filesystem::path& weights_path() const { return weights_; }
-  /// The safetensors files, in shard order.
-  const std::vector<Safetensors>& files() const { return files_; }
+  /// The files, in shard order.
+  const std::vector<MappedTensors>& files() const { return files_; }
+  /// Keys that lead to the weights in a torch file, as CheckpointOptions has them; mostly empty.
+  const std::string& state_dict() const { return state_dict_; }
+  /// Keys of a torch file that stand beside the weights: an optimizer, averages, counters.
+  const std::vector<std::string>& beside_weights() const { return beside_weights_; }
   /// Text entries of the files; where shards disagree, the first wins.
   const Metadata& metadata() const { return metadata_; }
   /// JSON text of config.json in the directory, or else of the metadata entry "config"; empty when there is none.
@@ -74,9 +82,12 @@ class Checkpoint {
 
  private:
   /// The file that holds some bytes; nullptr for others.
-  const Safetensors* file_of(std::span<const std::byte> part) const noexcept;
+  const MappedTensors* file_of(std::span<const std::byte> part) const noexcept;
   /// The folder of a pipeline that is meant.
   static std::filesystem::path folder_of(const std::filesystem::path& path, const CheckpointOptions& options);
+
+  /// One file of weights, by its format.
+  void open_file(const CheckpointOptions& options);
 
   /// A file of the folder, or the index of its shards. Throws io_error where both are there.
   std::filesystem::path beside(std::string_view name) const;
@@ -84,21 +95,24 @@ class Checkpoint {
   void read_config();
 
   /// Tensors that only the index names. Throws io_error that lists missing files, unless they are accepted.
-  std::vector<NamedShape> open_index(Incomplete incomplete);
+  std::vector<NamedShape> open_index(const CheckpointOptions& options);
 
   /// Takes the prefix off all names.
   void name_tensors(std::vector<NamedShape> unknown);
 
   Checkpoint() = default;
   std::filesystem::path path_, weights_;
-  std::vector<Safetensors> files_;
-  std::vector<TensorView> tensors_;                  // those of the first file, then of the next, ..
-  std::map<const std::byte*, std::size_t> file_at_;  // the file whose bytes begin there
+  std::vector<MappedTensors> files_;
+  std::vector<TensorView> tensors_;  // those of the first file, then of the next, ..
+  struct Memory {
+    std::size_t file, bytes;
+  };
+  std::map<const std::byte*, Memory> memory_;  // by where it begins
   Metadata metadata_;
   Names names_;
   NamePrefix prefix_;
-  std::vector<std::string> missing_;
-  std::string config_;
+  std::vector<std::string> missing_, beside_weights_;
+  std::string config_, state_dict_;
   bool has_optimizer_ = false, has_ema_ = false;
 };
 

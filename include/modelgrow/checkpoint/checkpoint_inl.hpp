@@ -6,6 +6,7 @@
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/folder_weights.hpp>
 #include <modelgrow/checkpoint/shard_index.hpp>
+#include <modelgrow/checkpoint/torch_weights.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
 
@@ -28,11 +29,12 @@ MODELGROW_INLINE Checkpoint Checkpoint::open(const std::filesystem::path& path, 
   }
   std::vector<NamedShape> unknown;
   if (c.weights_.extension() == ".json")
-    unknown = c.open_index(options.incomplete);
+    unknown = c.open_index(options);
   else
-    c.files_.push_back(Safetensors::open(c.weights_));
-  for (const auto& f : c.files_) {
-    c.file_at_.emplace(f.bytes().data(), c.file_at_.size());
+    c.open_file(options);
+  for (std::size_t i = 0; i < c.files_.size(); ++i) {
+    const MappedTensors& f = c.files_[i];
+    for (const auto& part : f.memory()) c.memory_.emplace(part.data(), Memory{.file = i, .bytes = part.size()});
     c.tensors_.insert(c.tensors_.end(), f.tensors().begin(), f.tensors().end());
     c.metadata_.insert(f.metadata().begin(), f.metadata().end());
   }
@@ -61,11 +63,11 @@ MODELGROW_INLINE std::uint64_t Checkpoint::total_bytes() const {
   return n;
 }
 
-MODELGROW_INLINE const Safetensors* Checkpoint::file_of(std::span<const std::byte> part) const noexcept {
-  auto it = file_at_.upper_bound(part.data());
-  if (it == file_at_.begin()) return nullptr;
-  const Safetensors& file = files_[std::prev(it)->second];
-  return part.data() + part.size() <= file.bytes().data() + file.bytes().size() ? &file : nullptr;
+MODELGROW_INLINE const MappedTensors* Checkpoint::file_of(std::span<const std::byte> part) const noexcept {
+  const auto next = memory_.upper_bound(part.data());
+  if (next == memory_.begin()) return nullptr;
+  const auto& [begin, memory] = *std::prev(next);
+  return part.data() + part.size() <= begin + memory.bytes ? &files_[memory.file] : nullptr;
 }
 
 MODELGROW_INLINE void Checkpoint::prepare(std::span<const std::byte> part) const {
@@ -109,20 +111,35 @@ MODELGROW_INLINE void Checkpoint::read_config() {
                        " bytes); fetch it again");
 }
 
-MODELGROW_INLINE std::vector<NamedShape> Checkpoint::open_index(Incomplete incomplete) {
+MODELGROW_INLINE void Checkpoint::open_file(const CheckpointOptions& options) {
+  if (is_torch_file(weights_)) {
+    auto opened = detail::open_torch_weights(weights_, options.state_dict);
+    files_.push_back(std::move(opened.file));
+    state_dict_ = std::move(opened.at);
+    beside_weights_ = std::move(opened.beside);
+    return;
+  }
+  files_.push_back(Safetensors::open(weights_));
+  if (!options.state_dict.empty())
+    throw format_error(weights_.string() + ": there is no dictionary '" + options.state_dict +
+                       "' in a file of safetensors; leave that name out");
+}
+
+MODELGROW_INLINE std::vector<NamedShape> Checkpoint::open_index(const CheckpointOptions& options) {
   const detail::ShardIndex index(weights_);
+  state_dict_ = options.state_dict;
   std::vector<NamedShape> unknown;
   for (const auto& [file, names] : index.files()) {
     if (index.exists(file)) continue;
     missing_.push_back(file);
     for (const auto& name : names) unknown.push_back(NamedShape{.name = name, .known = false});
   }
-  if (!missing_.empty() && incomplete == Incomplete::refuse)
+  if (!missing_.empty() && options.incomplete == Incomplete::refuse)
     throw io_error("cannot read '" + weights_.string() + "': of the " + std::to_string(index.files().size()) +
                    " files that it names, " + detail::quoted_list(missing_) + (missing_.size() == 1 ? " is" : " are") +
                    " missing; fetch what is missing, too");
   for (const auto& [file, names] : index.files())
-    if (index.exists(file)) files_.push_back(index.open(file));
+    if (index.exists(file)) files_.push_back(index.open(file, options.state_dict));
   return unknown;
 }
 

@@ -17,8 +17,9 @@ namespace modelgrow::inline v0 {
 /// What a file or folder beside the weights is.
 enum class FileRole : std::uint8_t {
   weights,    ///< a single .safetensors file, or the index of its shards
-  shard,      ///< X-00001-of-00003.safetensors
+  shard,      ///< X-00001-of-00003.safetensors, X-00001-of-00003.bin
   variant,    ///< X.fp16.safetensors, X.ema.safetensors, X.safetensors.index.ema.json
+  pickle,     ///< X.pt, X.pth, X.bin, X.ckpt, X.pkl, or the index of its shards: weights where no .safetensors file is
   average,    ///< ema.safetensors (or its shards and their index), or a folder that holds a whole averaged model
   optimizer,  ///< optimizer.safetensors, its shards and their index
   foreign_optimizer,  ///< optimizer.bin, optimizer.pt, distributed or sharded state of other trainers
@@ -34,9 +35,9 @@ enum class FileRole : std::uint8_t {
 struct FolderFile {
   std::string name;
   FileRole role = FileRole::other;
-  std::string stem = {};     ///< weights, shards and variants: what comes before variant and ending
+  std::string stem = {};     ///< weights, shards, variants and pickles: what comes before variant and ending
   std::string variant = {};  ///< "ema" of X.ema.safetensors
-  bool index = false;        ///< weights and variants: the index of shards
+  bool index = false;        ///< weights, variants and pickles: the index of shards
 };
 
 namespace detail {
@@ -86,6 +87,24 @@ inline bool read_weights_name(FolderFile& f) {
   return true;
 }
 
+inline constexpr std::string_view pickle_endings[] = {".bin", ".pt", ".pth", ".ckpt", ".pkl"};
+
+/// Splits "X.bin", "X.bin.index.json" and numbered shards, with every ending of torch files; false for other names.
+inline bool read_pickle_name(FolderFile& f) {
+  constexpr std::string_view index = ".index.json";
+  std::string_view name = f.name;
+  f.index = name.ends_with(index);
+  if (f.index) name.remove_suffix(index.size());
+  for (const auto ending : pickle_endings) {
+    if (!name.ends_with(ending) || name.size() == ending.size()) continue;
+    f.stem = name.substr(0, name.size() - ending.size());
+    f.role = strip_shard_number(f.stem) ? FileRole::shard : FileRole::pickle;
+    return true;
+  }
+  f.index = false;
+  return false;
+}
+
 inline bool is_foreign_optimizer(std::string_view name, bool directory) {
   if (directory)  // accelerate's FSDP folders, deepspeed's steps
     return name.starts_with("optimizer_") || name.starts_with("pytorch_optimizer") || name.starts_with("global_step");
@@ -93,14 +112,14 @@ inline bool is_foreign_optimizer(std::string_view name, bool directory) {
          name.find("optim_states") != name.npos || name.ends_with(".distcp");
 }
 
-/// What accelerate and the trainer of transformers keep beside the optimizer.
+/// What accelerate, the trainer of transformers and deepspeed keep beside the optimizer.
 inline bool is_training_state(std::string_view name) {
   const auto is = [&](std::string_view stem, std::string_view ending) {
     return name.starts_with(stem) && name.ends_with(ending);
   };
   return is("scheduler", ".bin") || is("scheduler", ".pt") || is("sampler", ".bin") || is("scaler", ".pt") ||
          is("random_states_", ".pkl") || is("rng_state", ".pth") || is("custom_checkpoint_", ".pkl") ||
-         name == "training_args.bin" || name == "trainer_state.json";
+         name == "training_args.bin" || name == "trainer_state.json" || name.ends_with("_model_states.pt");
 }
 
 inline bool is_unfinished(std::string_view name) {
@@ -132,6 +151,8 @@ inline FolderFile classify(std::string name, bool directory = false) {
     if (f.stem == "plan.fill") f.role = FileRole::other;           // matrices of the plan.json beside it
     if (f.stem == "optimizer") f.role = FileRole::optimizer;
     if (f.stem == "ema") f.role = FileRole::average;
+  } else if (f.role == FileRole::other) {
+    detail::read_pickle_name(f);
   }
   return f;
 }

@@ -22,7 +22,7 @@ inline std::string quoted_list(const std::vector<std::string>& names) {
 
 /// Why a folder has no weights: what lies there instead.
 inline std::string instead_of_weights(const std::filesystem::path& folder, const std::vector<FolderFile>& files) {
-  std::vector<std::string> shards, unfinished, pickles, adapters, distributed;
+  std::vector<std::string> shards, unfinished, adapters, distributed;
   bool deepspeed = false;
   for (const auto& f : files) {
     if (f.name.ends_with(".distcp")) distributed.push_back(f.name);
@@ -30,9 +30,6 @@ inline std::string instead_of_weights(const std::filesystem::path& folder, const
     if (f.role == FileRole::shard) shards.push_back(f.name);
     if (f.role == FileRole::unfinished) unfinished.push_back(f.name);
     if (f.role == FileRole::adapter && f.name.ends_with(".safetensors")) adapters.push_back(f.name);
-    if (f.role == FileRole::other && (f.name.ends_with(".bin") || f.name.ends_with(".bin.index.json") ||
-                                      f.name.ends_with(".pt") || f.name.ends_with(".pth")))
-      pickles.push_back(f.name);
   }
   if (!unfinished.empty()) return "its download has not ended (" + quoted_list(unfinished) + "); fetch the rest";
   if (!shards.empty())
@@ -42,18 +39,29 @@ inline std::string instead_of_weights(const std::filesystem::path& folder, const
            ") and not the weights that it belongs to; merge the two (fuse_lora in diffusers, merge_and_unload in peft)";
   if (!distributed.empty())
     return "it holds a distributed checkpoint (" + quoted_list(distributed) +
-           "); join it with torch.distributed.checkpoint.format_utils.dcp_to_torch_save, and save that with "
-           "safetensors.torch.save_file";
+           "); join it with torch.distributed.checkpoint.format_utils.dcp_to_torch_save, and give the file that "
+           "this writes";
   if (deepspeed)
     return "it holds a checkpoint of DeepSpeed; join it with its zero_to_fp32.py --safe_serialization, and give the "
            "folder that this writes";
-  if (!pickles.empty())
-    return "it has no .safetensors file, but " + quoted_list(pickles) +
-           "; load that in Python and save it with safetensors.torch.save_file";
   for (const char* inside : {"transformer", "unet"})
     if (std::error_code ignored; std::filesystem::is_directory(folder / inside, ignored))
-      return "it has no .safetensors file; give '" + (folder / inside).string() + "'";
-  return "it has no .safetensors file; give the directory that holds model.safetensors";
+      return "it has no .safetensors or torch file; give '" + (folder / inside).string() + "'";
+  return "it has no .safetensors or torch file; give the directory that holds model.safetensors";
+}
+
+/// The only torch file of a folder without .safetensors files, or the index of its shards; empty where there is none,
+/// or where a download has not ended.
+inline std::string pickle_in(const std::filesystem::path& folder, const std::vector<FolderFile>& files) {
+  std::vector<std::string> found;
+  for (const auto& f : files) {
+    if (f.role == FileRole::unfinished || (f.role == FileRole::shard && f.name.ends_with(".safetensors"))) return {};
+    if (f.role == FileRole::pickle) found.push_back(f.name);
+  }
+  if (found.size() > 1)
+    no_weights(folder, "it has several torch files, " + quoted_list(found) +
+                           "; name one (CheckpointOptions::weights, --weights), or give its path");
+  return found.empty() ? std::string() : found[0];
 }
 
 /// Whether files hold what each rank had: the parts of tensors, as the safetensors writer of torch's distributed
@@ -101,6 +109,8 @@ inline std::filesystem::path weights_in(const std::filesystem::path& folder) {
   if (found.size() == 1) return folder / found[0];
   if (found.size() > 1 && are_of_ranks(found))
     no_weights(folder, "it has the files of single ranks, " + quoted_list(found) + ", " + std::string(join_ranks));
+  if (const auto pickle = found.empty() ? pickle_in(folder, files) : std::string(); !pickle.empty())
+    return folder / pickle;
   no_weights(folder, found.empty() ? instead_of_weights(folder, files)
                                    : "it has several sets of weights, " + quoted_list(found) +
                                          "; name one (CheckpointOptions::weights, --weights), or give its path");

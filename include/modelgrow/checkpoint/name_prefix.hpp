@@ -51,11 +51,7 @@ class NamePrefix {
 
  private:
   /// Length of "adamw.m.", or 0.
-  static std::size_t kind_of(std::string_view name) {
-    for (const auto kind : detail::optimizer_prefixes)
-      if (name.starts_with(kind)) return kind.size();
-    return 0;
-  }
+  static std::size_t kind_of(std::string_view name) { return detail::state_prefix(name); }
   std::string text_;
   bool state_ = false;  // the file holds optimizer state
 };

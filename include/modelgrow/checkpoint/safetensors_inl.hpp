@@ -27,7 +27,7 @@ inline std::string foreign_format(std::string_view head) {
   const bool pickle =
       head.starts_with("\x80\x02") && !(head.size() >= 8 && head.substr(4, 4) == std::string_view("\0\0\0\0", 4));
   if (pickle || head.starts_with("PK\x03\x04"))
-    return "; this is a PyTorch pickle: load it in Python and save it with safetensors.torch.save_file";
+    return "; this is a torch file (a pickle): give it the ending .pt, and it is read as one";
   if (head.starts_with("GGUF")) return "; this is a GGUF file: convert it to safetensors first";
   if (head.starts_with("version https://git-lfs"))
     return "; this is a Git LFS pointer: fetch the file itself with `git lfs pull`";
@@ -180,31 +180,9 @@ class SafetensorsParser {
 }  // namespace detail
 
 MODELGROW_INLINE Safetensors Safetensors::open(const std::filesystem::path& path) {
-  Safetensors s;
-  s.mapping_ = std::make_shared<detail::Mapping>(path);
-  detail::SafetensorsParser parser(s.mapping_->bytes(), path.string());
-  s.content_ = std::make_shared<const Content>(
-      Content{.path = path, .metadata = std::move(parser.metadata), .tensors = std::move(parser.tensors)});
-  s.names_ = names_of(s.content_->tensors, path);
-  return s;
-}
-
-MODELGROW_INLINE const TensorView* Safetensors::find(std::string_view name) const {
-  const auto* entry = names_.find(name);
-  return entry ? &content_->tensors[std::size_t(entry - &names_[0])] : nullptr;
-}
-
-MODELGROW_INLINE std::span<const std::byte> Safetensors::bytes() const noexcept { return mapping_->bytes(); }
-
-MODELGROW_INLINE void Safetensors::prepare(std::span<const std::byte> part) const { mapping_->prepare(part); }
-
-MODELGROW_INLINE void Safetensors::release(std::span<const std::byte> part) const noexcept { mapping_->release(part); }
-
-MODELGROW_INLINE Names Safetensors::names_of(const std::vector<TensorView>& tensors,
-                                             const std::filesystem::path& path) {
-  std::vector<NamedShape> entries;
-  for (const auto& t : tensors) entries.push_back(NamedShape{.name = t.name, .dtype = t.dtype, .shape = t.shape});
-  return Names(std::move(entries), path.string());
+  auto mapping = std::make_shared<detail::Mapping>(path);
+  detail::SafetensorsParser parser(mapping->bytes(), path.string());
+  return {path, std::move(parser.metadata), std::move(parser.tensors), {std::move(mapping)}};
 }
 
 }  // namespace modelgrow::inline v0

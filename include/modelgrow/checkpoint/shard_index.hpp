@@ -7,6 +7,8 @@
 #include <vector>
 
 #include <modelgrow/checkpoint/safetensors.hpp>
+#include <modelgrow/checkpoint/torch_file.hpp>
+#include <modelgrow/checkpoint/torch_weights.hpp>
 #include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/detail/json_members.hpp>
 
@@ -37,9 +39,12 @@ class ShardIndex {
     std::error_code ignored;
     return std::filesystem::exists(parent_of(path_) / file, ignored);
   }
-  /// Throws format_error unless the file holds just the tensors that the index says.
-  Safetensors open(const std::string& file) const {
-    auto shard = Safetensors::open(parent_of(path_) / file);
+  /// Throws format_error unless the file holds just the tensors that the index says. `state_dict` leads to them in a
+  /// torch file.
+  MappedTensors open(const std::string& file, const std::string& state_dict) const {
+    const auto path = parent_of(path_) / file;
+    auto shard =
+        is_torch_file(path) ? open_torch_weights(path, state_dict).file : MappedTensors(Safetensors::open(path));
     for (const auto& t : shard.tensors())
       if (const auto it = file_of_.find(t.name); it == file_of_.end() || it->second != file)
         bad("tensor '" + t.name + "' is in " + file + ", but the index says " +

@@ -7,12 +7,16 @@
 
 namespace modelgrow::inline v0::detail {
 
+class Descriptor;
+
 /// Read-only mapping of a whole file. The file must not be shortened while it is mapped; replacing it by rename is
 /// safe.
 class Mapping {
  public:
   /// Throws io_error.
   explicit Mapping(const std::filesystem::path& path);
+  /// Of an open file, whose name is for errors only: it may have none.
+  Mapping(const Descriptor& file, std::filesystem::path name);
   Mapping(Mapping&&) = delete;
   ~Mapping();
 

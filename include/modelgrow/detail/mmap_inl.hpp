@@ -14,16 +14,22 @@ namespace modelgrow::inline v0 {
 
 namespace detail {
 
-MODELGROW_INLINE Mapping::Mapping(const std::filesystem::path& path) : path_(path) {
-  const Descriptor fd = open_file(path, O_RDONLY);
-  if (!fd) throw_io("read", path);
+inline Descriptor open_to_map(const std::filesystem::path& path) {
+  Descriptor file = open_file(path, O_RDONLY);
+  if (!file) throw_io("read", path);
+  return file;
+}
+
+MODELGROW_INLINE Mapping::Mapping(const std::filesystem::path& path) : Mapping(open_to_map(path), path) {}
+
+MODELGROW_INLINE Mapping::Mapping(const Descriptor& file, std::filesystem::path name) : path_(std::move(name)) {
   struct stat info {};
-  if (::fstat(fd.get(), &info) != 0) throw_io("read", path);
-  if (!S_ISREG(info.st_mode)) throw io_error("cannot read '" + path.string() + "': it is not a regular file");
+  if (::fstat(file.get(), &info) != 0) throw_io("read", path_);
+  if (!S_ISREG(info.st_mode)) throw io_error("cannot read '" + path_.string() + "': it is not a regular file");
   size_ = std::size_t(info.st_size);
   if (size_ == 0) return;
-  void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd.get(), 0);
-  if (memory == MAP_FAILED) throw_io("map", path);
+  void* memory = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
+  if (memory == MAP_FAILED) throw_io("map", path_);
   data_ = static_cast<std::byte*>(memory);
 }
 

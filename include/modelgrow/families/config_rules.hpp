@@ -37,6 +37,12 @@ class ConfigKeys {
     const json* there = walk(config_, key);
     return not_null(there ? there : walk(defaults_, key));
   }
+  /// That a key is missing, and what to do.
+  std::string lack_of(const std::string& key) const {
+    return config_.empty()
+               ? "no config.json was read, which says '" + key + "': give a folder that has it beside the weights"
+               : "config.json has no '" + key + "'; add that key";
+  }
   /// Whether the key is null, or missing where the class takes null.
   bool null(std::string_view key) const {
     const json* there = walk(config_, key);

@@ -217,7 +217,7 @@ class SchemaBuilder {
   std::string source_of(const std::string& name) const {
     for (const auto& rule : text_.config)
       for (const auto& n : rule.value.names())
-        if (n == name) return "shapes do not show it, and config.json has no '" + rule.key + "'; add that key";
+        if (n == name) return "shapes do not show it, and " + keys_.lack_of(rule.key);
     return "neither shapes nor config.json show it";
   }
 

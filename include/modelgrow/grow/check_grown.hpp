@@ -6,6 +6,7 @@
 #include <modelgrow/grow/checkpoint_set.hpp>
 #include <modelgrow/grow/checksums.hpp>
 #include <modelgrow/grow/completeness.hpp>
+#include <modelgrow/grow/optimizers/trajectory.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/read_plan.hpp>
 #include <modelgrow/grow/window_reader.hpp>
@@ -24,11 +25,11 @@ struct GrownCheck {
   std::vector<std::string> not_finite = {};        // tensors with NaN or infinities
 };
 
-/// Where the source of a grown checkpoint lay when it was grown, and its file of weights; empty for one that was not
-/// grown by this library.
+/// Where the source of a grown checkpoint lay when it was grown, its file of weights, and the keys that lead to them in
+/// a torch file; empty for one that was not grown by this library.
 struct SourceOf {
   std::filesystem::path path;
-  std::string weights;
+  std::string weights, state_dict;
 };
 inline SourceOf source_of(const Checkpoint& grown) {
   const auto it = grown.metadata().find("modelgrow");
@@ -37,14 +38,14 @@ inline SourceOf source_of(const Checkpoint& grown) {
   const auto text = [&](const char* key) {
     return j.is_object() && j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : std::string();
   };
-  return {.path = text("source"), .weights = text("weights")};
+  return {.path = text("source"), .weights = text("weights"), .state_dict = text("state_dict")};
 }
 /// Opens the source of a grown checkpoint, which may have moved to `path`. Throws io_error.
 inline Checkpoint open_source(const SourceOf& source, const std::filesystem::path& path) {
   std::error_code ignored;
   const bool named =
       std::filesystem::is_directory(path, ignored) && std::filesystem::exists(path / source.weights, ignored);
-  return Checkpoint::open(path, {.weights = named ? source.weights : std::string()});
+  return Checkpoint::open(path, {.weights = named ? source.weights : std::string(), .state_dict = source.state_dict});
 }
 
 namespace detail {
@@ -91,6 +92,7 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
     for (const auto& n : check.not_finite) found.not_finite.push_back(old.name + ": " + to_string(n));
     if (old.kind != Part::Kind::weights) found.grown_along.push_back(old.name);
     if (old.kind == Part::Kind::optimizer) {
+      found.trajectory = trajectory_of(plan, HeldState(detail::set_of(old.in)).optimizers());
       found.optimizer_tensors = check.tensors.size();
     } else {
       found.tensors += check.tensors.size();

@@ -64,10 +64,10 @@ inline UnitsOf units_of(const Plan& plan) {
   return units;
 }
 
-/// The same units, but every copy other than the first of its ancestor is an ancestor of its own: what has no first
-/// moment where that of new units is reset. `share`: of the gradient of the ancestor, by new unit.
-inline UnitsOf copies_apart(const Plan& plan, UnitsOf units) {
-  std::map<std::string, std::vector<double>, std::less<>> shares;  // by new unit
+/// What new units have of the gradient of the old ones, by space.
+using SharesOf = std::map<std::string, std::vector<double>, std::less<>>;
+inline SharesOf shares_of_gradient(const Plan& plan) {
+  SharesOf shares;
   for (const auto& step : plan.steps())
     if (const auto* v = std::get_if<Remap>(&step.verb))
       for (const auto& m : v->maps) {
@@ -77,6 +77,12 @@ inline UnitsOf copies_apart(const Plan& plan, UnitsOf units) {
         for (std::size_t j = 0; j < m.from.size(); ++j) next.push_back(m.split[j] * share[std::size_t(m.from[j])]);
         share = std::move(next);
       }
+  return shares;
+}
+
+/// The same units, but every copy other than the first of its ancestor is an ancestor of its own: what has no first
+/// moment where that of new units is reset. `shares`: of the gradient of the ancestor.
+inline UnitsOf copies_apart(const SharesOf& shares, UnitsOf units) {
   for (auto& [space, u] : units) {
     u.kept.assign(u.old.size(), 0.0);
     std::vector<bool> seen(u.old.size(), false);

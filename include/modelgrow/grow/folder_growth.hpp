@@ -48,6 +48,7 @@ class FolderGrowth {
     std::vector<std::string> notes;
   };
   void add(Part part);
+  void judge_optimizers(const Part& part);
   void write_part(const std::filesystem::path& root, Journal& journal, Grown& grown);
   void merge(const FileCheck& check, const Part& part);
   void check_finite() const;

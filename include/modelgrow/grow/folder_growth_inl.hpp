@@ -9,6 +9,7 @@
 #include <modelgrow/grow/folder_growth.hpp>
 #include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/left_behind.hpp>
+#include <modelgrow/grow/optimizers/trajectory.hpp>
 #include <modelgrow/grow/plan_to_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/window_writer.hpp>
@@ -77,9 +78,19 @@ MODELGROW_INLINE FolderGrowth::FolderGrowth(const Plan& plan, const Checkpoint& 
   for (auto& part : parts) add(std::move(part));
   report_ = report_of(plan, in, parts_[0].outputs);
   report_.notes = plan.notes();
+  for (const auto& g : parts_)
+    if (g.part.kind == Part::Kind::optimizer) judge_optimizers(g.part);
   for (const auto& g : parts_) report_.notes.insert(report_.notes.end(), g.notes.begin(), g.notes.end());
   report_.upstream_cannot = plan.upstream_cannot();
   report_.seconds.plan = seconds_since(begin);
+}
+
+/// What is claimed and told of the trajectory under the optimizers of the folder.
+MODELGROW_INLINE void FolderGrowth::judge_optimizers(const Part& part) {
+  const auto optimizers = HeldState(set_of(part.in)).optimizers();
+  report_.trajectory = trajectory_of(plan_, optimizers);
+  for (const auto o : optimizers)
+    if (auto note = newcomers_of(plan_, o); !note.empty()) report_.notes.push_back(std::move(note));
 }
 
 /// What becomes of one part, in which files.
@@ -95,6 +106,7 @@ MODELGROW_INLINE void FolderGrowth::add(Part part) {
   if (weights)
     metadata["modelgrow"] = object_of({{"source", in_.path().string()},
                                        {"weights", in_.weights_path().filename().string()},
+                                       {"state_dict", in_.state_dict()},
                                        {"source_schema_hash", hash_of(in_)},
                                        {"plan_hash", hash_name(plan_text_)},
                                        {"certificate", to_string(plan_.certificate())}})

@@ -68,6 +68,7 @@ class Kernel {
     std::vector<double> lo, hi, inner_lo, inner_hi, ends;  // with noise: the shares of its elements, and workspace
   };
 
+  static void take_sizes_out(AxisMap& map);
   void add_layers(std::size_t axis, const std::vector<Stage>& stages, const Recipe& recipe);
   void make_last(std::int64_t inner);
   std::vector<std::vector<Layer>*> layers_of_all() {

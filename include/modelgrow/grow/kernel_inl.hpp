@@ -11,7 +11,7 @@ namespace modelgrow::inline v0 {
 namespace detail {
 
 MODELGROW_INLINE Kernel::Kernel(const Recipe& recipe, Of of)
-    : of_(of), share_(recipe.share), copies_(of == Of::weights || recipe.share == 1) {
+    : of_(of), share_(of == Of::updates ? 1 : recipe.share), copies_(of == Of::weights || share_ == 1) {
   const auto stages = stages_of(recipe);
   const Shape before = shape_of(recipe.source_axes);
   axes_.resize(std::size_t(recipe.shape.rank()));
@@ -21,7 +21,8 @@ MODELGROW_INLINE Kernel::Kernel(const Recipe& recipe, Of of)
     axis.size = recipe.shape[a];
     axis.stride = stride;
     axis.map = total_map(stages, std::size_t(a));
-    if (of == Of::first_moment && recipe.moments == Moments::reset_new) mark_copies(axis.map);
+    if ((of == Of::first_moment || of == Of::updates) && recipe.moments == Moments::reset_new) mark_copies(axis.map);
+    if (of == Of::updates) take_sizes_out(axis.map);
     axis.split = of == Of::weights && recipe.source_axes[std::size_t(a)].role == Role::in && !axis.map.from.empty();
   }
   for (; !axes_.empty() && axes_.back().map.from.empty(); axes_.pop_back()) inner *= axes_.back().size;
@@ -43,6 +44,12 @@ MODELGROW_INLINE Kernel::Kernel(const Recipe& recipe, Of of)
   if (last_.finer.empty()) last_.finer.assign(noisy_ ? std::size_t(row_) : 0, 0);
   for (std::size_t j = 0; even_ && j < std::size_t(row_); ++j)
     powers_.add(last_.split ? last_.map.weight[j] : 1.0, last_.split ? last_.smallest[j] : 1.0);
+}
+
+/// Of updates: what has a gradient has the same one.
+MODELGROW_INLINE void Kernel::take_sizes_out(AxisMap& map) {
+  for (double& g : map.gradient) g = g != 0;
+  for (double& s : map.scale) s = 1;
 }
 
 /// The last touched axis together with the contiguous elements behind each of its indices where these are few, else

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT
-// What a growth leaves behind in the folder that it reads: one sentence for each file that is not in the grown one.
+// What a growth leaves behind in the folder that it reads: one sentence for each file that is not in the grown one, and
+// for each torch file of which only the weights are.
 #pragma once
 #include <set>
 
-#include <modelgrow/checkpoint/folder.hpp>
+#include <modelgrow/checkpoint/folder_weights.hpp>
 #include <modelgrow/grow/parts.hpp>
 
 namespace modelgrow::inline v0 {
 
-/// Notes for the report about optimizer state, variants, adapters and other files that were not grown; empty for a
-/// checkpoint that is a single file. `parts` are what was. Throws io_error when the folder cannot be listed.
+/// Notes for the report about optimizer state, variants, adapters and other files that were not grown, and about what
+/// stands beside the weights in their own file. `parts` are what was. Throws io_error when the folder cannot be listed.
 inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vector<Part>& parts) {
   std::vector<std::string> notes;
+  for (const auto& p : parts)
+    if (const auto& beside = p.in.beside_weights(); !beside.empty())
+      notes.push_back("of '" + p.in.weights_path().filename().string() + "' only the weights were grown, not " +
+                      detail::quoted_list(beside));
   if (std::error_code ignored; !std::filesystem::is_directory(in.path(), ignored)) return notes;
   std::set<std::filesystem::path> used{in.path() / Checkpoint::config_file};
   for (const auto& p : parts) {
@@ -46,6 +51,9 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
         break;
       case FileRole::weights:
         what = "another set of weights";
+        break;
+      case FileRole::pickle:
+        what = "another torch file, which was not read";
         break;
       case FileRole::shard:
         what = "a shard of other weights";

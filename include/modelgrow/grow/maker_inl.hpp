@@ -100,6 +100,7 @@ MODELGROW_INLINE void Maker::prepare(const Plan& plan, const Output& o) {
       break;
   }
   Recipe r = plan.recipe(std::size_t(o.parameter));
+  if (o.mean_over >= 0) r = mean_over(std::move(r), std::size_t(o.mean_over));
   if (r.zeros(o.of)) return zeros();
   if (r.copies_bytes(o.of)) return copy_source();
   if (o.source) source_ = o.source->span();

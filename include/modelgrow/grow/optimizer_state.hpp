@@ -2,6 +2,7 @@
 // The learning-rate and epsilon multipliers that let a grown model follow the trajectory of the small one
 // (growth-maths, section 4).
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -58,25 +59,27 @@ inline double geometric_mean(const std::vector<double>& v) {
   return v.empty() ? 1.0 : v[0];
 }
 
-/// The scale of an index; 1 where it starts at zero, since its gradient is as that of what it stands beside.
-inline double scale_of(const AxisMap& map, std::size_t i) {
-  return map.scale.empty() || map.scale[i] == 0 ? 1.0 : map.scale[i];
+/// How each axis of a recipe grows, for factors: with 1 in place of 0, since what starts at zero has no past to follow,
+/// and a gradient as that of what it stands beside.
+inline std::vector<AxisMap> factor_maps(const Recipe& recipe) {
+  const auto stages = stages_of(recipe);
+  std::vector<AxisMap> maps;
+  for (std::size_t a = 0; a < recipe.source_axes.size(); ++a) {
+    AxisMap& map = maps.emplace_back(total_map(stages, a));
+    for (auto* all : {&map.weight, &map.gradient, &map.scale}) std::ranges::replace(*all, 0.0, 1.0);
+  }
+  return maps;
 }
-inline double mean_scale(const AxisMap& map) {
-  std::vector<double> all;
-  for (std::size_t i = 0; i < map.scale.size(); ++i) all.push_back(scale_of(map, i));
-  return geometric_mean(all);
-}
+/// The scale of an index.
+inline double scale_of(const AxisMap& map, std::size_t i) { return map.scale.empty() ? 1.0 : map.scale[i]; }
 
 }  // namespace detail
 
 /// The multipliers of a grown parameter. Factors that the two vectors cannot express (uneven splits of a consumer axis
 /// that comes first, or of a producer axis that does not) enter by their geometric mean.
 inline Multipliers grow_multipliers(const Recipe& recipe, const Multipliers& old = {}) {
-  const auto stages = detail::stages_of(recipe);
   const Shape before = shape_of(recipe.source_axes);
-  std::vector<AxisMap> maps;
-  for (std::size_t a = 0; a < recipe.source_axes.size(); ++a) maps.push_back(detail::total_map(stages, a));
+  const auto maps = detail::factor_maps(recipe);
   Multipliers grown = old;
   if (maps.empty()) return grown;
   bool columns = false;
@@ -89,7 +92,7 @@ inline Multipliers grow_multipliers(const Recipe& recipe, const Multipliers& old
   if (columns) grown.lr = detail::column_factors(maps, before, recipe.shape, old.lr);
   const AxisMap& rows = maps[0];
   if (!rows.from.empty()) {
-    for (double& x : grown.lr) x *= detail::geometric_mean(rows.weight) * detail::mean_scale(rows);
+    for (double& x : grown.lr) x *= detail::geometric_mean(rows.weight) * detail::geometric_mean(rows.scale);
     grown.eps.clear();
     for (std::size_t i = 0; i < rows.from.size(); ++i)
       grown.eps.push_back(rows.gradient[i] / detail::scale_of(rows, i) *

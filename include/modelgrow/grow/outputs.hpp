@@ -1,85 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Lists the tensors that a plan makes out of a set of named tensors: weights, averaged weights or optimizer state.
+// Lists the tensors that a plan makes out of a set of named tensors: weights or averaged weights.
 #pragma once
-#include <map>
-#include <span>
-#include <unordered_map>
-
 #include <modelgrow/checkpoint/safetensors.hpp>
 #include <modelgrow/core/linkage.hpp>
-#include <modelgrow/grow/optimizer_state.hpp>
+#include <modelgrow/grow/output.hpp>
 #include <modelgrow/grow/plan.hpp>
 
 namespace modelgrow::inline v0 {
-
-/// One tensor to make; `source` belongs to the set it is made from.
-struct Output {
-  enum class Kind { recipe, copied, values, zeros };
-  NamedShape target;
-  Kind kind = Kind::copied;
-  std::int64_t parameter = -1;  // in the plan's schema; -1: the schema does not know the tensor
-  Of of = Of::weights;
-  const TensorView* source = nullptr;
-  const TensorView* weight = nullptr;  // what a filled tensor is read by
-  const TensorView* donor = nullptr;   // of some of its rows
-  std::vector<std::byte> values;
-};
-
-/// Named tensors that a plan can be applied to; `where` begins error messages.
-class TensorSet {
- public:
-  /// Of mapped files: reads bytes before they are used, and lets the memory of bytes go that stay readable.
-  struct Memory {
-    std::function<void(std::span<const std::byte>)> prepare, release;
-  };
-  TensorSet(std::span<const TensorView> tensors, std::string where, Memory memory = {})
-      : tensors_(tensors), where_(std::move(where)), memory_(std::move(memory)) {
-    for (const auto& t : tensors_) {
-      index_.emplace(t.name, &t);
-      if (is_arithmetic_float(t.dtype)) ++floats_[t.dtype];
-    }
-  }
-  /// Throws io_error where the bytes cannot be read.
-  void prepare(std::span<const std::byte> part) const {
-    if (memory_.prepare && !part.empty()) memory_.prepare(part);
-  }
-  void release(std::span<const std::byte> part) const {
-    if (memory_.release && !part.empty()) memory_.release(part);
-  }
-  std::span<const TensorView> tensors() const { return tensors_; }
-  const std::string& where() const { return where_; }
-  const TensorView* find(std::string_view name) const {
-    const auto it = index_.find(name);
-    return it == index_.end() ? nullptr : it->second;
-  }
-  /// The most common float type; new tensors take it.
-  DType float_type(DType otherwise) const {
-    for (const auto& [type, n] : floats_)
-      if (const auto best = floats_.find(otherwise); best == floats_.end() || n > best->second) otherwise = type;
-    return otherwise;
-  }
-
- private:
-  std::span<const TensorView> tensors_;
-  std::string where_;
-  Memory memory_;
-  std::unordered_map<std::string_view, const TensorView*> index_;
-  std::map<DType, std::int64_t> floats_;  // how many tensors of each float type
-};
 
 /// What to do about a parameter of the schema that the set lacks: refuse (weights), or leave it out (averages).
 enum class Absent { refuse, leave_out };
 
 /// The grown weights (or averaged weights) and the tensors that pass through. Throws format_error.
 std::vector<Output> weight_outputs(const Plan& plan, const TensorSet& set, Absent absent = Absent::refuse);
-
-/// The multipliers that an optimizer file holds for a parameter of this shape. Throws format_error.
-Multipliers read_multipliers(const TensorSet& set, std::string_view parameter, const Shape& shape);
-
-/// The grown optimizer state: moments by the transposed rule, master weights as weights, steps, multipliers. Parameters
-/// without state (frozen ones) stay without; fresh ones start with zero moments at step 0. Multipliers that are being
-/// annealed go on to be, together with those that this growth makes. Throws format_error.
-std::vector<Output> optimizer_outputs(const Plan& plan, const TensorSet& set);
 
 }  // namespace modelgrow::inline v0
 

@@ -6,6 +6,7 @@
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/folder.hpp>
+#include <modelgrow/checkpoint/torch_file.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -19,9 +20,16 @@ struct Part {
 
 namespace detail {
 
-/// "model.safetensors" for a file or an index of that name, "model.ema.safetensors" for those of a variant.
+/// "model.safetensors" for a file or an index of that name, "model.ema.safetensors" for those of a variant; the same
+/// for a torch file "model.pt". "model.safetensors", too, for "pytorch_model.bin", which loaders know by that name, and
+/// for torch files whose names would make averages or a variant of them ("ema.pt", "model.step100.pt").
 inline std::string weights_name(const Checkpoint& c) {
   const auto f = classify(c.weights_path().filename().string());
+  if (f.role == FileRole::pickle || is_torch_file(c.weights_path())) {
+    const std::string stem = f.index ? f.stem : c.weights_path().stem().string();
+    const std::string name = stem + ".safetensors";
+    return stem == "pytorch_model" || classify(name).role != FileRole::weights ? "model.safetensors" : name;
+  }
   if (!f.index) return f.name;
   return f.stem + (f.variant.empty() ? "" : "." + f.variant) + ".safetensors";
 }

@@ -6,6 +6,7 @@
 
 #include <modelgrow/grow/claims.hpp>
 #include <modelgrow/grow/fill_check.hpp>
+#include <modelgrow/grow/optimizers/all.hpp>
 #include <modelgrow/grow/promises.hpp>
 
 namespace modelgrow::inline v0 {
@@ -53,6 +54,7 @@ MODELGROW_INLINE Promises::Promises(const Plan& plan, Contents contents, const T
       old_(old),
       where_(std::move(where)),
       units_(units_of(plan)),
+      shares_(shares_of_gradient(plan)),
       source_(plan.source()),
       schema_(plan.schema()),
       approximate_(plan.certificate().exactness == Exactness::approximate) {
@@ -62,7 +64,7 @@ MODELGROW_INLINE Promises::Promises(const Plan& plan, Contents contents, const T
   else
     for (const auto& p : plan.source().parameters) names.push_back(p.name);
   ancestors_ = ancestors(plan, names);
-  if (plan.moves_state().moments == Moments::reset_new) apart_ = copies_apart(plan, units_);
+  if (plan.moves_state().moments == Moments::reset_new) apart_ = copies_apart(shares_, units_);
   if (contents == Contents::weights && !approximate_) check_copies();
 }
 
@@ -82,15 +84,7 @@ MODELGROW_INLINE void Promises::check_copies() const {
 
 MODELGROW_INLINE void Promises::check_names(const std::vector<std::string>& grown) const {
   const std::set<std::string_view> there(grown.begin(), grown.end());
-  if (contents_ == Contents::optimizer) {
-    for (const auto& [name, ancestor] : ancestors_)
-      for (auto kind : {OptimizerKind::m, OptimizerKind::v, OptimizerKind::step, OptimizerKind::master})
-        if (source_.find(ancestor.source) && old_.find(optimizer_name(kind, ancestor.source)) &&
-            !(kind == OptimizerKind::master && random(ancestor, schema_.find(name))) &&
-            !there.contains(optimizer_name(kind, name)))
-          fail("the state '" + optimizer_name(kind, name) + "' is missing");
-    return;
-  }
+  if (contents_ == Contents::optimizer) return check_state_names(there);
   std::size_t promised = 0;
   for (const auto& [name, ancestor] : ancestors_) {
     const ParamSpec* now = schema_.find(name);
@@ -103,29 +97,45 @@ MODELGROW_INLINE void Promises::check_names(const std::vector<std::string>& grow
     fail("the file has " + std::to_string(there.size()) + " tensors; the plan promised " + std::to_string(promised));
 }
 
+/// Every entry of a parameter becomes one of all that the parameter becomes.
+MODELGROW_INLINE void Promises::check_state_names(const std::set<std::string_view>& grown) const {
+  std::multimap<std::string_view, const std::pair<const std::string, Ancestor>*> of;
+  for (const auto& a : ancestors_) of.emplace(a.second.source, &a);
+  for (const auto& t : old_.tensors()) {
+    const auto parsed = parse_state_name(t.name);
+    if (!parsed || !source_.find(parsed->parameter)) continue;
+    const auto& rule = rule_of(parsed->optimizer);
+    const auto* entry = find_entry(rule, parsed->entry);
+    if (!entry) continue;
+    const auto [begin, end] = of.equal_range(parsed->parameter);
+    for (auto it = begin; it != end; ++it) {
+      const auto& [name, ancestor] = *it->second;
+      if (entry->moves == Moves::as_weight && random(ancestor, schema_.find(name))) continue;
+      if (ancestor.fresh && !rule.makes_new) continue;
+      if (const auto promised = state_name(parsed->optimizer, parsed->entry, name); !grown.contains(promised))
+        fail("the state '" + promised + "' is missing");
+    }
+  }
+}
+
 MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::proof(const NamedShape& grown) const {
   if (contents_ == Contents::weights) {
     const auto it = ancestors_.find(grown.name);
     return it == ancestors_.end() ? nullptr : weight(grown, it->second);
   }
-  const auto parsed = parse_optimizer_name(grown.name);
-  const auto it = parsed ? ancestors_.find(std::string(parsed->parameter)) : ancestors_.end();
-  if (it == ancestors_.end() || parsed->kind == OptimizerKind::lr || parsed->kind == OptimizerKind::eps ||
-      parsed->kind == OptimizerKind::anneal)
-    return nullptr;
-  return moment(grown, parsed->kind, it->second, it->first);
+  const auto parsed = parse_state_name(grown.name);
+  const auto it = parsed ? ancestors_.find(parsed->parameter) : ancestors_.end();
+  const auto* entry = parsed ? find_entry(rule_of(parsed->optimizer), parsed->entry) : nullptr;
+  return it == ancestors_.end() || !entry ? nullptr : state(grown, *parsed, *entry, it->second);
 }
 
-MODELGROW_INLINE void Promises::check_shapes(const NamedShape& t, const TensorView& old, const ParamSpec& now,
-                                             const ParamSpec& before) const {
-  const auto promised = [&](const Shape& shape) {
-    if (t.shape != shape)
-      fail("tensor '" + t.name + "' has shape " + to_string(t.shape) + "; the plan promised " + to_string(shape));
-  };
-  promised(now.shape());
-  if (old.shape != before.shape())
+MODELGROW_INLINE void Promises::check_shapes(const NamedShape& t, const TensorView& old, const Shape& now,
+                                             const Shape& before) const {
+  if (t.shape != now)
+    fail("tensor '" + t.name + "' has shape " + to_string(t.shape) + "; the plan promised " + to_string(now));
+  if (old.shape != before)
     fail("the old tensor '" + old.name + "' has shape " + to_string(old.shape) + "; the plan was made for " +
-         to_string(before.shape()));
+         to_string(before));
   if (t.dtype != old.dtype)
     fail("tensor '" + t.name + "' has type " + std::string(name(t.dtype)) + ", its source " +
          std::string(name(old.dtype)));
@@ -144,13 +154,12 @@ MODELGROW_INLINE bool Promises::spread(const Axis& axis) const {
   return false;
 }
 
-/// Sums over consumer axes (weights) or producer axes (moments) are what the ancestor has. `share`: of the old
-/// gradient, that an expert has.
+/// Sums over consumer axes (weights) or producer axes (moments) are what the ancestor has, and updates are what it has.
+/// `share`: of the old gradient, that an expert has, or that means have over what is no more.
 MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::residual(const NamedShape& t, const TensorView& old,
                                                                  const ParamSpec& now, const ParamSpec& before, Of of,
                                                                  std::string rule, double share) const {
-  check_shapes(t, old, now, before);
-  const bool apart = of == Of::first_moment && !apart_.empty();
+  const bool updates = of == Of::updates, apart = (of == Of::first_moment || updates) && !apart_.empty();
   std::vector<ComparedAxis> axes;
   for (std::size_t a = 0; a < now.info.axes.size(); ++a) {
     ComparedAxis axis{.units = axis_units(now.info, before.info, a, apart ? apart_ : units_),
@@ -158,13 +167,15 @@ MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::residual(const NamedShap
     const bool consumer = now.info.axes[a].role == Role::in;
     for (std::size_t i = 0; i < axis.units.scale.size(); ++i) {
       double& x = axis.units.scale[i];
-      if (of != Of::weights) x = axis.units.silent[i] && of == Of::first_moment ? 0 : x == 0 ? 1 : 1 / x;
-      if (axis.units.part[i] && consumer == (of == Of::weights) && x != 0) x = NAN;  // not told by the old one
-      if (a == 0 && of != Of::weights) x *= share;
-      if (apart) x *= consumer ? double(axis.units.kept[i] > 0) : axis.units.kept[i];
+      if (of != Of::weights)
+        x = axis.units.silent[i] && of != Of::second_moment ? 0 : x == 0 || (updates && !std::isnan(x)) ? 1 : 1 / x;
+      if (axis.units.part[i] && !updates && consumer == (of == Of::weights) && x != 0)
+        x = NAN;  // the old one is silent
+      if (a == 0 && of != Of::weights && !updates) x *= share;
+      if (apart) x *= consumer || updates ? double(axis.units.kept[i] > 0) : axis.units.kept[i];
     }
-    const bool grew = axis.size() != axis.old_size;
-    axis.summed = grew && (of == Of::weights ? consumer : !consumer || spread(now.info.axes[a]));
+    const bool grew = axis.size() != axis.old_size, summed = of == Of::weights ? consumer : !consumer && !updates;
+    axis.summed = grew && (summed || (of != Of::weights && spread(now.info.axes[a])));
     axes.push_back(std::move(axis));
   }
   ComparedElements elements{};
@@ -206,38 +217,74 @@ MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::weight(const NamedShape&
     const bool may_be_zero = !gates.empty() || (drawn ? is_bias(*now) : now->info.init.kind == Init::Kind::zeros);
     return gated(std::make_unique<NewProof>(where_, t, may_be_zero));
   }
-  if (now && before && is_arithmetic_float(t.dtype))
+  if (now && before && is_arithmetic_float(t.dtype)) {
+    check_shapes(t, *source, now->shape(), before->shape());
     return gated(residual(t, *source, *now, *before, Of::weights, "W' E_in = E_out W"));
+  }
   return std::make_unique<CopyProof>(where_, t, *source);
 }
 
-MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::moment(const NamedShape& t, OptimizerKind kind,
-                                                               const Ancestor& ancestor,
-                                                               const std::string& name) const {
-  const ParamSpec *now = schema_.find(name), *before = source_.find(ancestor.source);
-  const TensorView* source = before ? old_.find(optimizer_name(kind, ancestor.source)) : nullptr;
-  const bool master = kind == OptimizerKind::master;
-  if (master && (!source || random(ancestor, now))) return nullptr;
-  if (!master && plan_.moves_state().moments == Moments::zeroed)
-    return std::make_unique<ZeroProof>(where_, t, "all moments start at zero");
+MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::state(const NamedShape& t, const StateName& of,
+                                                              const StateEntry& entry, const Ancestor& ancestor) const {
+  const ParamSpec *now = schema_.find(of.parameter), *before = source_.find(ancestor.source);
+  const auto old = [&](const std::string& parameter) {
+    return old_.find(state_name(of.optimizer, of.entry, parameter));
+  };
+  const TensorView* source = before ? old(ancestor.source) : nullptr;
+  const bool weight = entry.moves == Moves::as_weight;
+  if (weight && (!source || random(ancestor, now))) return nullptr;
   const bool closer = now && ancestor.closers == Ancestor::Closers::closed && closes_branch(now->info.purpose);
-  const bool filling = !ancestor.fills.empty();
-  if ((filling && !master) || (ancestor.fresh && (!master || closer)))
-    return std::make_unique<ZeroProof>(where_, t, "its parameter is new");
-  if (kind == OptimizerKind::step) return source ? std::make_unique<CopyProof>(where_, t, *source) : nullptr;
+  const bool filling = !ancestor.fills.empty(), zeroed = plan_.moves_state().moments == Moments::zeroed;
+  const bool begins = !weight && (zeroed || filling || ancestor.fresh);
+  if (begins && entry.start != 0) return nullptr;
+  if (begins || (weight && ancestor.fresh && closer))
+    return std::make_unique<ZeroProof>(where_, t,
+                                       begins && zeroed ? "all moments start at zero" : "its parameter is new");
+  if (entry.moves == Moves::counted) return source ? std::make_unique<CopyProof>(where_, t, *source) : nullptr;
   if (!source || !now || !before) return nullptr;
-  if (filling)
-    return filled(t, *source, old_.find(optimizer_name(kind, ancestor.fills[0].weight)), ancestor.fills, *now, *before);
+  if (filling) return filled(t, *source, old(ancestor.fills[0].weight), ancestor.fills, *now, *before);
   if (!is_arithmetic_float(t.dtype)) return nullptr;
-  const Of of = master ? Of::weights : kind == OptimizerKind::m ? Of::first_moment : Of::second_moment;
-  return residual(t, *source, *now, *before, of, master ? "W' E_in = E_out W" : "sum of copies", ancestor.share);
+  check_shapes(t, *source, state_shape(entry.form, now->shape()), state_shape(entry.form, before->shape()));
+  if (averaged_axis(entry.form, now->shape().rank()) >= 0)
+    return mean(t, *source, *now, *before, entry, ancestor.share);
+  const char* rule = weight                           ? "W' E_in = E_out W"
+                     : entry.moves == Moves::unscaled ? "copies as they were"
+                                                      : "sum of copies";
+  return residual(t, *source, *now, *before, of_entry(entry.moves), rule, ancestor.share);
 }
 
-/// Moments add up to the old ones up to rounding, masters of weights as weights do.
+/// Means over an axis whose units are copies, of which the mean square of the shares of the gradient is known.
+MODELGROW_INLINE std::unique_ptr<TensorProof> Promises::mean(const NamedShape& t, const TensorView& old, ParamSpec now,
+                                                             ParamSpec before, const StateEntry& entry,
+                                                             double share) const {
+  const auto a = std::size_t(averaged_axis(entry.form, int(now.info.axes.size())));
+  const Axis& axis = now.info.axes[a];
+  double squares = 0;
+  for (const auto& term : axis.extent.terms()) {
+    double mean = 1;
+    for (const auto& factor : term) {
+      const auto units = units_.find(factor.name);
+      if (units == units_.end()) continue;
+      const auto any = [](const std::vector<bool>& flags) { return std::ranges::find(flags, true) != flags.end(); };
+      if (any(units->second.silent) || any(units->second.blended)) return nullptr;
+      double sum = 0;
+      for (const double x : shares_.find(factor.name)->second) sum += x * x;
+      mean *= sum / double(factor.size);
+    }
+    squares += mean * double(Extent::size_of(term)) / double(axis.size());
+  }
+  if (spread(axis)) return nullptr;
+  if (axis.role != Role::in) share *= std::sqrt(squares);
+  now.info.axes[a] = before.info.axes[a] = fixed(1);
+  return residual(t, old, now, before, of_entry(entry.moves), "means of copies", share);
+}
+
+/// Moments add up to the old ones up to rounding, what is a weight as weights do.
 MODELGROW_INLINE void Promises::check_state(const TensorCheck& found, DType dtype) const {
-  const auto parsed = parse_optimizer_name(found.name);
-  const bool master = parsed && parsed->kind == OptimizerKind::master;
-  const double rounding = master ? 0.0 : dtype == DType::f64 ? 1e-14 : dtype == DType::f32 ? 1e-6 : 0.05;
+  const auto parsed = parse_state_name(found.name);
+  const auto* entry = parsed ? find_entry(rule_of(parsed->optimizer), parsed->entry) : nullptr;
+  const bool weight = entry && entry->moves == Moves::as_weight;
+  const double rounding = weight ? 0.0 : dtype == DType::f64 ? 1e-14 : dtype == DType::f32 ? 1e-6 : 0.05;
   if (found.residual > rounding)
     fail("the state '" + found.name + "' does not add up to the old one: difference " + std::to_string(found.residual) +
          " of the largest value");

@@ -14,7 +14,8 @@
 namespace modelgrow::inline v0 {
 
 /// What is being grown: weights (and averages of them) follow one rule, gradients and moments the transposed one.
-enum class Of { weights, gradients, first_moment, second_moment };
+/// Updates are steps that the size of the gradient has been taken out of: copies have the same ones.
+enum class Of { weights, gradients, first_moment, second_moment, updates };
 
 /// One remap that touched a tensor.
 struct Touch {
@@ -91,6 +92,10 @@ void mark_copies(AxisMap& total);
 AxisMap total_map(const std::vector<Stage>& stages, std::size_t axis);
 
 }  // namespace detail
+
+/// How the mean over one axis is made of the mean before, where the tensor itself is made by this recipe and is no
+/// weight: the axis has size 1, and the root of the mean of the squared factors of the gradient goes into the share.
+Recipe mean_over(Recipe recipe, std::size_t axis);
 
 /// "zeros", "copy of blocks.0.mlp.fc1.weight; ffn: copy axis 0", the way tables print a recipe.
 std::string to_string(const Recipe& r);

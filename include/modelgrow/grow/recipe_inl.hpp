@@ -102,6 +102,19 @@ MODELGROW_INLINE AxisMap total_map(const std::vector<Stage>& stages, std::size_t
 
 }  // namespace detail
 
+MODELGROW_INLINE Recipe mean_over(Recipe r, std::size_t axis) {
+  const AxisMap map = detail::total_map(detail::stages_of(r), axis);
+  double squares = 0;
+  for (std::size_t j = 0; j < map.from.size(); ++j) {
+    const double scale = map.scale.empty() || map.scale[j] == 0 ? 1.0 : map.scale[j];
+    squares += map.gradient[j] / scale * (map.gradient[j] / scale);
+  }
+  if (!map.from.empty()) r.share *= std::sqrt(squares / double(map.from.size()));
+  r.source_axes[axis] = fixed(1);
+  r.shape[int(axis)] = 1;
+  return r;
+}
+
 MODELGROW_INLINE std::string to_string(const Recipe& r) {
   if (r.zeros(Of::weights)) return "zeros";
   std::string text = r.name == r.source ? "kept" : "copy of " + r.source;

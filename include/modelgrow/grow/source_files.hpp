@@ -15,10 +15,11 @@ class SourceFiles {
  public:
   void add(const Checkpoint& c) {
     for (const auto& f : c.files()) files_.insert({f.path(), stamp(f.path())});
+    keys_ += c.state_dict() + "\n";
   }
-  /// The names, sizes and times as a number in text.
+  /// The names, sizes and times, and the keys of torch files that were opened, as a number in text.
   std::string state() const {
-    std::string all;
+    std::string all = keys_;
     for (const auto& [path, stamp] : files_) all += std::filesystem::absolute(path).string() + " " + stamp + "\n";
     return std::to_string(hash_name(all));
   }
@@ -38,6 +39,7 @@ class SourceFiles {
            std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec);
   }
   std::set<std::pair<std::filesystem::path, std::string>> files_;
+  std::string keys_;
 };
 
 }  // namespace modelgrow::inline v0::detail

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <modelgrow/grow/apply.hpp>
+#include <modelgrow/grow/optimizer_outputs.hpp>
 
 namespace modelgrow::inline v0 {
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <modelgrow/grow/checkpoint_set.hpp>
 #include <modelgrow/grow/completeness.hpp>
+#include <modelgrow/grow/optimizer_outputs.hpp>
 #include <modelgrow/grow/parts.hpp>
 
 namespace modelgrow::inline v0 {

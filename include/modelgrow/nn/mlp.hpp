@@ -3,6 +3,7 @@
 #pragma once
 #include <modelgrow/nn/linear.hpp>
 #include <modelgrow/ops/activation.hpp>
+#include <modelgrow/ops/perceptron.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -20,7 +21,11 @@ struct Mlp {
     v.child("fc1", self.fc1);
     v.child("fc2", self.fc2);
   }
-  Var<T, D> operator()(Tape<T, D>& tape, const Var<T, D>& x) { return fc2(tape, gelu(tape, fc1(tape, x))); }
+  Var<T, D> operator()(Tape<T, D>& tape, const Var<T, D>& x) {
+    if (fc1.adapter || fc2.adapter) return fc2(tape, gelu(tape, fc1(tape, x)));
+    return perceptron(tape, Activation::gelu_tanh, x, tape.use(fc1.weight), tape.use(fc1.bias), tape.use(fc2.weight),
+                      tape.use(fc2.bias));
+  }
 };
 
 }  // namespace modelgrow::inline v0

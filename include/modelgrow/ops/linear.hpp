@@ -5,26 +5,30 @@
 
 namespace modelgrow::inline v0 {
 
+/// The size of a map of x [.., in] by w [out, in] and b [out] or undefined. Throws shape_error.
+template <class T, Device D>
+LinearSize linear_size(std::string_view op, const Shape& x, const Var<T, D>& w, const Var<T, D>& b) {
+  expect(op, w.shape().rank() == 2 && x.rank() >= 1 && x[x.rank() - 1] == w.dim(1), [&] {
+    return "the input is " + to_string(x) + ", the weight " + to_string(w.shape()) +
+           "; expected [.., in] and [out, in]: the last dimensions must be equal";
+  });
+  if (b.defined()) expect_shape(op, "the bias", b.shape(), {w.dim(0)}, "one value per row of the weight");
+  return {.rows = numel(x) / w.dim(1), .in = w.dim(1), .out = w.dim(0)};
+}
+/// [.., in] -> [.., out].
+inline Shape mapped_shape(Shape x, const LinearSize& size) {
+  x[x.rank() - 1] = size.out;
+  return x;
+}
+
 /// x [.., in], w [out, in], b [out] or undefined -> [.., out]. Throws shape_error.
 template <class T, HasBackend D>
 Var<T, D> linear(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& w, const Var<T, D>& b = {}) {
-  expect("linear", w.shape().rank() == 2 && x.shape().rank() >= 1 && x.dim(-1) == w.dim(1), [&] {
-    return "the input is " + to_string(x.shape()) + ", the weight " + to_string(w.shape()) +
-           "; expected [.., in] and [out, in]: the last dimensions must be equal";
-  });
-  if (b.defined()) expect_shape("linear", "the bias", b.shape(), {w.dim(0)}, "one value per row of the weight");
-  const LinearSize size{.rows = x.value().size() / w.dim(1), .in = w.dim(1), .out = w.dim(0)};
-  Shape shape = x.shape();
-  shape[shape.rank() - 1] = size.out;
-  Tensor<T, D> y = tape.allocate(shape);
+  const LinearSize size = linear_size("linear", x.shape(), w, b);
+  Tensor<T, D> y = tape.allocate(mapped_shape(x.shape(), size));
   Backend<D>::linear(size, x.data(), w.data(), b.defined() ? b.data() : nullptr, y.data());
   return tape.record(std::move(y), {x, w, b}, [&tape, size, x, w, b](Tensor<T, D> dy) {
-    tape.collect(
-        [&](Stat<T>* dw, Stat<T>* db) {
-          if (dw) Backend<D>::linear_dw(size, dy.data(), x.data(), dw);
-          if (db) Backend<D>::column_sum(size.rows, size.out, dy.data(), db);
-        },
-        w, b);
+    tape.collect([&](Stat<T>* dw, Stat<T>* db) { Backend<D>::linear_dw(size, dy.data(), x.data(), dw, db); }, w, b);
     tape.write(x, [&](T* dx, Write write) {
       if (dx) Backend<D>::linear_dx(size, dy.data(), w.data(), dx, write);
     });

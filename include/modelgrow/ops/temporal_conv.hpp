@@ -42,13 +42,14 @@ Var<T, D> temporal_conv(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& w
   Tensor<T, D> y = tape.allocate({size.batch, size.frames, size.space, out});
   Backend<D>::temporal_conv(size, x.data(), w.data(), b.defined() ? b.data() : nullptr, y.data());
   return tape.record(std::move(y), {x, w, b}, [=, &tape](Tensor<T, D> dy) {
-    tape.collect([&](Stat<T>* dw, Stat<T>* db) { Backend<D>::temporal_conv_dw(size, dy.data(), x.data(), dw, db); }, w,
-                 b);
-    if (x.wants_gradient()) {
-      Tensor<T, D> dx = tape.allocate(x.shape());
-      Backend<D>::temporal_conv_dx(size, dy.data(), w.data(), dx.data());
-      tape.accumulate(x, std::move(dx));
-    }
+    Tensor<T, D> dx;
+    if (x.wants_gradient()) dx = tape.allocate(x.shape());
+    tape.collect(
+        [&](Stat<T>* dw, Stat<T>* db) {
+          Backend<D>::temporal_conv_dx(size, dy.data(), x.data(), w.data(), dx.data(), dw, db);
+        },
+        w, b);
+    if (dx.defined()) tape.accumulate(x, std::move(dx));
   });
 }
 

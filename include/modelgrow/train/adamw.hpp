@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// AdamW (Loshchilov & Hutter 2019) over any described model, one fused pass per tensor. State belongs to a path, and
+// AdamW (Loshchilov & Hutter 2019) over any described model, in one pass over all tensors. State belongs to a path, and
 // every tensor counts its own steps, so a model may grow between two steps. The norm of the gradient stays on the
 // device: a step waits for it once, when everything has been given to the device.
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -70,6 +72,13 @@ struct AdamWState {
   Tensor<Stat<T>, D> lr_columns_, eps_rows_;
 };
 
+/// Averages that follow the weights in the pass that moves these: average += rate * (weight - average).
+template <class T, Device D>
+struct Followers {
+  double rate = 0.0;
+  std::function<Stat<T>*(const std::string& path, const Parameter<T, D>&)> average_of = {};  // of every trained one
+};
+
 /// The optimizer of a model, or of a pipeline of models.
 template <class T, Device D>
 class AdamW {
@@ -83,9 +92,10 @@ class AdamW {
 
   /// One update of every trained parameter that has had a gradient; gradients become zero. Parameters that a growth
   /// added, whose own counters of steps are behind that of the oldest, take lr * added. Returns the global gradient
-  /// norm before clipping. Throws error, with the model unchanged, when that is not finite.
+  /// norm before clipping. Throws, with the model unchanged, error when that is not finite, and shape_error when the
+  /// model was grown and its state was not. Ema::step gives the followers.
   template <class M>
-  double step(M& model, double lr, double added = 1.0);
+  double step(M& model, double lr, double added = 1.0, const Followers<T, D>& followers = {});
 
   /// Norm of all gradients together, summed in the order of the description.
   template <class M>
@@ -126,16 +136,21 @@ class AdamW {
   static Tensor<double, Cpu> as_tensor(const std::vector<double>& v) {
     return Tensor<double, Cpu>::from(Shape{std::int64_t(v.size())}, v);
   }
-  void add_square(const Parameter<T, D>& p) const {
-    if (p.trained() && p.gradient.defined())
-      Backend<D>::sum_of_squares(p.gradient.size(), p.gradient.data(), square_.data());
+  static bool has_gradient(const Parameter<T, D>& p) { return p.trained() && p.gradient.defined(); }
+  static std::span<const Stat<T>> values(const Tensor<Stat<T>, D>& t) { return {t.data(), std::size_t(t.size())}; }
+  /// Gives it to the device; norm() waits for it.
+  void sum_squares(std::span<const std::span<const Stat<T>>> gradients) const {
+    D::zero(square_.data(), square_.bytes());
+    Backend<D>::template sum_of_squares<T>(gradients, square_.data());
   }
   double norm() const { return std::sqrt(to_cpu(square_).data()[0]); }
   template <class M>
+  void sum_squares_of(M& model) const;
+  template <class M>
   std::string first_bad(M& model) const;
 
-  /// Gives the update to the device, as the step after those that are counted. Returns whether it made a new state.
-  bool update(const std::string& path, Parameter<T, D>& p, double lr);
+  /// The step after those that are counted.
+  AdamWUpdate<T> update_of(const std::string& path, Parameter<T, D>& p, State& s, double lr) const;
 
   static State fresh(const Parameter<T, D>& p) {
     State s;
@@ -175,24 +190,28 @@ AdamW<T, D>::AdamW(const M& model, AdamWOptions options) : options_(std::move(op
 
 template <class T, Device D>
 template <class M>
-double AdamW<T, D>::step(M& model, double lr, double added) {
-  square_.zero();
-  for_each_parameter(model, [&](const std::string&, const Parameter<T, D>& p) { add_square(p); });
+double AdamW<T, D>::step(M& model, double lr, double added, const Followers<T, D>& followers) {
+  sum_squares_of(model);
   Backend<D>::template clipping<T>(options_.clip_norm, square_.data(), scale_.data());
-  std::vector<std::string> made;
   std::int64_t oldest = 0;
   for (const auto& [path, s] : states_) oldest = std::max(oldest, s.step);
+  States made;
+  std::vector<AdamWUpdate<T>> updates;
   for_each_parameter(model, [&](const std::string& path, Parameter<T, D>& p) {
-    const auto state = states_.find(path);
+    auto state = states_.find(path);
+    if (!p.trained() || (state == states_.end() && !p.gradient.defined())) return;  // never used by the loss: no decay
     const bool old = state == states_.end() ? oldest == 0 : state->second.step == oldest;
-    if (p.trained() && update(path, p, old ? lr : lr * added)) made.push_back(path);
+    if (state == states_.end()) state = made.emplace(path, fresh(p)).first;
+    updates.push_back(update_of(path, p, state->second, old ? lr : lr * added));
+    if (followers.average_of) updates.back().average = followers.average_of(path, p);
   });
+  const AdamWStep common{.beta1 = options_.beta1, .beta2 = options_.beta2, .average_rate = followers.rate};
+  Backend<D>::template adamw<T>(common, scale_.data(), updates);
   const double length = norm();
-  if (!std::isfinite(length)) {
-    for (const auto& path : made) states_.erase(path);
+  if (!std::isfinite(length))
     throw error("the gradient norm is " + std::to_string(length) + " (first in '" + first_bad(model) +
                 "'): lower the learning rate, clip the gradient or look at the data; the model is unchanged");
-  }
+  states_.merge(made);
   for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
     const auto state = states_.find(path);
     if (!p.trained() || state == states_.end()) return;
@@ -205,9 +224,18 @@ double AdamW<T, D>::step(M& model, double lr, double added) {
 template <class T, Device D>
 template <class M>
 double AdamW<T, D>::gradient_norm(M& model) const {
-  D::zero(square_.data(), square_.bytes());
-  for_each_parameter(model, [&](const std::string&, const Parameter<T, D>& p) { add_square(p); });
+  sum_squares_of(model);
   return norm();
+}
+
+template <class T, Device D>
+template <class M>
+void AdamW<T, D>::sum_squares_of(M& model) const {
+  std::vector<std::span<const Stat<T>>> gradients;
+  for_each_parameter(model, [&](const std::string&, const Parameter<T, D>& p) {
+    if (has_gradient(p)) gradients.push_back(values(p.gradient));
+  });
+  sum_squares(gradients);
 }
 
 template <class T, Device D>
@@ -279,24 +307,17 @@ template <class M>
 std::string AdamW<T, D>::first_bad(M& model) const {
   std::string first;
   for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
-    if (!first.empty()) return;
-    D::zero(square_.data(), square_.bytes());
-    add_square(p);
+    if (!first.empty() || !has_gradient(p)) return;
+    const auto gradient = values(p.gradient);
+    sum_squares({&gradient, 1});
     if (!std::isfinite(norm())) first = path;
   });
   return first;
 }
 
 template <class T, Device D>
-bool AdamW<T, D>::update(const std::string& path, Parameter<T, D>& p, double lr) {
+AdamWUpdate<T> AdamW<T, D>::update_of(const std::string& path, Parameter<T, D>& p, State& s, double lr) const {
   const Shape& shape = p.value.shape();
-  auto it = states_.find(path);
-  const bool made = it == states_.end();
-  if (made) {
-    if (!p.gradient.defined()) return false;  // never used by the loss: no decay either
-    it = states_.emplace(path, fresh(p)).first;
-  }
-  State& s = it->second;
   if (s.m.shape() != shape)
     throw shape_error("the AdamW state of '" + path + "' has shape " + to_string(s.m.shape()) + ", the parameter " +
                       to_string(shape) + ": grow the optimizer together with the model");
@@ -307,16 +328,21 @@ bool AdamW<T, D>::update(const std::string& path, Parameter<T, D>& p, double lr)
   if (!p.gradient.defined()) p.gradient = Tensor<Stat<T>, D>::zeros(shape);
   const ParameterGroup group = group_of(path);
   const double decay = is_matrix(p) ? options_.weight_decay * group.decay : 0.0;
-  const AdamWStep step{.lr = lr * group.lr * s.common_lr(),
-                       .beta1 = options_.beta1,
-                       .beta2 = options_.beta2,
-                       .eps = options_.eps * s.common_eps(),
-                       .decay = lr * group.lr * decay,
-                       .correction1 = 1.0 - std::pow(options_.beta1, double(s.step + 1)),
-                       .correction2 = 1.0 - std::pow(options_.beta2, double(s.step + 1))};
-  Backend<D>::adamw(step, scale_.data(), rows(shape), columns(shape), s.lr_columns(), s.eps_rows(), p.value.data(),
-                    s.master.data(), p.gradient.data(), s.m.data(), s.v.data());
-  return made;
+  return {.lr = lr * group.lr * s.common_lr(),
+          .eps = options_.eps * s.common_eps(),
+          .decay = lr * group.lr * decay,
+          .correction1 = 1.0 - std::pow(options_.beta1, double(s.step + 1)),
+          .correction2 = 1.0 - std::pow(options_.beta2, double(s.step + 1)),
+          .rows = rows(shape),
+          .columns = columns(shape),
+          .lr_columns = s.lr_columns(),
+          .eps_rows = s.eps_rows(),
+          .w = p.value.data(),
+          .master = s.master.data(),
+          .gradient = p.gradient.data(),
+          .m = s.m.data(),
+          .v = s.v.data(),
+          .average = nullptr};
 }
 
 }  // namespace modelgrow::inline v0

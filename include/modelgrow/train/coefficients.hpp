@@ -66,7 +66,7 @@ struct FactorMap {
   /// Adds to the gradient of the coefficients, for that of y.
   void learn(const Tensor<T, D>& x, const Tensor<T, D>& dy) const {
     T* const slope = by->slope.data() + first * by->columns;
-    if (inner == 1) return Backend<D>::linear_dw(across(), dy.data(), x.data(), slope);
+    if (inner == 1) return Backend<D>::linear_dw(across(), dy.data(), x.data(), slope, nullptr);
     const Tensor<T, D> part({rows, by->columns});
     for (std::int64_t o = 0; o < outer; ++o) {
       Backend<D>::linear({.rows = rows, .in = inner, .out = by->columns}, dy.data() + o * after(),
@@ -81,7 +81,7 @@ struct FactorMap {
       Backend<D>::linear_dx(across(), dy.data(), matrix(), dx.data(), Write::overwrite);
     else
       for (std::int64_t o = 0; o < outer; ++o)
-        Backend<D>::linear_dw(along(), matrix(), dy.data() + o * after(), dx.data() + o * before());
+        Backend<D>::linear_dw(along(), matrix(), dy.data() + o * after(), dx.data() + o * before(), nullptr);
     return dx;
   }
 

@@ -68,7 +68,13 @@ class Ema {
   /// Moves the averages towards the weights. Throws shape_error when the model was grown and the averages were not, and
   /// error while they are in use.
   template <class M>
-  void update(const M& model, const AdamW<T, D>& optimizer);
+  void update(const M& model, const AdamW<T, D>& optimizer) {
+    move(model, optimizer, [](const std::string&) { return false; });
+  }
+  /// A step of the optimizer and update() in one pass over memory. Returns and throws what these do; the model is
+  /// unchanged then.
+  template <class M>
+  double step(M& model, AdamW<T, D>& optimizer, double lr, double added = 1.0);
 
   /// Puts the averages into the model for as long as the result lives. Meanwhile the run can be neither trained nor
   /// grown, saved or loaded: what would be taken for the weights are averages.
@@ -111,6 +117,9 @@ class Ema {
   void load(const Checkpoint& file, const M& model, const std::string& prefix = {});
 
  private:
+  /// update(), where averages of which `moved` is true follow the weights already.
+  template <class M, class Moved>
+  void move(const M& model, const AdamW<T, D>& optimizer, Moved moved);
   const Tensor<Stat<T>, D>& of(const std::string& path, const Parameter<T, D>& p) const {
     const auto it = averages_.find(path);
     if (it == averages_.end() || it->second.shape() != p.value.shape())
@@ -160,12 +169,23 @@ void Ema<T, D>::restart(const M& model, const AdamW<T, D>& optimizer, const std:
 
 template <class T, Device D>
 template <class M>
-void Ema<T, D>::update(const M& model, const AdamW<T, D>& optimizer) {
+double Ema<T, D>::step(M& model, AdamW<T, D>& optimizer, double lr, double added) {
+  require_at_rest("move the averages");
+  for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) { of(path, p); });  // or throws
+  const auto average_of = [&](const std::string& path, const Parameter<T, D>& p) { return of(path, p).data(); };
+  const double norm = optimizer.step(model, lr, added, {.rate = 1.0 - options_.at(updates_), .average_of = average_of});
+  move(model, optimizer, [&](const std::string& path) { return optimizer.states().contains(path); });
+  return norm;
+}
+
+template <class T, Device D>
+template <class M, class Moved>
+void Ema<T, D>::move(const M& model, const AdamW<T, D>& optimizer, Moved moved) {
   require_at_rest("move the averages");
   for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
     const Tensor<Stat<T>, D>& average = of(path, p);
     if (p.info.purpose == Purpose::scheduled) averages_.find(path)->second = optimizer.weights(path, p).clone();
-    if (!p.trained()) return;
+    if (!p.trained() || moved(path)) return;
     const Tensor<Stat<T>, D> weights = optimizer.weights(path, p);
     Backend<D>::lerp(average.size(), 1.0 - options_.at(updates_), weights.data(), average.data());
   });

@@ -43,14 +43,21 @@ struct Backend<FlopCounter> {
 
   static void linear(const LinearSize& s, auto&&...) { add_up(product(s)); }
   static void linear_dx(const LinearSize& s, auto&&...) { add_up(product(s)); }
-  static void linear_dw(const LinearSize& s, auto&&...) { add_up(product(s)); }
+  static void linear_dw(const LinearSize& s, const auto*, const auto*, const auto* dw, auto&&) {
+    if (dw) add_up(product(s));
+  }
+  static void linear_activation(const LinearSize& s, auto&&...) { add_up(product(s)); }
+  static void activation_linear_dx(const LinearSize& s, auto&&...) { add_up(product(s)); }
   static void attention(const AttentionSize& s, auto&&...) { add_up(2 * scores(s)); }
   // Scores again, then the gradients of probabilities, values, queries and keys.
   static void attention_dx(const AttentionSize& s, auto&&...) { add_up(5 * scores(s)); }
   static void join_attention(auto&&...) {}
   static void temporal_conv(const TemporalConvSize& s, auto&&...) { add_up(taps(s)); }
-  static void temporal_conv_dx(const TemporalConvSize& s, auto&&...) { add_up(taps(s)); }
-  static void temporal_conv_dw(const TemporalConvSize& s, auto&&...) { add_up(taps(s)); }
+  static void temporal_conv_dx(const TemporalConvSize& s, const auto*, const auto*, const auto*, auto* dx, auto* dw,
+                               auto*) {
+    if (dx) add_up(taps(s));
+    if (dw) add_up(taps(s));
+  }
 
   static void column_sum(auto&&...) {}
   static void activation(auto&&...) {}
@@ -83,7 +90,11 @@ struct Backend<FlopCounter> {
   static void masked_mean_dx(auto&&...) {}
   static void mse(auto&&...) {}
   static void mse_dx(auto&&...) {}
+  template <class>
   static void sum_of_squares(auto&&...) {}
+  template <class>
+  static void clipping(auto&&...) {}
+  template <class>
   static void adamw(auto&&...) {}
 };
 

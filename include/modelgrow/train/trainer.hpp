@@ -157,8 +157,9 @@ StepReport Trainer<M, T, D>::train_step(Loss& loss) {
   if (!std::isfinite(report.loss))
     throw error("the loss of step " + std::to_string(report.step) + " is " + std::to_string(report.loss) +
                 ": lower the learning rate or look at the data; the run saved last is intact");
-  report.gradient_norm = optimizer_.step(model_, report.lr, options_.schedule.of_added(step_));
-  if (ema_) ema_->update(model_, optimizer_);
+  const double added = options_.schedule.of_added(step_);
+  report.gradient_norm =
+      ema_ ? ema_->step(model_, optimizer_, report.lr, added) : optimizer_.step(model_, report.lr, added);
   ++step_;
   report.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   return report;

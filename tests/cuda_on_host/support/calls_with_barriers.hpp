@@ -2,6 +2,7 @@
 // Calls of the backend whose kernels have barriers, at sizes at which each of these is needed.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <modelgrow/backend/backend.hpp>
@@ -11,7 +12,7 @@ namespace modelgrow::testing {
 struct ColumnSumCall {
   template <class Side>
   void operator()(Side& side) const {
-    auto* x = side.values(600 * 40, 1);  // two parts of two tiles
+    auto* x = side.values(600 * 40, 1);  // three parts
     side.backend.column_sum(600, 40, x, side.statistics(40, 2));
   }
 };
@@ -19,8 +20,17 @@ struct ColumnSumCall {
 struct SumOfSquaresCall {
   template <class Side>
   void operator()(Side& side) const {
-    auto* x = side.values(40000, 1);
-    side.backend.sum_of_squares(40000, x, side.given(std::vector<double>{0}));
+    using T = typename Side::Element;
+    const std::span<const Stat<T>> x(side.statistics(40000, 1), 40000);
+    side.backend.template sum_of_squares<T>({&x, 1}, side.given(std::vector<double>{0}));
+  }
+};
+
+struct MseCall {
+  template <class Side>
+  void operator()(Side& side) const {
+    auto *prediction = side.values(40000, 1), *target = side.values(40000, 2);
+    side.backend.mse(40000, prediction, target, side.fresh(1));
   }
 };
 
@@ -65,6 +75,29 @@ using AttentionDxCall = AttentionDxCallOf<35, 37, 5>;
 /// In bf16 on matrix units: two tiles of queries, three of keys.
 using MatrixAttentionCall = AttentionCallOf<100, 150, 72>;
 using MatrixAttentionDxCall = AttentionDxCallOf<100, 150, 72>;
+
+/// Its launches: all gradients; the sum of their parts, without barriers. Several tiles of channels.
+struct DepthwiseConvDxCall {
+  template <class Side>
+  void operator()(Side& side) const {
+    constexpr TemporalConvSize size{1, 3, 20, 72, 72, 3, -1, TemporalConvSize::Kind::depthwise};
+    constexpr std::int64_t values = 3 * 20 * 72;
+    auto *dy = side.values(values, 1), *x = side.values(values, 2), *w = side.values(72 * 3, 3);
+    auto *dw = side.statistics(72 * 3, 4), *db = side.statistics(72, 5);
+    side.backend.temporal_conv_dx(size, dy, x, w, side.fresh(values), dw, db);
+  }
+};
+
+/// In bf16 on matrix units: four tiles of three steps each. Its launches: the weights tap by tap, without barriers; y.
+struct DenseConvCall {
+  static constexpr std::int64_t steps = 3;
+  template <class Side>
+  void operator()(Side& side) const {
+    constexpr TemporalConvSize size{1, 2, 70, 16, 136, steps, -1, TemporalConvSize::Kind::dense};
+    auto *x = side.values(140 * 16, 1), *w = side.values(16 * 136 * steps, 2), *b = side.values(136, 3);
+    side.backend.temporal_conv(size, x, w, b, side.fresh(140 * 136));
+  }
+};
 
 struct JoinAttentionCall {
   template <class Side>

@@ -80,14 +80,42 @@ struct CountingExecutor {
     const char* name = transposed == Transposed::b   ? "product x w^T"
                        : transposed == Transposed::a ? "product dy^T x"
                                                      : "product dy w";
-    const double operands = double(s.inner) * double(s.rows + s.columns), result = double(s.rows) * double(s.columns);
-    Counted::add(name, operands * size_of<T> + result * size_of<R> * (write == Write::add ? 2 : 1));
+    Counted::add(name, product_bytes<T, R>(s, write));
+  }
+  template <class Epilogue, class T, class R>
+  static bool multiply_with(const Epilogue& epilogue, MatrixSize s, Transposed, const T*, const T*, Write write, R*) {
+    const auto [name, beside] = described(epilogue);
+    Counted::add(name, product_bytes<T, R>(s, write) + beside * double(s.rows) * double(s.columns) * size_of<R>);
+    return true;
+  }
+
+ private:
+  /// The name of a product, and how many arrays of the size of the result it reads and writes beside that.
+  struct Described {
+    const char* name;
+    double beside;
+  };
+  template <class T>
+  static Described described(const WithBias<T>&) {
+    return {"product x w^T + b", 0};
   }
   template <class T>
-  static bool multiply_biased(MatrixSize s, Transposed, const T*, const T*, const T*, T*) {
-    const double values = double(s.inner) * double(s.rows + s.columns) + double(s.rows) * double(s.columns);
-    Counted::add("product x w^T + b", values * size_of<T>);
-    return true;
+  static Described described(const WithBiasGelu<T>& e) {
+    if (e.inner) return {"product gelu(x w^T + b), kept", 1};
+    return {"product gelu(x w^T + b)", 0};
+  }
+  template <class T>
+  static Described described(const WithGeluGradient<T>&) {
+    return {"product dy w gelu'", 1};
+  }
+  template <class S>
+  static Described described(const WithRowSums<S>&) {
+    return {"product dy^T x, sum dy", 0};
+  }
+  template <class T, class R>
+  static double product_bytes(MatrixSize s, Write write) {
+    const double operands = double(s.inner) * double(s.rows + s.columns), result = double(s.rows) * double(s.columns);
+    return operands * size_of<T> + result * size_of<R> * (write == Write::add ? 2 : 1);
   }
 };
 

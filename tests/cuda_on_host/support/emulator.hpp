@@ -92,6 +92,10 @@ class HostThread {
     return std::exp2(x);
   }
   template <std::floating_point A>
+  A fma(A a, A b, A c) const {
+    return std::fma(a, b, c);
+  }
+  template <std::floating_point A>
   A max(A a, A b) const {
     return std::fmax(a, b);
   }
@@ -126,6 +130,8 @@ class HostThread {
   std::uint32_t pack(float low, float high) const {
     return std::uint32_t(bf16(low).bits) | std::uint32_t(bf16(high).bits) << 16;
   }
+  float low(std::uint32_t two) const { return half(two, 0); }
+  float high(std::uint32_t two) const { return half(two, 1); }
   template <class V>
   V load(const void* p) const {
     require_aligned(p, sizeof(V));
@@ -137,6 +143,11 @@ class HostThread {
   void store(void* p, const V& v) const {
     require_aligned(p, sizeof(V));
     std::memcpy(p, &v, sizeof(V));
+  }
+  template <class V>
+  void store_at_once(void* p, const V& v) const {
+    static_assert(sizeof(V) == 16);
+    store(p, v);
   }
 
  private:

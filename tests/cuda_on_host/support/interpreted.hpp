@@ -69,9 +69,10 @@ struct PtxExecutor {
   static void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Write write, R* c) {
     emulator::multiply(size, transposed, a, b, write, c);
   }
-  template <class T>
-  static bool multiply_biased(MatrixSize size, Transposed transposed, const T* a, const T* b, const T* bias, T* c) {
-    return emulator::multiply_biased(size, transposed, a, b, bias, c);
+  template <class Epilogue, class T, class R>
+  static bool multiply_with(const Epilogue& epilogue, MatrixSize size, Transposed transposed, const T* a, const T* b,
+                            Write write, R* c) {
+    return emulator::multiply_with(epilogue, size, transposed, a, b, write, c);
   }
 };
 

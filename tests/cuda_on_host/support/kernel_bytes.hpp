@@ -46,10 +46,6 @@ double bytes_each(const Narrow<T>&) {
   return size_of<T> + statistic<T>;
 }
 template <class T>
-double bytes_each(const AddTable<T>&) {
-  return 2 * size_of<T>;
-}
-template <class T>
 double bytes_each(const Broadcast<T>&) {
   return size_of<T>;
 }
@@ -60,14 +56,6 @@ double bytes_each(const Modulation<T>&) {
 template <class T>
 double bytes_each(const SharedModulationDt<T>& k) {
   return double(k.slots + 1) * size_of<T>;
-}
-template <class T>
-double bytes_each(const GateResidual<T>&) {
-  return 3 * size_of<T>;
-}
-template <class T>
-double bytes_each(const GateResidualDbranch<T>&) {
-  return 2 * size_of<T>;
 }
 template <class T>
 double bytes_each(const TimeFeatures<T>&) {
@@ -85,17 +73,25 @@ template <class T>
 double bytes_each(const DepthwiseConv<T>&) {
   return 2 * size_of<T>;
 }
-template <class T>
-double bytes_each(const DepthwiseConvDx<T>&) {
-  return 2 * size_of<T>;
+template <class T, int taps>
+double bytes_each(const SlidingConv<T, taps>& k) {
+  return 2 * double(k.size.frames) * sizeof(Chunk<T>);
+}
+template <class A>
+double bytes_each(const AddConvParts<A>& k) {
+  return double(k.parts + 2) * size_of<A>;
 }
 template <class T>
-double bytes_each(const UnfoldFrames<T>& k) {
-  return (1 + 1.0 / double(k.size.kernel)) * size_of<T>;
+double bytes_each(const TapsFirst<T>& k) {
+  return double(k.kernel) * 2 * size_of<T>;
+}
+template <class A>
+double bytes_each(const AddTaps<A>& k) {
+  return double(k.kernel) * 3 * size_of<A>;
 }
 template <class T>
-double bytes_each(const FoldFrames<T>& k) {
-  return double(k.size.kernel) * statistic<T> + size_of<T>;
+double bytes_each(const RoundSums<T>&) {
+  return statistic<T> + size_of<T>;
 }
 template <class T>
 double bytes_each(const Patchify<T>&) {
@@ -121,11 +117,6 @@ template <class A>
 double bytes_each(const Clipping<A>&) {
   return 0;
 }
-template <class T>
-double bytes_each(const AdamW<T>& k) {  // gradient and moments, then the weights: in 16 bits beside those in float
-  return 6 * statistic<T> + (k.master ? 2 * statistic<T> + size_of<T> : 2 * size_of<T>);
-}
-
 template <class T>
 double bytes_each(const HeadGate<T>&) {
   return 2 * size_of<T>;
@@ -154,12 +145,24 @@ double bytes_each(const AttentionMmaSumParts<dim>& k) {
 
 // Bytes of one row of ForEachRow.
 template <class T>
+double bytes_each(const AddTable<T>& k) {
+  return 2 * double(k.channels) * size_of<T>;
+}
+template <class T>
+double bytes_each(const GateResidual<T>& k) {
+  return 3 * double(k.channels) * size_of<T>;
+}
+template <class T>
+double bytes_each(const GateResidualDbranch<T>& k) {
+  return 2 * double(k.channels) * size_of<T>;
+}
+template <class T>
 double bytes_each(const Norm<T>& k) {
   return 2 * double(k.channels) * size_of<T> + 2 * statistic<T>;
 }
 template <class T>
 double bytes_each(const NormDx<T>& k) {
-  return (k.write == Write::add ? 4 : 3) * double(k.channels) * size_of<T> + 2 * statistic<T>;
+  return (k.how == Write::add ? 4 : 3) * double(k.channels) * size_of<T> + 2 * statistic<T>;
 }
 template <class T>
 double bytes_each(const AttentionDelta<T>& k) {
@@ -192,8 +195,12 @@ double bytes_each(const ProductTerm<T>&) {
   return 2 * size_of<T>;
 }
 template <class T>
-double bytes_each(const NormalisedTerm<T>&) {
+double bytes_each(const NormTerm<T>&) {
   return 2 * size_of<T>;
+}
+template <class T>
+double bytes_each(const GateResidualDx<T>& k) {
+  return (k.to.dbranch ? 3 : 2) * size_of<T>;
 }
 template <class T>
 double bytes_each(const DroppedTerm<T>&) {
@@ -202,10 +209,6 @@ double bytes_each(const DroppedTerm<T>&) {
 template <class T>
 double bytes_each(const DepthwiseTapTerm<T>&) {
   return 2 * size_of<T>;
-}
-template <class T>
-double bytes_each(const SquareTerm<T>&) {
-  return size_of<T>;
 }
 template <class T>
 double bytes_each(const SquaredErrorTerm<T>&) {
@@ -217,6 +220,10 @@ template <class Element>
 double bytes_of(const ForEach<Element>& k) {
   return double(k.n) * bytes_each(k.element);
 }
+template <class Element>
+double bytes_of(const ForEachValue<Element>& k) {
+  return double(k.n) * bytes_each(k.element);
+}
 template <class Row, int threads>
 double bytes_of(const ForEachRow<Row, threads>& k) {
   return double(k.n) * bytes_each(k.row);
@@ -225,10 +232,33 @@ template <class Term>
 double bytes_of(const PartialSums<Term>& k) {
   return double(k.n) * bytes_each(k.term);
 }
-template <class A, class Term>
-double bytes_of(const PartialColumnSums<A, Term>& k) {
+template <class A, class Term, int columns>
+double bytes_of(const PartialColumnSums<A, Term, columns>& k) {
   const double sums = double(k.size.groups * k.size.columns);
-  return sums * (double(k.size.rows) * bytes_each(k.term) + double(k.size.parts()) * size_of<A>);
+  return sums * (double(k.size.rows) * bytes_each(k.term) + k.sums * double(k.size.parts()) * size_of<A>);
+}
+template <class A>
+double bytes_of(const SumsOfSquares<A>& k) {
+  double values = 0;
+  for (int i = 0; i < k.table.count; ++i) values += double(k.table.tensors[i].size);
+  return values * size_of<A>;
+}
+/// Gradient and moments, the weights (in 16 bits beside those in float), and the average.
+template <class T>
+double bytes_of(const AdamW<T>& k) {
+  double bytes = 0;
+  for (int i = 0; i < k.table.count; ++i) {
+    const auto& t = k.table.tensors[i];
+    const double weights = t.master ? 2 * statistic<T> + size_of<T> : 2 * size_of<T>;
+    bytes += double(t.size) * (6 * statistic<T> + weights + (t.average ? 2 * statistic<T> : 0));
+  }
+  return bytes;
+}
+template <class T, int taps>
+double bytes_of(const SlidingConvDx<T, taps>& k) {
+  const double columns = double(k.size.clips) * k.size.frames * k.size.frame, sums = k.partial ? taps + 1 : 0;
+  return (1 + (k.x ? 1 : 0) + (k.dx ? 1 : 0)) * columns * sizeof(Chunk<T>) +
+         sums * double(k.parts.count() * k.size.channels * Chunk<T>::values) * statistic<T>;
 }
 template <class T>
 double bytes_of(const EmbeddingDx<T>& k) {
@@ -265,6 +295,10 @@ double bytes_of(const AttentionMmaDkv<dim>& k) {  // the parts of the queries ea
   const double parts = double(k.parts.count());
   return attention_bytes<bf16>(k.in.size, 2, 2) +
          (parts > 1 ? parts * attention_bytes<float>(k.in.size, 0, 2) : attention_bytes<bf16>(k.in.size, 0, 2));
+}
+template <ConvDirection direction>
+double bytes_of(const DenseConvMma<direction>& k) {
+  return (double(k.tokens) * (k.inner + k.columns) + double(k.taps) * k.inner * k.columns) * size_of<bf16>;
 }
 
 }  // namespace kernels

@@ -32,7 +32,14 @@ struct TemporalConv {
   }
 
   template <class T>
-  static void temporal_conv_dx(const TemporalConvSize& s, const T* dy, const T* w, T* dx) {
+  static void temporal_conv_dx(const TemporalConvSize& s, const T* dy, const T* x, const T* w, T* dx, T* dw, T* db) {
+    if (dx) input_gradient(s, dy, w, dx);
+    if (dw || db) weight_gradient(s, dy, x, dw, db);
+  }
+
+ private:
+  template <class T>
+  static void input_gradient(const TemporalConvSize& s, const T* dy, const T* w, T* dx) {
     const std::vector<T> taps = taps_first(s, w);
     for_pieces(s.batch * s.frames * s.space * s.channels_in,
                [=](std::int64_t i, std::int64_t m) { array(dx + i, m).setZero(); });
@@ -48,7 +55,7 @@ struct TemporalConv {
   }
 
   template <class T>
-  static void temporal_conv_dw(const TemporalConvSize& s, const T* dy, const T* x, T* dw, T* db) {
+  static void weight_gradient(const TemporalConvSize& s, const T* dy, const T* x, T* dw, T* db) {
     const std::int64_t n = s.channels_out, rows = s.batch * s.frames * s.space;
     if (db)
       sum_rows(rows, 4 * rows_per_piece(n), n, db, [=](std::int64_t first, std::int64_t count, T* partial) {
@@ -78,8 +85,6 @@ struct TemporalConv {
     for (std::int64_t k = 0; k < s.kernel; ++k)
       for (std::int64_t i = 0; i < tap; ++i) dw[i * s.kernel + k] += sums[std::size_t(k * tap + i)];
   }
-
- private:
   // w[.., kernel] as taps[kernel, ..].
   template <class T>
   static std::vector<T> taps_first(const TemporalConvSize& s, const T* w) {

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
-// AdamW in one pass over weights, gradients and moments; 16-bit weights follow master weights in float. The clipping
-// factor stays on the device, so that a step waits for nothing.
+// AdamW on all tensors of a model in one pass over weights, gradients, moments and averages; 16-bit weights follow
+// master weights in float. The clipping factor stays on the device, so that a step waits for nothing.
 #pragma once
-#include <modelgrow/backend/cuda/kernel.hpp>
+#include <span>
+#include <vector>
+
+#include <modelgrow/backend/cuda/tensor_table.hpp>
+#include <modelgrow/backend/cuda/values.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {
@@ -21,30 +25,94 @@ struct Clipping {
   }
 };
 
+/// A tensor of the table, with what its step comes to.
+template <class T>
+struct AdamWTensor {
+  using A = Stat<T>;
+  Index size, wide, columns;
+  A step, eps, keep, inverse_correction2;  // step: lr / correction1, keep: 1 - decay
+  const A *lr_columns, *eps_rows;
+  T* w;
+  A *master, *gradient, *m, *v, *average;
+
+  static AdamWTensor of(const AdamWUpdate<T>& u) {
+    const Index size = u.rows * u.columns;
+    return {.size = size,
+            .wide = wide_values(size, {u.w, u.master, u.gradient, u.m, u.v, u.average}),
+            .columns = u.columns,
+            .step = A(u.lr / u.correction1),
+            .eps = A(u.eps),
+            .keep = A(1.0 - u.decay),
+            .inverse_correction2 = A(1.0 / u.correction2),
+            .lr_columns = u.lr_columns,
+            .eps_rows = u.eps_rows,
+            .w = u.w,
+            .master = u.master,
+            .gradient = u.gradient,
+            .m = u.m,
+            .v = u.v,
+            .average = u.average};
+  }
+};
+
+/// A block for each chunk of a tensor.
 template <class T>
 struct AdamW {
   using A = Stat<T>;
-  A step, beta1, beta2, eps, keep, inverse_correction2;  // step: lr / correction1, keep: 1 - decay
-  Index columns;
-  const A *scale, *lr_columns, *eps_rows;
-  T* w;
-  A *gradient, *master, *m, *v;
+  using Table = TensorTable<AdamWTensor<T>, 8192>;
+  static constexpr int threads = block_threads;
+  using Shared = NoShared;
+  A beta1, beta2, average_rate;
+  const A* scale;
+  Table table;
+  MODELGROW_HOST_DEVICE Index blocks() const { return table.chunks(); }
 
   template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
+  MODELGROW_DEVICE void operator()(Dev dev, Shared&) const {
     const A factor = scale[0];
     if (factor != factor) return;
-    const A g = gradient[i] * factor;
-    const A first = beta1 * m[i] + (A(1) - beta1) * g, second = beta2 * v[i] + (A(1) - beta2) * g * g;
-    const A rate = lr_columns ? step * lr_columns[i % columns] : step;
-    const A floor = eps_rows ? eps * eps_rows[i / columns] : eps;
-    m[i] = first;
-    v[i] = second;
-    const A now = master ? master[i] : dev.widen(w[i]);
-    const A next = keep * now - rate * first / (dev.sqrt(second * inverse_correction2) + floor);
-    if (master) master[i] = next;
-    w[i] = dev.template narrow<T>(next);
-    gradient[i] = 0;
+    for (Index chunk = dev.block(); chunk < blocks(); chunk += dev.blocks()) {
+      const auto part = table.part(chunk);
+      const AdamWTensor<T> tensor = table.tensors[part.tensor];
+      for_values(part.begin, tensor.wide, part.end, int(dev.thread()), threads,
+                 [&]<int N>(Index i, Count<N>) { update<N>(dev, tensor, factor, i); });
+    }
+  }
+
+ private:
+  template <int N, class Dev>
+  MODELGROW_DEVICE void update(Dev dev, const AdamWTensor<T>& t, A factor, Index i) const {
+    auto gradient = read<N>(dev, t.gradient + i), m = read<N>(dev, t.m + i), v = read<N>(dev, t.v + i);
+    auto w = t.master ? read<N>(dev, t.master + i) : read<N>(dev, t.w + i);
+    Values<A, N> rate, floor;
+    for (int e = 0; e < N; ++e) rate.at[e] = t.step, floor.at[e] = t.eps;
+    if (t.lr_columns || t.eps_rows) multiply(t, i, rate, floor);
+    for (int e = 0; e < N; ++e) {
+      const A g = gradient.at[e] * factor;
+      m.at[e] = beta1 * m.at[e] + (A(1) - beta1) * g;
+      v.at[e] = beta2 * v.at[e] + (A(1) - beta2) * g * g;
+      w.at[e] = t.keep * w.at[e] - rate.at[e] * m.at[e] / (dev.sqrt(v.at[e] * t.inverse_correction2) + floor.at[e]);
+      gradient.at[e] = 0;
+    }
+    write(dev, t.gradient + i, gradient);
+    write(dev, t.m + i, m);
+    write(dev, t.v + i, v);
+    if (t.master) write(dev, t.master + i, w);
+    write(dev, t.w + i, w);
+    if (!t.average) return;
+    auto average = read<N>(dev, t.average + i);
+    for (int e = 0; e < N; ++e) average.at[e] += average_rate * (w.at[e] - average.at[e]);
+    write(dev, t.average + i, average);
+  }
+  /// The multipliers of columns and rows, for the values from i on.
+  template <int N>
+  MODELGROW_DEVICE static void multiply(const AdamWTensor<T>& t, Index i, Values<A, N>& rate, Values<A, N>& floor) {
+    Index row = i / t.columns, column = i % t.columns;
+    for (int e = 0; e < N; ++e) {
+      if (t.lr_columns) rate.at[e] *= t.lr_columns[column];
+      if (t.eps_rows) floor.at[e] *= t.eps_rows[row];
+      if (++column == t.columns) column = 0, ++row;
+    }
   }
 };
 
@@ -55,25 +123,17 @@ struct AdamWOperations {
     Exec::launch(ForEach<Clipping<Stat<T>>>{.n = 1, .element = {.longest = longest, .sum = sum, .scale = scale}});
   }
   template <class T>
-  static void adamw(const AdamWStep& s, const Stat<T>* scale, Index rows, Index columns, const Stat<T>* lr_columns,
-                    const Stat<T>* eps_rows, T* w, Stat<T>* master, Stat<T>* gradient, Stat<T>* m, Stat<T>* v) {
+  static void adamw(const AdamWStep& step, const Stat<T>* scale, std::span<const AdamWUpdate<T>> updates) {
     using A = Stat<T>;
-    Exec::launch(ForEach<AdamW<T>>{.n = rows * columns,
-                                   .element = {.step = A(s.lr / s.correction1),
-                                               .beta1 = A(s.beta1),
-                                               .beta2 = A(s.beta2),
-                                               .eps = A(s.eps),
-                                               .keep = A(1.0 - s.decay),
-                                               .inverse_correction2 = A(1.0 / s.correction2),
-                                               .columns = columns,
-                                               .scale = scale,
-                                               .lr_columns = lr_columns,
-                                               .eps_rows = eps_rows,
-                                               .w = w,
-                                               .gradient = gradient,
-                                               .master = master,
-                                               .m = m,
-                                               .v = v}});
+    std::vector<AdamWTensor<T>> tensors;
+    for (const auto& u : updates) tensors.push_back(AdamWTensor<T>::of(u));
+    AdamW<T>::Table::for_each(tensors, [&](const auto& table) {
+      Exec::launch(AdamW<T>{.beta1 = A(step.beta1),
+                            .beta2 = A(step.beta2),
+                            .average_rate = A(step.average_rate),
+                            .scale = scale,
+                            .table = table});
+    });
   }
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <modelgrow/backend/cuda/attention_tiles.hpp>
 #include <modelgrow/backend/cuda/fragments.hpp>
+#include <modelgrow/backend/cuda/stream_tiles.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {
@@ -143,19 +144,6 @@ struct MatrixStage {
   MODELGROW_DEVICE bf16* first(int row = 0) { return at + row * Tiles::stride; }
   MODELGROW_DEVICE bf16* second(int row = 0) { return first(tile_rows + row); }
 };
-
-/// take(stage, step) for each step, while the copies that fetch(stage, step + 1) starts are under way; those of step 0
-/// are to stages[0] and under way already. Afterwards nobody reads stages[steps % 2].
-template <class Dev, class Stage, class Fetch, class Take>
-MODELGROW_DEVICE void stream_tiles(Dev dev, Stage (&stages)[2], int steps, Fetch fetch, Take take) {
-  for (int step = 0; step < steps; ++step) {
-    dev.template wait_copies<0>();
-    dev.sync();  // the tiles are here, and nobody reads those of the other stage any more
-    if (step + 1 < steps) fetch(stages[(step + 1) % 2], step + 1);
-    dev.commit_copies();
-    take(stages[step % 2], step);
-  }
-}
 
 /// Whether the kernels on matrix units take a problem: heads that they exist for, 16 bytes at a time everywhere, and
 /// tokens that 32 bits number.

@@ -3,7 +3,7 @@
 #pragma once
 #include <utility>
 
-#include <modelgrow/backend/cuda/biased_product.cuh>
+#include <modelgrow/backend/cuda/fused_product.cuh>
 #include <modelgrow/backend/cuda/memory.cuh>
 
 namespace modelgrow::inline v0 {
@@ -51,7 +51,7 @@ class CudaContext {
 
   cudaStream_t stream() const { return stream_; }
   cublasHandle_t blas() const { return blas_; }
-  kernels::BiasedProducts& biased_products() { return biased_products_; }
+  kernels::FusedProducts& fused_products() { return fused_products_; }
   kernels::Workspace workspace() const { return {workspace_.get(), workspace_bytes}; }
   Pool<Cuda>& pool() { return pool_; }
   /// Waits until all work given to this context is done. Throws device_error if some of it failed.
@@ -72,7 +72,7 @@ class CudaContext {
 
   cudaStream_t stream_ = nullptr;
   cublasHandle_t blas_ = nullptr;
-  kernels::BiasedProducts biased_products_;
+  kernels::FusedProducts fused_products_;
   std::shared_ptr<void> workspace_;
   Pool<Cuda> pool_;
 };

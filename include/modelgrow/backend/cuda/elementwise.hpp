@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Kernels in which every value of the result has a thread of its own.
+// Kernels in which every value of the result follows from those at its place.
 #pragma once
-#include <modelgrow/backend/cuda/kernel.hpp>
+#include <initializer_list>
+
+#include <modelgrow/backend/cuda/values.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {
@@ -38,18 +40,21 @@ template <class T, class Function>
 struct Activate {
   const T* x;
   T* y;
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    y[i] = dev.template narrow<T>(Function{}.value(dev, dev.widen(x[i])));
+  template <class Dev, int N>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i, Count<N>) const {
+    map<N>(
+        dev, [&](auto v) { return Function{}.value(dev, v); }, y + i, read<N>(dev, x + i));
   }
 };
 template <class T, class Function>
 struct ActivateDx {
   const T *x, *dy;
   T* dx;
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    dx[i] = dev.template narrow<T>(dev.widen(dy[i]) * Function{}.derivative(dev, dev.widen(x[i])));
+  template <class Dev, int N>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i, Count<N>) const {
+    map<N>(
+        dev, [&](auto g, auto v) { return g * Function{}.derivative(dev, v); }, dx + i, read<N>(dev, dy + i),
+        read<N>(dev, x + i));
   }
 };
 
@@ -57,18 +62,20 @@ template <class T>
 struct Add {
   const T *a, *b;
   T* y;
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    y[i] = dev.template narrow<T>(dev.widen(a[i]) + dev.widen(b[i]));
+  template <class Dev, int N>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i, Count<N>) const {
+    map<N>(
+        dev, [](auto v, auto w) { return v + w; }, y + i, read<N>(dev, a + i), read<N>(dev, b + i));
   }
 };
 template <class T>
 struct Fill {
   T value;
   T* y;
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev, Index i) const {
-    y[i] = value;
+  template <class Dev, int N>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i, Count<N>) const {
+    map<N>(
+        dev, [&] { return dev.widen(value); }, y + i);
   }
 };
 /// y += weight * (x - y).
@@ -77,10 +84,10 @@ struct Lerp {
   Stat<T> weight;
   const T* x;
   T* y;
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const Stat<T> now = dev.widen(y[i]);
-    y[i] = dev.template narrow<T>(now + weight * (dev.widen(x[i]) - now));
+  template <class Dev, int N>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i, Count<N>) const {
+    map<N>(
+        dev, [&](auto v, auto to) { return v + weight * (to - v); }, y + i, read<N>(dev, y + i), read<N>(dev, x + i));
   }
 };
 /// y += factor * x.
@@ -89,9 +96,10 @@ struct Axpy {
   Stat<T> factor;
   const T* x;
   T* y;
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    y[i] = dev.template narrow<T>(dev.widen(y[i]) + factor * dev.widen(x[i]));
+  template <class Dev, int N>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i, Count<N>) const {
+    map<N>(
+        dev, [&](auto v, auto w) { return v + factor * w; }, y + i, read<N>(dev, y + i), read<N>(dev, x + i));
   }
 };
 
@@ -100,9 +108,10 @@ template <class T>
 struct Collect {
   const T* x;
   Stat<T>* sum;
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    sum[i] += dev.widen(x[i]);
+  template <class Dev, int N>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i, Count<N>) const {
+    map<N>(
+        dev, [](auto v, auto w) { return v + w; }, sum + i, read<N>(dev, sum + i), read<N>(dev, x + i));
   }
 };
 /// y = x.
@@ -110,22 +119,26 @@ template <class T>
 struct Narrow {
   const Stat<T>* x;
   T* y;
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    y[i] = dev.template narrow<T>(x[i]);
+  template <class Dev, int N>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i, Count<N>) const {
+    write(dev, y + i, read<N>(dev, x + i));
   }
 };
 
-/// y[(o * rows + r) * repeat + s, c] = x[same] + table[r, c].
+/// y[(o * rows + r) * repeat + s, c] = x[same] + table[r, c]; a warp for each row of y.
 template <class T>
 struct AddTable {
-  Index rows, repeat, channels;
+  Index rows, repeat, channels, wide;
   const T *x, *table;
   T* y;
   template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const Index c = i % channels, r = i / channels / repeat % rows;
-    y[i] = dev.template narrow<T>(dev.widen(x[i]) + dev.widen(table[r * channels + c]));
+  MODELGROW_DEVICE void operator()(Dev dev, Index row) const {
+    const T *from = x + row * channels, *add = table + row / repeat % rows * channels;
+    for_row(dev, wide, channels, [&]<int N>(int c, Count<N>) {
+      map<N>(
+          dev, [](auto v, auto w) { return v + w; }, y + row * channels + c, read<N>(dev, from + c),
+          read<N>(dev, add + c));
+    });
   }
 };
 
@@ -134,51 +147,57 @@ struct ElementwiseOperations {
   template <class T>
   static void activation(Activation kind, Index n, const T* x, T* y) {
     if (kind == Activation::silu)
-      for_each(n, Activate<T, Silu>{.x = x, .y = y});
+      for_each(n, {x, y}, Activate<T, Silu>{.x = x, .y = y});
     else
-      for_each(n, Activate<T, GeluTanh>{.x = x, .y = y});
+      for_each(n, {x, y}, Activate<T, GeluTanh>{.x = x, .y = y});
   }
   template <class T>
   static void activation_dx(Activation kind, Index n, const T* x, const T* dy, T* dx) {
     if (kind == Activation::silu)
-      for_each(n, ActivateDx<T, Silu>{.x = x, .dy = dy, .dx = dx});
+      for_each(n, {x, dy, dx}, ActivateDx<T, Silu>{.x = x, .dy = dy, .dx = dx});
     else
-      for_each(n, ActivateDx<T, GeluTanh>{.x = x, .dy = dy, .dx = dx});
+      for_each(n, {x, dy, dx}, ActivateDx<T, GeluTanh>{.x = x, .dy = dy, .dx = dx});
   }
   template <class T>
   static void add(Index n, const T* a, const T* b, T* y) {
-    for_each(n, Add<T>{.a = a, .b = b, .y = y});
+    for_each(n, {a, b, y}, Add<T>{.a = a, .b = b, .y = y});
   }
   template <class T>
   static void fill(Index n, T value, T* y) {
-    for_each(n, Fill<T>{.value = value, .y = y});
+    for_each(n, {y}, Fill<T>{.value = value, .y = y});
   }
   template <class T>
   static void lerp(Index n, double weight, const T* x, T* y) {
-    for_each(n, Lerp<T>{.weight = Stat<T>(weight), .x = x, .y = y});
+    for_each(n, {x, y}, Lerp<T>{.weight = Stat<T>(weight), .x = x, .y = y});
   }
   template <class T>
   static void axpy(Index n, double factor, const T* x, T* y) {
-    for_each(n, Axpy<T>{.factor = Stat<T>(factor), .x = x, .y = y});
+    for_each(n, {x, y}, Axpy<T>{.factor = Stat<T>(factor), .x = x, .y = y});
   }
   template <class T>
   static void collect(Index n, const T* x, Stat<T>* sum) {
-    for_each(n, Collect<T>{.x = x, .sum = sum});
+    for_each(n, {x, sum}, Collect<T>{.x = x, .sum = sum});
   }
   template <class T>
   static void narrow(Index n, const Stat<T>* x, T* y) {
-    for_each(n, Narrow<T>{.x = x, .y = y});
+    for_each(n, {x, y}, Narrow<T>{.x = x, .y = y});
   }
   template <class T>
   static void add_table(Index outer, Index rows, Index repeat, Index channels, const T* x, const T* table, T* y) {
-    for_each(outer * rows * repeat * channels,
-             AddTable<T>{.rows = rows, .repeat = repeat, .channels = channels, .x = x, .table = table, .y = y});
+    Exec::launch(ForEachRow<AddTable<T>>{.n = outer * rows * repeat,
+                                         .row = {.rows = rows,
+                                                 .repeat = repeat,
+                                                 .channels = channels,
+                                                 .wide = wide_columns<T>(channels, {x, table, y}),
+                                                 .x = x,
+                                                 .table = table,
+                                                 .y = y}});
   }
 
  private:
   template <class Element>
-  static void for_each(Index n, const Element& element) {
-    Exec::launch(ForEach<Element>{.n = n, .element = element});
+  static void for_each(Index n, std::initializer_list<const void*> addresses, const Element& element) {
+    Exec::launch(ForEachValue<Element>{.n = n, .wide = wide_values(n, addresses), .element = element});
   }
 };
 

@@ -26,6 +26,7 @@ struct GpuThread {
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
     return result;
   }
+  MODELGROW_DEVICE float fma(float a, float b, float c) const { return ::fmaf(a, b, c); }
   MODELGROW_DEVICE float max(float a, float b) const { return ::fmaxf(a, b); }
   MODELGROW_DEVICE float log(float x) const { return ::logf(x); }
   MODELGROW_DEVICE float tanh(float x) const { return ::tanhf(x); }
@@ -52,6 +53,17 @@ struct GpuThread {
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
     return result;
   }
+  // In assembly, so that nvcc does them once: it would move them to every use.
+  MODELGROW_DEVICE float low(std::uint32_t two) const {
+    float result;
+    asm("shl.b32 %0, %1, 16;" : "=f"(result) : "r"(two));
+    return result;
+  }
+  MODELGROW_DEVICE float high(std::uint32_t two) const {
+    float result;
+    asm("and.b32 %0, %1, 0xffff0000;" : "=f"(result) : "r"(two));
+    return result;
+  }
 
   MODELGROW_DEVICE std::uint32_t transposed(std::uint32_t r) const {
     std::uint32_t result;
@@ -65,6 +77,15 @@ struct GpuThread {
   template <class V>
   MODELGROW_DEVICE void store(void* p, const V& v) const {
     *static_cast<V*>(p) = v;
+  }
+  template <class V>
+  MODELGROW_DEVICE void store_at_once(void* p, const V& v) const {
+    static_assert(sizeof(V) == 16);
+    std::uint32_t words[4];
+    memcpy(words, &v, sizeof v);
+    asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(p)), "r"(words[0]),
+                 "r"(words[1]), "r"(words[2]), "r"(words[3])
+                 : "memory");
   }
 
   MODELGROW_DEVICE void mma(FragmentC& c, const FragmentA<16>& a, const FragmentB<16>& b) const {

@@ -10,22 +10,25 @@
 //     sync() sync_warp() shuffle_xor(v, mask)    all threads of a block; the 32 threads of a warp
 //     exp log sqrt cos sin max                   in float; sqrt in double too (tests: all)
 //     exp2                                       the same, on a GPU to two units of the last place, tiny results 0
+//     fma(a, b, c)                               a b + c rounded once, where bits must not depend on the compiler
 //     widen(T) -> Stat<T>, narrow<T>(Stat<T>)    between storage and arithmetic
 //     pack(low, high)                            two floats to the two bf16 of a register
+//     low(two) high(two)                         and back
 //     load<V>(p) store(p, v)                     a V as a whole, from and to memory of values that has its alignment
+//     store_at_once(p, v)                        16 bytes by one instruction, where nvcc might make several
 // and to a warp of 32 threads together, for matrices in bf16 (fragments.hpp)
 //     mma(c, a, b)                               c += a b
 //     load_matrix(registers, row)                N matrices of 8 x 8 from shared memory: lane 8 m + r says where row r
-//     of load_matrix_transposed(registers, row)     matrix m is; lane l gets row (or column) l / 4, values 2 (l % 4)
-//     and next
+//     load_matrix_transposed(registers, row)     of matrix m is; lane l gets values 2 (l % 4) and next of row (or
+//                                                column) l / 4
 //     transposed(register)                       of such a matrix in a register of each lane
 // and copies from global to shared memory that go on beside the arithmetic, of 16 bytes on both sides aligned to 16:
 //     copy_async(to, from, bytes = 16)           reads only `bytes` of them (0: none), the rest becomes zero
 //     commit_copies()                            closes a group of copies of this thread
 //     wait_copies<N>()                           until at most the last N groups of this thread are under way; what
-//     they
-//                                                copied is there for other threads after a barrier more
+//                                                they copied is there for other threads after a barrier more
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -39,6 +42,7 @@ using Index = std::int64_t;
 
 inline constexpr int warp_size = 32;
 inline constexpr int block_threads = 256;
+inline constexpr std::size_t most_argument_bytes = 32764;  // the size of a kernel
 
 /// What a thread loads or stores at once; at most 16 bytes, which are eight bf16 or four floats.
 template <class T, int N = 16 / sizeof(T)>

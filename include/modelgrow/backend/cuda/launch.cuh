@@ -41,6 +41,7 @@ template <class Kernel>
 void launch(const Kernel& kernel, std::source_location at = std::source_location::current()) {
   constexpr Index most_blocks = 1 << 16;  // kernels stride over the rest
   constexpr std::size_t shared = sizeof(typename Kernel::Shared);
+  static_assert(sizeof(Kernel) <= most_argument_bytes);
   static_assert(shared <= 99 << 10, "every GPU from compute capability 8.0 on has 99 KiB of shared memory a block");
   const Index blocks = std::min(kernel.blocks(), most_blocks);
   if (blocks == 0) return;

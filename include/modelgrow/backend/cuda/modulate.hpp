@@ -35,27 +35,55 @@ struct SharedModulationDt {
   }
 };
 
-/// y = x + m[:, gate] * branch, with m at the gate vector of the first batch entry.
+/// y = x + m[:, gate] * branch, with m at the gate vector of the first batch entry; a warp for each token.
 template <class T>
 struct GateResidual {
-  Index tokens, channels, stride;  // stride: elements of m from one batch entry to the next
+  Index tokens, channels, wide, stride;  // stride: elements of m from one batch entry to the next
   const T *x, *branch, *gate;
   T* y;
   template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const T g = gate[i / (tokens * channels) * stride + i % channels];
-    y[i] = dev.template narrow<T>(dev.widen(x[i]) + dev.widen(g) * dev.widen(branch[i]));
+  MODELGROW_DEVICE void operator()(Dev dev, Index token) const {
+    const T* own = gate + token / tokens * stride;
+    const Index first = token * channels;
+    for_row(dev, wide, channels, [&]<int N>(int c, Count<N>) {
+      map<N>(
+          dev, [](auto v, auto g, auto b) { return v + g * b; }, y + first + c, read<N>(dev, x + first + c),
+          read<N>(dev, own + c), read<N>(dev, branch + first + c));
+    });
   }
 };
 template <class T>
 struct GateResidualDbranch {
-  Index tokens, channels, stride;
+  Index tokens, channels, wide, stride;
   const T *gate, *dy;
   T* dbranch;
   template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const T g = gate[i / (tokens * channels) * stride + i % channels];
-    dbranch[i] = dev.template narrow<T>(dev.widen(g) * dev.widen(dy[i]));
+  MODELGROW_DEVICE void operator()(Dev dev, Index token) const {
+    const T* own = gate + token / tokens * stride;
+    const Index first = token * channels;
+    for_row(dev, wide, channels, [&]<int N>(int c, Count<N>) {
+      map<N>(
+          dev, [](auto g, auto d) { return g * d; }, dbranch + first + c, read<N>(dev, own + c),
+          read<N>(dev, dy + first + c));
+    });
+  }
+};
+
+/// The terms of dgate, branch dy; on its way dbranch = gate dy, where that is wanted.
+template <class T>
+struct GateResidualDx {
+  GateResidualDbranch<T> to;
+  const T* branch;
+  template <class Dev, int N>
+  MODELGROW_DEVICE Values<Stat<T>, N> operator()(Dev dev, Index b, Index r, Index c, Count<N>) const {
+    const Index i = (b * to.tokens + r) * to.channels + c;
+    auto values = read<N>(dev, branch + i);
+    const auto dy = read<N>(dev, to.dy + i);
+    if (to.dbranch)
+      map<N>(
+          dev, [](auto g, auto d) { return g * d; }, to.dbranch + i, read<N>(dev, to.gate + b * to.stride + c), dy);
+    for (int e = 0; e < N; ++e) values.at[e] *= dy.at[e];
+    return values;
   }
 };
 
@@ -90,30 +118,35 @@ template <class Exec>
 struct ModulateOperations {
   template <class T>
   static void gate_residual(ModulateSize s, const T* x, const T* branch, const T* m, int gate, T* y) {
-    Exec::launch(ForEach<GateResidual<T>>{.n = s.batch * s.tokens * s.channels,
-                                          .element = {.tokens = s.tokens,
-                                                      .channels = s.channels,
-                                                      .stride = s.slots * s.channels,
-                                                      .x = x,
-                                                      .branch = branch,
-                                                      .gate = m + gate * s.channels,
-                                                      .y = y}});
+    const T* own = m + gate * s.channels;
+    const Index stride = s.slots * s.channels;
+    Exec::launch(ForEachRow<GateResidual<T>>{.n = s.batch * s.tokens,
+                                             .row = {.tokens = s.tokens,
+                                                     .channels = s.channels,
+                                                     .wide = wide_columns<T>(s.channels, {x, branch, own, y}),
+                                                     .stride = stride,
+                                                     .x = x,
+                                                     .branch = branch,
+                                                     .gate = own,
+                                                     .y = y}});
   }
   template <class T>
   static void gate_residual_dx(ModulateSize s, const T* branch, const T* m, int gate, const T* dy, T* dbranch,
                                Stat<T>* dm) {
-    if (dbranch)
-      Exec::launch(ForEach<GateResidualDbranch<T>>{.n = s.batch * s.tokens * s.channels,
-                                                   .element = {.tokens = s.tokens,
-                                                               .channels = s.channels,
-                                                               .stride = s.slots * s.channels,
-                                                               .gate = m + gate * s.channels,
-                                                               .dy = dy,
-                                                               .dbranch = dbranch}});
+    const T* own = m + gate * s.channels;
+    const GateResidualDbranch<T> to{.tokens = s.tokens,
+                                    .channels = s.channels,
+                                    .wide = wide_columns<T>(s.channels, {own, dy, dbranch}),
+                                    .stride = s.slots * s.channels,
+                                    .gate = own,
+                                    .dy = dy,
+                                    .dbranch = dbranch};
     if (dm)
-      add_column_sums<Exec>(ColumnSums{.groups = s.batch, .rows = s.tokens, .columns = s.channels},
-                            ProductTerm<T>{.rows = s.tokens, .columns = s.channels, .a = branch, .b = dy},
-                            dm + gate * s.channels, s.slots * s.channels, Index(1));
+      add_column_sums<Exec, T>(ColumnSums{.groups = s.batch, .rows = s.tokens, .columns = s.channels},
+                               {own, branch, dy, dbranch}, GateResidualDx<T>{.to = to, .branch = branch},
+                               {{dm + gate * s.channels, nullptr}, s.slots * s.channels, 1});
+    else if (dbranch)
+      Exec::launch(ForEachRow<GateResidualDbranch<T>>{.n = s.batch * s.tokens, .row = to});
   }
   template <class T>
   static void head_gate(Index rows, Index heads, Index head_dim, const T* x, const T* gate, T* y) {
@@ -128,9 +161,9 @@ struct ModulateOperations {
     if (dgate) {
       auto sums = scratch<Exec, Stat<T>>(channels);
       sums.zero();
-      add_column_sums<Exec>(ColumnSums{.groups = 1, .rows = rows, .columns = channels},
-                            ProductTerm<T>{.rows = rows, .columns = channels, .a = x, .b = dy}, sums.data(), Index(0),
-                            Index(1));
+      add_column_sums<Exec, T>(ColumnSums{.groups = 1, .rows = rows, .columns = channels}, {x, dy},
+                               ProductTerm<T>{.rows = rows, .columns = channels, .a = x, .b = dy},
+                               {{sums.data(), nullptr}, 0, 1});
       Exec::launch(ForEach<HeadGateDgate<T>>{
           .n = heads, .element = {.head_dim = head_dim, .gate = gate, .sums = sums.data(), .dgate = dgate}});
     }
@@ -147,8 +180,8 @@ struct ModulateOperations {
   static void modulation_dx(ModulateSize s, Index slot_stride, const T* dm, Stat<T>* dtable, T* dt) {
     const Index row = s.slots * s.channels;
     if (dtable)
-      add_column_sums<Exec>(ColumnSums{.groups = 1, .rows = s.batch, .columns = row},
-                            ValueTerm<T>{.rows = s.batch, .columns = row, .x = dm}, dtable, Index(0), Index(1));
+      add_column_sums<Exec, T>(ColumnSums{.groups = 1, .rows = s.batch, .columns = row}, {dm},
+                               ValueTerm<T>{.rows = s.batch, .columns = row, .x = dm}, {{dtable, nullptr}, 0, 1});
     if (dt && slot_stride == 0)
       Exec::launch(ForEach<SharedModulationDt<T>>{
           .n = s.batch * s.channels, .element = {.channels = s.channels, .slots = s.slots, .dm = dm, .dt = dt}});

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Matrix products by cuBLAS: float in full float arithmetic, bf16 with float sums.
+// Matrix products by cuBLAS and cuBLASLt: float in full float arithmetic, bf16 with float sums.
 #pragma once
 #include <modelgrow/backend/cuda/context.cuh>
-#include <modelgrow/backend/cuda/linear.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {
-
-template <class T>
-inline constexpr cudaDataType_t blas_type = std::same_as<T, float> ? CUDA_R_32F : CUDA_R_16BF;
 
 /// c = a b, or c += a b (column_major.hpp says how a and b are stored), in the type of a and b or in float. Throws
 /// device_error.
@@ -27,15 +23,15 @@ void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Wr
         "multiplying matrices");
 }
 
-/// c = a b + bias[columns] in every row, rounded once. False, and nothing done, where cuBLASLt cannot. Throws
-/// device_error.
-template <class T>
-bool multiply_biased(MatrixSize size, Transposed transposed, const T* a, const T* b, const T* bias, T* c) {
-  if (size.rows == 0 || size.columns == 0) return true;
-  if (size.inner == 0) return false;
+/// The same with what `epilogue` says. False, and nothing done, where cuBLASLt cannot. Throws device_error.
+template <class Epilogue, class T, class R>
+bool multiply_with(const Epilogue& epilogue, MatrixSize size, Transposed transposed, const T* a, const T* b,
+                   Write write, R* c) {
+  if (size.rows == 0 || size.columns == 0 || size.inner == 0) return false;
   CudaContext& context = CudaContext::current();
-  return context.biased_products().run(ColumnMajorProduct::of(size, transposed), blas_type<T>, b, a, bias, c,
-                                       context.workspace(), context.stream());
+  return context.fused_products().run({ColumnMajorProduct::of(size, transposed), blas_type<T>, blas_type<R>},
+                                      lt_epilogue(epilogue), {.first = b, .second = a, .result = c}, write,
+                                      context.workspace(), context.stream());
 }
 
 }  // namespace kernels

@@ -2,9 +2,10 @@
 // The whole contract of backend.hpp for anything that can launch a kernel.
 //
 // Exec has `Device`, whose pool() is for scratch memory, and the static functions
-//     launch(kernel)                                             runs kernel.blocks() blocks of K::threads
-//     multiply(MatrixSize, Transposed, a, b, Write, c)           c = a b or c += a b in Stat<T>; c in T or Stat<T>
-//     multiply_biased(MatrixSize, Transposed, a, b, bias, c)     c = a b + bias in every row; false: it cannot
+//     launch(kernel)                                          runs kernel.blocks() blocks of K::threads
+//     multiply(MatrixSize, Transposed, a, b, Write, c)        c = a b or c += a b in Stat<T>; c in T or Stat<T>
+//     multiply_with(epilogue, ..the same)                     with what epilogue.hpp says; false: it cannot, and did
+//                                                             nothing
 // It is the GPU in backend/cuda.cuh, and the host in the tests.
 #pragma once
 #include <modelgrow/backend/cuda/adamw.hpp>

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Convolution over frames. Depthwise has its own kernels; dense is unfolded to [token, in * kernel], the layout of its
-// weight [out, in * kernel], and left to matrix multiplication.
+// Convolution over frames. Depthwise with 3 or 5 taps slides over the frames; with others, and where channels cannot be
+// loaded 16 bytes at a time, each value is computed by itself.
 #pragma once
-#include <modelgrow/backend/cuda/linear.hpp>
+#include <initializer_list>
+#include <type_traits>
+
+#include <modelgrow/backend/cuda/dense_conv.hpp>
+#include <modelgrow/backend/cuda/sliding_conv_dx.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {
@@ -16,9 +20,11 @@ struct FramePosition {
   MODELGROW_DEVICE static bool inside(const TemporalConvSize& s, Index frame) { return frame >= 0 && frame < s.frames; }
 };
 
+/// y from x, or transposed dx from dy.
 template <class T>
 struct DepthwiseConv {
   TemporalConvSize size;
+  ConvDirection direction;
   const T *x, *w, *b;
   T* y;
   template <class Dev>
@@ -26,28 +32,11 @@ struct DepthwiseConv {
     const auto at = FramePosition::of(size, size.channels_out, i);
     Stat<T> sum = b ? dev.widen(b[at.channel]) : Stat<T>(0);
     for (Index tap = 0; tap < size.kernel; ++tap) {
-      const Index offset = size.first_tap + tap;
+      const Index offset = Index(direction) * (size.first_tap + tap);
       if (FramePosition::inside(size, at.frame + offset))
         sum += dev.widen(w[at.channel * size.kernel + tap]) * dev.widen(x[i + offset * at.frame_stride]);
     }
     y[i] = dev.template narrow<T>(sum);
-  }
-};
-template <class T>
-struct DepthwiseConvDx {
-  TemporalConvSize size;
-  const T *dy, *w;
-  T* dx;
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const auto at = FramePosition::of(size, size.channels_out, i);
-    Stat<T> sum = 0;
-    for (Index tap = 0; tap < size.kernel; ++tap) {
-      const Index offset = size.first_tap + tap;
-      if (FramePosition::inside(size, at.frame - offset))
-        sum += dev.widen(w[at.channel * size.kernel + tap]) * dev.widen(dy[i - offset * at.frame_stride]);
-    }
-    dx[i] = dev.template narrow<T>(sum);
   }
 };
 /// The term of a column sum over tokens (sums.hpp) whose group is the tap: dy x at the frame of the tap.
@@ -55,45 +44,15 @@ template <class T>
 struct DepthwiseTapTerm {
   TemporalConvSize size;
   const T *dy, *x;
-  template <class Dev>
-  MODELGROW_DEVICE Stat<T> operator()(Dev dev, Index tap, Index token, Index channel) const {
+  template <class Dev, int N>
+  MODELGROW_DEVICE Values<Stat<T>, N> operator()(Dev dev, Index tap, Index token, Index channel, Count<N>) const {
     const Index offset = size.first_tap + tap, frame = token / size.space % size.frames;
-    if (!FramePosition::inside(size, frame + offset)) return 0;
+    if (!FramePosition::inside(size, frame + offset)) return {};
     const Index i = token * size.channels_out + channel;
-    return dev.widen(dy[i]) * dev.widen(x[i + offset * size.space * size.channels_out]);
-  }
-};
-
-/// unfolded[token, channel, tap] = x at the frame of the tap, zero outside.
-template <class T>
-struct UnfoldFrames {
-  TemporalConvSize size;
-  const T* x;
-  T* unfolded;
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const Index source = i / size.kernel, offset = size.first_tap + i % size.kernel;
-    const auto at = FramePosition::of(size, size.channels_in, source);
-    unfolded[i] = FramePosition::inside(size, at.frame + offset) ? x[source + offset * at.frame_stride]
-                                                                 : dev.template narrow<T>(Stat<T>(0));
-  }
-};
-/// The transpose of UnfoldFrames: x = sum of the unfolded values that came from it.
-template <class T>
-struct FoldFrames {
-  TemporalConvSize size;
-  const Stat<T>* unfolded;  // not rounded before it is summed
-  T* x;
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const auto at = FramePosition::of(size, size.channels_in, i);
-    Stat<T> sum = 0;
-    for (Index tap = 0; tap < size.kernel; ++tap) {
-      const Index offset = size.first_tap + tap;
-      if (FramePosition::inside(size, at.frame - offset))
-        sum += unfolded[(i - offset * at.frame_stride) * size.kernel + tap];
-    }
-    x[i] = dev.template narrow<T>(sum);
+    auto values = read<N>(dev, dy + i);
+    const auto others = read<N>(dev, x + i + offset * size.space * size.channels_out);
+    for (int e = 0; e < N; ++e) values.at[e] *= others.at[e];
+    return values;
   }
 };
 
@@ -101,46 +60,76 @@ template <class Exec>
 struct TemporalConvOperations {
   template <class T>
   static void temporal_conv(const TemporalConvSize& s, const T* x, const T* w, const T* b, T* y) {
-    if (s.kind == TemporalConvSize::Kind::depthwise)
-      Exec::launch(ForEach<DepthwiseConv<T>>{.n = tokens(s) * s.channels_out,
-                                             .element = {.size = s, .x = x, .w = w, .b = b, .y = y}});
-    else
-      LinearOperations<Exec>::linear(as_linear(s), unfold(s, x).data(), w, b, y);
+    if (s.kind == TemporalConvSize::Kind::dense) return Dense::template convolve<ConvDirection::forward>(s, x, w, b, y);
+    const bool slides = slide<T>(s, {x, w, b, y}, [&](auto taps) {
+      const SlidingConv<T, taps> conv{.size = ColumnSize::of<T>(s), .x = x, .w = w, .b = b, .y = y};
+      Exec::launch(ForEach<SlidingConv<T, taps>>{.n = conv.count(), .element = conv});
+    });
+    if (!slides) depthwise(s, ConvDirection::forward, x, w, b, y);
   }
   template <class T>
-  static void temporal_conv_dx(const TemporalConvSize& s, const T* dy, const T* w, T* dx) {
-    if (s.kind == TemporalConvSize::Kind::depthwise) {
-      Exec::launch(ForEach<DepthwiseConvDx<T>>{.n = tokens(s) * s.channels_in,
-                                               .element = {.size = s, .dy = dy, .w = w, .dx = dx}});
-      return;
-    }
-    const auto unfolded = scratch<Exec, Stat<T>>(tokens(s) * s.channels_in * s.kernel);
-    Exec::multiply(MatrixSize{.rows = tokens(s), .columns = s.channels_in * s.kernel, .inner = s.channels_out},
-                   Transposed::none, dy, w, Write::overwrite, unfolded.data());
-    Exec::launch(ForEach<FoldFrames<T>>{.n = tokens(s) * s.channels_in,
-                                        .element = {.size = s, .unfolded = unfolded.data(), .x = dx}});
-  }
-  template <class T>
-  static void temporal_conv_dw(const TemporalConvSize& s, const T* dy, const T* x, Stat<T>* dw, Stat<T>* db) {
+  static void temporal_conv_dx(const TemporalConvSize& s, const T* dy, const T* x, const T* w, T* dx, Stat<T>* dw,
+                               Stat<T>* db) {
+    const bool slides = slide<T>(s, {dy, x, w, dx}, [&](auto taps) { slide_dx<taps>(s, dy, x, w, dx, dw, db); });
+    if (slides) return;
+    const bool dense = s.kind == TemporalConvSize::Kind::dense;
+    constexpr const T* no_bias = nullptr;
+    if (dx && dense) Dense::template convolve<ConvDirection::transposed>(s, dy, w, no_bias, dx);
+    if (dw && dense) Dense::add_weight_gradient(s, dy, x, dw);
+    if (dx && !dense) depthwise(s, ConvDirection::transposed, dy, w, no_bias, dx);
+    if (dw && !dense)
+      add_column_sums<Exec, T>(ColumnSums{.groups = s.kernel, .rows = tokens(s), .columns = s.channels_out}, {dy, x},
+                               DepthwiseTapTerm<T>{.size = s, .dy = dy, .x = x}, {{dw, nullptr}, 1, s.kernel});
     if (db) SumOperations<Exec>::column_sum(tokens(s), s.channels_out, dy, db);
-    if (dw && s.kind == TemporalConvSize::Kind::depthwise)
-      add_column_sums<Exec>(ColumnSums{.groups = s.kernel, .rows = tokens(s), .columns = s.channels_out},
-                            DepthwiseTapTerm<T>{.size = s, .dy = dy, .x = x}, dw, Index(1), s.kernel);
-    else if (dw)
-      LinearOperations<Exec>::linear_dw(as_linear(s), dy, unfold(s, x).data(), dw);
   }
 
  private:
+  using Dense = DenseConvOperations<Exec>;
+
   static Index tokens(const TemporalConvSize& s) { return s.batch * s.frames * s.space; }
-  static LinearSize as_linear(const TemporalConvSize& s) {
-    return {.rows = tokens(s), .in = s.channels_in * s.kernel, .out = s.channels_out};
+
+  /// f(taps) if a window can slide over these frames, at these addresses (or null); whether it can.
+  template <class T, class F>
+  static bool slide(const TemporalConvSize& s, std::initializer_list<const void*> addresses, F f) {
+    const bool suits = s.kind == TemporalConvSize::Kind::depthwise && s.channels_out % Chunk<T>::values == 0 &&
+                       s.first_tap <= 0 && s.first_tap > -s.kernel &&
+                       (s.frames + s.kernel) * s.space * s.channels_out < Index(1) << 31 && aligned(addresses);
+    if (suits && s.kernel == 3)
+      f(std::integral_constant<int, 3>{});
+    else if (suits && s.kernel == 5)
+      f(std::integral_constant<int, 5>{});
+    else
+      return false;
+    return true;
+  }
+  template <int Taps, class T>
+  static void slide_dx(const TemporalConvSize& s, const T* dy, const T* x, const T* w, T* dx, Stat<T>* dw,
+                       Stat<T>* db) {
+    const auto size = ColumnSize::of<T>(s);
+    const auto parts = ConvParts::of(size);
+    const bool sums = dw || db;
+    const auto partial = scratch<Exec, Stat<T>>(sums ? (Taps + 1) * parts.count() * s.channels_out : 0);
+    Exec::launch(SlidingConvDx<T, Taps>{.size = size,
+                                        .parts = parts,
+                                        .dy = dy,
+                                        .x = dw ? x : nullptr,
+                                        .w = w,
+                                        .dx = dx,
+                                        .partial = sums ? partial.data() : nullptr});
+    if (!sums) return;
+    const AddConvParts<Stat<T>> add{.parts = parts.count(),
+                                    .channels = s.channels_out,
+                                    .taps = Taps,
+                                    .partial = partial.data(),
+                                    .dw = dw,
+                                    .db = db};
+    Exec::launch(ForEach<AddConvParts<Stat<T>>>{.n = add.count(), .element = add});
   }
   template <class T>
-  static auto unfold(const TemporalConvSize& s, const T* x) {
-    auto unfolded = scratch<Exec, T>(tokens(s) * s.channels_in * s.kernel);
+  static void depthwise(const TemporalConvSize& s, ConvDirection direction, const T* x, const T* w, const T* b, T* y) {
     Exec::launch(
-        ForEach<UnfoldFrames<T>>{.n = unfolded.size(), .element = {.size = s, .x = x, .unfolded = unfolded.data()}});
-    return unfolded;
+        ForEach<DepthwiseConv<T>>{.n = tokens(s) * s.channels_out,
+                                  .element = {.size = s, .direction = direction, .x = x, .w = w, .b = b, .y = y}});
   }
 };
 

@@ -155,8 +155,8 @@ struct TextOperations {
                                  Stat<T>* dtable, T* dx) {
     const Index entry = tokens * channels;
     if (dtable)
-      add_column_sums<Exec>(ColumnSums{.groups = 1, .rows = batch, .columns = entry},
-                            DroppedTerm<T>{.columns = entry, .drop = drop, .x = dy}, dtable, Index(0), Index(1));
+      add_column_sums<Exec, T>(ColumnSums{.groups = 1, .rows = batch, .columns = entry}, {dy},
+                               DroppedTerm<T>{.columns = entry, .drop = drop, .x = dy}, {{dtable, nullptr}, 0, 1});
     if (dx)
       Exec::launch(ForEach<ReplaceDroppedDx<T>>{
           .n = batch * entry, .element = {.tokens = tokens, .channels = channels, .drop = drop, .dy = dy, .dx = dx}});

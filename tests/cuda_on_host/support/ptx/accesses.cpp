@@ -74,8 +74,15 @@ void Machine::require_no_copy(const Thread& thread, const Instruction& i, const 
       fail(thread, i, "touches shared memory into which a copy of thread " + std::to_string(*copier) + " is under way");
 }
 
+void Machine::count(const Place& place, int bytes) {
+  if (place.space != Space::global) return;
+  ++accesses_;
+  wide_ += bytes == 16;
+}
+
 void Machine::load(Thread& thread, const Instruction& i) {
   const Place place = locate(thread, i, 0, i.space, i.bytes * i.count, i.bytes * i.count);
+  count(place, i.bytes * i.count);
   note_read(thread, i, place);
   for (int k = 0; k < i.count; ++k) {
     std::uint64_t value = 0;
@@ -96,6 +103,7 @@ void Machine::store(Thread& thread, const Instruction& i) {
     std::memcpy(values.data() + k * i.bytes, &thread.registers[std::size_t(i.from[std::size_t(1 + k)])],
                 std::size_t(i.bytes));
   const auto all = std::size_t(i.count * i.bytes);
+  count(place, i.count * i.bytes);
   note_write(thread, i, place, std::memcmp(place.bytes, values.data(), all) == 0 ? Value::kept : Value::changed);
   std::memcpy(place.bytes, values.data(), all);
 }

@@ -52,7 +52,8 @@ struct Instruction {
   int line = 0;
   Action action = Action::compute;
   Computation compute = nullptr;
-  int guard = -1;  // runs only where this register holds guard_value; -1: everywhere
+  bool folded = false;  // ptxas makes an operand of it: a move, an argument
+  int guard = -1;       // runs only where this register holds guard_value; -1: everywhere
   bool guard_value = true;
   int target = -1;  // of a jump
   std::array<int, 4> to{};

@@ -12,6 +12,7 @@ void Machine::launch(const Launch& launch) {
   launch_ = launch;
   grid_ = std::min(launch.blocks, config_.most_blocks);
   first_block_ = block_ + 1;
+  executed_ = folded_ = accesses_ = wide_ = 0;
   shared_.resize(launch.shared_bytes);
   order_.resize(std::size_t(launch.threads));
   std::iota(order_.begin(), order_.end(), 0);
@@ -25,7 +26,7 @@ void Machine::launch(const Launch& launch) {
 
 void Machine::run_block() {
   const Entry& entry = *launch_.entry;
-  executed_ = 0;
+  most_executed_ = executed_ + config_.most_instructions;
   std::fill(shared_.begin(), shared_.end(), std::uint8_t(0xff));
   shared_granules_.assign((shared_.size() + 1) / 2, Granule{});
   copied_by_.assign(shared_granules_.size(), -1);
@@ -89,7 +90,8 @@ void Machine::run(Thread& thread) {
   std::uint64_t* const registers = thread.registers.data();
   for (;; ++thread.position) {
     const Instruction& i = code[thread.position];
-    if (++executed_ > config_.most_instructions) fail(thread, i, "is in a loop without end");
+    if (++executed_ > most_executed_) fail(thread, i, "is in a loop without end");
+    folded_ += i.folded;
     if (i.guard >= 0 && (registers[i.guard] != 0) != i.guard_value) continue;
     switch (i.action) {
       case Action::nothing:

@@ -25,7 +25,7 @@ struct Config {
   Order order = Order::forward;
   Copies copies = Copies::late;
   std::int64_t most_blocks = 3;                    // few, so that kernels have to stride
-  std::int64_t most_instructions = 1'000'000'000;  // of a block: more are taken for a loop without end
+  std::int64_t most_instructions = 1'000'000'000;  // of a launch: more are taken for a loop without end
 };
 
 /// How a kernel is started.
@@ -45,6 +45,10 @@ class Machine {
   void launch(const Launch& launch);
   /// Instructions that the threads of the last launch ran.
   std::int64_t executed() const { return executed_; }
+  /// Those of them that ptxas makes operands of others: moves between registers, arguments.
+  std::int64_t folded() const { return folded_; }
+  /// The share of accesses of 16 bytes in those to global memory in the last launch.
+  double wide_share() const { return double(wide_) / double(accesses_); }
 
  private:
   static constexpr int warp_size = 32;
@@ -82,6 +86,7 @@ class Machine {
   void note_read(const Thread& thread, const Instruction& i, const Place& place);
   void note_write(const Thread& thread, const Instruction& i, const Place& place, Value value);
   void require_no_copy(const Thread& thread, const Instruction& i, const Place& place) const;
+  void count(const Place& place, int bytes);
   void load(Thread& thread, const Instruction& i);
   void store(Thread& thread, const Instruction& i);
 
@@ -107,7 +112,7 @@ class Machine {
   Config config_;
   Launch launch_{};
   int first_block_ = 0, block_ = 0;  // numbered over all launches
-  std::int64_t grid_ = 0, executed_ = 0;
+  std::int64_t grid_ = 0, executed_ = 0, most_executed_ = 0, folded_ = 0, accesses_ = 0, wide_ = 0;
   std::vector<Thread> threads_;
   std::vector<int> order_;
   std::vector<std::uint8_t> shared_;

@@ -70,6 +70,7 @@ bool decode_access(Instruction& i) {
       return false;
     }
   }
+  i.folded = i.space == Space::parameter;
   i.results = i.action == Action::load ? i.count : 0;
   i.operands = i.action == Action::load ? 1 : 1 + i.count;
   return true;
@@ -132,6 +133,7 @@ class Builder {
       const Operation* const found = operation(key);
       if (found == nullptr) refuse(i, "instruction " + key + " is not known");
       i.compute = found->compute;
+      i.folded = !vector && (i.name.starts_with("mov.") || i.name.starts_with("cvta.to.global."));
       i.results = found->results;
       i.operands = found->operands;
     }

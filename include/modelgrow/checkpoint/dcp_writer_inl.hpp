@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// The definitions of dcp_writer.hpp.
+#pragma once
+#include <algorithm>
+#include <set>
+
+#include <modelgrow/checkpoint/dcp_writer.hpp>
+#include <modelgrow/checkpoint/pickle_writer.hpp>
+#include <modelgrow/checkpoint/torch_tensor.hpp>
+#include <modelgrow/checkpoint/zip_writer.hpp>
+#include <modelgrow/core/linkage.hpp>
+#include <modelgrow/detail/atomic_directory.hpp>
+#include <modelgrow/detail/crc32.hpp>
+
+namespace modelgrow::inline v0 {
+
+namespace detail {
+
+/// One archive of torch.save behind another in a file.
+class GluedArchives {
+ public:
+  explicit GluedArchives(const std::filesystem::path& path) : file_(path) {}
+
+  /// Where an archive of this value begins, and its size; the numbers of a tensor are read by pieces.
+  std::pair<std::uint64_t, std::uint64_t> add(const PickleValue& value, const JoinedTensor* tensor) {
+    begin_ = at_;
+    record("archive/data.pkl", write_pickle(value).bytes);
+    record("archive/.format_version", "1");
+    record("archive/.storage_alignment", std::to_string(zip_alignment));
+    record("archive/byteorder", "little");
+    if (tensor) {
+      begin("archive/data/0", tensor->bytes());
+      for (std::uint64_t at = 0; at < tensor->bytes(); at += buffer_.size()) {
+        const auto n = std::min<std::uint64_t>(buffer_.size(), tensor->bytes() - at);
+        tensor->read(at, std::span(buffer_).first(std::size_t(n)));
+        content(std::span<const std::byte>(buffer_).first(std::size_t(n)));
+      }
+      text(zip_descriptor(records_.back()));
+    }
+    record("archive/version", "3\n");
+    text(zip_directory(records_, headers_, at_ - begin_));
+    records_.clear();
+    headers_.clear();
+    return {begin_, at_ - begin_};
+  }
+  void commit() { file_.commit(); }
+
+ private:
+  void text(std::string_view bytes) {
+    file_.append(bytes);
+    at_ += bytes.size();
+  }
+  void begin(const std::string& name, std::uint64_t size) {
+    headers_.push_back(at_ - begin_);
+    records_.push_back(ZipRecord{.name = name, .size = size});
+    text(zip_local_header(records_.back(), headers_.back()));
+    records_.back().begin = at_ - begin_;
+  }
+  void content(std::span<const std::byte> bytes) {
+    records_.back().crc = crc32(records_.back().crc, bytes);
+    file_.append(bytes);
+    at_ += bytes.size();
+  }
+  void record(const std::string& name, std::string_view bytes) {
+    begin(name, bytes.size());
+    content(std::as_bytes(std::span(bytes)));
+    text(zip_descriptor(records_.back()));
+  }
+
+  AtomicFile file_;
+  std::uint64_t at_ = 0, begin_ = 0;
+  std::vector<ZipRecord> records_;
+  std::vector<std::uint64_t> headers_;
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(std::size_t{4} << 20);
+};
+
+/// An object of torch.distributed.checkpoint with these attributes.
+inline PickleValue dcp_object(const char* module, const char* type, PickleValue state) {
+  return PickleObject{.type = {std::string("torch.distributed.checkpoint.") + module, type},
+                      .allocated = true,
+                      .state = std::move(state)};
+}
+inline PickleValue torch_size(const Shape& shape) {
+  PickleTuple extents;
+  for (const auto extent : shape) extents.values.emplace_back(extent);
+  return PickleObject{.type = {"torch", "Size"}, .arguments = PickleTuple{{PickleValue(std::move(extents))}}};
+}
+inline PickleDict attributes(std::initializer_list<std::pair<const char*, PickleValue>> list) {
+  PickleDict dict;
+  for (const auto& [name, value] : list) dict.items.push_back({.key = name, .value = value});
+  return dict;
+}
+
+/// What .metadata says of a whole tensor.
+inline PickleValue tensor_metadata(const JoinedTensor& tensor) {
+  const auto* type = torch_type(tensor.dtype());
+  if (!type)
+    throw format_error("tensor '" + tensor.name() + "' is of type " + std::string(name(tensor.dtype())) +
+                       ", which torch has not; convert it");
+  Shape origin = tensor.shape();
+  for (int a = 0; a < origin.rank(); ++a) origin[a] = 0;
+  PickleTuple properties{{PickleGlobal{"torch", std::string(type->name)},
+                          PickleObject{.type = {"torch.serialization", "_get_layout"},
+                                       .arguments = PickleTuple{{PickleValue("torch.strided")}}},
+                          PickleValue(false),
+                          PickleObject{.type = {"torch.distributed.checkpoint.metadata", "_MEM_FORMAT_ENCODING"},
+                                       .arguments = PickleTuple{{PickleValue(0)}}},
+                          PickleValue(false)}};
+  PickleList chunks;
+  chunks.values.push_back(
+      dcp_object("metadata", "ChunkStorageMetadata",
+                 attributes({{"offsets", torch_size(origin)}, {"sizes", torch_size(tensor.shape())}})));
+  return dcp_object("metadata", "TensorStorageMetadata",
+                    attributes({{"properties", dcp_object("metadata", "TensorProperties", std::move(properties))},
+                                {"size", torch_size(tensor.shape())},
+                                {"chunks", std::move(chunks)}}));
+}
+
+}  // namespace detail
+
+MODELGROW_INLINE std::vector<DcpEntry> dcp_entries(const std::vector<JoinedTensor>& tensors, const std::string& at) {
+  std::vector<DcpEntry> entries;
+  for (const auto& t : tensors) entries.push_back({.keys = {PickleValue(at), PickleValue(t.name())}, .tensor = t});
+  return entries;
+}
+
+MODELGROW_INLINE std::vector<DcpEntry> dcp_entries(const StoredOptimizer& optimizer, const std::string& at,
+                                                   DcpLayout layout) {
+  if (!optimizer.has_names())
+    throw format_error(optimizer.source + ": a distributed checkpoint has names, and parameters have none; name them");
+  const bool flat = layout == DcpLayout::flattened;
+  std::vector<DcpEntry> entries;
+  for (const auto& p : optimizer.parameters)
+    for (const auto& e : p.entries) {
+      auto& entry = entries.emplace_back();
+      if (flat)
+        entry.keys = {PickleValue(at), PickleValue("state." + p.name + "." + e.name)};
+      else
+        entry.keys = {PickleValue(at), PickleValue("state"), PickleValue(p.name), PickleValue(e.name)};
+      if (e.number.is_none())
+        entry.tensor = e.tensor;
+      else
+        entry.value = e.number;
+    }
+  for (std::size_t g = 0; g < optimizer.groups.size(); ++g) {
+    const auto& group = optimizer.groups[g];
+    const auto add = [&](std::vector<PickleValue> keys, const PickleValue& value) {
+      entries.push_back({.keys = std::move(keys), .value = value});
+    };
+    PickleList names;
+    for (const auto place : group.parameters) names.values.emplace_back(optimizer.parameters[place].name);
+    for (const auto& item : group.options.items) {
+      const auto& key = *item.key.get<std::string>();
+      for (std::size_t i = 0; flat && i < names.values.size(); ++i)
+        add({PickleValue(at), PickleValue("param_groups." + *names.values[i].get<std::string>() + "." + key)},
+            item.value);
+      if (!flat)
+        add({PickleValue(at), PickleValue("param_groups"), PickleValue(std::int64_t(g)), PickleValue(key)}, item.value);
+    }
+    if (!flat)
+      add({PickleValue(at), PickleValue("param_groups"), PickleValue(std::int64_t(g)), PickleValue("params")},
+          std::move(names));
+  }
+  return entries;
+}
+
+MODELGROW_INLINE void write_dcp(const std::filesystem::path& folder, const std::vector<DcpEntry>& entries,
+                                Existing existing) {
+  constexpr const char* file = "__0_0.distcp";
+  detail::AtomicDirectory directory(folder, existing);
+  detail::GluedArchives archives(directory.path() / file);
+  PickleDict tensors, keys, places;
+  std::set<std::string> names;
+  for (const auto& entry : entries) {
+    std::string name;
+    for (const auto& key : entry.keys) {
+      const auto* number = key.get<std::int64_t>();
+      name.append(name.empty() ? "" : ".").append(number ? std::to_string(*number) : *key.get<std::string>());
+    }
+    if (!names.insert(name).second) throw format_error(folder.string() + ": two values have the name '" + name + "'");
+    auto index = detail::attributes({{"fqn", name}, {"index", PickleValue()}});
+    PickleValue about = detail::dcp_object("metadata", "BytesStorageMetadata", {}), value = entry.value;
+    if (entry.tensor) {
+      about = detail::tensor_metadata(*entry.tensor);
+      Shape origin = entry.tensor->shape();
+      for (int a = 0; a < origin.rank(); ++a) origin[a] = 0;
+      index.items.back().value = PickleValue(0);
+      index.items.push_back({.key = "offset", .value = detail::torch_size(origin)});
+      value = torch_tensor("0", entry.tensor->dtype(), entry.tensor->shape());
+    }
+    const auto [at, size] = archives.add(value, entry.tensor ? &*entry.tensor : nullptr);
+    tensors.items.push_back({.key = name, .value = std::move(about)});
+    keys.items.push_back({.key = name, .value = PickleTuple{entry.keys}});
+    places.items.push_back({.key = detail::dcp_object("metadata", "MetadataIndex", std::move(index)),
+                            .value = detail::dcp_object("filesystem", "_StorageInfo",
+                                                        detail::attributes({{"relative_path", file},
+                                                                            {"offset", std::int64_t(at)},
+                                                                            {"length", std::int64_t(size)}}))});
+  }
+  archives.commit();
+  const auto metadata = detail::dcp_object("metadata", "Metadata",
+                                           detail::attributes({{"state_dict_metadata", std::move(tensors)},
+                                                               {"planner_data", std::move(keys)},
+                                                               {"storage_data", std::move(places)},
+                                                               {"storage_meta", PickleValue()},
+                                                               {"version", "1.0.0"}}));
+  detail::write_file(directory.path() / ".metadata", write_pickle(metadata).bytes);
+  directory.commit();
+}
+
+}  // namespace modelgrow::inline v0

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// A checkpoint folder written anew: its weights in another form, and what is of the same model along with them.
+#pragma once
+#include <algorithm>
+
+#include <modelgrow/checkpoint/rewrite.hpp>
+#include <modelgrow/detail/atomic_directory.hpp>
+#include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/grow/parts.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// The form of the weights' own file.
+enum class WeightsFile { safetensors, torch };
+
+namespace detail {
+
+/// "pytorch_model.bin" for "model.safetensors", as loaders know it; otherwise the same stem.
+inline std::string torch_name(const std::string& name) {
+  const std::string stem = std::filesystem::path(name).stem().string();
+  return (stem == "model" ? "pytorch_model" : stem) + ".bin";
+}
+
+/// Names of optimizer state follow those of the parameters.
+inline std::function<std::string(const std::string&)> renaming_of(const Part& part, const Rewrite& how) {
+  if (!how.rename || part.kind != Part::Kind::optimizer) return how.rename;
+  return [rename = how.rename](const std::string& name) {
+    const auto state = parse_state_name(name);
+    return state ? state_name(state->optimizer, state->entry, rename(state->parameter)) : name;
+  };
+}
+
+}  // namespace detail
+
+/// Writes `directory`, all or nothing: the weights as `how` says, variants, averages and optimizer state as safetensors
+/// in the types that they have, all under the new names; config.json unless names change, since it goes with the layout
+/// of the class. The weights come first in the result. Throws what rewrite() throws.
+inline std::vector<Rewritten> rewrite_folder(const Checkpoint& in, const std::filesystem::path& directory,
+                                             const Rewrite& how = {}, WeightsFile form = WeightsFile::safetensors) {
+  detail::AtomicDirectory out(directory, how.existing);
+  std::vector<Rewritten> all;
+  const auto add_config = [&](const Checkpoint& c, const std::filesystem::path& folder) {
+    if (!c.config().empty() && !how.rename) detail::write_file(folder / Checkpoint::config_file, c.config());
+  };
+  for (const auto& part : parts_of(in)) {
+    const bool own_folder = part.kind == Part::Kind::averaged_model, weights = part.kind == Part::Kind::weights;
+    const auto folder = own_folder ? out.path() / part.name : out.path();
+    std::filesystem::create_directories(folder);
+    Rewrite as = how;
+    as.rename = detail::renaming_of(part, how);
+    if (!weights) as.dtype = std::nullopt;
+    std::string name = own_folder ? detail::weights_name(part.in) : part.name;
+    if (weights && form == WeightsFile::torch) name = detail::torch_name(name);
+    auto written = rewrite(part.in, folder / name, as);
+    written.path = directory / written.path.lexically_relative(out.path());
+    all.push_back(std::move(written));
+    if (weights || own_folder) add_config(part.in, folder);
+  }
+  out.commit();
+  return all;
+}
+
+}  // namespace modelgrow::inline v0
