@@ -7,13 +7,15 @@
 #include <iostream>
 
 #include "input.hpp"
+#include "state.hpp"
 
 namespace tool {
 
 namespace {
 struct Options {
-  explicit Options(CLI::App& command) : in(command, "FOLDER") {}
+  explicit Options(CLI::App& command) : in(command, "FOLDER"), state(command) {}
   Input in;
+  State state;
   std::string source;
   bool json = false;
 };
@@ -55,8 +57,8 @@ mg::Schema readable(const mg::Checkpoint& in, const Input& input) try {
 }
 
 /// One checkpoint. Throws check_error.
-void check(const mg::Checkpoint& in, const Input& input, const std::filesystem::path& source, mg::detail::json& j,
-           std::string& text) {
+void check(const mg::Checkpoint& in, const Input& input, const std::filesystem::path& source,
+           const mg::StateOptions& state, mg::detail::json& j, std::string& text) {
   const auto schema = readable(in, input);
   j.update({{"family", schema.family}, {"parameters", schema.trained_elements()}});
   text += "family " + schema.family + ", " + mg::detail::grouped(std::uint64_t(schema.trained_elements())) +
@@ -65,10 +67,10 @@ void check(const mg::Checkpoint& in, const Input& input, const std::filesystem::
     if (!std::filesystem::exists(source, e))
       throw mg::io_error("cannot compare with the source '" + source.string() + "': it is not there; say --source");
     const auto old = mg::open_source(mg::source_of(in), source);
-    const auto found = mg::check_grown(in, old, input.schema(old));
+    const auto found = mg::check_grown(in, old, input.schema(old), state);
     j.update({{"source", source.string()},
               {"certificate", mg::to_string(found.certificate)},
-              {"trajectory", mg::to_string(found.trajectory)},
+              {"trajectory", mg::trajectory_text(found.trajectory, found.optimizer_tensors > 0)},
               {"read_back", found.read_back},
               {"as_written", found.as_written},
               {"tensors", found.tensors},
@@ -77,9 +79,9 @@ void check(const mg::Checkpoint& in, const Input& input, const std::filesystem::
               {"grown_along", found.grown_along},
               {"not_finite", found.not_finite}});
     text += "grown from " + source.string() + "\n  function   " + mg::to_string(found.certificate) + "\n  trajectory " +
-            mg::to_string(found.trajectory) + "\n  check: " + std::to_string(found.tensors) + " tensors and " +
-            std::to_string(found.optimizer_tensors) + " of the optimizer follow from the source" +
-            (found.max_residual > 0 ? "" : ", residual 0") +
+            mg::trajectory_text(found.trajectory, found.optimizer_tensors > 0) +
+            "\n  check: " + std::to_string(found.tensors) + " tensors and " + std::to_string(found.optimizer_tensors) +
+            " of the optimizer follow from the source" + (found.max_residual > 0 ? "" : ", residual 0") +
             (found.as_written ? "; all bytes as they were written\n" : "\n");
     for (const auto& n : found.not_finite) text += "  not finite: " + n + "\n";
   } else {
@@ -100,11 +102,12 @@ void check(const Options& o) {
     for (const auto& name : pipeline->models) {
       const auto in = mg::Checkpoint::open(pipeline->path / name);
       text += name + ": ";
-      check(in, o.in, said.empty() ? mg::source_of(in).path : said / name, j[name] = mg::detail::json::object(), text);
+      check(in, o.in, said.empty() ? mg::source_of(in).path : said / name, o.state.options(),
+            j[name] = mg::detail::json::object(), text);
     }
   } else {
     const auto in = o.in.open();
-    check(in, o.in, said.empty() ? mg::source_of(in).path : said, j, text);
+    check(in, o.in, said.empty() ? mg::source_of(in).path : said, o.state.options(), j, text);
   }
   std::cout << (o.json ? j.dump(2) + "\n" : text);
 }

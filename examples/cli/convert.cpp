@@ -8,13 +8,15 @@
 
 #include "input.hpp"
 #include "progress.hpp"
+#include "state.hpp"
 
 namespace tool {
 
 namespace {
 struct Options {
-  explicit Options(CLI::App& command) : in(command) {}
+  explicit Options(CLI::App& command) : in(command), state(command) {}
   Input in;
+  State state;
   std::string out, dtype, names, to = "safetensors";
   double shard_gb = 0;
   bool replace = false;
@@ -53,7 +55,7 @@ void convert(const Options& o) {
   const bool one_file = o.out.ends_with(".safetensors") || mg::is_torch_file(o.out);
   if (one_file) return show(mg::rewrite(in, o.out, how(o, in)));
   const auto form = o.to == "torch" ? mg::WeightsFile::torch : mg::WeightsFile::safetensors;
-  for (const auto& r : mg::rewrite_folder(in, o.out, how(o, in), form)) show(r);
+  for (const auto& r : mg::rewrite_folder(in, o.out, how(o, in), form, o.state.options())) show(r);
   if (!o.names.empty() && !in.config().empty())
     std::cout << "  config.json was not written: it belongs to the names that were; take the one of the other class\n";
 }
@@ -82,7 +84,8 @@ void add_convert(CLI::App& program) {
       "Examples:\n"
       "  modelgrow convert run.pth model.safetensors --state-dict ema --dtype bf16\n"
       "  modelgrow convert IN OUT --shard-gb 5\n"
-      "  modelgrow convert Wan2.1/transformer wan-native --names native");
+      "  modelgrow convert Wan2.1/transformer wan-native --names native\n"
+      "  modelgrow convert checkpoint-1000 run             of accelerate, for the trainer of this library");
   command->callback([o] { convert(*o); });
 }
 

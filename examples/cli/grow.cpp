@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // modelgrow grow: plans, writes, reads back and checks.
+#include <modelgrow/grow/adapter_growth.hpp>
 #include <modelgrow/grow/write_pipeline.hpp>
 
 #include <iostream>
@@ -7,27 +8,21 @@
 #include "growth.hpp"
 #include "print_plan.hpp"
 #include "progress.hpp"
+#include "state.hpp"
 
 namespace tool {
 
 namespace {
 struct Options {
-  explicit Options(CLI::App& command) : in(command), growth(command) {}
+  explicit Options(CLI::App& command) : in(command), growth(command), state(command) {}
   Input in;
   Growth growth;
+  State state;
   std::string out;
+  std::vector<std::string> adapters;
   double shard_gb = 0;
   bool json = false, dry_run = false, replace = false, allow_not_finite = false, no_resume = false;
 };
-
-/// Throws plan_error where OUT is taken.
-void check_free(const Options& o) {
-  std::error_code failed;
-  if (o.replace || !std::filesystem::exists(std::filesystem::symlink_status(o.out, failed))) return;
-  const bool same = std::filesystem::equivalent(o.in.path(), o.out, failed);
-  throw mg::plan_error("'" + o.out + "' " + (same ? "is what is read" : "exists") +
-                       "; write elsewhere, or say --replace, which replaces it once the new one is checked");
-}
 
 void show(const auto& report, bool json) {
   if (json)
@@ -48,6 +43,11 @@ void add_grow(CLI::App& program) {
       ->add_flag("--allow-not-finite", o->allow_not_finite,
                  "weights, averages and optimizer state may hold NaN and infinities")
       ->group("Permissions");
+  command
+      ->add_option("--adapter", o->adapters,
+                   "LoRA file, or folder of peft, that grows along, into OUT/adapters; more than one may be given")
+      ->type_name("PATH")
+      ->allow_extra_args(false);
   command->add_option("--shard-gb", o->shard_gb, "start a new file before so many GB; 0: as the source")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
@@ -61,14 +61,19 @@ void add_grow(CLI::App& program) {
   command->callback([o] {
     const auto in = o->in.open(o->dry_run ? mg::Incomplete::accept : mg::Incomplete::refuse);
     const auto plan = o->growth.plan(in, o->in);
-    if (o->dry_run) return print_plan(plan, in, o->in, o->out, o->json);
-    check_free(*o);
+    if (o->dry_run) {
+      for (const auto& path : o->adapters) mg::AdapterGrowth(plan, in.names(), mg::Adapter::open(path));
+      return print_plan(plan, in, o->in, o->out, o->json, o->state.options());
+    }
+    check_free(o->in.path(), o->out, o->replace);
     const example::Interrupt interrupt;
     const mg::WritePlan how{.shard_bytes = std::uint64_t(o->shard_gb * 1e9),
                             .existing = o->replace ? mg::Existing::replace : mg::Existing::refuse,
                             .progress = progress_until_interrupted(),
                             .non_finite = o->allow_not_finite ? mg::NonFinite::allow : mg::NonFinite::refuse,
-                            .unfinished = o->no_resume ? mg::Unfinished::begin_anew : mg::Unfinished::go_on};
+                            .unfinished = o->no_resume ? mg::Unfinished::begin_anew : mg::Unfinished::go_on,
+                            .adapters = {o->adapters.begin(), o->adapters.end()},
+                            .state = o->state.options()};
     try {
       if (const auto pipeline = o->in.pipeline())
         show(mg::write_pipeline(plan, *pipeline, o->out, how, o->in.component()), o->json);

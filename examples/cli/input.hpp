@@ -20,7 +20,8 @@ inline void add_state_dict(CLI::App& command, std::string& keys) {
 class Input {
  public:
   explicit Input(CLI::App& command, const std::string& name = "IN") {
-    command.add_option(name, path_, "folder, pipeline, .safetensors or torch file, or .index.json")->required();
+    command.add_option(name, path_, "folder, pipeline, .safetensors or torch file, .index.json, run of a trainer")
+        ->required();
     command.add_option("--weights", options_.weights, "the file or index to read, in a folder that holds several")
         ->type_name("NAME");
     add_state_dict(command, options_.state_dict);
@@ -62,6 +63,15 @@ inline std::string missing_text(const mg::Checkpoint& in) {
   if (in.missing_files().empty()) return {};
   return "incomplete: of " + in.weights_path().filename().string() + " there is no " +
          mg::detail::quoted_list(in.missing_files()) + " yet; `grow` needs them\n";
+}
+
+/// Throws plan_error where OUT is taken, and not to be replaced.
+inline void check_free(const std::string& in, const std::string& out, bool replace) {
+  std::error_code failed;
+  if (replace || !std::filesystem::exists(std::filesystem::symlink_status(out, failed))) return;
+  const bool same = std::filesystem::equivalent(in, out, failed);
+  throw mg::plan_error("'" + out + "' " + (same ? "is what is read" : "exists") +
+                       "; write elsewhere, or say --replace, which replaces it once the new one is complete");
 }
 
 }  // namespace tool

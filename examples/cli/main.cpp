@@ -62,6 +62,7 @@ int main(int argc, char** argv) {
   tool::add_inspect(program);
   tool::add_plan(program);
   tool::add_grow(program);
+  tool::add_merge(program);
   tool::add_check(program);
   tool::add_diff(program);
   tool::add_convert(program);

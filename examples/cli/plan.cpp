@@ -9,14 +9,16 @@
 
 #include "growth.hpp"
 #include "print_plan.hpp"
+#include "state.hpp"
 
 namespace tool {
 
 namespace {
 struct Options {
-  explicit Options(CLI::App& command) : in(command), growth(command) {}
+  explicit Options(CLI::App& command) : in(command), growth(command), state(command) {}
   Input in;
   Growth growth;
+  State state;
   std::string out, wish;
   bool json = false;
 };
@@ -35,19 +37,20 @@ void print_advice(const Options& o, const mg::Checkpoint& in, bool approximate) 
       std::cout << " " << flag_of(c.name()) << (c.text().empty() ? "" : " ") << c.text();
     std::cout << "\n\n";
   }
-  print_plan(plan, in, o.in, o.out, o.json, &advice);
+  print_plan(plan, in, o.in, o.out, o.json, o.state.options(), &advice);
 }
 }  // namespace
 
-std::uint64_t size_of_growth(const mg::Plan& plan, const mg::Checkpoint& in, const Input& input) {
+std::uint64_t size_of_growth(const mg::Plan& plan, const mg::Checkpoint& in, const Input& input,
+                             const mg::StateOptions& state) {
   const auto pipeline = input.pipeline();
-  if (!pipeline || !in.missing_files().empty()) return mg::output_bytes(plan, in);
-  return mg::pipeline_bytes(plan, *pipeline, input.component());
+  if (!pipeline || !in.missing_files().empty()) return mg::output_bytes(plan, in, state);
+  return mg::pipeline_bytes(plan, *pipeline, input.component(), state);
 }
 
 void print_plan(const mg::Plan& plan, const mg::Checkpoint& in, const Input& input, const std::string& out, bool json,
-                const mg::Advice* advice) {
-  const auto bytes = size_of_growth(plan, in, input);
+                const mg::StateOptions& state, const mg::Advice* advice) {
+  const auto bytes = size_of_growth(plan, in, input, state);
   const auto place = mg::detail::parent_of(out.empty() ? in.path() : std::filesystem::path(out));
   const auto free = mg::free_bytes(place / "x");
   if (json) {
@@ -96,7 +99,7 @@ void add_plan(CLI::App& program) {
   command->callback([o, command] {
     const auto in = o->in.open(mg::Incomplete::accept);
     if (command->count("--advise") > 0) return print_advice(*o, in, command->count("--allow-approximate") > 0);
-    print_plan(o->growth.plan(in, o->in), in, o->in, o->out, o->json);
+    print_plan(o->growth.plan(in, o->in), in, o->in, o->out, o->json, o->state.options());
   });
 }
 

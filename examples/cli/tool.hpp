@@ -29,6 +29,7 @@ mg::Schema schema_of(const mg::Checkpoint& in, mg::Trust trust, const std::strin
 void add_inspect(CLI::App& program);
 void add_plan(CLI::App& program);
 void add_grow(CLI::App& program);
+void add_merge(CLI::App& program);
 void add_check(CLI::App& program);
 void add_diff(CLI::App& program);
 void add_family(CLI::App& program);

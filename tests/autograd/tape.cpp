@@ -10,6 +10,7 @@
 
 #include "tests/support/catch.hpp"
 #include "tests/support/random.hpp"
+#include "tests/support/same_bits.hpp"
 
 using namespace modelgrow;
 using namespace modelgrow::testing;
@@ -105,6 +106,23 @@ TEST_CASE("recomputation gives the same gradients with less memory") {
   }
 }
 
+TEST_CASE("recomputation adds to gradients as the operations themselves would, to the bit") {
+  Block used[3];
+  const auto x = random_tensor<double>({5, 4}, 3), target = random_tensor<double>({5, 4}, 4);
+  const auto gradient = [&](Activations activations) {
+    DoubleTape tape;
+    const V leaf = tape.leaf(x), early = used[0](tape, leaf);
+    V late = used[1](tape, early);
+    for (Block& b : used) {  // early is an input of every one
+      const auto f = [&](const std::vector<V>& v) { return add(tape, b(tape, v[0]), b(tape, v[1])); };
+      late = activations == Activations::keep ? f({late, early}) : recompute(tape, std::vector<V>{late, early}, f);
+    }
+    tape.backward(mse(tape, late, target));
+    return leaf.gradient();
+  };
+  CHECK(same_bits(gradient(Activations::keep), gradient(Activations::recompute)));
+}
+
 TEST_CASE("recomputation nests") {
   Block kept, inner;
   const auto x = random_tensor({2, 4}, 3), target = random_tensor({2, 4}, 4);
@@ -143,4 +161,50 @@ TEST_CASE("an observer sees what the model points out") {
   tape.observe("blocks.0.", "mlp", tape.constant(random_tensor({2, 3}, 1)));
   REQUIRE(seen.size() == 1);
   CHECK(seen[0] == "blocks.0.mlp [2, 3]");
+}
+
+TEST_CASE("a bias that is used twice gets both gradients, after those that came before") {
+  auto w = parameter({3, 4}, 1), b = parameter({3}, 2);
+  const auto x = random_tensor({5, 4}, 3), seed = random_tensor({5, 3}, 4);
+  for (int pass = 1; pass <= 2; ++pass) {
+    DoubleTape tape;
+    const V bias = tape.use(b);
+    const V first = linear(tape, tape.constant(x), tape.use(w), bias);
+    tape.backward(add(tape, first, linear(tape, tape.constant(x), tape.use(w), tape.use(b))), seed);
+    for (int c = 0; c < 3; ++c) {
+      double sum = 0;
+      for (int r = 0; r < 5; ++r) sum += seed.data()[3 * r + c];
+      CHECK_THAT(b.gradient.data()[c], WithinRel(2 * pass * sum, 1e-12));
+    }
+  }
+}
+
+TEST_CASE("a bias that is a leaf or a result gets its gradient") {
+  DoubleTape tape;
+  const V leaf = tape.leaf(random_tensor({3}, 1)), result = add(tape, leaf, leaf);
+  const V w = tape.constant(random_tensor({3, 4}, 2)), x = tape.constant(random_tensor({2, 4}, 3));
+  tape.backward(add(tape, linear(tape, x, w, leaf), linear(tape, x, w, result)));
+  for (int c = 0; c < 3; ++c) CHECK(leaf.gradient().data()[c] == 6);  // one and two for each of two rows
+}
+
+TEST_CASE("a backward pass that throws leaves nothing for the next") {
+  auto w = parameter({4, 4}, 1), b = parameter({4}, 2);
+  const auto pass = [&](DoubleTape& tape, bool fails) {
+    const V x = tape.leaf(random_tensor({2, 4}, 3));
+    const V z = tape.record(x.value().clone(), {x}, [fails](Tensor<double, Cpu>) {
+      if (fails) throw error("the device is gone");
+    });
+    tape.backward(linear(tape, z, tape.use(w), tape.use(b)));
+  };
+  DoubleTape one, tape;
+  pass(one, false);
+  const auto once_w = w.gradient.clone(), once_b = b.gradient.clone();
+  w.gradient.zero();
+  b.gradient.zero();
+  CHECK_THROWS_AS(pass(tape, true), error);
+  w.gradient.zero();
+  b.gradient.zero();
+  pass(tape, false);
+  CHECK(same_bits(once_w, w.gradient));
+  CHECK(same_bits(once_b, b.gradient));
 }

@@ -43,10 +43,6 @@ void check_same(const StoredOptimizer& a, const StoredOptimizer& b) {
   }
 }
 
-std::shared_ptr<const MappedTensors> file_of(const std::vector<JoinedTensor>& tensors) {
-  return std::make_shared<const MappedTensors>(joined_file("grown", tensors));
-}
-
 }  // namespace
 
 TEST_CASE("what was read is written, for every optimizer") {
@@ -87,12 +83,11 @@ TEST_CASE("parameters in the middle get numbers there, in the group of the calle
       tensors.push_back(named(tensors, std::string(entry) + "0" + kind).renamed(std::string(entry) + "0b" + kind));
   const std::vector<GroupedParameter> order{{"0.weight", 0}, {"0.bias", 1},   {"0b.weight", 0},
                                             {"0b.bias", 1},  {"1.weight", 0}, {"1.bias", 1}};
-  const auto grown = regrouped(old, order, file_of(tensors));
+  const auto grown = regrouped(old, order, tensors);
   CHECK(grown.groups[0].parameters == std::vector<std::size_t>{0, 1, 2});
   CHECK(grown.parameters[1].name == "0b.weight");
   CHECK(grown.parameters[3].name == "0.bias");
-  CHECK(regrouped(old, order, file_of(old.tensors())).without_state() ==
-        std::vector<std::string>{"0b.weight", "0b.bias"});
+  CHECK(regrouped(old, order, old.tensors()).without_state() == std::vector<std::string>{"0b.weight", "0b.bias"});
   const Scratch scratch;
   write_torch_optimizer(scratch / "optimizer.pt", grown);
   auto model = two_layers();
@@ -106,7 +101,7 @@ TEST_CASE("parameters in the middle get numbers there, in the group of the calle
 
 TEST_CASE("numbers of Python stay numbers of Python") {
   const auto old = state("classes.pt", "came", {parameter("w", {4, 3})});
-  const auto grown = regrouped(old, {{"w", 0}}, file_of(old.tensors()));
+  const auto grown = regrouped(old, {{"w", 0}}, old.tensors());
   const Scratch scratch;
   write_torch_optimizer(scratch / "optimizer.pt", grown);
   const auto again = read_torch_optimizer(scratch / "optimizer.pt");
@@ -116,7 +111,7 @@ TEST_CASE("numbers of Python stay numbers of Python") {
 
 TEST_CASE("what does not belong together is refused") {
   const auto old = state("order.pt", "groups", two_layers());
-  const auto tensors = file_of(old.tensors());
+  const auto tensors = old.tensors();
   const std::vector<GroupedParameter> order{{"0.weight", 0}, {"0.bias", 1}, {"1.weight", 0}, {"1.bias", 1}};
   const auto refusal = [&](const StoredOptimizer& optimizer, std::vector<GroupedParameter> given) {
     return message_of<format_error>([&] { regrouped(optimizer, given, tensors); });
@@ -132,7 +127,7 @@ TEST_CASE("what does not belong together is refused") {
   wrong.pop_back();
   CHECK(says(refusal(old, wrong), ".1.bias'", "not trained"));
   CHECK(says(refusal(state("classes.pt", "rprop"), order), "no rule"));
-  const auto strange = file_of({named(old.tensors(), "adamw.m.0.weight").renamed("adamw.x.0.weight")});
+  const std::vector strange{named(old.tensors(), "adamw.m.0.weight").renamed("adamw.x.0.weight")};
   CHECK(says(message_of<format_error>([&] { regrouped(old, order, strange); }),
              "no entry for tensor 'adamw.x.0.weight'"));
   auto nameless = state("order.pt", "groups");

@@ -56,7 +56,10 @@ void check_barriers(Index Defect::*kind, Index period, std::vector<std::size_t> 
 }  // namespace
 
 TEST_CASE("every barrier of a column sum is needed and seen") {
-  check_barriers(&Defect::sync, 2, {0}, testing::ColumnSumCall{});
+  check_barriers(&Defect::sync, 2, {0, 1}, testing::ColumnSumCall{});
+}
+TEST_CASE("every barrier of the gradients of a norm is needed and seen") {
+  check_barriers(&Defect::sync, 2, {0, 1}, testing::NormDxCall{});
 }
 
 TEST_CASE("every barrier of a sum over everything is needed and seen") {

@@ -34,6 +34,8 @@ void check_barriers(const std::string& kernel, const std::string& barrier, int c
 
 TEMPLATE_TEST_CASE("every barrier in PTX is needed and seen", "", float, bf16) {
   check_barriers<TestType>("PartialColumnSums", "bar.sync", 2, testing::ColumnSumCall{});
+  check_barriers<TestType>("AddColumnSums", "bar.sync", 2, testing::ColumnSumCall{});
+  check_barriers<TestType>("NormDxSums", "bar.sync", 2 * 5, testing::NormDxCall{});
   check_barriers<TestType>("SumsOfSquares", "bar.sync", 2, testing::SumOfSquaresCall{});
   check_barriers<TestType>("PartialSums", "bar.sync", 2, testing::MseCall{});
   check_barriers<TestType>("EmbeddingDx", "bar.sync", 3, testing::EmbeddingDxCall{});

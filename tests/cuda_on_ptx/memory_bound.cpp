@@ -18,19 +18,22 @@ Tensor<bf16, Interpreted> some(std::int64_t n = values) {
   return to_device<Interpreted>(t);
 }
 
-/// Of f's last launch, all but a few of whose accesses take 16 bytes: instructions for each of the values, without
-/// those that ptxas makes operands of.
+/// Of the last launch: instructions for each of n values, without those that ptxas makes operands of.
+double instructions_of(std::int64_t n) {
+  return double(Interpreted::machine().executed() - Interpreted::machine().folded()) / double(n);
+}
+/// Of f's last launch, all but a few of whose accesses take 16 bytes.
 template <class F>
 double instructions(F&& f) {
   f();
   CHECK(Interpreted::machine().wide_share() >= 0.94);  // the rest: mean and rstd of a row
-  return double(Interpreted::machine().executed() - Interpreted::machine().folded()) / double(values);
+  return instructions_of(values);
 }
 
 }  // namespace
 
 TEST_CASE("kernels between products take few instructions a value, in accesses of 16 bytes") {
-  const auto a = some(), b = some(), y = some(), m = some(6 * channels);
+  const auto a = some(), b = some(), y = some(), sums = some(), m = some(6 * channels);
   const Tensor<float, Interpreted> sum = Tensor<float, Interpreted>::zeros({values}), mean({tokens}), rstd({tokens});
   struct Row {
     const char* what;
@@ -53,6 +56,10 @@ TEST_CASE("kernels between products take few instructions a value, in accesses o
       {"norm_modulate", 20, instructions([&] {
          B::norm_modulate(size, 1e-6, a.data(), m.data(), 0, 1, y.data(), mean.data(), rstd.data());
        })},
+      {"residual_norm_modulate", 26, instructions([&] {
+         B::residual_norm_modulate(size, 1e-6, a.data(), b.data(), m.data(), 2, 0, 1, sums.data(), y.data(),
+                                   mean.data(), rstd.data());
+       })},
       {"norm_modulate_dx", 27, instructions([&] {
          B::norm_modulate_dx(size, a.data(), m.data(), 0, 1, mean.data(), rstd.data(), b.data(), y.data(),
                              Write::overwrite, nullptr);
@@ -63,6 +70,29 @@ TEST_CASE("kernels between products take few instructions a value, in accesses o
     CHECK(row.found <= row.most);
     CHECK(row.found > 1);
   }
+}
+
+TEST_CASE("the gradients of a norm and the parts of their sums are one pass, in accesses of 16 bytes") {
+  using Kernel = kernels::NormDxSums<bf16>;
+  constexpr std::int64_t rows = Kernel::part_rows, n = rows * channels;
+  const auto x = some(n), dy = some(n), dx = some(n), m = some(6 * channels);
+  const Tensor<float, Interpreted> mean({rows}), rstd({rows}), partial({2 * channels});
+  const kernels::Affine<bf16> affine{
+      .scale = m.data(), .shift = m.data(), .base = 1, .rows = rows, .stride = 6 * channels};
+  kernels::PtxExecutor::launch(Kernel{.size = {.groups = 1, .rows = rows, .columns = channels},
+                                      .x = x.data(),
+                                      .affine = affine,
+                                      .mean = mean.data(),
+                                      .rstd = rstd.data(),
+                                      .dy = dy.data(),
+                                      .dx = dx.data(),
+                                      .how = Write::add,
+                                      .partial = partial.data()});
+  CHECK(Interpreted::machine().wide_share() >= 0.91);  // of fewer accesses mean and rstd are more
+  const double found = instructions_of(n);
+  CAPTURE(found);
+  CHECK(found <= 22);
+  CHECK(found > 1);
 }
 
 TEST_CASE("the optimizer's pass is bound by memory, in accesses of 16 bytes") {

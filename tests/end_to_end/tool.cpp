@@ -43,6 +43,20 @@ TEST_CASE("an operator without options leaves the next word alone") {
   CHECK(detail::parse_json(tool("plan " + base + " --temporal-conv --json").output, "plan").contains("certificate"));
 }
 
+TEST_CASE("check claims a trajectory where optimizer state was moved, and nothing elsewhere") {
+  const Scratch scratch;
+  const auto at = [&](const char* name) { return (scratch / name).string(); };
+  const std::string trained = std::string(MODELGROW_SOURCE_DIR) + "/examples/data/base-shapes/transformer";
+  REQUIRE(tool("grow " + trained + " " + at("with") + " --insert-blocks every=1").code == 0);
+  CHECK(says(tool("check " + at("with")).output, "trajectory EXACT"));
+  std::filesystem::create_directory(scratch / "weights");
+  for (const char* file : {"model.safetensors", "config.json"})
+    std::filesystem::copy(trained + "/" + file, scratch / "weights" / file);
+  REQUIRE(tool("grow " + at("weights") + " " + at("without") + " --insert-blocks every=1").code == 0);
+  CHECK(says(tool("check " + at("without")).output, "trajectory begins anew: no optimizer state was moved"));
+  CHECK(says(tool("check --json " + at("without")).output, "\"trajectory\": \"begins anew"));
+}
+
 TEST_CASE("convert writes other files of the same numbers, and a folder with all that is of the model") {
   const Scratch scratch;
   const auto at = [&](const char* name) { return (scratch / name).string(); };
@@ -175,6 +189,49 @@ TEST_CASE("a full disk and Ctrl-C leave nothing behind") {
   INFO(stopped.output);
   CHECK(stopped.code == 130);
   CHECK(scratch.entries() == 0);
+}
+
+TEST_CASE("an adapter grows along and is merged, with every exit code") {
+  const Scratch scratch;
+  const auto in = Checkpoint::open(base);
+  const auto write = [&](const std::string& file, const std::string& layer, std::int64_t rank) {
+    const Shape w = in.tensor("blocks.0.attn.qkv.weight").shape;
+    const std::string name = "transformer." + layer;
+    CheckpointWriter out(scratch / file, {{.name = name + ".lora_A.weight", .shape = Shape{rank, w[1]}},
+                                          {.name = name + ".lora_B.weight", .shape = Shape{w[0], rank}},
+                                          {.name = "transformer.blocks.1.attn.qkv.lora_A.weight", .shape = {2, w[1]}},
+                                          {.name = "transformer.blocks.1.attn.qkv.lora_B.weight", .shape = {w[0], 2}}});
+    for (const auto& t : out.tensors()) {
+      const std::vector<float> values(std::size_t(numel(t.shape)), 0.01f);
+      out.write(t.name, std::as_bytes(std::span(values)));
+    }
+    out.commit();
+    return (scratch / file).string();
+  };
+  const auto style = write("style.safetensors", "blocks.0.attn.qkv", 2);
+  const std::string out = (scratch / "out").string(), merged = (scratch / "merged").string();
+  const auto grown = tool("grow " + base + " " + out + " --insert-blocks at=1 --adapter " + style);
+  INFO(grown.output);
+  CHECK(grown.code == 0);
+  CHECK(says(grown.output, "grown along", "adapters/style.safetensors"));
+  CHECK(Checkpoint::open(out + "/adapters/style.safetensors").find("transformer.blocks.2.attn.qkv.lora_A.weight"));
+  const auto done = tool("merge " + out + " " + out + "/adapters/style.safetensors " + merged);
+  INFO(done.output);
+  CHECK(done.code == 0);
+  CHECK(says(done.output, "merged 2 layers", "diffusers", "blocks.2.attn.qkv", "rank 2", "files:", "config.json"));
+  CHECK(says(tool("inspect " + merged).output, "stdit"));
+  const auto again = "merge " + out + " " + out + "/adapters/style.safetensors " + merged;
+  CHECK(tool(again).code == 3);
+  CHECK(detail::parse_json(tool(again + " --replace --json").output, "report").at("layers").size() == 2);
+  const auto gone =
+      tool("merge " + base + " " + write("gone.safetensors", "blocks.9.attn.qkv", 2) + " " + merged + "2");
+  CHECK(gone.code == 3);
+  CHECK(says(gone.output, "refused", "'blocks.9.attn.qkv'", "nearest names"));
+  const auto ranks = write("ranks.safetensors", "blocks.0.attn.qkv", 3);
+  const auto open = tool("merge " + base + " " + ranks + " " + merged + "2");
+  CHECK(open.code == 2);
+  CHECK(says(open.output, "--alpha"));
+  CHECK(tool("merge " + base + " " + ranks + " " + merged + "2 --alpha 2").code == 0);
 }
 
 TEST_CASE("a pipeline grows into a pipeline, both experts or one") {

@@ -25,20 +25,21 @@ TEST_CASE("every file that is not grown is named") {
 
   std::filesystem::remove(scratch / "optimizer.safetensors");
   for (const char* name :
-       {"README.md", "adapter_model.safetensors", "pytorch_model.ema.safetensors", "optimizer.bin", "scheduler.bin",
-        "random_states_0.pkl", "x.safetensors.incomplete", ".gitattributes", ".lock"})
+       {"README.md", "adapter_model.safetensors", "pytorch_model.ema.safetensors", "mp_rank_00_optim_states.pt",
+        "scheduler.bin", "random_states_0.pkl", "x.safetensors.incomplete", ".gitattributes", ".lock"})
     put(scratch / name, weights);
-  CHECK(left(scratch.path()) ==
-        std::vector<std::string>{
-            "'README.md' was not grown: not part of the checkpoint",
-            "'adapter_model.safetensors' was not grown: an adapter, which is not merged",
-            "'optimizer.bin' was not grown: optimizer state of another trainer: its moments were not moved",
-            "'pytorch_model.ema.safetensors' was not grown: another set of weights",
-            "'random_states_0.pkl' was not grown: state of another trainer, which goes with its optimizer",
-            "'scheduler.bin' was not grown: state of another trainer, which goes with its optimizer",
-            "'x.safetensors.incomplete' was not grown: a download that has not ended",
-            "hidden entries were not copied: '.gitattributes', '.lock'",
-            "no optimizer state in the folder was moved: training starts with new moments"});
+  CHECK(
+      left(scratch.path()) ==
+      std::vector<std::string>{
+          "'README.md' was not grown: not part of the checkpoint",
+          "'adapter_model.safetensors' was not grown: an adapter, which is not merged",
+          "'mp_rank_00_optim_states.pt' was not grown: optimizer state of another trainer: its moments were not moved",
+          "'pytorch_model.ema.safetensors' was not grown: another set of weights",
+          "'random_states_0.pkl' was not grown: state of another trainer, which goes with its optimizer",
+          "'scheduler.bin' was not grown: state of another trainer, which goes with its optimizer",
+          "'x.safetensors.incomplete' was not grown: a download that has not ended",
+          "hidden entries were not copied: '.gitattributes', '.lock'",
+          "no optimizer state in the folder was moved: training starts with new moments"});
 }
 
 TEST_CASE("of a torch file only the weights are grown, and the rest is named") {

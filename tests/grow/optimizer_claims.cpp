@@ -94,6 +94,7 @@ std::string rules_table() {
                producer = step_factors(rule, recipe("blocks.0.mlp.up.weight"));
     const auto& why = rule.reservations;
     std::string claim = "EXACT-IF the norm of all gradients is not clipped";
+    if (!why.condition.empty()) claim = "wider: EXACT-IF " + std::string(why.condition) + "; always: " + claim;
     if (!why.wider.empty()) claim = "wider: APPROXIMATE: " + std::string(why.wider) + "; deeper: " + claim;
     if (!why.ever.empty()) claim = "APPROXIMATE: " + std::string(why.ever);
     if (!why.uneven_units.empty()) claim += "<br>uneven units: APPROXIMATE: " + std::string(why.uneven_units);

@@ -157,7 +157,7 @@ TEST_CASE("files are moved as states in memory are") {
     const Plan p = plan(tiny::disk_schema(small), Net2Wider{.space = "ffn", .to = 10}, op);
     const auto out = scratch / std::to_string(n++);
     const Report report = p.write(in, out);
-    CHECK(says(trajectory_text(report), "APPROXIMATE"));
+    CHECK(says(trajectory_text(report.trajectory, report.optimizer_moved), "APPROXIMATE"));
     CHECK(tiny::read_dict(Checkpoint::open(out / "optimizer.safetensors")) == grow_optimizer(p, state));
   }
 }

@@ -25,9 +25,11 @@ constexpr bool implements_contract() {
   static_assert(std::same_as<decltype(&B::template lerp<T>), decltype(&C::lerp)>);
   static_assert(std::same_as<decltype(&B::template axpy<T>), decltype(&C::axpy)>);
   static_assert(std::same_as<decltype(&B::template collect<T>), decltype(&C::collect)>);
+  static_assert(std::same_as<decltype(&B::template collect_all<T>), decltype(&C::collect_all)>);
   static_assert(std::same_as<decltype(&B::template narrow<T>), decltype(&C::narrow)>);
   static_assert(std::same_as<decltype(&B::template norm_modulate<T>), decltype(&C::norm_modulate)>);
   static_assert(std::same_as<decltype(&B::template norm_modulate_dx<T>), decltype(&C::norm_modulate_dx)>);
+  static_assert(std::same_as<decltype(&B::template residual_norm_modulate<T>), decltype(&C::residual_norm_modulate)>);
   static_assert(std::same_as<decltype(&B::template gate_residual<T>), decltype(&C::gate_residual)>);
   static_assert(std::same_as<decltype(&B::template gate_residual_dx<T>), decltype(&C::gate_residual_dx)>);
   static_assert(std::same_as<decltype(&B::template modulation<T>), decltype(&C::modulation)>);

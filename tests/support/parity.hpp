@@ -178,5 +178,15 @@ void check_same_bits(Call call) {
   for (const auto& run : runs)
     for (std::size_t a = 0; a < run.size(); ++a) CHECK(run[a].values == runs[0][a].values);
 }
+/// Whether two calls leave the same bits.
+template <class D, class T, class Call, class Other>
+void check_same_bits(Call call, Other other) {
+  Side<T, D, T> side, other_side;
+  call(side);
+  other(other_side);
+  const auto outcomes = side.outcomes(), expected = other_side.outcomes();
+  REQUIRE(outcomes.size() == expected.size());
+  for (std::size_t a = 0; a < expected.size(); ++a) CHECK(outcomes[a].values == expected[a].values);
+}
 
 }  // namespace modelgrow::testing

@@ -21,11 +21,9 @@ Var<T, D> recompute(Tape<T, D>& tape, std::vector<Var<T, D>> inputs, F f) {
   const Var<T, D> marker = tape.leaf(tape.allocate(Shape{0}));
   return tape.record(std::move(value), {marker}, [&tape, inputs, f](Tensor<T, D> dy) {
     std::vector<Var<T, D>> leaves;
-    for (const auto& x : inputs) leaves.push_back(x.wants_gradient() ? tape.leaf(x.value()) : tape.constant(x.value()));
+    for (const auto& x : inputs) leaves.push_back(tape.stand_in(x));
     tape.replay([&] { return f(leaves); }, std::move(dy));
-    for (std::size_t i = 0; i < inputs.size(); ++i)
-      if (leaves[i].wants_gradient() && leaves[i].gradient().defined())
-        tape.accumulate(inputs[i], leaves[i].gradient());
+    for (std::size_t i = 0; i < inputs.size(); ++i) tape.return_gradient(leaves[i], inputs[i]);
   });
 }
 

@@ -2,6 +2,7 @@
 // Reverse-mode differentiation: operations append their backward step to a tape while they run forward; backward()
 // takes the steps off again in reverse, freeing what each step kept.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <functional>
@@ -125,6 +126,25 @@ class Tape {
     };
     if constexpr (!std::same_as<T, S>) (round_leaf(of), ...);
   }
+  /// Calls f(S* sum): where f writes all that it adds to the gradient of v. Null where v is undefined or wants none.
+  /// What parameters get waits for the end of backward() and is added for all of them at once.
+  template <class F>
+  void contribute(const V& v, F&& f) {
+    if (!v.defined() || !v.wants_gradient()) return f(static_cast<S*>(nullptr));
+    Tensor<S, D> addend = allocate<S>(v.shape());
+    f(addend.data());
+    if (v.node_->kind == V::Kind::parameter) {
+      const auto has_one = [&](const Waiting& w) { return w.sum.data() == v.node_->sum.data(); };
+      if (std::any_of(waiting_.begin(), waiting_.end(), has_one)) add_waiting();
+      waiting_.push_back({std::move(addend), v.node_->sum});
+    } else if constexpr (std::same_as<T, S>) {
+      accumulate(v, std::move(addend));
+    } else {
+      Tensor<T, D> g = allocate(v.shape());
+      Backend<D>::narrow(g.size(), addend.data(), g.data());
+      accumulate(v, std::move(g));
+    }
+  }
   /// Adds g to the gradient of v. The first gradient is taken over without a copy.
   void accumulate(const V& v, Tensor<T, D> g) {
     auto& node = *v.node_;
@@ -152,8 +172,13 @@ class Tape {
     });
   }
 
-  /// Runs all recorded steps backward from `loss` with gradient `seed` (ones if undefined).
-  void backward(const V& loss, Tensor<T, D> seed = {}) { backward(loss, std::move(seed), 0); }
+  /// Runs all recorded steps backward from `loss` with gradient `seed` (ones if undefined). What throws on the way
+  /// leaves nothing for the next pass.
+  void backward(const V& loss, Tensor<T, D> seed = {}) {
+    const Emptied end{*this};
+    backward(loss, std::move(seed), 0);
+    add_waiting();
+  }
 
   /// Runs f with recording switched off.
   template <class F>
@@ -166,7 +191,20 @@ class Tape {
     mode_ = Mode::infer;
     return f();
   }
-  /// Recomputes: records f() now, runs it backward from its result with gradient dy, leaves the tape as it was.
+  /// Inside of a backward step: a leaf in the place of x, whose gradient goes on from that of x until it returns it.
+  V stand_in(const V& x) {
+    if (!x.wants_gradient()) return constant(x.value());
+    if (x.node_->kind == V::Kind::parameter) return x;
+    V v = make(x.value(), true);
+    v.node_->gradient = std::move(x.node_->gradient);
+    return v;
+  }
+  void return_gradient(const V& stand_in, const V& x) {
+    if (stand_in.node_ != x.node_ && stand_in.gradient().defined())
+      accumulate(x, std::exchange(stand_in.node_->gradient, {}));
+  }
+  /// Inside of a backward step, recomputes: records f() now, runs it backward from its result with gradient dy, leaves
+  /// the tape as it was.
   template <class F>
   void replay(F&& f, Tensor<T, D> dy) {
     const std::size_t base = steps_.size();
@@ -185,11 +223,29 @@ class Tape {
     V out;
     std::function<void(Tensor<T, D>)> backward;
   };
+  struct Waiting {
+    Tensor<S, D> addend, sum;
+  };
+  struct Emptied {
+    Tape& tape;
+    ~Emptied() {
+      tape.steps_.clear();
+      tape.waiting_.clear();
+    }
+  };
   V make(Tensor<T, D> value, bool wants) {
     auto node = std::make_shared<typename V::Node>();
     node->value = std::move(value);
     node->wants_gradient = wants;
     return V(std::move(node));
+  }
+  void add_waiting() {
+    if (waiting_.empty()) return;
+    std::vector<Addend<S>> addends;
+    for (const Waiting& w : waiting_)
+      addends.push_back({.size = w.sum.size(), .x = w.addend.data(), .sum = w.sum.data()});
+    Backend<D>::template collect_all<T>(std::span<const Addend<S>>(addends));
+    waiting_.clear();
   }
   template <class F>
   void write_wanted(const V& x, F&& f) {
@@ -264,6 +320,7 @@ class Tape {
   Mode mode_;
   Pool<D> pool_ = pool_of<D>();
   std::vector<Step> steps_;
+  std::vector<Waiting> waiting_;
 };
 
 }  // namespace modelgrow::inline v0

@@ -45,6 +45,9 @@ struct ModulateSize {
   std::int64_t batch, tokens, channels, slots;
 };
 
+/// In place of a slot: the branch is added as it is.
+inline constexpr int no_gate = -1;
+
 /// Many softmax attentions over strided tokens: problem (b, g, h) has queries at q + b*batch + g*group + i*token +
 /// h*head_dim. Spatial attention is (batch B, groups T), temporal is (batch B, groups S) on the same [B,T,S,3C] memory,
 /// cross-attention has one group. Scale is 1/sqrt(head_dim).
@@ -70,6 +73,14 @@ struct PatchSize {
 };
 /// Order inside a patch: (C,pt,ph,pw) of a Conv3d, or (pt,ph,pw,C) of STDiT's output.
 enum class PatchOrder { channels_first, channels_last };
+
+/// x[size], to be added to a sum.
+template <class S>
+struct Addend {
+  std::int64_t size;
+  const S* x;
+  S* sum;
+};
 
 /// One AdamW step with decoupled decay (Loshchilov & Hutter 2019): what all tensors have in common.
 struct AdamWStep {
@@ -118,10 +129,10 @@ struct BackendContract {
   using Size = std::int64_t;
   using S = Stat<T>;
 
-  // y = x w^T + b, and sum[c] += sum_r x[r, c], as db of dy.
+  // y = x w^T + b, and sum[c] += sum_r x[r, c]; db is that of dy.
   static void linear(LinearSize, const T* x, const T* w, const T* b /*?*/, T* y /*=*/);
   static void linear_dx(LinearSize, const T* dy, const T* w, T* dx, Write);
-  static void linear_dw(LinearSize, const T* dy, const T* x, S* dw /*+= ?*/, S* db /*+= ?*/);
+  static void linear_dw(LinearSize, const T* dy, const T* x, S* dw /*+= ?*/, S* db /*= ?*/);
   static void column_sum(Size rows, Size columns, const T* x, S* sum /*+=*/);
   // y = f(inner) with inner = x w^T + b, kept where it is wanted; then, for a linear map of y, the gradient of inner:
   // dinner = (dy w) f'(inner). 16-bit backends may round once: y may be that of an inner that was not rounded.
@@ -129,7 +140,8 @@ struct BackendContract {
                                 T* y /*=*/);
   static void activation_linear_dx(LinearSize, Activation f, const T* dy, const T* w, const T* inner, T* dinner /*=*/);
 
-  // Elementwise over n values. lerp: y += weight * (x - y); axpy: y += factor * x; collect: sum += x; narrow: y = x.
+  // Elementwise over n values. lerp: y += weight * (x - y); axpy: y += factor * x; collect: sum += x, for many sums
+  // that do not overlap too; narrow: y = x.
   static void activation(Activation, Size n, const T* x, T* y /*=*/);
   static void activation_dx(Activation, Size n, const T* x, const T* dy, T* dx /*=*/);
   static void add(Size n, const T* a, const T* b, T* y /*=*/);
@@ -137,6 +149,7 @@ struct BackendContract {
   static void lerp(Size n, double weight, const T* x, T* y);
   static void axpy(Size n, double factor, const T* x, T* y);
   static void collect(Size n, const T* x, S* sum);
+  static void collect_all(std::span<const Addend<S>>);
   static void narrow(Size n, const S* x, T* y /*=*/);
 
   // y = LN(x) * (1 + m[:, scale]) + m[:, shift]; mean and rstd [batch * tokens] are kept for the backward pass.
@@ -144,6 +157,9 @@ struct BackendContract {
                             S* mean /*=*/, S* rstd /*=*/);
   static void norm_modulate_dx(ModulateSize, const T* x, const T* m, int shift, int scale, const S* mean, const S* rstd,
                                const T* dy, T* dx /*?*/, Write, S* dm /*+= ?*/);
+  // sum = x + m[:, gate] * branch, or x + branch with no_gate, and y, mean and rstd are those of norm_modulate of sum.
+  static void residual_norm_modulate(ModulateSize, double eps, const T* x, const T* branch, const T* m, int gate,
+                                     int shift, int scale, T* sum /*=*/, T* y /*=*/, S* mean /*=*/, S* rstd /*=*/);
   // y = x + m[:, gate] * branch; the gradient of x is dy.
   static void gate_residual(ModulateSize, const T* x, const T* branch, const T* m, int gate, T* y /*=*/);
   static void gate_residual_dx(ModulateSize, const T* branch, const T* m, int gate, const T* dy, T* dbranch /*= ?*/,
@@ -155,7 +171,7 @@ struct BackendContract {
   // m[b, k, c] = table[k, c] + t[b, k * slot_stride + c]; slot_stride is channels (a vector a slot) or 0 (shared).
   // `tokens` is not used.
   static void modulation(ModulateSize, Size slot_stride, const T* table, const T* t, T* m /*=*/);
-  static void modulation_dx(ModulateSize, Size slot_stride, const T* dm, S* dtable /*+= ?*/, T* dt /*= ?*/);
+  static void modulation_dx(ModulateSize, Size slot_stride, const T* dm, S* dtable /*+= ?*/, T* dt /*?*/, Write);
 
   // y = LN(x) * gain + bias over x[rows, channels]; gain and bias are both null or both given.
   static void layer_norm(Size rows, Size channels, double eps, const T* x, const T* gain /*?*/, const T* bias /*?*/,

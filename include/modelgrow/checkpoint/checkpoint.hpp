@@ -33,10 +33,14 @@ class Checkpoint {
 
   /// Opens a .safetensors file, a file of torch.save, an .index.json, a directory that holds model.safetensors,
   /// diffusion_pytorch_model.safetensors, an index, or exactly one .safetensors file besides optimizer and EMA, or,
-  /// where there is none, pytorch_model.bin or exactly one torch file, or the transformer of a pipeline. A directory
+  /// where there is none, pytorch_model.bin or exactly one torch file, a distributed checkpoint, the transformer of a
+  /// pipeline, or of a run that keeps the state of its optimizers beside the folder `transformer`. A directory
   /// with two sets of weights is refused unless the options name one, and so is a torch file with two. Throws io_error
   /// (missing, ambiguous, incomplete) and format_error (bytes or index that do not follow the format).
   static Checkpoint open(const std::filesystem::path& path, const CheckpointOptions& options = {});
+
+  /// Tensors that somebody has read from `path` in another form.
+  static Checkpoint of(const std::filesystem::path& path, MappedTensors tensors);
 
   /// Tensors in file order, shard after shard.
   const std::vector<TensorView>& tensors() const { return tensors_; }
@@ -56,6 +60,9 @@ class Checkpoint {
   const std::filesystem::path& path() const { return path_; }
   /// The file or index with the weights.
   const std::filesystem::path& weights_path() const { return weights_; }
+  /// Where the training state of other trainers lies: path(), or for a run that has its model in a folder, that of the
+  /// run.
+  const std::filesystem::path& state_folder() const { return run_.empty() ? path_ : run_; }
   /// The files, in shard order.
   const std::vector<MappedTensors>& files() const { return files_; }
   /// Keys that lead to the weights in a torch file, as CheckpointOptions has them; mostly empty.
@@ -97,11 +104,14 @@ class Checkpoint {
   /// Tensors that only the index names. Throws io_error that lists missing files, unless they are accepted.
   std::vector<NamedShape> open_index(const CheckpointOptions& options);
 
+  /// The tensors of all files.
+  void take_files();
+
   /// Takes the prefix off all names.
   void name_tensors(std::vector<NamedShape> unknown);
 
   Checkpoint() = default;
-  std::filesystem::path path_, weights_;
+  std::filesystem::path path_, weights_, run_;
   std::vector<MappedTensors> files_;
   std::vector<TensorView> tensors_;  // those of the first file, then of the next, ..
   struct Memory {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
+#include <modelgrow/checkpoint/dcp_contents.hpp>
 #include <modelgrow/checkpoint/folder_weights.hpp>
 #include <modelgrow/checkpoint/shard_index.hpp>
 #include <modelgrow/checkpoint/torch_weights.hpp>
@@ -16,6 +17,7 @@ MODELGROW_INLINE Checkpoint Checkpoint::open(const std::filesystem::path& path, 
   std::error_code ignored;
   Checkpoint c;
   c.path_ = folder_of(path, options);
+  if (detail::is_run(path) && c.path_ == path / detail::model_of_run) c.run_ = path;
   if (std::filesystem::is_directory(c.path_, ignored)) {
     c.weights_ = options.weights.empty() ? detail::weights_in(c.path_) : detail::weights_in(c.path_, options.weights);
     if (std::filesystem::exists(c.path_ / config_file, ignored)) c.read_config();
@@ -32,18 +34,31 @@ MODELGROW_INLINE Checkpoint Checkpoint::open(const std::filesystem::path& path, 
     unknown = c.open_index(options);
   else
     c.open_file(options);
-  for (std::size_t i = 0; i < c.files_.size(); ++i) {
-    const MappedTensors& f = c.files_[i];
-    for (const auto& part : f.memory()) c.memory_.emplace(part.data(), Memory{.file = i, .bytes = part.size()});
-    c.tensors_.insert(c.tensors_.end(), f.tensors().begin(), f.tensors().end());
-    c.metadata_.insert(f.metadata().begin(), f.metadata().end());
-  }
+  c.take_files();
   if (c.metadata_.contains("DCP_SHARDING_INFO"))
     throw format_error(c.weights_.string() + ": it is one of the files of single ranks, " +
                        std::string(detail::join_ranks));
   if (const auto it = c.metadata_.find("config"); c.config_.empty() && it != c.metadata_.end()) c.config_ = it->second;
   c.name_tensors(std::move(unknown));
   return c;
+}
+
+MODELGROW_INLINE Checkpoint Checkpoint::of(const std::filesystem::path& path, MappedTensors tensors) {
+  Checkpoint c;
+  c.path_ = c.weights_ = path;
+  c.files_.push_back(std::move(tensors));
+  c.take_files();
+  c.name_tensors({});
+  return c;
+}
+
+MODELGROW_INLINE void Checkpoint::take_files() {
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    const MappedTensors& f = files_[i];
+    for (const auto& part : f.memory()) memory_.emplace(part.data(), Memory{.file = i, .bytes = part.size()});
+    tensors_.insert(tensors_.end(), f.tensors().begin(), f.tensors().end());
+    metadata_.insert(f.metadata().begin(), f.metadata().end());
+  }
 }
 
 MODELGROW_INLINE const TensorView* Checkpoint::find(std::string_view name) const {
@@ -82,7 +97,7 @@ MODELGROW_INLINE std::filesystem::path Checkpoint::folder_of(const std::filesyst
                                                              const CheckpointOptions& options) {
   std::error_code ignored;
   const bool pipeline = std::filesystem::exists(path / pipeline_file, ignored);
-  if (!pipeline && options.component.empty()) return path;
+  if (!pipeline && options.component.empty()) return detail::is_run(path) ? path / detail::model_of_run : path;
   const std::string component = options.component.empty() ? "transformer" : options.component;
   if (!pipeline || component.find_first_of("/\\") != component.npos || component.starts_with('.') ||
       !std::filesystem::is_directory(path / component, ignored))
@@ -117,6 +132,12 @@ MODELGROW_INLINE void Checkpoint::open_file(const CheckpointOptions& options) {
     files_.push_back(std::move(opened.file));
     state_dict_ = std::move(opened.at);
     beside_weights_ = std::move(opened.beside);
+    return;
+  }
+  if (weights_.filename() == DcpFolder::metadata_file) {
+    const auto folder = DcpFolder::open(weights_.parent_path());
+    state_dict_ = dcp_contents(folder, options.state_dict).weights;
+    files_.push_back(joined_file(weights_, folder.tensors(state_dict_)));
     return;
   }
   files_.push_back(Safetensors::open(weights_));

@@ -21,6 +21,8 @@ class DcpFolder {
     std::string keys_before(std::size_t n) const;
   };
 
+  static constexpr std::string_view metadata_file = ".metadata";
+
   /// Reads .metadata. Throws io_error where it or a file of a rank is missing, and format_error: not such a file, or
   /// the file of a rank has another size than .metadata says (it is cut, or of another save).
   static DcpFolder open(const std::filesystem::path& path);

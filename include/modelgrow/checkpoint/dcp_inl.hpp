@@ -29,7 +29,7 @@ MODELGROW_INLINE std::string DcpFolder::Item::keys_before(std::size_t n) const {
 MODELGROW_INLINE DcpFolder DcpFolder::open(const std::filesystem::path& path) {
   DcpFolder folder;
   folder.path_ = path;
-  folder.metadata_ = path / ".metadata";
+  folder.metadata_ = path / metadata_file;
   std::error_code ignored;
   if (!std::filesystem::exists(folder.metadata_, ignored))
     throw io_error("cannot read '" + path.string() +

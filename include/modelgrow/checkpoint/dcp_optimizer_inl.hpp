@@ -154,11 +154,16 @@ class DcpOptimizerReader {
 
 }  // namespace detail
 
+MODELGROW_INLINE std::optional<std::string> optimizer_of(const DcpFolder::Item& item) {
+  const auto place = detail::place_in_optimizer(item);
+  return place ? std::optional(place->at) : std::nullopt;
+}
+
 MODELGROW_INLINE std::vector<std::string> dcp_optimizers(const DcpFolder& folder) {
   std::vector<std::string> found;
   for (const auto& item : folder.items())
-    if (const auto place = detail::place_in_optimizer(item))
-      if (std::ranges::find(found, place->at) == found.end()) found.push_back(place->at);
+    if (const auto at = optimizer_of(item))
+      if (std::ranges::find(found, *at) == found.end()) found.push_back(*at);
   return found;
 }
 

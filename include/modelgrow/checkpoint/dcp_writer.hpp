@@ -20,9 +20,9 @@ struct DcpEntry {
 /// How the state of an optimizer lies in a dictionary: nested, or flattened (flatten_optimizer_state_dict of torch).
 enum class DcpLayout { nested, flattened };
 
-/// Tensors behind one key: {"model"} and the name of each.
+/// Tensors behind some keys ("model", "app/model", "" for none) and the name of each.
 std::vector<DcpEntry> dcp_entries(const std::vector<JoinedTensor>& tensors, const std::string& at);
-/// The state of an optimizer behind one key. Throws format_error where parameters have no names.
+/// The state of an optimizer behind some keys. Throws format_error where parameters have no names.
 std::vector<DcpEntry> dcp_entries(const StoredOptimizer& optimizer, const std::string& at, DcpLayout layout);
 
 /// Writes the folder at once or not at all. Tensors are read by pieces. Throws io_error, and format_error: two entries

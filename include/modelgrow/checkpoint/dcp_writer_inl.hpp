@@ -6,9 +6,11 @@
 
 #include <modelgrow/checkpoint/dcp_writer.hpp>
 #include <modelgrow/checkpoint/pickle_writer.hpp>
+#include <modelgrow/checkpoint/torch_names.hpp>
 #include <modelgrow/checkpoint/torch_tensor.hpp>
 #include <modelgrow/checkpoint/zip_writer.hpp>
 #include <modelgrow/core/linkage.hpp>
+#include <modelgrow/core/words.hpp>
 #include <modelgrow/detail/atomic_directory.hpp>
 #include <modelgrow/detail/crc32.hpp>
 
@@ -116,11 +118,21 @@ inline PickleValue tensor_metadata(const JoinedTensor& tensor) {
                                 {"chunks", std::move(chunks)}}));
 }
 
+/// "app/model" and more keys.
+inline std::vector<PickleValue> keys_behind(const std::string& at, const std::vector<PickleValue>& more) {
+  std::vector<PickleValue> keys;
+  if (!at.empty())
+    for (auto& key : split_at(at, '/')) keys.emplace_back(std::move(key));
+  keys.insert(keys.end(), more.begin(), more.end());
+  return keys;
+}
+
 }  // namespace detail
 
 MODELGROW_INLINE std::vector<DcpEntry> dcp_entries(const std::vector<JoinedTensor>& tensors, const std::string& at) {
   std::vector<DcpEntry> entries;
-  for (const auto& t : tensors) entries.push_back({.keys = {PickleValue(at), PickleValue(t.name())}, .tensor = t});
+  for (const auto& t : tensors)
+    entries.push_back({.keys = detail::keys_behind(at, {PickleValue(t.name())}), .tensor = t});
   return entries;
 }
 
@@ -129,14 +141,15 @@ MODELGROW_INLINE std::vector<DcpEntry> dcp_entries(const StoredOptimizer& optimi
   if (!optimizer.has_names())
     throw format_error(optimizer.source + ": a distributed checkpoint has names, and parameters have none; name them");
   const bool flat = layout == DcpLayout::flattened;
+  const auto behind = [&](std::vector<PickleValue> keys) { return detail::keys_behind(at, std::move(keys)); };
   std::vector<DcpEntry> entries;
   for (const auto& p : optimizer.parameters)
     for (const auto& e : p.entries) {
       auto& entry = entries.emplace_back();
       if (flat)
-        entry.keys = {PickleValue(at), PickleValue("state." + p.name + "." + e.name)};
+        entry.keys = behind({PickleValue("state." + optimizer.prefix + p.name + "." + e.name)});
       else
-        entry.keys = {PickleValue(at), PickleValue("state"), PickleValue(p.name), PickleValue(e.name)};
+        entry.keys = behind({PickleValue("state"), PickleValue(optimizer.prefix + p.name), PickleValue(e.name)});
       if (e.number.is_none())
         entry.tensor = e.tensor;
       else
@@ -148,18 +161,16 @@ MODELGROW_INLINE std::vector<DcpEntry> dcp_entries(const StoredOptimizer& optimi
       entries.push_back({.keys = std::move(keys), .value = value});
     };
     PickleList names;
-    for (const auto place : group.parameters) names.values.emplace_back(optimizer.parameters[place].name);
+    for (const auto place : group.parameters)
+      names.values.emplace_back(optimizer.prefix + optimizer.parameters[place].name);
     for (const auto& item : group.options.items) {
       const auto& key = *item.key.get<std::string>();
       for (std::size_t i = 0; flat && i < names.values.size(); ++i)
-        add({PickleValue(at), PickleValue("param_groups." + *names.values[i].get<std::string>() + "." + key)},
-            item.value);
-      if (!flat)
-        add({PickleValue(at), PickleValue("param_groups"), PickleValue(std::int64_t(g)), PickleValue(key)}, item.value);
+        add(behind({PickleValue("param_groups." + *names.values[i].get<std::string>() + "." + key)}), item.value);
+      if (!flat) add(behind({PickleValue("param_groups"), PickleValue(std::int64_t(g)), PickleValue(key)}), item.value);
     }
     if (!flat)
-      add({PickleValue(at), PickleValue("param_groups"), PickleValue(std::int64_t(g)), PickleValue("params")},
-          std::move(names));
+      add(behind({PickleValue("param_groups"), PickleValue(std::int64_t(g)), PickleValue("params")}), std::move(names));
   }
   return entries;
 }

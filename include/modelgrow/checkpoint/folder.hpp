@@ -122,6 +122,12 @@ inline bool is_training_state(std::string_view name) {
          name == "training_args.bin" || name == "trainer_state.json" || name.ends_with("_model_states.pt");
 }
 
+/// Whether state of a trainer is the same for a model of another size: no averages, no weights of a rank.
+inline bool goes_along(const FolderFile& f) {
+  return f.role == FileRole::training_state && !f.name.starts_with("custom_checkpoint_") &&
+         !f.name.ends_with("_model_states.pt");
+}
+
 inline bool is_unfinished(std::string_view name) {
   const auto dot = name.rfind('.');
   const auto ending = dot == name.npos ? std::string_view() : name.substr(dot);

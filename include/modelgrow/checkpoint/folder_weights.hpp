@@ -50,6 +50,26 @@ inline std::string instead_of_weights(const std::filesystem::path& folder, const
   return "it has no .safetensors or torch file; give the directory that holds model.safetensors";
 }
 
+/// The folder of the model of a run that is_run().
+inline constexpr std::string_view model_of_run = "transformer";
+
+/// Whether a folder is a run that keeps its model in a folder, and the state of its optimizers beside it, as trainers
+/// with hooks for saving do.
+inline bool is_run(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder / model_of_run, ignored) ||
+      std::filesystem::exists(folder / "model_index.json", ignored))
+    return false;
+  bool state = false;
+  for (const auto& f : list_folder(folder)) {
+    state |= f.role == FileRole::foreign_optimizer;
+    if (f.role == FileRole::weights || f.role == FileRole::variant || f.role == FileRole::shard ||
+        f.role == FileRole::pickle)
+      return false;
+  }
+  return state;
+}
+
 /// The only torch file of a folder without .safetensors files, or the index of its shards; empty where there is none,
 /// or where a download has not ended.
 inline std::string pickle_in(const std::filesystem::path& folder, const std::vector<FolderFile>& files) {
@@ -109,6 +129,7 @@ inline std::filesystem::path weights_in(const std::filesystem::path& folder) {
   if (found.size() == 1) return folder / found[0];
   if (found.size() > 1 && are_of_ranks(found))
     no_weights(folder, "it has the files of single ranks, " + quoted_list(found) + ", " + std::string(join_ranks));
+  if (found.empty() && find(".metadata")) return folder / ".metadata";  // of a distributed checkpoint
   if (const auto pickle = found.empty() ? pickle_in(folder, files) : std::string(); !pickle.empty())
     return folder / pickle;
   no_weights(folder, found.empty() ? instead_of_weights(folder, files)

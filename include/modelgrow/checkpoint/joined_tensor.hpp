@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Tensors that lie in parts of several files, as trainers on several ranks leave them: boxes of the tensor, or pieces
-// of it laid flat. They are read by pieces, or joined in a file of their own.
+// of it laid flat, or that are only made when somebody reads them. They are read by pieces, or joined in a file of
+// their own.
 #pragma once
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,6 +29,10 @@ class JoinedTensor {
 
   /// Throws format_error that begins with `source`: parts that leave the tensor, overlap, or are not all of it.
   JoinedTensor(NamedShape tensor, Parts kind, std::vector<TensorPart> parts, const std::string& source);
+  /// Makes bytes of the row-major tensor from `begin` on; they begin and end with an element.
+  using Make = std::function<void(std::uint64_t begin, std::span<std::byte> out)>;
+  /// A tensor that is made when it is read.
+  JoinedTensor(NamedShape tensor, Make make);
   /// A tensor in one piece.
   JoinedTensor(std::string name, std::shared_ptr<const MappedTensors> file, const TensorView& view);
   /// A number that a file has as one of Python, as an F64 of no dimensions.
@@ -51,6 +57,7 @@ class JoinedTensor {
   NamedShape about_;
   Shape grid_;
   std::vector<TensorPart> parts_;  // those with elements
+  Make make_;
 };
 
 /// Tensors as views of the files that they lie in; those in several pieces are joined in a temporary file that no one

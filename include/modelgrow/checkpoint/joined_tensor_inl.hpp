@@ -83,6 +83,9 @@ MODELGROW_INLINE JoinedTensor::JoinedTensor(NamedShape tensor, Parts kind, std::
   check(source);
 }
 
+MODELGROW_INLINE JoinedTensor::JoinedTensor(NamedShape tensor, Make make)
+    : about_(std::move(tensor)), grid_(about_.shape), make_(std::move(make)) {}
+
 MODELGROW_INLINE JoinedTensor::JoinedTensor(std::string name, std::shared_ptr<const MappedTensors> file,
                                             const TensorView& view)
     : about_{.name = std::move(name), .dtype = view.dtype, .shape = view.shape}, grid_{numel(view.shape)} {
@@ -139,6 +142,7 @@ MODELGROW_INLINE JoinedTensor JoinedTensor::renamed(std::string name) const {
 }
 
 MODELGROW_INLINE void JoinedTensor::read(std::uint64_t begin, std::span<std::byte> out) const {
+  if (make_) return make_(begin, out);
   const std::uint64_t end = begin + out.size(), element = std::uint64_t(bits(dtype())) / 8;
   for (const auto& p : parts_) {
     const detail::Runs runs(grid_, p, element);

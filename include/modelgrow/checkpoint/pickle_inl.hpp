@@ -34,11 +34,14 @@ class Unpickler {
     // Tensors and storages take what they were made of, so every byte makes a few values at most, shared ones aside.
     made_.accept(stack_[0], most_values());
     return Pickle{.value = stack_[0], .storages = std::move(storages_), .bytes = at_};
+  } catch (const foreign_object_error& e) {
+    throw foreign_object_error(place() + e.what());
   } catch (const format_error& e) {
-    throw format_error(source_ + ": at byte " + std::to_string(offset_ + op_) + ", in its pickle: " + e.what());
+    throw format_error(place() + e.what());
   }
 
  private:
+  std::string place() const { return source_ + ": at byte " + std::to_string(offset_ + op_) + ", in its pickle: "; }
   std::uint64_t most_values() const { return 65536 + 16 * at_; }
   [[noreturn]] static void fail(const std::string& what) { throw format_error(what); }
 
@@ -127,9 +130,10 @@ class Unpickler {
   // ---- names ----
   void global(PickleGlobal name) {
     if (!is_allowed(name))
-      fail("it asks for '" + name.text() +
-           "', which is not on the list of what is read (a pickle can name any program); nothing was run. If the file "
-           "is a whole model or has objects of a trainer, load it where you trust it and save model.state_dict()");
+      throw foreign_object_error(
+          "it asks for '" + name.text() +
+          "', which is not on the list of what is read (a pickle can name any program); nothing was run. If the file "
+          "is a whole model or has objects of a trainer, load it where you trust it and save model.state_dict()");
     push(std::move(name));
   }
   /// Of a call. An object has a copy of them, and one tuple may be the arguments of many calls.

@@ -16,7 +16,7 @@ struct GroupedParameter {
 /// whose optimizer then begins with them. Numbers that were none of torch stay so. Throws format_error: a group that
 /// the old state has not, a tensor of a parameter that is not listed, an entry that the optimizer has not.
 StoredOptimizer regrouped(const StoredOptimizer& old, const std::vector<GroupedParameter>& parameters,
-                          std::shared_ptr<const MappedTensors> tensors);
+                          const std::vector<JoinedTensor>& tensors);
 
 }  // namespace modelgrow::inline v0
 

@@ -25,10 +25,10 @@ inline PickleValue number_like(const PickleValue& old, const JoinedTensor& tenso
 }  // namespace detail
 
 MODELGROW_INLINE StoredOptimizer regrouped(const StoredOptimizer& old, const std::vector<GroupedParameter>& parameters,
-                                           std::shared_ptr<const MappedTensors> tensors) {
+                                           const std::vector<JoinedTensor>& tensors) {
   const auto fail = [&](const std::string& what) { throw format_error(old.source + ": " + what); };
   if (!old.is.kind) fail("it is the state of " + old.is.title + ", for which there is no rule; leave it behind");
-  StoredOptimizer grown{.is = old.is, .ids = old.ids, .source = old.source};
+  StoredOptimizer grown{.is = old.is, .ids = old.ids, .source = old.source, .prefix = old.prefix};
   for (const auto& group : old.groups) grown.groups.push_back({.options = group.options});
   std::vector<std::vector<std::string>> names(old.groups.size());
   for (const auto& p : parameters) {
@@ -49,16 +49,17 @@ MODELGROW_INLINE StoredOptimizer regrouped(const StoredOptimizer& old, const std
     for (const auto& e : p.entries)
       if (!e.number.is_none()) numbers.emplace(e.name, e.number);
   const std::string begin = std::string(old.is.kind->word) + ".";
-  for (const auto& view : tensors->tensors()) {
-    const auto dot = view.name.starts_with(begin) ? view.name.find('.', begin.size()) : std::string::npos;
+  for (const auto& tensor : tensors) {
+    const auto& full = tensor.name();
+    const auto dot = full.starts_with(begin) ? full.find('.', begin.size()) : std::string::npos;
     if (dot == std::string::npos) continue;  // of another optimizer
-    const auto entry = std::ranges::find(old.is.kind->entries, view.name.substr(begin.size(), dot - begin.size()),
-                                         &OptimizerEntry::here);
-    if (entry == old.is.kind->entries.end()) fail(old.is.title + " has no entry for tensor '" + view.name + "'");
-    const auto owner = place.find(view.name.substr(dot + 1));
-    if (owner == place.end()) fail("tensor '" + view.name + "' is of a parameter that is not trained");
+    const auto entry =
+        std::ranges::find(old.is.kind->entries, full.substr(begin.size(), dot - begin.size()), &OptimizerEntry::here);
+    if (entry == old.is.kind->entries.end()) fail(old.is.title + " has no entry for tensor '" + full + "'");
+    const auto owner = place.find(full.substr(dot + 1));
+    if (owner == place.end()) fail("tensor '" + full + "' is of a parameter that is not trained");
     const std::string name(entry->name);
-    StoredOptimizer::Entry made{.name = name, .tensor = JoinedTensor(name, tensors, view)};
+    StoredOptimizer::Entry made{.name = name, .tensor = tensor.renamed(name)};
     if (const auto number = numbers.find(name); number != numbers.end())
       made.number = detail::number_like(number->second, made.tensor);
     grown.parameters[owner->second].entries.push_back(std::move(made));

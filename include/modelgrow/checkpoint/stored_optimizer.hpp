@@ -39,6 +39,7 @@ struct StoredOptimizer {
   std::vector<Group> groups = {};
   std::vector<Parameter> parameters = {};
   std::string source = {};  ///< what it was read from, for errors
+  std::string prefix = {};  ///< what the file has before every name ("module."), and names here have not
 
   bool has_names() const;
   /// Names of parameters that have no entry: frozen, or not trained yet.

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <fstream>
 
+#include <modelgrow/checkpoint/folder.hpp>
 #include <modelgrow/checkpoint/gather.hpp>
 #include <modelgrow/checkpoint/torch_contents.hpp>
 #include <modelgrow/checkpoint/torch_file.hpp>

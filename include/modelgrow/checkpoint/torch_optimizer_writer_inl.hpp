@@ -13,7 +13,7 @@ MODELGROW_INLINE detail::TorchOptimizerTree detail::torch_optimizer_tree(const S
   if (optimizer.ids != Ids::numbers && !optimizer.has_names())
     throw format_error(optimizer.source + ": it is written with names, and parameters have none; name them");
   const auto id = [&](std::size_t place) {
-    return optimizer.ids == Ids::names ? PickleValue(optimizer.parameters[place].name)
+    return optimizer.ids == Ids::names ? PickleValue(optimizer.prefix + optimizer.parameters[place].name)
                                        : PickleValue(std::int64_t(place));
   };
   TorchOptimizerTree tree;
@@ -38,7 +38,7 @@ MODELGROW_INLINE detail::TorchOptimizerTree detail::torch_optimizer_tree(const S
     PickleList ids, names;
     for (const auto place : group.parameters) {
       ids.values.push_back(id(place));
-      names.values.emplace_back(optimizer.parameters[place].name);
+      names.values.emplace_back(optimizer.prefix + optimizer.parameters[place].name);
     }
     if (optimizer.ids == Ids::numbers_with_names) dict.set("param_names", std::move(names));
     for (const auto& item : group.options.items) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Small things with text: names come in parts.
+// Small things with text: names come in parts, enums in words.
 #pragma once
 #include <string>
 #include <string_view>
@@ -24,6 +24,11 @@ inline std::string join(const std::vector<std::string>& parts, char separator) {
 inline std::string trimmed(std::string_view s) {
   const auto begin = s.find_first_not_of(' ');
   return begin == s.npos ? "" : std::string(s.substr(begin, s.find_last_not_of(' ') - begin + 1));
+}
+/// The word of an enum that lists its words.
+template <class E>
+std::string_view word_of(E e) {
+  return words_of(e)[static_cast<std::size_t>(e)];
 }
 inline bool all_digits(std::string_view s) {
   return !s.empty() && s.size() < 10 && s.find_first_not_of("0123456789") == s.npos;

@@ -46,13 +46,21 @@ class GraftsAt {
   /// x with what every layer adds, in the order of the list; in a block (`scope`) each is observed by its module.
   Var<T, D> operator()(Tape<T, D>& tape, Var<T, D> x, const GraftContext<T, D>& context, std::string_view scope = {}) {
     each(*this, [&]<class L>(std::optional<L>& slot) {
-      if constexpr (requires(L & l) { l(tape, x, context); })
+      if constexpr (acts<L>)
         if (slot) {
           x = (*slot)(tape, x, context);
           if (!scope.empty()) tape.observe(scope, L::module, x);
         }
     });
     return x;
+  }
+  /// Whether a call changes x.
+  bool act() const {
+    bool some = false;
+    each(*this, [&]<class L>(const std::optional<L>& slot) {
+      if constexpr (acts<L>) some = some || slot;
+    });
+    return some;
   }
   /// What an attention to text finds, [B,..,C], in what layers bring into it too.
   template <class Attention>
@@ -77,6 +85,10 @@ class GraftsAt {
   }
 
  private:
+  template <class L>
+  static constexpr bool acts = requires(L& l, Tape<T, D>& tape, Var<T, D> x, const GraftContext<T, D>& context) {
+    l(tape, x, context);
+  };
   static void each(auto& self, auto&& f) {
     std::apply([&](auto&... slot) { (f(slot), ...); }, self.all_);
   }

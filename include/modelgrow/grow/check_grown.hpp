@@ -3,12 +3,16 @@
 // is read back and compared.
 #pragma once
 #include <modelgrow/detail/json.hpp>
+#include <modelgrow/grow/adapter_growth.hpp>
+#include <modelgrow/grow/adapters_beside.hpp>
 #include <modelgrow/grow/checkpoint_set.hpp>
 #include <modelgrow/grow/checksums.hpp>
 #include <modelgrow/grow/completeness.hpp>
 #include <modelgrow/grow/optimizers/trajectory.hpp>
+#include <modelgrow/grow/param_groups.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/read_plan.hpp>
+#include <modelgrow/grow/torch_growth.hpp>
 #include <modelgrow/grow/window_reader.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/grow/write_part.hpp>
@@ -63,14 +67,39 @@ inline FileCheck check_part(const Plan& plan, const Part& part, const Checkpoint
 }
 }  // namespace detail
 
+namespace detail {
+/// The proof of a part in whatever form it has.
+inline FileCheck check_grown_part(const Plan& plan, const Part& old, const Part& now, const Checkpoint& grown,
+                                  const ParamGroupsOf& groups, Checksums& sums) {
+  if (!is_distributed(grown))
+    return old.torch ? check_torch_state(plan, old, grown.state_folder() / old.name, groups.at(old.name))
+                     : check_part(plan, old, now.in, sums, grown.path());
+  if (!old.torch) return check_weights(plan, set_of(old.in), set_of(now.in));
+  return check_torch_state(plan, old, grown.path(), dcp_optimizer(DcpFolder::open(grown.path()), old.name),
+                           groups.at(old.name));
+}
+
+/// How the state of the source was read when it was grown: what was not grown then is not asked for.
+inline StateOptions state_as_grown(const Checkpoint& source, const ParamGroupsOf& groups, StateOptions options) {
+  for (const auto& [file, g] : groups) options.names.emplace(file, g.before);
+  if (std::error_code ignored; !std::filesystem::is_directory(source.state_folder(), ignored)) return options;
+  for (const auto& f : list_folder(source.state_folder()))
+    if (f.role == FileRole::foreign_optimizer && !f.name.ends_with(".distcp") && !groups.contains(f.name))
+      options.leave_behind.push_back(f.name);
+  return options;
+}
+}  // namespace detail
+
 /// Replays plan.json of `grown` on its source, and compares its files with their checksums, where it has them, and with
 /// that. Throws check_error that names the first difference, plan_error where the plan does not fit the source,
 /// io_error where there is no plan.json.
-inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source, Schema schema_of_source) {
+inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source, Schema schema_of_source,
+                              const StateOptions& options = {}) {
   const Plan plan = read_plan(grown.path() / "plan.json", std::move(schema_of_source));
   GrownCheck found{.certificate = plan.certificate(), .trajectory = plan.trajectory()};
   found.read_back = read_back(plan, grown);
-  const auto before = parts_of(source), after = parts_of(grown);
+  const auto groups = read_param_groups(grown.state_folder());
+  const auto before = parts_of(source, detail::state_as_grown(source, groups, options)), after = parts_of(grown);
   const auto find = [](const std::vector<Part>& parts, const Part& like) -> const Part* {
     for (const auto& p : parts)
       if (p.kind == like.kind && (p.kind == Part::Kind::weights || p.name == like.name)) return &p;
@@ -88,18 +117,26 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
   check_sizes(sums, grown.path());
   for (const auto& old : before) {
     const Part* now = find(after, old);
-    const FileCheck check = detail::check_part(plan, old, now->in, sums, grown.path());
+    const FileCheck check = detail::check_grown_part(plan, old, *now, grown, groups, sums);
     for (const auto& n : check.not_finite) found.not_finite.push_back(old.name + ": " + to_string(n));
     if (old.kind != Part::Kind::weights) found.grown_along.push_back(old.name);
     if (old.kind == Part::Kind::optimizer) {
-      found.trajectory = trajectory_of(plan, HeldState(detail::set_of(old.in)).optimizers());
-      found.optimizer_tensors = check.tensors.size();
+      const HeldState held(detail::set_of(old.in));
+      for (const auto o : held.optimizers())
+        found.trajectory =
+            combine(found.trajectory, old.torch ? trajectory_of(plan, o) : trajectory_of(plan, std::vector{o}));
+      found.optimizer_tensors += check.tensors.size();
     } else {
       found.tensors += check.tensors.size();
       found.max_residual = std::max(found.max_residual, check.max_residual);
     }
   }
   check_checksums(sums, grown.path());  // of what is left
+  for (auto& old : adapters_beside(source).parts) {
+    const AdapterGrowth growth(plan, source.names(), std::move(old.adapter));
+    growth.check(grown.path() / old.folder);
+    found.grown_along.push_back((old.folder / growth.file_name()).string());
+  }
   return found;
 }
 

@@ -2,8 +2,6 @@
 // What lies beside the weights belongs to them, all of it: averages or optimizer state that cover only a part would
 // grow into a run that goes on from two different models.
 #pragma once
-#include <optional>
-
 #include <modelgrow/grow/held_state.hpp>
 #include <modelgrow/grow/outputs.hpp>
 
@@ -55,13 +53,13 @@ inline void check_optimizer_complete(const Plan& plan, const TensorSet& optimize
 }
 
 /// Throws format_error when averages lack a trained parameter. Those that have no optimizer state either are frozen.
-inline void check_averages_complete(const Plan& plan, const TensorSet& averages, const TensorSet* optimizer) {
-  std::optional<HeldState> held;
-  if (optimizer) held.emplace(*optimizer);
+inline void check_averages_complete(const Plan& plan, const TensorSet& averages,
+                                    const std::vector<TensorSet>& optimizers) {
+  const std::vector<HeldState> held(optimizers.begin(), optimizers.end());
   std::vector<std::string> missing;
   for (const auto& p : plan.source().parameters) {
     if (!is_trained(p.info.purpose) || averages.find(p.name)) continue;
-    if (held && !held->find(p.name)) continue;
+    if (!held.empty() && std::ranges::none_of(held, [&](const HeldState& h) { return h.find(p.name); })) continue;
     missing.push_back(p.name);
   }
   if (missing.empty()) return;

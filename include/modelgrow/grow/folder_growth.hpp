@@ -9,12 +9,15 @@
 #include <modelgrow/checkpoint/layout.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/journal.hpp>
+#include <modelgrow/grow/adapter_growth.hpp>
+#include <modelgrow/grow/adapters_beside.hpp>
 #include <modelgrow/grow/checksums.hpp>
 #include <modelgrow/grow/outputs.hpp>
 #include <modelgrow/grow/parts.hpp>
 #include <modelgrow/grow/promises.hpp>
 #include <modelgrow/grow/report.hpp>
 #include <modelgrow/grow/source_files.hpp>
+#include <modelgrow/grow/torch_growth.hpp>
 #include <modelgrow/grow/write_options.hpp>
 
 namespace modelgrow::inline v0::detail {
@@ -42,14 +45,29 @@ class FolderGrowth {
     explicit Grown(Part p) : part(std::move(p)) {}
     Part part;
     std::vector<Output> outputs;
-    CheckpointLayout layout;  // below the root
+    CheckpointLayout layout;             // below the root
+    std::unique_ptr<TorchGrowth> torch;  // in place of it
     bool own_folder = false;
     std::string config;  // empty: there is none
     std::vector<std::string> notes;
   };
+  struct GrownAdapter {
+    std::filesystem::path folder;
+    AdapterGrowth growth;
+  };
   void add(Part part);
-  void judge_optimizers(const Part& part);
+  void judge_optimizers();
+  void judge_groups(const TorchGrowth& torch);
   void write_part(const std::filesystem::path& root, Journal& journal, Grown& grown);
+  void write_distributed(const std::filesystem::path& root);
+  void check_distributed(const std::filesystem::path& folder);
+  std::filesystem::path state_folder(const std::filesystem::path& root) const {
+    return in_.state_folder() == in_.path() ? root / below_ : root;
+  }
+  void write_state(const std::filesystem::path& root, Grown& grown);
+  std::set<std::string> carry_state(const std::filesystem::path& folder);
+  void add(AdapterPart part);
+  void write_adapters(const std::filesystem::path& folder);
   void merge(const FileCheck& check, const Part& part);
   void check_finite() const;
 
@@ -59,6 +77,9 @@ class FolderGrowth {
   const WritePlan& options_;
   std::string plan_text_;
   std::deque<Grown> parts_;  // outputs point into them
+  Unread unread_;
+  AdaptersBeside beside_;
+  std::deque<GrownAdapter> adapters_;
   SourceFiles source_;
   std::uint64_t bytes_ = 0;
   Checksums checksums_;
@@ -75,4 +96,5 @@ std::vector<Report> write_folders(std::deque<FolderGrowth>& growths, const std::
 
 #if !defined(MODELGROW_COMPILED)
 #include <modelgrow/grow/folder_growth_inl.hpp>
+#include <modelgrow/grow/folder_growth_state_inl.hpp>
 #endif

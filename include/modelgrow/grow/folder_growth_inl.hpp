@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 // The definitions of folder_growth.hpp.
 #pragma once
-#include <chrono>
-
 #include <modelgrow/detail/atomic_file.hpp>
+#include <modelgrow/detail/carry.hpp>
 #include <modelgrow/detail/json_members.hpp>
 #include <modelgrow/families/config_rules.hpp>
+#include <modelgrow/grow/claims.hpp>
 #include <modelgrow/grow/folder_growth.hpp>
 #include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/left_behind.hpp>
+#include <modelgrow/grow/made_tensor.hpp>
 #include <modelgrow/grow/optimizers/trajectory.hpp>
 #include <modelgrow/grow/plan_to_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
+#include <modelgrow/grow/stopwatch.hpp>
 #include <modelgrow/grow/window_writer.hpp>
 #include <modelgrow/grow/write.hpp>
 #include <modelgrow/grow/write_part.hpp>
@@ -20,11 +22,6 @@
 namespace modelgrow::inline v0 {
 
 namespace detail {
-
-using Clock = std::chrono::steady_clock;
-inline double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 /// Names, types and shapes as one number, to recognise the source of a grown file.
 inline std::uint64_t hash_of(const Checkpoint& c) {
@@ -72,25 +69,59 @@ MODELGROW_INLINE FolderGrowth::FolderGrowth(const Plan& plan, const Checkpoint& 
   if (const auto why = plan.upstream_cannot(); !why.empty() && !plan.allows(Allow::What::upstream))
     throw plan_error("the upstream class cannot load the grown model: " + why +
                      "; to write it all the same, give accept_upstream before it");
-  auto parts = parts_of(in);
+  auto parts = parts_of(in, options.state, &unread_);
   check_complete(plan, parts);
   bytes_ = bytes_of_maps(plan);
   for (auto& part : parts) add(std::move(part));
+  beside_ = adapters_beside(in);
+  for (const auto& part : beside_.parts) try {
+      add(part);
+    } catch (const plan_error& e) {
+      throw plan_error(e.what() + std::string("; to grow without it, take it out of the folder"));
+    }
+  for (const auto& path : options.adapters) add(named_adapter(path));
   report_ = report_of(plan, in, parts_[0].outputs);
   report_.notes = plan.notes();
-  for (const auto& g : parts_)
-    if (g.part.kind == Part::Kind::optimizer) judge_optimizers(g.part);
+  judge_optimizers();
   for (const auto& g : parts_) report_.notes.insert(report_.notes.end(), g.notes.begin(), g.notes.end());
   report_.upstream_cannot = plan.upstream_cannot();
   report_.seconds.plan = seconds_since(begin);
 }
 
 /// What is claimed and told of the trajectory under the optimizers of the folder.
-MODELGROW_INLINE void FolderGrowth::judge_optimizers(const Part& part) {
-  const auto optimizers = HeldState(set_of(part.in)).optimizers();
-  report_.trajectory = trajectory_of(plan_, optimizers);
-  for (const auto o : optimizers)
-    if (auto note = newcomers_of(plan_, o); !note.empty()) report_.notes.push_back(std::move(note));
+MODELGROW_INLINE void FolderGrowth::judge_optimizers() {
+  for (const auto& g : parts_) {
+    if (g.part.kind != Part::Kind::optimizer) continue;
+    const auto optimizers = HeldState(set_of(g.part.in)).optimizers();
+    report_.trajectory = combine(report_.trajectory, trajectory_of(plan_, optimizers));
+    for (const auto o : optimizers) {
+      if (g.torch) report_.trajectory = combine(report_.trajectory, trajectory_of(plan_, o));
+      if (auto note = newcomers_of(plan_, o); !note.empty()) report_.notes.push_back(std::move(note));
+    }
+    if (g.torch) judge_groups(*g.torch);
+  }
+  for (const auto& [file, why] : unread_)
+    if (is_distributed(in_)) report_.notes.push_back("'" + file + "' was not grown: " + why);
+  for (const auto& [file, why] : unread_)
+    report_.trajectory = combine(report_.trajectory, approximate("'" + file + "' was left behind"));
+}
+
+/// What the trainer has to do so that the claim holds.
+MODELGROW_INLINE void FolderGrowth::judge_groups(const TorchGrowth& torch) {
+  const auto& splits = torch.groups().splits;
+  if (!splits.empty())
+    report_.trajectory = combine(
+        report_.trajectory,
+        Certificate{.exactness = Exactness::exact_if, .reason = "the trainer takes the groups of param_groups.json"});
+  std::size_t parameters = 0;
+  for (const auto& s : splits) parameters += s.parameters.size();
+  if (parameters > 0)
+    report_.notes.push_back(std::to_string(parameters) +
+                            " parameters need rates of their own, which param_groups.json has: without them the "
+                            "trajectory is APPROXIMATE (docs/training-state.md has the lines for a trainer)");
+  if (const auto& uneven = torch.uneven(); !uneven.empty())
+    report_.trajectory = combine(
+        report_.trajectory, approximate("rates differ within '" + uneven[0] + "', and groups have one for all of it"));
 }
 
 /// What becomes of one part, in which files.
@@ -102,6 +133,15 @@ MODELGROW_INLINE void FolderGrowth::add(Part part) {
   source_.add(in);
   g.outputs = outputs_of(plan_, g.part);
   bytes_ += bytes_of(g.outputs);
+  if (g.part.torch) {
+    g.torch = std::make_unique<TorchGrowth>(plan_, g.part, g.outputs);
+    return;
+  }
+  if (is_distributed(in_)) {
+    if (weights && (!in.config().empty() || plan_.schema().grafts != plan_.source().grafts))
+      g.config = grown_config(plan_, in, g.notes);
+    return;
+  }
   Metadata metadata = in.metadata();
   if (weights)
     metadata["modelgrow"] = object_of({{"source", in_.path().string()},
@@ -125,10 +165,23 @@ MODELGROW_INLINE void FolderGrowth::add(Part part) {
                               std::move(metadata), options_.shard_bytes ? options_.shard_bytes : largest_file(in));
 }
 
+MODELGROW_INLINE void FolderGrowth::add(AdapterPart part) {
+  source_.add(part.adapter.file());
+  AdapterGrowth growth(plan_, in_.names(), std::move(part.adapter));
+  for (const auto& other : adapters_)
+    if (other.folder == part.folder && other.growth.file_name() == growth.file_name())
+      throw plan_error("two adapters would be written to '" + (part.folder / growth.file_name()).string() +
+                       "'; give one of them another name");
+  bytes_ += growth.bytes();
+  adapters_.push_back(GrownAdapter{.folder = std::move(part.folder), .growth = std::move(growth)});
+}
+
 MODELGROW_INLINE std::string FolderGrowth::plan_hash() const { return std::to_string(hash_name(plan_text_)); }
 
 MODELGROW_INLINE std::string FolderGrowth::layout_hash() const {
   std::string all = std::to_string(options_.window_bytes);
+  for (const auto& g : parts_)
+    if (g.torch) all += "\n" + to_json(ParamGroupsOf{{g.part.name, g.torch->groups()}});
   for (const auto& g : parts_)
     for (const auto& f : g.layout.files)
       all += "\n" + f.path.string() + " " + std::to_string(f.bytes()) + " " + std::to_string(hash_name(f.header));
@@ -169,20 +222,42 @@ MODELGROW_INLINE void FolderGrowth::write_part(const std::filesystem::path& root
   report_.optimizer_moved |= optimizer;
 }
 
+MODELGROW_INLINE void FolderGrowth::write_adapters(const std::filesystem::path& folder) {
+  std::filesystem::remove_all(folder / AdaptersBeside::own_folder);  // of an earlier try
+  for (const auto& [below, growth] : adapters_) {
+    growth.write(folder / below);
+    report_.files.push_back((below / growth.file_name()).string());
+    report_.grown_along.push_back(report_.files.back());
+    report_.notes.insert(report_.notes.end(), growth.notes().begin(), growth.notes().end());
+  }
+}
+
 MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, Journal& journal) {
   std::vector<Part> parts;
+  ParamGroupsOf groups;
   for (auto& g : parts_) {
-    write_part(root, journal, g);
+    if (!is_distributed(in_)) g.torch ? write_state(root, g) : write_part(root, journal, g);
+    if (g.torch) groups.emplace(g.part.name, g.torch->groups());
     parts.push_back(g.part);
   }
+  if (is_distributed(in_)) write_distributed(root);
   check_finite();
-  source_.check_unchanged();
   const auto begin = Clock::now();
   const auto folder = root / below_;
-  for (auto& note : left_behind(in_, parts)) report_.notes.push_back(std::move(note));
+  std::set<std::string> carried;
+  if (!groups.empty()) {
+    write_file(state_folder(root) / ParamGroups::file, to_json(groups));
+    report_.files.emplace_back(ParamGroups::file);
+    carried = carry_state(state_folder(root));
+  }
+  write_adapters(folder);
+  source_.check_unchanged();
+  for (auto& note : left_behind(in_, parts, unread_, carried, beside_)) report_.notes.push_back(std::move(note));
   for (const auto& file : write_plan(plan_, folder / "plan.json")) report_.files.push_back(file.filename().string());
-  write_checksums(checksums_, folder);
-  report_.files.emplace_back(Checksums::file);
+  if (!checksums_.files.empty()) {  // of files that are written window by window
+    write_checksums(checksums_, folder);
+    report_.files.emplace_back(Checksums::file);
+  }
   report_.seconds.write += seconds_since(begin);
   report_.peak_rss_bytes = peak_rss();
   return std::move(report_);

@@ -25,13 +25,13 @@ inline std::uint64_t bytes_of_maps(const Plan& plan) {
 
 /// Bytes of all tensors that growing `in` writes: weights, variants, averages, optimizer state, matrices of the plan.
 /// Of an incomplete download, without averages and optimizer state. Throws format_error where the plan does not fit.
-inline std::uint64_t output_bytes(const Plan& plan, const Checkpoint& in) {
+inline std::uint64_t output_bytes(const Plan& plan, const Checkpoint& in, const StateOptions& options = {}) {
   std::uint64_t n = detail::bytes_of_maps(plan);
   if (!in.missing_files().empty()) {
     for (const auto& p : plan.schema().parameters) n += byte_size(p.dtype, p.shape()).value_or(0);
     return n;
   }
-  for (const auto& part : parts_of(in)) n += detail::bytes_of(detail::outputs_of(plan, part));
+  for (const auto& part : parts_of(in, options)) n += detail::bytes_of(detail::outputs_of(plan, part));
   return n;
 }
 

@@ -5,13 +5,18 @@
 #include <set>
 
 #include <modelgrow/checkpoint/folder_weights.hpp>
+#include <modelgrow/grow/adapters_beside.hpp>
+#include <modelgrow/grow/param_groups.hpp>
 #include <modelgrow/grow/parts.hpp>
 
 namespace modelgrow::inline v0 {
 
 /// Notes for the report about optimizer state, variants, adapters and other files that were not grown, and about what
-/// stands beside the weights in their own file. `parts` are what was. Throws io_error when the folder cannot be listed.
-inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vector<Part>& parts) {
+/// stands beside the weights in their own file. `parts` and `adapters` are what was, `unread` says why something was
+/// not, and `carried` are files that were copied as they are. Throws io_error when the folder cannot be listed.
+inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vector<Part>& parts,
+                                            const Unread& unread = {}, const std::set<std::string>& carried = {},
+                                            const AdaptersBeside& adapters = {}) {
   std::vector<std::string> notes;
   for (const auto& p : parts)
     if (const auto& beside = p.in.beside_weights(); !beside.empty())
@@ -23,51 +28,67 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
     used.insert({p.in.weights_path(), p.in.path()});
     for (const auto& f : p.in.files()) used.insert(f.path());
   }
+  const bool moved = std::ranges::any_of(parts, [](const Part& p) { return p.kind == Part::Kind::optimizer; });
+  if (moved) used.insert(in.state_folder() / ParamGroups::file);  // is written anew
+  if (is_distributed(in))
+    for (const auto& f : list_folder(in.path()))
+      if (f.name.ends_with(".distcp")) used.insert(in.path() / f.name);
+  used.insert(adapters.files.begin(), adapters.files.end());
   std::string hidden;
-  for (const auto& f : list_folder(in.path())) {
-    if (used.contains(in.path() / f.name)) continue;
-    std::string what = "not part of the checkpoint";
-    switch (f.role) {
-      case FileRole::hidden:
-        hidden.append(hidden.empty() ? "'" : ", '").append(f.name).append("'");
-        continue;
-      case FileRole::foreign_optimizer:
-        what = "optimizer state of another trainer: its moments were not moved";
-        break;
-      case FileRole::training_state:
-        what = "state of another trainer, which goes with its optimizer";
-        break;
-      case FileRole::adapter:
-        what = "an adapter, which is not merged";
-        break;
-      case FileRole::unfinished:
-        what = "a download that has not ended";
-        break;
-      case FileRole::variant:
-        what = "variant '" + f.variant + "' of other weights";
-        break;
-      case FileRole::average:
-        what = "averaged weights that do not have the tensors of the model";
-        break;
-      case FileRole::weights:
-        what = "another set of weights";
-        break;
-      case FileRole::pickle:
-        what = "another torch file, which was not read";
-        break;
-      case FileRole::shard:
-        what = "a shard of other weights";
-        break;
-      case FileRole::optimizer:
-      case FileRole::config:
-      case FileRole::other:
-        break;
+  const auto name_all = [&](const std::filesystem::path& folder) {
+    for (const auto& f : list_folder(folder)) {
+      if (used.contains(folder / f.name) || carried.contains(f.name)) continue;
+      std::string what = "not part of the checkpoint";
+      switch (f.role) {
+        case FileRole::hidden:
+          hidden.append(hidden.empty() ? "'" : ", '").append(f.name).append("'");
+          continue;
+        case FileRole::foreign_optimizer:
+          what = "optimizer state of another trainer: its moments were not moved";
+          break;
+        case FileRole::training_state:
+          what = "state of another trainer, which goes with its optimizer";
+          break;
+        case FileRole::adapter:
+          what = "an adapter, which is not merged";
+          if (const auto why = adapters.unreadable.find(f.name); why != adapters.unreadable.end()) what = why->second;
+          break;
+        case FileRole::unfinished:
+          what = "a download that has not ended";
+          break;
+        case FileRole::variant:
+          what = "variant '" + f.variant + "' of other weights";
+          break;
+        case FileRole::average:
+          what = "averaged weights that do not have the tensors of the model";
+          break;
+        case FileRole::weights:
+          what = "another set of weights";
+          break;
+        case FileRole::pickle:
+          what = "another torch file, which was not read";
+          break;
+        case FileRole::shard:
+          what = "a shard of other weights";
+          break;
+        case FileRole::optimizer:
+        case FileRole::config:
+        case FileRole::other:
+          break;
+      }
+      if (const auto reason = unread.find(f.name); reason != unread.end()) what = reason->second;
+      notes.push_back("'" + f.name + "' was not grown: " + what);
     }
-    notes.push_back("'" + f.name + "' was not grown: " + what);
+  };
+  name_all(in.path());
+  if (in.state_folder() != in.path()) {
+    used.insert(in.path());
+    name_all(in.state_folder());
   }
+  for (const auto& [name, why] : adapters.unreadable)
+    if (name.find('/') != name.npos) notes.push_back("'" + name + "' was not grown: " + why);
   if (!hidden.empty()) notes.push_back("hidden entries were not copied: " + hidden);
-  if (!in.has_optimizer())
-    notes.emplace_back("no optimizer state in the folder was moved: training starts with new moments");
+  if (!moved) notes.emplace_back("no optimizer state in the folder was moved: training starts with new moments");
   return notes;
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What a plan grows in a folder: its weights, and all that is of the same model beside them: variants, averages, an
-// averaged model in a folder of its own, optimizer state.
+// averaged model in a folder of its own, optimizer state of this library and of torch.
 #pragma once
 #include <optional>
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/folder.hpp>
 #include <modelgrow/checkpoint/torch_file.hpp>
+#include <modelgrow/grow/torch_states.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -16,6 +17,7 @@ struct Part {
   Kind kind = Kind::weights;
   std::string name;  // "model.safetensors" of a file or its shards, "transformer_ema" of a folder
   Checkpoint in;
+  std::shared_ptr<const StoredOptimizer> torch = {};  // what `in` is read from: it is written back as it came
 };
 
 namespace detail {
@@ -47,11 +49,42 @@ inline std::optional<Checkpoint> same_model(const std::filesystem::path& folder,
 
 }  // namespace detail
 
+namespace detail {
+
+/// The parts of a distributed checkpoint, by the keys that lead to them.
+inline std::vector<Part> dcp_parts(const Checkpoint& in, const StateOptions& options, Unread& unread) {
+  using Kind = Part::Kind;
+  const auto folder = DcpFolder::open(in.weights_path().parent_path());
+  const auto contents = dcp_contents(folder, in.state_dict());
+  std::vector<Part> parts{Part{.kind = Kind::weights, .name = contents.weights, .in = in}};
+  for (const auto& at : contents.averages)
+    if (!fits_any(at, options.leave_behind))
+      parts.push_back(
+          Part{.kind = Kind::averages,
+               .name = at,
+               .in = Checkpoint::of(in.weights_path(), joined_file(in.weights_path(), folder.tensors(at)))});
+  for (auto& [at, state] : dcp_states(folder, contents, in, options, unread)) {
+    auto tensors = Checkpoint::of(in.weights_path(), joined_file(in.weights_path(), state.tensors()));
+    parts.push_back(Part{.kind = Kind::optimizer,
+                         .name = at,
+                         .in = std::move(tensors),
+                         .torch = std::make_shared<const StoredOptimizer>(std::move(state))});
+  }
+  return parts;
+}
+
+}  // namespace detail
+
+/// Whether a checkpoint is distributed: one folder holds all of it, and is written as one.
+inline bool is_distributed(const Checkpoint& in) { return in.weights_path().filename() == DcpFolder::metadata_file; }
+
 /// The parts of a checkpoint, its weights first; of a single file only these. An averaged model may lie in the folder
 /// ("ema", "transformer_ema") or, unless that is a pipeline, beside it. Throws io_error and format_error for files that
-/// cannot be read.
-inline std::vector<Part> parts_of(const Checkpoint& in) {
+/// cannot be read, and what torch_states() throws. `unread` gets what it could not read.
+inline std::vector<Part> parts_of(const Checkpoint& in, const StateOptions& options = {}, Unread* unread = nullptr) {
   using Kind = Part::Kind;
+  Unread nobody_asks;
+  if (is_distributed(in)) return detail::dcp_parts(in, options, unread ? *unread : nobody_asks);
   std::vector<Part> parts{Part{.kind = Kind::weights, .name = detail::weights_name(in), .in = in}};
   std::error_code ignored;
   if (!std::filesystem::is_directory(in.path(), ignored)) return parts;
@@ -63,22 +96,29 @@ inline std::vector<Part> parts_of(const Checkpoint& in) {
   const auto files = list_folder(in.path());
   for (const auto& f : files)
     if ((f.role == FileRole::variant || f.role == FileRole::weights) && f.stem == mine.stem &&
-        f.variant != mine.variant) {
+        f.variant != mine.variant && !fits_any(f.name, options.leave_behind)) {
       auto c = Checkpoint::open(in.path(), {.weights = f.name});
       std::string name = detail::weights_name(c);
       add(Kind::variant, std::move(name), std::move(c));
     }
-  if (in.has_ema()) add(Kind::averages, std::string(Checkpoint::ema_file), in.ema());
+  const auto stays = [&](std::string_view name) { return fits_any(std::string(name), options.leave_behind); };
+  if (in.has_ema() && !stays(Checkpoint::ema_file)) add(Kind::averages, std::string(Checkpoint::ema_file), in.ema());
   for (const auto& f : files)
-    if (f.role == FileRole::average && std::filesystem::is_directory(in.path() / f.name, ignored))
+    if (f.role == FileRole::average && !stays(f.name) && std::filesystem::is_directory(in.path() / f.name, ignored))
       if (auto c = detail::same_model(in.path() / f.name, in)) add(Kind::averaged_model, f.name, std::move(*c));
   const auto folder = std::filesystem::absolute(in.path()).lexically_normal();
   const auto named = folder.has_filename() ? folder : folder.parent_path();
   if (!std::filesystem::exists(named.parent_path() / Checkpoint::pipeline_file, ignored))
     for (const auto& name : {named.filename().string() + "_ema", std::string("ema")})
-      if (const auto beside = named.parent_path() / name; beside != named)
+      if (const auto beside = named.parent_path() / name; beside != named && !stays(name))
         if (auto c = detail::same_model(beside, in)) add(Kind::averaged_model, name, std::move(*c));
-  if (in.has_optimizer()) add(Kind::optimizer, std::string(Checkpoint::optimizer_file), in.optimizer());
+  if (in.has_optimizer() && !stays(Checkpoint::optimizer_file))
+    add(Kind::optimizer, std::string(Checkpoint::optimizer_file), in.optimizer());
+  for (auto& [file, state] : torch_states(in, options, unread ? *unread : nobody_asks)) {
+    auto tensors = Checkpoint::of(in.state_folder() / file, joined_file(in.state_folder() / file, state.tensors()));
+    add(Kind::optimizer, file, std::move(tensors));
+    parts.back().torch = std::make_shared<const StoredOptimizer>(std::move(state));
+  }
   return parts;
 }
 

@@ -51,7 +51,7 @@ Report report_of(const Plan& plan);
 std::uint64_t peak_rss();
 
 /// What is claimed about the trajectory; nothing where no optimizer state was moved.
-std::string trajectory_text(const Report& r);
+std::string trajectory_text(const Certificate& trajectory, bool optimizer_moved);
 
 std::ostream& operator<<(std::ostream& os, const Report& r);
 

@@ -28,8 +28,8 @@ MODELGROW_INLINE Report report_of(const Plan& plan) {
                 .seconds = {}};
 }
 
-MODELGROW_INLINE std::string trajectory_text(const Report& r) {
-  return r.optimizer_moved ? to_string(r.trajectory) : "begins anew: no optimizer state was moved";
+MODELGROW_INLINE std::string trajectory_text(const Certificate& trajectory, bool optimizer_moved) {
+  return optimizer_moved ? to_string(trajectory) : "begins anew: no optimizer state was moved";
 }
 
 MODELGROW_INLINE std::ostream& operator<<(std::ostream& os, const Report& r) {
@@ -41,7 +41,7 @@ MODELGROW_INLINE std::ostream& operator<<(std::ostream& os, const Report& r) {
   os << "grown " << r.family << ": parameters " << detail::grouped(std::uint64_t(r.parameters_before)) << " -> "
      << detail::grouped(std::uint64_t(r.parameters_after)) << ", weights " << detail::human_bytes(r.bytes_before)
      << " -> " << detail::human_bytes(r.bytes_after) << "\n  function   " << to_string(r.certificate)
-     << "\n  trajectory " << trajectory_text(r) << "\n";
+     << "\n  trajectory " << trajectory_text(r.trajectory, r.optimizer_moved) << "\n";
   put("  check: %zu tensors, largest residual %.3g", r.checked, r.max_residual);
   if (r.max_residual > 0) os << " (" << r.worst << ")";
   os << (r.read_back ? "; read back as promised" : "; not read back: nothing reads this family");
@@ -70,7 +70,7 @@ MODELGROW_INLINE std::string to_json(const Report& r) {
   auto j = object_of(
       {{"family", r.family},
        {"certificate", to_string(r.certificate)},
-       {"trajectory", trajectory_text(r)},
+       {"trajectory", trajectory_text(r.trajectory, r.optimizer_moved)},
        {"parameters", object_of({{"base", r.parameters_before}, {"grown", r.parameters_after}})},
        {"bytes", object_of({{"base", r.bytes_before}, {"grown", r.bytes_after}})},
        {"file_check", object_of({{"max_residual", r.max_residual}, {"worst", r.worst}, {"tensors", r.checked}})},

@@ -12,6 +12,7 @@
 
 #include <modelgrow/core/affine_map.hpp>
 #include <modelgrow/core/schema.hpp>
+#include <modelgrow/core/words.hpp>
 #include <modelgrow/grow/certificate.hpp>
 
 namespace modelgrow::inline v0 {
@@ -119,14 +120,6 @@ struct MoveState {
   std::int64_t steps = 0;  // of the annealing
   bool operator==(const MoveState&) const = default;
 };
-
-namespace detail {
-/// The word of an enum that lists its words.
-template <class E>
-std::string_view word_of(E e) {
-  return words_of(e)[static_cast<std::size_t>(e)];
-}
-}  // namespace detail
 
 using Verb = std::variant<Remap, Insert, Add, Fill, Rename, Drop, Tie, Allow, Upcycle, MoveState>;
 

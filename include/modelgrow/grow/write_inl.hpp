@@ -37,7 +37,8 @@ MODELGROW_INLINE Report Plan::write(const Checkpoint& in, const std::filesystem:
                                     const WritePlan& options) const {
   if (options.existing == Existing::replace) detail::check_not_inside(in.path(), directory);
   std::deque<detail::FolderGrowth> growth;
-  growth.emplace_back(*this, in, "", options);
+  const bool in_run = in.state_folder() != in.path();
+  growth.emplace_back(*this, in, in_run ? in.path().filename() : std::filesystem::path(), options);
   return std::move(detail::write_folders(growth, directory, options)[0]);
 }
 

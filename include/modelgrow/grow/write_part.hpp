@@ -12,11 +12,11 @@ namespace detail {
 
 /// Throws format_error for averages or optimizer state that cover only a part of the model.
 inline void check_complete(const Plan& plan, const std::vector<Part>& parts) {
-  std::optional<TensorSet> optimizer;
+  std::vector<TensorSet> optimizers;
   for (const auto& p : parts)
-    if (p.kind == Part::Kind::optimizer) check_optimizer_complete(plan, optimizer.emplace(set_of(p.in)));
+    if (p.kind == Part::Kind::optimizer) check_optimizer_complete(plan, optimizers.emplace_back(set_of(p.in)));
   for (const auto& p : parts)
-    if (p.kind == Part::Kind::averages) check_averages_complete(plan, set_of(p.in), optimizer ? &*optimizer : nullptr);
+    if (p.kind == Part::Kind::averages) check_averages_complete(plan, set_of(p.in), optimizers);
 }
 
 /// The tensors that a part becomes. They point into the part.

@@ -28,7 +28,8 @@ struct PipelineReport {
 std::vector<std::string> growing(const Pipeline& pipeline, const std::string& component);
 
 /// Bytes of all tensors that write_pipeline writes. Throws format_error where the plan does not fit.
-std::uint64_t pipeline_bytes(const Plan& plan, const Pipeline& pipeline, const std::string& component = {});
+std::uint64_t pipeline_bytes(const Plan& plan, const Pipeline& pipeline, const std::string& component = {},
+                             const StateOptions& state = {});
 
 /// Grows every transformer of a pipeline, or only `component`, by one plan, into a new pipeline: all or nothing, each
 /// proven as Plan::write does. What does not grow is carried over: large files share their blocks with the source or

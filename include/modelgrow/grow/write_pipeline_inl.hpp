@@ -32,12 +32,12 @@ namespace detail {
 
 }  // namespace detail
 
-MODELGROW_INLINE std::uint64_t pipeline_bytes(const Plan& plan, const Pipeline& pipeline,
-                                              const std::string& component) {
+MODELGROW_INLINE std::uint64_t pipeline_bytes(const Plan& plan, const Pipeline& pipeline, const std::string& component,
+                                              const StateOptions& state) {
   const auto models = growing(pipeline, component);
   std::uint64_t bytes = 0;
   for (const auto& name : models) try {
-      bytes += output_bytes(plan, Checkpoint::open(pipeline.path / name));
+      bytes += output_bytes(plan, Checkpoint::open(pipeline.path / name), state);
     } catch (const format_error& e) {
       if (name == models[0]) throw;
       detail::other_model(name, models[0], e);
@@ -75,6 +75,11 @@ MODELGROW_INLINE PipelineReport write_pipeline(const Plan& plan, const Pipeline&
   for (std::size_t i = 0; i < models.size(); ++i) report.grown.emplace_back(models[i], std::move(reports[i]));
   for (const auto& name : pipeline.models)
     if (!grows(name)) report.notes.push_back("'" + name + "' was carried over as it is: another component was named");
+  for (const auto& name : pipeline.others)
+    if (classify(name).role == FileRole::adapter && name != Adapter::config_file)
+      report.notes.push_back("'" + name +
+                             "' was carried over as it is: an adapter of the old model; name it (--adapter), "
+                             "and it grows along");
   if (!pipeline.hidden.empty())
     report.notes.push_back("hidden entries were not copied: " + detail::quoted_list(pipeline.hidden));
   return report;

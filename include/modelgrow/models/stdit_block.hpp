@@ -4,15 +4,15 @@
 #pragma once
 #include <cmath>
 #include <string_view>
+#include <tuple>
 
 #include <modelgrow/grafts/all.hpp>
 #include <modelgrow/grafts/feed_forward.hpp>
 #include <modelgrow/models/stdit_config.hpp>
 #include <modelgrow/nn/self_attention.hpp>
 #include <modelgrow/ops/add_table.hpp>
-#include <modelgrow/ops/gate_residual.hpp>
 #include <modelgrow/ops/modulation.hpp>
-#include <modelgrow/ops/norm_modulate.hpp>
+#include <modelgrow/ops/residual_norm.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -86,10 +86,18 @@ struct StditBlock {
     x = gate_residual(tape, x, attn_temp(tape, frames, Along::time), m, attention_gate);
     tape.observe(scope, "attn_temp", x);
     x = temporal(tape, x, context, scope);
-    x = add(tape, x, text.around(tape, cross_attn, x, y.tokens, y.lengths, context));
-    tape.observe(scope, "cross_attn", x);
-    x = text(tape, x, context, scope);
-    x = gate_residual(tape, x, mlp(tape, norm_modulate(tape, x, m, perceptron), context.balance), m, mlp_gate);
+    const Var<T, D> found = text.around(tape, cross_attn, x, y.tokens, y.lengths, context);
+    Var<T, D> normed;
+    if (text.act()) {
+      x = add(tape, x, found);
+      tape.observe(scope, "cross_attn", x);
+      x = text(tape, x, context, scope);
+      normed = norm_modulate(tape, x, m, perceptron);
+    } else {
+      std::tie(x, normed) = residual_norm_modulate(tape, x, found, m, std::nullopt, perceptron);
+      tape.observe(scope, "cross_attn", x);
+    }
+    x = gate_residual(tape, x, mlp(tape, normed, context.balance), m, mlp_gate);
     tape.observe(scope, "mlp", x);
     return x;
   }

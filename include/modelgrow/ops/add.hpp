@@ -5,6 +5,17 @@
 
 namespace modelgrow::inline v0 {
 
+namespace detail {
+/// y as the result of add.
+template <class T, HasBackend D>
+Var<T, D> record_add(Tape<T, D>& tape, Tensor<T, D> y, const Var<T, D>& a, const Var<T, D>& b) {
+  return tape.record(std::move(y), {a, b}, [&tape, a, b](Tensor<T, D> dy) {
+    tape.accumulate(a, dy);
+    tape.accumulate(b, std::move(dy));
+  });
+}
+}  // namespace detail
+
 /// a + b. Throws shape_error if the shapes differ; nothing is broadcast.
 template <class T, HasBackend D>
 Var<T, D> add(Tape<T, D>& tape, const Var<T, D>& a, const Var<T, D>& b) {
@@ -14,10 +25,7 @@ Var<T, D> add(Tape<T, D>& tape, const Var<T, D>& a, const Var<T, D>& b) {
   });
   Tensor<T, D> y = tape.allocate(a.shape());
   Backend<D>::add(y.size(), a.data(), b.data(), y.data());
-  return tape.record(std::move(y), {a, b}, [&tape, a, b](Tensor<T, D> dy) {
-    tape.accumulate(a, dy);
-    tape.accumulate(b, std::move(dy));
-  });
+  return detail::record_add(tape, std::move(y), a, b);
 }
 
 }  // namespace modelgrow::inline v0

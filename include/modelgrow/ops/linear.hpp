@@ -21,6 +21,17 @@ inline Shape mapped_shape(Shape x, const LinearSize& size) {
   return x;
 }
 
+namespace detail {
+/// The gradients of w and b.
+template <class T, HasBackend D>
+void linear_dw(Tape<T, D>& tape, const LinearSize& size, const Tensor<T, D>& dy, const Tensor<T, D>& x,
+               const Var<T, D>& w, const Var<T, D>& b) {
+  tape.contribute(b, [&](Stat<T>* db) {
+    tape.collect([&](Stat<T>* dw) { Backend<D>::linear_dw(size, dy.data(), x.data(), dw, db); }, w);
+  });
+}
+}  // namespace detail
+
 /// x [.., in], w [out, in], b [out] or undefined -> [.., out]. Throws shape_error.
 template <class T, HasBackend D>
 Var<T, D> linear(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& w, const Var<T, D>& b = {}) {
@@ -28,7 +39,7 @@ Var<T, D> linear(Tape<T, D>& tape, const Var<T, D>& x, const Var<T, D>& w, const
   Tensor<T, D> y = tape.allocate(mapped_shape(x.shape(), size));
   Backend<D>::linear(size, x.data(), w.data(), b.defined() ? b.data() : nullptr, y.data());
   return tape.record(std::move(y), {x, w, b}, [&tape, size, x, w, b](Tensor<T, D> dy) {
-    tape.collect([&](Stat<T>* dw, Stat<T>* db) { Backend<D>::linear_dw(size, dy.data(), x.data(), dw, db); }, w, b);
+    detail::linear_dw(tape, size, dy, x.value(), w, b);
     tape.write(x, [&](T* dx, Write write) {
       if (dx) Backend<D>::linear_dx(size, dy.data(), w.data(), dx, write);
     });

@@ -20,10 +20,10 @@ Var<T, D> modulation(Tape<T, D>& tape, const Var<T, D>& table, const Var<T, D>& 
   Tensor<T, D> m = tape.allocate({size.batch, slots, channels});
   Backend<D>::modulation(size, slot_stride, table.data(), t.data(), m.data());
   return tape.record(std::move(m), {table, t}, [&tape, size, slot_stride, table, t](Tensor<T, D> dm) {
-    Tensor<T, D> dt = t.wants_gradient() ? tape.allocate(t.shape()) : Tensor<T, D>();
-    tape.collect([&](Stat<T>* dtable) { Backend<D>::modulation_dx(size, slot_stride, dm.data(), dtable, dt.data()); },
-                 table);
-    if (dt.defined()) tape.accumulate(t, std::move(dt));
+    tape.write(t, [&](T* dt, Write write) {
+      tape.collect([&](Stat<T>* dtable) { Backend<D>::modulation_dx(size, slot_stride, dm.data(), dtable, dt, write); },
+                   table);
+    });
   });
 }
 

@@ -23,13 +23,12 @@ Var<T, D> perceptron(Tape<T, D>& tape, Activation f, const Var<T, D>& x, const V
   Backend<D>::linear(second, active.data(), w2.data(), values(b2), y.data());
 
   return tape.record(std::move(y), {x, w1, b1, w2, b2}, [=, &tape](Tensor<T, D> dy) mutable {
-    using S = Stat<T>;
-    tape.collect([&](S* dw, S* db) { Backend<D>::linear_dw(second, dy.data(), active.data(), dw, db); }, w2, b2);
+    detail::linear_dw(tape, second, dy, active, w2, b2);
     if (!below) return;
     Tensor<T, D> dinner = tape.allocate(wide);
     Backend<D>::activation_linear_dx(second, f, dy.data(), w2.data(), inner.data(), dinner.data());
     dy = active = inner = {};
-    tape.collect([&](S* dw, S* db) { Backend<D>::linear_dw(first, dinner.data(), x.data(), dw, db); }, w1, b1);
+    detail::linear_dw(tape, first, dinner, x.value(), w1, b1);
     tape.write(x, [&](T* dx, Write write) {
       if (dx) Backend<D>::linear_dx(first, dinner.data(), w1.data(), dx, write);
     });

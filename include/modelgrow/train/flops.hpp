@@ -67,9 +67,12 @@ struct Backend<FlopCounter> {
   static void lerp(auto&&...) {}
   static void axpy(auto&&...) {}
   static void collect(auto&&...) {}
+  template <class>
+  static void collect_all(auto&&...) {}
   static void narrow(auto&&...) {}
   static void norm_modulate(auto&&...) {}
   static void norm_modulate_dx(auto&&...) {}
+  static void residual_norm_modulate(auto&&...) {}
   static void gate_residual(auto&&...) {}
   static void gate_residual_dx(auto&&...) {}
   static void head_gate(auto&&...) {}

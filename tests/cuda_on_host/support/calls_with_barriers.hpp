@@ -9,11 +9,26 @@
 
 namespace modelgrow::testing {
 
+/// Its launches: parts; their sum.
 struct ColumnSumCall {
   template <class Side>
   void operator()(Side& side) const {
     auto* x = side.values(600 * 40, 1);  // three parts
     side.backend.column_sum(600, 40, x, side.statistics(40, 2));
+  }
+};
+
+/// Its launches: dx and parts of the sums; their sum. Two parts, the second of them short; columns in every step of a
+/// warp.
+struct NormDxCall {
+  template <class Side>
+  void operator()(Side& side) const {
+    constexpr std::int64_t rows = 70, columns = 1152;
+    auto *x = side.values(rows * columns, 1), *gain = side.values(columns, 2), *dy = side.values(rows * columns, 3);
+    auto *mean = side.statistics(rows, 4, 0.1), *rstd = side.statistics(rows, 5);
+    auto *dgain = side.statistics(columns, 6), *dbias = side.statistics(columns, 7);
+    side.backend.layer_norm_dx(rows, columns, x, gain, mean, rstd, dy, side.fresh(rows * columns), Write::overwrite,
+                               dgain, dbias);
   }
 };
 

@@ -54,8 +54,13 @@ double bytes_each(const Modulation<T>&) {
   return 3 * size_of<T>;
 }
 template <class T>
+double bytes_each(const ModulationDx<T>& k) {
+  const double dt = !k.dt ? 0 : k.how == Write::add ? 2 : 1;
+  return double(k.batch) * (1 + dt) * size_of<T> + (k.dtable ? 2 * statistic<T> : 0);
+}
+template <class T>
 double bytes_each(const SharedModulationDt<T>& k) {
-  return double(k.slots + 1) * size_of<T>;
+  return double(k.slots + (k.how == Write::add ? 2 : 1)) * size_of<T>;
 }
 template <class T>
 double bytes_each(const TimeFeatures<T>&) {
@@ -100,10 +105,6 @@ double bytes_each(const Patchify<T>&) {
 template <class T>
 double bytes_each(const Unpatchify<T>&) {
   return 2 * size_of<T>;
-}
-template <class A>
-double bytes_each(const AddColumnSums<A>& k) {
-  return double(k.parts + 2) * size_of<A>;
 }
 template <class T>
 double bytes_each(const ScaledResult<T>&) {
@@ -159,6 +160,10 @@ double bytes_each(const GateResidualDbranch<T>& k) {
 template <class T>
 double bytes_each(const Norm<T>& k) {
   return 2 * double(k.channels) * size_of<T> + 2 * statistic<T>;
+}
+template <class T>
+double bytes_each(const Norm<T, SummedRows<T>>& k) {
+  return 4 * double(k.channels) * size_of<T> + 2 * statistic<T>;
 }
 template <class T>
 double bytes_each(const NormDx<T>& k) {
@@ -236,6 +241,22 @@ template <class A, class Term, int columns>
 double bytes_of(const PartialColumnSums<A, Term, columns>& k) {
   const double sums = double(k.size.groups * k.size.columns);
   return sums * (double(k.size.rows) * bytes_each(k.term) + k.sums * double(k.size.parts()) * size_of<A>);
+}
+template <class A>
+double bytes_of(const AddColumnSums<A>& k) {
+  return double(k.rows * k.columns) * double(k.parts + 2) * size_of<A>;
+}
+template <class T>
+double bytes_of(const NormDxSums<T>& k) {
+  const double rows = double(k.size.groups * k.size.rows), columns = double(k.size.columns);
+  return rows * ((k.how == Write::add ? 4 : 3) * columns * size_of<T> + 2 * statistic<T>)+2 * double(k.blocks()) *
+         columns * statistic<T>;
+}
+template <class A>
+double bytes_of(const CollectAll<A>& k) {
+  double values = 0;
+  for (int i = 0; i < k.table.count; ++i) values += double(k.table.tensors[i].size);
+  return 3 * values * size_of<A>;
 }
 template <class A>
 double bytes_of(const SumsOfSquares<A>& k) {

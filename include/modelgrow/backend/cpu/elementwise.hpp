@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Functions of single values: activations, sums, and the mean squared error.
 #pragma once
+#include <span>
+
 #include <modelgrow/backend/backend.hpp>
 #include <modelgrow/backend/cpu/arrays.hpp>
 
@@ -61,6 +63,10 @@ struct Elementwise {
   template <class T>
   static void collect(std::int64_t n, const T* x, T* sum) {
     add(n, x, sum, sum);
+  }
+  template <class T>
+  static void collect_all(std::span<const Addend<Stat<T>>> addends) {
+    for (const auto& a : addends) collect(a.size, a.x, a.sum);
   }
   template <class T>
   static void narrow(std::int64_t n, const T* x, T* y) {

@@ -21,7 +21,9 @@ struct Linear {
   template <class T>
   static void linear_dw(LinearSize s, const T* dy, const T* x, Stat<T>* dw, Stat<T>* db) {
     if (dw) gemm_tn(s.out, s.in, s.rows, dy, x, dw).add();
-    if (db) column_sum(s.rows, s.out, dy, db);
+    if (!db) return;
+    array(db, s.out).setZero();
+    column_sum(s.rows, s.out, dy, db);
   }
   template <class T>
   static void column_sum(std::int64_t rows, std::int64_t columns, const T* x, T* sum) {

@@ -69,9 +69,9 @@ struct Modulate {
         array(m + (b * s.slots + k) * n, n) = array(table + k * n, n) + array(t + b * t_row + k * slot_stride, n);
   }
   template <class T>
-  static void modulation_dx(ModulateSize s, std::int64_t slot_stride, const T* dm, T* dtable, T* dt) {
+  static void modulation_dx(ModulateSize s, std::int64_t slot_stride, const T* dm, T* dtable, T* dt, Write write) {
     const std::int64_t n = s.channels, t_row = slot_stride == 0 ? n : s.slots * n;
-    if (dt) array(dt, s.batch * t_row).setZero();
+    if (dt && write == Write::overwrite) array(dt, s.batch * t_row).setZero();
     for (std::int64_t b = 0; b < s.batch; ++b)
       for (std::int64_t k = 0; k < s.slots; ++k) {
         const auto g = array(dm + (b * s.slots + k) * n, n);

@@ -24,12 +24,21 @@ struct Norm {
                             Stat<T>* mean, Stat<T>* rstd) {
     const std::int64_t n = s.channels;
     parallel_for(s.batch * s.tokens, rows_per_piece(n), [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) modulated(s, eps, r, x, m, shift, scale, y, mean, rstd);
+    });
+  }
+  template <class T>
+  static void residual_norm_modulate(ModulateSize s, double eps, const T* x, const T* branch, const T* m, int gate,
+                                     int shift, int scale, T* sum, T* y, Stat<T>* mean, Stat<T>* rstd) {
+    const std::int64_t n = s.channels;
+    parallel_for(s.batch * s.tokens, rows_per_piece(n), [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r) {
-        const T* slots = m + r / s.tokens * s.slots * n;
-        const auto [mu, is] = moments(x + r * n, n, eps);
-        mean[r] = mu, rstd[r] = is;
-        array(y + r * n, n) =
-            (array(x + r * n, n) - mu) * is * (array(slots + scale * n, n) + T(1)) + array(slots + shift * n, n);
+        if (gate == no_gate)
+          array(sum + r * n, n) = array(x + r * n, n) + array(branch + r * n, n);
+        else
+          array(sum + r * n, n) =
+              array(x + r * n, n) + array(m + (r / s.tokens * s.slots + gate) * n, n) * array(branch + r * n, n);
+        modulated(s, eps, r, sum, m, shift, scale, y, mean, rstd);
       }
     });
   }
@@ -78,6 +87,18 @@ struct Norm {
   }
 
  private:
+  // Row r of norm_modulate.
+  template <class T>
+  static void modulated(ModulateSize s, double eps, std::int64_t r, const T* x, const T* m, int shift, int scale, T* y,
+                        Stat<T>* mean, Stat<T>* rstd) {
+    const std::int64_t n = s.channels;
+    const T* slots = m + r / s.tokens * s.slots * n;
+    const auto [mu, is] = moments(x + r * n, n, eps);
+    mean[r] = mu, rstd[r] = is;
+    array(y + r * n, n) =
+        (array(x + r * n, n) - mu) * is * (array(slots + scale * n, n) + T(1)) + array(slots + shift * n, n);
+  }
+
   // dx of y = xhat * factor(row), rstd (g - mean(g) - xhat mean(g xhat)) with g = dy * factor, and in the same sweep
   // the sums over a group of rows: add(group, sum dy xhat, sum dy).
   template <class T, class Factor, class Add>

@@ -2,7 +2,10 @@
 // Kernels in which every value of the result follows from those at its place.
 #pragma once
 #include <initializer_list>
+#include <span>
+#include <vector>
 
+#include <modelgrow/backend/cuda/tensor_table.hpp>
 #include <modelgrow/backend/cuda/values.hpp>
 
 namespace modelgrow::inline v0 {
@@ -114,6 +117,31 @@ struct Collect {
         dev, [](auto v, auto w) { return v + w; }, sum + i, read<N>(dev, sum + i), read<N>(dev, x + i));
   }
 };
+/// The same for many tensors; a block for each chunk.
+template <class A>
+struct CollectAll {
+  static constexpr int threads = block_threads;
+  using Shared = NoShared;
+  struct Operand {
+    Index size, wide;
+    const A* x;
+    A* sum;
+  };
+  using Table = TensorTable<Operand, 8192>;
+  Table table;
+  MODELGROW_HOST_DEVICE Index blocks() const { return table.chunks(); }
+
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Shared&) const {
+    for (Index chunk = dev.block(); chunk < blocks(); chunk += dev.blocks()) {
+      const auto part = table.part(chunk);
+      const Operand& tensor = table.tensors[part.tensor];
+      const Collect<A> collect{.x = tensor.x, .sum = tensor.sum};
+      for_values(part.begin, tensor.wide, part.end, Index(dev.thread()), threads,
+                 [&](Index i, auto count) { collect(dev, i, count); });
+    }
+  }
+};
 /// y = x.
 template <class T>
 struct Narrow {
@@ -177,6 +205,14 @@ struct ElementwiseOperations {
   template <class T>
   static void collect(Index n, const T* x, Stat<T>* sum) {
     for_each(n, {x, sum}, Collect<T>{.x = x, .sum = sum});
+  }
+  template <class T>
+  static void collect_all(std::span<const Addend<Stat<T>>> addends) {
+    using Kernel = CollectAll<Stat<T>>;
+    std::vector<typename Kernel::Operand> operands;
+    for (const auto& a : addends)
+      operands.push_back({.size = a.size, .wide = wide_values(a.size, {a.x, a.sum}), .x = a.x, .sum = a.sum});
+    Kernel::Table::for_each(operands, [](const auto& table) { Exec::launch(Kernel{.table = table}); });
   }
   template <class T>
   static void narrow(Index n, const Stat<T>* x, T* y) {

@@ -37,14 +37,12 @@ struct LinearOperations {
   template <class T>
   static void linear_dw(LinearSize s, const T* dy, const T* x, Stat<T>* dw, Stat<T>* db) {
     const MatrixSize size{.rows = s.out, .columns = s.in, .inner = s.rows};
-    if (dw && db) {
-      const auto sums = scratch<Exec, Stat<T>>(s.out);
-      const WithRowSums<Stat<T>> bias_gradient{.sums = sums.data()};
-      if (Exec::multiply_with(bias_gradient, size, Transposed::a, dy, x, Write::add, dw))
-        return ElementwiseOperations<Exec>::template collect<Stat<T>>(s.out, sums.data(), db);
-    }
+    const WithRowSums<Stat<T>> bias_gradient{.sums = db};
+    if (dw && db && Exec::multiply_with(bias_gradient, size, Transposed::a, dy, x, Write::add, dw)) return;
     if (dw) Exec::multiply(size, Transposed::a, dy, x, Write::add, dw);
-    if (db) SumOperations<Exec>::column_sum(s.rows, s.out, dy, db);
+    if (!db) return;
+    Exec::Device::zero(db, sizeof(Stat<T>) * std::size_t(s.out));
+    SumOperations<Exec>::column_sum(s.rows, s.out, dy, db);
   }
 
   template <class T>

@@ -20,18 +20,38 @@ struct Modulation {
     m[i] = dev.template narrow<T>(dev.widen(table[kc]) + dev.widen(t[source]));
   }
 };
-/// dt[b, c] = sum_k dm[b, k, c]: the gradient of a vector that all slots share.
+/// dtable[k, c] += sum_b dm[b, k, c], and dt = or += dm where t has slots vectors an entry; each may be null.
+template <class T>
+struct ModulationDx {
+  Index batch, row;  // row: slots * channels
+  const T* dm;
+  Stat<T>* dtable;
+  T* dt;
+  Write how;
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Index kc) const {
+    Stat<T> sum = 0;
+    for (Index i = kc; i < batch * row; i += row) {
+      const Stat<T> value = dev.widen(dm[i]);
+      if (dt) put(dev, dt + i, value, how);
+      sum += value;
+    }
+    if (dtable) dtable[kc] += sum;
+  }
+};
+/// dt[b, c] = or += sum_k dm[b, k, c]: the gradient of a vector that all slots share.
 template <class T>
 struct SharedModulationDt {
   Index channels, slots;
   const T* dm;
   T* dt;
+  Write how;
   template <class Dev>
   MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
     const Index b = i / channels, c = i % channels;
     Stat<T> sum = 0;
     for (Index k = 0; k < slots; ++k) sum += dev.widen(dm[(b * slots + k) * channels + c]);
-    dt[i] = dev.template narrow<T>(sum);
+    put(dev, dt + i, sum, how);
   }
 };
 
@@ -47,7 +67,7 @@ struct GateResidual {
     const Index first = token * channels;
     for_row(dev, wide, channels, [&]<int N>(int c, Count<N>) {
       map<N>(
-          dev, [](auto v, auto g, auto b) { return v + g * b; }, y + first + c, read<N>(dev, x + first + c),
+          dev, [&](auto v, auto g, auto b) { return dev.fma(g, b, v); }, y + first + c, read<N>(dev, x + first + c),
           read<N>(dev, own + c), read<N>(dev, branch + first + c));
     });
   }
@@ -177,16 +197,18 @@ struct ModulateOperations {
             .channels = s.channels, .slots = s.slots, .slot_stride = slot_stride, .table = table, .t = t, .m = m}});
   }
   template <class T>
-  static void modulation_dx(ModulateSize s, Index slot_stride, const T* dm, Stat<T>* dtable, T* dt) {
+  static void modulation_dx(ModulateSize s, Index slot_stride, const T* dm, Stat<T>* dtable, T* dt, Write write) {
     const Index row = s.slots * s.channels;
-    if (dtable)
-      add_column_sums<Exec, T>(ColumnSums{.groups = 1, .rows = s.batch, .columns = row}, {dm},
-                               ValueTerm<T>{.rows = s.batch, .columns = row, .x = dm}, {{dtable, nullptr}, 0, 1});
-    if (dt && slot_stride == 0)
+    const bool shared = slot_stride == 0;
+    if (dt && shared)
       Exec::launch(ForEach<SharedModulationDt<T>>{
-          .n = s.batch * s.channels, .element = {.channels = s.channels, .slots = s.slots, .dm = dm, .dt = dt}});
-    else if (dt)
-      Exec::Device::copy(dt, dm, sizeof(T) * std::size_t(s.batch * row));
+          .n = s.batch * s.channels,
+          .element = {.channels = s.channels, .slots = s.slots, .dm = dm, .dt = dt, .how = write}});
+    if (dtable || (dt && !shared))
+      Exec::launch(ForEach<ModulationDx<T>>{
+          .n = row,
+          .element = {
+              .batch = s.batch, .row = row, .dm = dm, .dtable = dtable, .dt = shared ? nullptr : dt, .how = write}});
   }
 };
 

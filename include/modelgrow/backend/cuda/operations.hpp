@@ -13,7 +13,7 @@
 #include <modelgrow/backend/cuda/elementwise.hpp>
 #include <modelgrow/backend/cuda/linear.hpp>
 #include <modelgrow/backend/cuda/modulate.hpp>
-#include <modelgrow/backend/cuda/norm.hpp>
+#include <modelgrow/backend/cuda/norm_operations.hpp>
 #include <modelgrow/backend/cuda/patches.hpp>
 #include <modelgrow/backend/cuda/sums.hpp>
 #include <modelgrow/backend/cuda/temporal_conv.hpp>

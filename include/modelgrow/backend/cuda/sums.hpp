@@ -115,22 +115,49 @@ struct ColumnSumsOut {
   Index group_stride, column_stride;
 };
 
-/// The sum of partial[s, g, part, c] over the parts, in their order.
+/// The sum of partial[s, g, part, c] over the parts, every eighth by one warp; a block for 32 columns.
 template <class A>
 struct AddColumnSums {
-  Index groups, columns, parts;
+  static constexpr int threads = block_threads, warps = threads / warp_size;
+  struct Shared {
+    A sums[warps][warp_size];
+  };
+  Index rows, groups, columns, parts;  // rows: sums * groups
   const A* partial;
   ColumnSumsOut<A> to;
+  MODELGROW_HOST_DEVICE Index tiles() const { return ceil_div(columns, warp_size); }
+  MODELGROW_HOST_DEVICE Index blocks() const { return rows * tiles(); }
+
   template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev, Index i) const {
-    const Index row = i / columns, c = i % columns, s = row / groups, g = row % groups;
-    A* const out = to.out[s];
-    if (!out) return;
-    A sum = 0;
-    for (Index part = 0; part < parts; ++part) sum += partial[(row * parts + part) * columns + c];
-    out[g * to.group_stride + c * to.column_stride] += sum;
+  MODELGROW_DEVICE void operator()(Dev dev, Shared& shared) const {
+    for (Index work = dev.block(); work < blocks(); work += dev.blocks()) {
+      const Index row = work / tiles(), c = work % tiles() * warp_size + lane(dev);
+      A* const out = to.out[row / groups];
+      if (!out) continue;
+      A sum = 0;
+      if (c < columns)
+        for (Index part = warp(dev); part < parts; part += warps) sum += partial[(row * parts + part) * columns + c];
+      shared.sums[warp(dev)][lane(dev)] = sum;
+      dev.sync();
+      if (warp(dev) == 0 && c < columns) {
+        for (int w = 1; w < warps; ++w) sum += shared.sums[w][lane(dev)];
+        out[row % groups * to.group_stride + c * to.column_stride] += sum;
+      }
+      dev.sync();
+    }
   }
 };
+
+/// Adds up the parts of `sums` sums.
+template <class Exec, class A>
+void add_parts(Index sums, ColumnSums size, Index parts, const A* partial, const ColumnSumsOut<A>& to) {
+  Exec::launch(AddColumnSums<A>{.rows = sums * size.groups,
+                                .groups = size.groups,
+                                .columns = size.columns,
+                                .parts = parts,
+                                .partial = partial,
+                                .to = to});
+}
 
 /// Adds the sums over the rows of every group of a term that takes N columns at a time.
 template <class Exec, int N, class Term, class A>
@@ -138,10 +165,7 @@ void add_column_sums(ColumnSums size, const Term& term, const ColumnSumsOut<A>& 
   constexpr int sums = sums_of<Term>();
   const auto partial = scratch<Exec, A>(sums * size.groups * size.parts() * size.columns);
   Exec::launch(PartialColumnSums<A, Term, N>{.size = size, .term = term, .partial = partial.data()});
-  Exec::launch(ForEach<AddColumnSums<A>>{
-      .n = sums * size.groups * size.columns,
-      .element = {
-          .groups = size.groups, .columns = size.columns, .parts = size.parts(), .partial = partial.data(), .to = to}});
+  add_parts<Exec>(sums, size, size.parts(), partial.data(), to);
 }
 /// Of a term whose columns are those of matrices of T at these addresses: eight at a time, or one.
 template <class Exec, class T, class Term>

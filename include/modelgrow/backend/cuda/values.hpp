@@ -65,14 +65,22 @@ MODELGROW_DEVICE Values<Stat<T>, N> read(Dev dev, const T* p) {
   return values;
 }
 
-/// Stores them from p on, rounded to T.
+/// Stores them from p on, rounded to T. Returns them as they are stored.
 template <class Dev, class T, int N>
-MODELGROW_DEVICE void write(Dev dev, T* p, const Values<Stat<T>, N>& values) {
-  if constexpr (N == 1)
-    *p = dev.template narrow<T>(values.at[0]);
-  else
-    for (int first = 0; first < N; first += Chunk<T>::values)
-      dev.store_at_once(p + first, pack<T>(dev, values.at + first));
+MODELGROW_DEVICE Values<Stat<T>, N> write(Dev dev, T* p, const Values<Stat<T>, N>& values) {
+  Values<Stat<T>, N> stored;
+  if constexpr (N == 1) {
+    const T value = dev.template narrow<T>(values.at[0]);
+    *p = value;
+    stored.at[0] = dev.widen(value);
+  } else {
+    for (int first = 0; first < N; first += Chunk<T>::values) {
+      const auto packed = pack<T>(dev, values.at + first);
+      dev.store_at_once(p + first, packed);
+      unpack<T>(dev, packed, stored.at + first);
+    }
+  }
+  return stored;
 }
 
 /// y[e] = f(x[e] ..) for the N values from y and every x on.

@@ -22,11 +22,11 @@ inline OptimizerRule optimizer_rule<Optimizer::adafactor>() {
                       {.name = "variance", .moves = Moves::as_square, .of = EntryRanks::vectors},
                       {.name = "step", .moves = Moves::counted, .form = EntryForm::number}},
           .step = StepLike::weights,
-          .reservations = {.uneven_units =
-                               "Adafactor takes means over the whole tensor, in which some units would count more",
-                           .uneven_shares =
-                               "the steps of Adafactor are as large as the weights of a tensor are in the mean"},
-          .remark = "as long as the root mean square of a tensor stays above the second epsilon"};
+          .reservations = {
+              .condition = "the root mean square of every tensor stays above the second epsilon of "
+                           "Adafactor, and the mean squared gradient of every matrix above the first",
+              .uneven_units = "Adafactor takes means over the whole tensor, in which some units would count more",
+              .uneven_shares = "the steps of Adafactor are as large as the weights of a tensor are in the mean"}};
 }
 
 }  // namespace modelgrow::inline v0

@@ -48,6 +48,7 @@ enum class DecayKind { coupled, decoupled };
 struct Reservations {
   std::string_view ever = {};           // APPROXIMATE, whatever grows
   std::string_view wider = {};          // APPROXIMATE where a space grows
+  std::string_view condition = {};      // EXACT-IF it holds, where a space grows
   std::string_view uneven_units = {};   // APPROXIMATE where some units have more copies than others
   std::string_view uneven_shares = {};  // APPROXIMATE where the copies of a unit have different shares of its weights
 };

@@ -54,6 +54,8 @@ MODELGROW_INLINE Certificate trajectory_of(const Plan& plan, Optimizer optimizer
   breaks(rule.reservations.ever);
   if (detail::grows_a_space(plan)) {
     breaks(rule.reservations.wider);
+    if (const auto condition = rule.reservations.condition; !condition.empty())
+      claim = combine(claim, Certificate{.exactness = Exactness::exact_if, .reason = std::string(condition)});
     const auto uneven = detail::uneven_spaces(plan);
     if (!uneven.units.empty())
       breaks(rule.reservations.uneven_units, "units of " + detail::quote(uneven.units) + " have different copies: ");

@@ -67,6 +67,8 @@ void moves(Table& t, const std::string& type) {
 template <class A>
 void bits(Table& t, const std::string& type) {
   moves<A>(t, type);
+  t["setp.eq." + type] = compute([](A a, A b) { return a == b; });
+  t["setp.ne." + type] = compute([](A a, A b) { return a != b; });
   t["and." + type] = compute([](A a, A b) { return A(a & b); });
   t["or." + type] = compute([](A a, A b) { return A(a | b); });
   t["xor." + type] = compute([](A a, A b) { return A(a ^ b); });
