@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <mutex>
+#include <numeric>
 #include <vector>
 
 #include <modelgrow/checkpoint/not_finite.hpp>
@@ -175,6 +176,12 @@ class Comparison {
     if (grouped_ == 0) stretches_ = stretches_of(slot);
     if (stretches_.size() * 8 > slot.size()) stretches_.clear();  // too short to be worth it
     scaled_ = runs_.outer.scaled() || runs_.middle.scaled() || runs_.inner.scaled();
+    first_row_.resize(std::size_t(slots()) + 1);
+    for (const auto s : slot) ++first_row_[std::size_t(s) + 1];
+    std::partial_sum(first_row_.begin(), first_row_.end(), first_row_.begin());
+    rows_.resize(slot.size());
+    auto next = first_row_;
+    for (std::size_t r = 0; r < slot.size(); ++r) rows_[std::size_t(next[std::size_t(slot[r])]++)] = std::int64_t(r);
   }
 
   /// Elements of the new tensor that have to be seen together: the ones that are summed with each other.
@@ -184,24 +191,26 @@ class Comparison {
   Residual operator()(std::int64_t first, std::int64_t n, const std::byte* grown) const {
     Residual result;
     std::mutex mutex;
-    const std::int64_t chunk =
-        runs_.summed ? std::min(std::max(most_sums / slots(), least_columns), width()) : most_sums;
-    const std::int64_t chunks = runs_.summed ? (width() + chunk - 1) / chunk : 1;
-    const std::int64_t jobs = runs_.summed ? n * chunks : (n + chunk - 1) / chunk;
-    const std::int64_t grain =
-        std::max<std::int64_t>(1, (std::int64_t{1} << 18) / std::max<std::int64_t>(1, unit() * chunk));
+    const bool rows = runs_.summed && width() > 1;
+    const std::int64_t block = rows ? std::max<std::int64_t>(1, most_sums / width()) : slots();  // slots of a job
+    const std::int64_t blocks = (slots() + block - 1) / block;
+    const std::int64_t jobs = runs_.summed ? n * blocks : (n + most_sums - 1) / most_sums;
+    const std::int64_t work = runs_.summed ? unit() / blocks : most_sums;
+    const std::int64_t grain = std::max<std::int64_t>(1, (std::int64_t{1} << 18) / std::max<std::int64_t>(1, work));
     parallel_for(jobs, grain, [&](std::int64_t begin, std::int64_t end) {
       Residual mine;
-      std::vector<double> sum(std::size_t(runs_.summed ? slots() * chunk : chunk)), expected(sum.size());
+      const std::int64_t at_once = rows ? std::min(width(), most_sums) : runs_.summed ? slots() : most_sums;
+      std::vector<double> sum(std::size_t(at_once), 0.0), expected(sum.size());
       for (std::int64_t job = begin; job < end; ++job) {
-        if (runs_.summed) {
-          const std::int64_t q = job % chunks * chunk;
-          sums(first + job / chunks, q, std::min(width() - q, chunk), chunk,
-               grown + elements_.size * std::size_t(job / chunks * unit()), sum.data(), expected.data(), mine);
+        const auto at = runs_.summed ? job / blocks * unit() : job * most_sums;
+        const std::byte* data = grown + elements_.size * std::size_t(at);
+        if (rows) {
+          const std::int64_t s = job % blocks * block;
+          sums_of_rows(first + job / blocks, s, std::min(slots(), s + block), data, sum.data(), expected.data(), mine);
+        } else if (runs_.summed) {
+          sums(first + job, data, sum.data(), expected.data(), mine);
         } else {
-          const std::int64_t at = job * chunk;
-          each(first + at, std::min(n - at, chunk), grown + elements_.size * std::size_t(at), sum.data(),
-               expected.data(), mine);
+          each(first + at, std::min(n - at, most_sums), data, sum.data(), expected.data(), mine);
         }
       }
       const std::lock_guard lock(mutex);
@@ -212,7 +221,6 @@ class Comparison {
 
  private:
   static constexpr std::int64_t most_sums = std::int64_t{1} << 13;
-  static constexpr std::int64_t least_columns = 16;  // of a row are read at once, however many rows are summed
 
   /// Axes before the summed ones, from the first to the last of these, and behind; without any, the last axis is
   /// behind.
@@ -297,43 +305,48 @@ class Comparison {
     }
   }
 
-  /// Elements [q, q + n) behind the summed axes of unit `o`, which begins at `grown`.
-  void sums(std::int64_t o, std::int64_t q, std::int64_t n, std::int64_t chunk, const std::byte* grown, double* sum,
-            double* expected, Residual& found) const {
-    const auto &slot = runs_.middle.slot, &place = runs_.middle.place;
-    const auto& scale = runs_.middle.scale;
-    const auto rows = std::int64_t(slot.size());
-    const std::int64_t base = runs_.outer.place[std::size_t(o)];
-    const double common = runs_.outer.scale[std::size_t(o)];
-    std::fill_n(sum, slots() * chunk, 0.0);
-    if (width() == 1) {  // nothing is behind the summed axes: the slots lie side by side
-      if (grouped_ > 0) {
-        elements_.add_groups(grown, grouped_, slots(), sum);
-      } else if (!stretches_.empty()) {
-        for (const auto& s : stretches_) elements_.add(grown + elements_.size * std::size_t(s.at), s.n, sum + s.from);
-      } else {
-        elements_.scatter(grown, slot.data(), rows, sum);
-      }
-      load(runs_.middle, base, 0, slots(), expected);
-      if (scaled_) elements_.rescale(expected, scale.data(), common * runs_.inner.scale[0], slots());
-      return compare(expected, sum, scale.data(), common * runs_.inner.scale[0], slots(), found);
+  /// The summed axes of unit `o`, which begins at `grown`; nothing is behind them: the slots lie side by side.
+  void sums(std::int64_t o, const std::byte* grown, double* sum, double* expected, Residual& found) const {
+    const auto& slot = runs_.middle.slot;
+    const double common = runs_.outer.scale[std::size_t(o)] * runs_.inner.scale[0];
+    std::fill_n(sum, slots(), 0.0);
+    if (grouped_ > 0) {
+      elements_.add_groups(grown, grouped_, slots(), sum);
+    } else if (!stretches_.empty()) {
+      for (const auto& s : stretches_) elements_.add(grown + elements_.size * std::size_t(s.at), s.n, sum + s.from);
+    } else {
+      elements_.scatter(grown, slot.data(), std::int64_t(slot.size()), sum);
     }
-    const std::byte* run = grown + elements_.size * std::size_t(q);
-    for (std::int64_t r = 0; r < rows; ++r)
-      elements_.add(run + elements_.size * std::size_t(r * width()), n, sum + slot[std::size_t(r)] * chunk);
-    for (std::int64_t s = 0; s < slots(); ++s) {
-      const double* scales = runs_.inner.scale.data() + q;
-      load(runs_.inner, base + place[std::size_t(s)], q, n, expected);
-      if (scaled_) elements_.rescale(expected, scales, common * scale[std::size_t(s)], n);
-      compare(expected, sum + s * chunk, scales, common * scale[std::size_t(s)], n, found);
+    load(runs_.middle, runs_.outer.place[std::size_t(o)], 0, slots(), expected);
+    if (scaled_) elements_.rescale(expected, runs_.middle.scale.data(), common, slots());
+    compare(expected, sum, runs_.middle.scale.data(), common, slots(), found);
+  }
+
+  /// Slots [begin, end) of unit `o`, which begins at `grown`: each the sum of some rows.
+  void sums_of_rows(std::int64_t o, std::int64_t begin, std::int64_t end, const std::byte* grown, double* sum,
+                    double* expected, Residual& found) const {
+    for (std::int64_t s = begin; s < end; ++s) {
+      const double common = runs_.outer.scale[std::size_t(o)] * runs_.middle.scale[std::size_t(s)];
+      const std::int64_t base = runs_.outer.place[std::size_t(o)] + runs_.middle.place[std::size_t(s)];
+      for (std::int64_t q = 0, n; q < width(); q += n) {
+        n = std::min(width() - q, most_sums);
+        std::fill_n(sum, n, 0.0);
+        for (auto i = first_row_[std::size_t(s)]; i < first_row_[std::size_t(s) + 1]; ++i)
+          elements_.add(grown + elements_.size * std::size_t(rows_[std::size_t(i)] * width() + q), n, sum);
+        const double* scales = runs_.inner.scale.data() + q;
+        load(runs_.inner, base, q, n, expected);
+        if (scaled_) elements_.rescale(expected, scales, common, n);
+        compare(expected, sum, scales, common, n, found);
+      }
     }
   }
 
   ComparedElements elements_;
   const std::byte* old_;
   Runs runs_;
-  std::int64_t grouped_;            // the slots of the summed axes are groups of so many; 0: they are not
-  std::vector<Stretch> stretches_;  // they are stretches of neighbours; empty: they are not
+  std::int64_t grouped_;                        // the slots of the summed axes are groups of so many; 0: they are not
+  std::vector<Stretch> stretches_;              // they are stretches of neighbours; empty: they are not
+  std::vector<std::int64_t> rows_, first_row_;  // of slot s: those from first_row_[s] to first_row_[s + 1]
   bool scaled_;
 };
 
