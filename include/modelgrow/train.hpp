@@ -7,6 +7,7 @@
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/instances/train.hpp>
 #include <modelgrow/train/adamw.hpp>
+#include <modelgrow/train/distributed.hpp>
 #include <modelgrow/train/ema.hpp>
 #include <modelgrow/train/flops.hpp>
 #include <modelgrow/train/learned_growth.hpp>

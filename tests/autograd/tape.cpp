@@ -208,3 +208,58 @@ TEST_CASE("a backward pass that throws leaves nothing for the next") {
   CHECK(same_bits(once_w, w.gradient));
   CHECK(same_bits(once_b, b.gradient));
 }
+
+TEST_CASE(
+    "a tape tells once of each gradient that is finished, also of parameters that are used again and recomputed") {
+  Block blocks[3];
+  const auto x = random_tensor<double>({5, 4}, 3), target = random_tensor<double>({5, 4}, 4);
+  const auto order_of = [&](Activations activations) {
+    for (Block& b : blocks) b.in.gradient = b.out.gradient = {};
+    DoubleTape tape;
+    std::vector<const double*> order;
+    std::vector<Tensor<double, Cpu>> when_told;
+    tape.finished = [&](const double* gradient) {
+      CHECK_FALSE(tape.awaits(gradient));
+      tape.add_contributions();
+      order.push_back(gradient);
+      for (Block& b : blocks)
+        for (auto* p : {&b.in, &b.out})
+          if (p->gradient.data() == gradient) when_told.push_back(p->gradient.clone());
+    };
+    V v = tape.constant(x);
+    for (const int i : {0, 1, 0, 2}) {  // the first block twice
+      const auto f = [&, i](const std::vector<V>& in) { return blocks[i](tape, in[0]); };
+      v = activations == Activations::keep ? f({v}) : recompute(tape, std::vector<V>{v}, f);
+    }
+    const V loss = mse(tape, v, target);
+    for (Block& b : blocks) CHECK((tape.awaits(b.in.gradient.data()) && tape.awaits(b.out.gradient.data())));
+    tape.backward(loss);
+    std::vector<std::string> names;
+    for (std::size_t k = 0; k < order.size(); ++k)
+      for (int i = 0; i < 3; ++i)
+        for (auto* p : {&blocks[i].in, &blocks[i].out})
+          if (p->gradient.data() == order[k]) {
+            names.push_back(std::to_string(i) + (p == &blocks[i].in ? " in" : " out"));
+            CHECK(same_bits(when_told[k], p->gradient));  // nothing was added since
+          }
+    return names;
+  };
+  CHECK(order_of(Activations::keep) == std::vector<std::string>{"2 out", "2 in", "1 out", "1 in", "0 out", "0 in"});
+  auto recomputed = order_of(Activations::recompute);  // those of a block together
+  CHECK(recomputed.size() == 6);
+  for (int k = 0; k < 6; ++k) CHECK(recomputed[std::size_t(k)][0] == "221100"[k]);
+}
+
+TEST_CASE("a pass that threw leaves no gradient that is waited for") {
+  Block block;
+  DoubleTape tape;
+  int told = 0;
+  tape.finished = [&](const double*) {
+    if (++told == 1) throw std::runtime_error("the other ranks are gone");
+  };
+  const auto x = random_tensor<double>({2, 4}, 3), target = random_tensor<double>({2, 4}, 4);
+  CHECK_THROWS_AS(tape.backward(mse(tape, block(tape, tape.constant(x)), target)), std::runtime_error);
+  CHECK_FALSE(tape.awaits(block.in.gradient.data()));
+  tape.backward(mse(tape, block(tape, tape.constant(x)), target));
+  CHECK(told == 3);
+}

@@ -24,7 +24,8 @@ MODELGROW_INSTANCE(struct ByteEncoder<double, Cpu>)
 
 MODELGROW_INSTANCE(class AdamW<double, Cpu>)
 MODELGROW_INSTANCE(AdamW<double, Cpu>::AdamW(const Stdit<double, Cpu>&, AdamWOptions))
-MODELGROW_INSTANCE(double AdamW<double, Cpu>::step(Stdit<double, Cpu>&, double, double, const Followers<double, Cpu>&))
+MODELGROW_INSTANCE(double AdamW<double, Cpu>::step(Stdit<double, Cpu>&, double, double, const Followers<double, Cpu>&,
+                                                   const WholeModel<Cpu>&))
 MODELGROW_INSTANCE(class Ema<double, Cpu>)
 MODELGROW_INSTANCE(Report grow(const Plan&, Stdit<double, Cpu>&))
 MODELGROW_INSTANCE(Report grow(const Plan&, Stdit<double, Cpu>&, AdamW<double, Cpu>&))

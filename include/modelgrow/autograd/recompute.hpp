@@ -15,11 +15,12 @@ enum class Activations { keep, recompute };
 /// the backward pass.
 template <class T, Device D, class F>
 Var<T, D> recompute(Tape<T, D>& tape, std::vector<Var<T, D>> inputs, F f) {
-  Tensor<T, D> value = tape.without_recording([&] { return f(inputs).value(); });
-  if (!tape.records()) return tape.constant(std::move(value));
-  // The result depends on parameters too, so it always wants a gradient: a marker leaf says so.
-  const Var<T, D> marker = tape.leaf(tape.allocate(Shape{0}));
-  return tape.record(std::move(value), {marker}, [&tape, inputs, f](Tensor<T, D> dy) {
+  if (!tape.records()) return tape.constant(f(inputs).value());
+  std::vector<Parameter<T, D>*> parameters;
+  Tensor<T, D> value = tape.without_recording(parameters, [&] { return f(inputs).value(); });
+  std::vector<Var<T, D>> dependencies = inputs;
+  for (Parameter<T, D>* p : parameters) dependencies.push_back(tape.use(*p));
+  return tape.record(std::move(value), std::span<const Var<T, D>>(dependencies), [&tape, inputs, f](Tensor<T, D> dy) {
     std::vector<Var<T, D>> leaves;
     for (const auto& x : inputs) leaves.push_back(tape.stand_in(x));
     tape.replay([&] { return f(leaves); }, std::move(dy));

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -83,6 +84,8 @@ class Tape {
       if (!p.gradient.defined()) p.gradient = Tensor<S, D>::zeros(p.value.shape());
       v.node_->sum = p.gradient;
       v.node_->kind = V::Kind::parameter;
+    } else if (used_ && p.trained()) {
+      used_->push_back(&p);
     }
     return v;
   }
@@ -103,7 +106,7 @@ class Tape {
   V record(Tensor<T, D> value, std::span<const V> inputs, F backward) {
     V out = make(std::move(value), differentiates(inputs));
     out.node_->kind = V::Kind::result;
-    if (out.wants_gradient()) steps_.push_back(Step{out, std::move(backward)});
+    if (out.wants_gradient()) steps_.push_back(Step{out, std::move(backward), awaited_from(inputs)});
     return out;
   }
 
@@ -135,7 +138,7 @@ class Tape {
     f(addend.data());
     if (v.node_->kind == V::Kind::parameter) {
       const auto has_one = [&](const Waiting& w) { return w.sum.data() == v.node_->sum.data(); };
-      if (std::any_of(waiting_.begin(), waiting_.end(), has_one)) add_waiting();
+      if (std::any_of(waiting_.begin(), waiting_.end(), has_one)) add_contributions();
       waiting_.push_back({std::move(addend), v.node_->sum});
     } else if constexpr (std::same_as<T, S>) {
       accumulate(v, std::move(addend));
@@ -177,19 +180,37 @@ class Tape {
   void backward(const V& loss, Tensor<T, D> seed = {}) {
     const Emptied end{*this};
     backward(loss, std::move(seed), 0);
-    add_waiting();
+    add_contributions();
+  }
+
+  /// Called inside of backward() with the gradient of a parameter, when no step is left that adds to it. What steps
+  /// have contributed may still wait: add_contributions() first. Set before the forward pass.
+  std::function<void(const S* gradient)> finished;
+  /// Whether recorded steps will add to this gradient of a parameter; known where `finished` is set.
+  bool awaits(const S* gradient) const { return awaited_.contains(gradient); }
+  /// Adds what contribute() keeps for the end of backward().
+  void add_contributions() {
+    if (waiting_.empty()) return;
+    std::vector<Addend<S>> addends;
+    for (const Waiting& w : waiting_)
+      addends.push_back({.size = w.sum.size(), .x = w.addend.data(), .sum = w.sum.data()});
+    Backend<D>::template collect_all<T>(std::span<const Addend<S>>(addends));
+    waiting_.clear();
   }
 
   /// Runs f with recording switched off.
   template <class F>
   auto without_recording(F&& f) {
-    struct Restore {
-      Mode& mode;
-      Mode before;
-      ~Restore() { mode = before; }
-    } restore{mode_, mode_};
+    const Restored<Mode> restored{mode_, mode_};
     mode_ = Mode::infer;
     return f();
+  }
+  /// The same; the trained parameters that f uses are added to `used`.
+  template <class F>
+  auto without_recording(std::vector<Parameter<T, D>*>& used, F&& f) {
+    const Restored<std::vector<Parameter<T, D>*>*> restored{used_, used_};
+    used_ = &used;
+    return without_recording(f);
   }
   /// Inside of a backward step: a leaf in the place of x, whose gradient goes on from that of x until it returns it.
   V stand_in(const V& x) {
@@ -222,6 +243,7 @@ class Tape {
   struct Step {
     V out;
     std::function<void(Tensor<T, D>)> backward;
+    std::vector<const S*> parameters;  // gradients that it adds to; known where `finished` is set
   };
   struct Waiting {
     Tensor<S, D> addend, sum;
@@ -231,21 +253,38 @@ class Tape {
     ~Emptied() {
       tape.steps_.clear();
       tape.waiting_.clear();
+      tape.awaited_.clear();
     }
   };
+  template <class U>
+  struct Restored {
+    U& place;
+    U before;
+    ~Restored() { place = before; }
+  };
+  std::vector<const S*> awaited_from(std::span<const V> inputs) {
+    std::vector<const S*> gradients;
+    if (!finished) return gradients;
+    for (const V& v : inputs)
+      if (v.defined() && v.wants_gradient() && v.node_->kind == V::Kind::parameter) {
+        gradients.push_back(v.node_->sum.data());
+        ++awaited_[gradients.back()];
+      }
+    return gradients;
+  }
+  void settle(const Step& step) {
+    for (const S* gradient : step.parameters) {
+      const auto entry = awaited_.find(gradient);
+      if (--entry->second > 0) continue;
+      awaited_.erase(entry);
+      finished(gradient);
+    }
+  }
   V make(Tensor<T, D> value, bool wants) {
     auto node = std::make_shared<typename V::Node>();
     node->value = std::move(value);
     node->wants_gradient = wants;
     return V(std::move(node));
-  }
-  void add_waiting() {
-    if (waiting_.empty()) return;
-    std::vector<Addend<S>> addends;
-    for (const Waiting& w : waiting_)
-      addends.push_back({.size = w.sum.size(), .x = w.addend.data(), .sum = w.sum.data()});
-    Backend<D>::template collect_all<T>(std::span<const Addend<S>>(addends));
-    waiting_.clear();
   }
   template <class F>
   void write_wanted(const V& x, F&& f) {
@@ -314,6 +353,7 @@ class Tape {
       if constexpr (!std::same_as<T, S>) round_sum(step.out);
       Tensor<T, D> dy = std::exchange(step.out.node_->gradient, {});
       if (dy.defined()) step.backward(std::move(dy));
+      settle(step);
     }
   }
 
@@ -321,6 +361,8 @@ class Tape {
   Pool<D> pool_ = pool_of<D>();
   std::vector<Step> steps_;
   std::vector<Waiting> waiting_;
+  std::unordered_map<const S*, std::int64_t> awaited_;  // by gradient: inputs of recorded steps
+  std::vector<Parameter<T, D>*>* used_ = nullptr;
 };
 
 }  // namespace modelgrow::inline v0

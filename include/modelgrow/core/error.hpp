@@ -38,5 +38,9 @@ struct check_error : error {
 struct device_error : error {
   using error::error;
 };
+/// Ranks that cannot be reached, or that came with different work.
+struct communication_error : error {
+  using error::error;
+};
 
 }  // namespace modelgrow::inline v0

@@ -79,6 +79,13 @@ struct Followers {
   std::function<Stat<T>*(const std::string& path, const Parameter<T, D>&)> average_of = {};  // of every trained one
 };
 
+/// What the step of a part of a model must know of the whole; by itself the part is the whole.
+template <Device D>
+struct WholeModel {
+  std::function<void(const Tensor<double, D>& sum)> sum_squares = {};  // of all gradients together
+  std::int64_t oldest = 0;                                             // most steps that a tensor has had
+};
+
 /// The optimizer of a model, or of a pipeline of models.
 template <class T, Device D>
 class AdamW {
@@ -95,7 +102,8 @@ class AdamW {
   /// norm before clipping. Throws, with the model unchanged, error when that is not finite, and shape_error when the
   /// model was grown and its state was not. Ema::step gives the followers.
   template <class M>
-  double step(M& model, double lr, double added = 1.0, const Followers<T, D>& followers = {});
+  double step(M& model, double lr, double added = 1.0, const Followers<T, D>& followers = {},
+              const WholeModel<D>& whole = {});
 
   /// Norm of all gradients together, summed in the order of the description.
   template <class M>
@@ -190,10 +198,14 @@ AdamW<T, D>::AdamW(const M& model, AdamWOptions options) : options_(std::move(op
 
 template <class T, Device D>
 template <class M>
-double AdamW<T, D>::step(M& model, double lr, double added, const Followers<T, D>& followers) {
-  sum_squares_of(model);
+double AdamW<T, D>::step(M& model, double lr, double added, const Followers<T, D>& followers,
+                         const WholeModel<D>& whole) {
+  if (whole.sum_squares)
+    whole.sum_squares(square_);
+  else
+    sum_squares_of(model);
   Backend<D>::template clipping<T>(options_.clip_norm, square_.data(), scale_.data());
-  std::int64_t oldest = 0;
+  std::int64_t oldest = whole.oldest;
   for (const auto& [path, s] : states_) oldest = std::max(oldest, s.step);
   States made;
   std::vector<AdamWUpdate<T>> updates;
@@ -209,8 +221,8 @@ double AdamW<T, D>::step(M& model, double lr, double added, const Followers<T, D
   Backend<D>::template adamw<T>(common, scale_.data(), updates);
   const double length = norm();
   if (!std::isfinite(length))
-    throw error("the gradient norm is " + std::to_string(length) + " (first in '" + first_bad(model) +
-                "'): lower the learning rate, clip the gradient or look at the data; the model is unchanged");
+    throw error("the gradient norm is " + std::to_string(length) + " (" + first_bad(model) +
+                "): lower the learning rate, clip the gradient or look at the data; the model is unchanged");
   states_.merge(made);
   for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
     const auto state = states_.find(path);
@@ -312,7 +324,7 @@ std::string AdamW<T, D>::first_bad(M& model) const {
     sum_squares({&gradient, 1});
     if (!std::isfinite(norm())) first = path;
   });
-  return first;
+  return first.empty() ? "outside of the part that is stepped here" : "first in '" + first + "'";
 }
 
 template <class T, Device D>

@@ -5,8 +5,10 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +19,7 @@
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/train/checkpointing.hpp>
 #include <modelgrow/train/schedule.hpp>
+#include <modelgrow/train/team.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -25,6 +28,8 @@ struct StepReport {
   std::int64_t step = 0;  // steps done, this one included
   double loss = 0.0, gradient_norm = 0.0, lr = 0.0;
   double seconds = 0.0;  // of this step, without hooks and saving
+  double waited = 0.0;   // of these, for other ranks
+  int slowest = 0;       // the rank that computed longest
 };
 
 /// Settings of a run.
@@ -69,6 +74,14 @@ class Trainer {
   /// Starts a new run at step 0 from the weights, averages and moments that a directory has.
   void start_from(const std::filesystem::path& directory);
 
+  /// Trains together with other ranks from now on; train/distributed.hpp has the one line for it.
+  void join(std::unique_ptr<Team<M, T, D>> team) {
+    team_ = std::move(team);
+    team_->watch(tape_);
+  }
+  /// Whether this process writes what is written once: the first of all ranks, or the only one.
+  bool leads() const { return !team_ || team_->leads(); }
+
   /// Trains until options.steps are done or options.stop says so, and saves. loss(tape, i) -> scalar Var is called with
   /// i = 0, 1, .. over the whole run (micro_batches of them a step) and must depend on nothing but i and the
   /// parameters. Throws error when a loss or gradient is not finite; the run saved last stays as it is.
@@ -82,7 +95,7 @@ class Trainer {
         if (due(report.step)) hook(report);
       saved = options_.save_every > 0 && step_ % options_.save_every == 0;
       if (saved) save();
-      if (options_.stop && options_.stop()) {
+      if (options_.stop && agreed(options_.stop())) {
         outcome = step_ < options_.steps ? Outcome::stopped : Outcome::finished;
         break;
       }
@@ -91,7 +104,8 @@ class Trainer {
     return outcome;
   }
 
-  /// Saves the run into options.directory, if there is one. Throws io_error; an older save then stays.
+  /// Saves the run into options.directory, if there is one; the first rank does. Throws io_error on that rank and
+  /// communication_error on the others; an older save then stays.
   void save() const;
 
   /// Steps done.
@@ -100,12 +114,26 @@ class Trainer {
   /// The averages, or null when the run keeps none.
   Ema<T, D>* ema() { return ema_ ? &*ema_ : nullptr; }
   const TrainerOptions& options() const { return options_; }
+  /// Gives every rank the state and the averages of the whole model, until the next step: a model grows with them.
+  void gather() {
+    if (!team_) return;
+    optimizer_ = whole_optimizer();
+    ema_ = whole_ema();
+    team_->holds_whole();
+  }
+  /// Both for the whole model, where this rank may have the state of some rows. Called by all ranks.
+  AdamW<T, D> whole_optimizer() const { return team_ ? team_->whole(optimizer_) : optimizer_; }
+  std::optional<Ema<T, D>> whole_ema() const { return team_ && ema_ ? team_->whole(*ema_) : ema_; }
 
  private:
   using Clock = std::chrono::steady_clock;
 
   template <class Loss>
   StepReport train_step(Loss& loss);
+  /// Losses of the micro-batches of a step, whose gradients are added up.
+  template <class Loss>
+  std::vector<double> pass(Loss& loss, StepReport& report);
+  bool agreed(bool here) const { return team_ ? team_->any(here) : here; }
 
   void add(std::function<bool(std::int64_t)> due, Hook hook) { hooks_.emplace_back(std::move(due), std::move(hook)); }
 
@@ -114,6 +142,7 @@ class Trainer {
   AdamW<T, D> optimizer_;
   std::optional<Ema<T, D>> ema_;
   Tape<T, D> tape_;
+  std::unique_ptr<Team<M, T, D>> team_;  // none: this process trains alone
   std::vector<std::pair<std::function<bool(std::int64_t)>, Hook>> hooks_;
   std::int64_t step_ = 0;
 };
@@ -132,11 +161,13 @@ void Trainer<M, T, D>::resume(const std::filesystem::path& directory) {
     throw error("the run in '" + directory.string() + "' has seed " + std::to_string(saved.seed) + ", this one " +
                 std::to_string(options_.seed) + ": resume with the same seed, or start a new run");
   step_ = load_run(directory, model_, optimizer_, ema()).step;
+  if (team_) team_->holds_whole();
 }
 
 template <class M, class T, Device D>
 void Trainer<M, T, D>::start_from(const std::filesystem::path& directory) {
   load_models(directory, model_, optimizer_, ema());
+  if (team_) team_->holds_whole();
 }
 
 template <class M, class T, Device D>
@@ -146,30 +177,64 @@ StepReport Trainer<M, T, D>::train_step(Loss& loss) {
   const FlushDenormals flush;
   const auto begin = Clock::now();
   StepReport report{.step = step_ + 1, .lr = options_.schedule(step_)};
-  const double share = 1.0 / double(options_.micro_batches);
-  for (std::int64_t k = 0; k < options_.micro_batches; ++k) {
-    const Var<T, D> l = loss(tape_, step_ * options_.micro_batches + k);
-    Tensor<T, D> seed = tape_.allocate(l.shape());
-    Backend<D>::fill(seed.size(), T(Stat<T>(share)), seed.data());
-    tape_.backward(l, std::move(seed));
-    report.loss += share * double(Stat<T>(to_cpu(l.value()).data()[0]));  // waits: nothing is left to be given out
-  }
+  for (const double l : pass(loss, report)) report.loss += l * (1.0 / double(options_.micro_batches));
   if (!std::isfinite(report.loss))
     throw error("the loss of step " + std::to_string(report.step) + " is " + std::to_string(report.loss) +
                 ": lower the learning rate or look at the data; the run saved last is intact");
   const double added = options_.schedule.of_added(step_);
-  report.gradient_norm =
-      ema_ ? ema_->step(model_, optimizer_, report.lr, added) : optimizer_.step(model_, report.lr, added);
+  report.gradient_norm = team_  ? team_->step(model_, optimizer_, ema(), report.lr, added)
+                         : ema_ ? ema_->step(model_, optimizer_, report.lr, added)
+                                : optimizer_.step(model_, report.lr, added);
+  if (team_) report.waited = team_->waited();
   ++step_;
   report.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   return report;
 }
 
 template <class M, class T, Device D>
+template <class Loss>
+std::vector<double> Trainer<M, T, D>::pass(Loss& loss, StepReport& report) {
+  const std::int64_t count = options_.micro_batches, begin = step_ * count;
+  if (team_) team_->begin_step(model_, optimizer_, ema(), begin, count);
+  std::vector<double> losses;
+  for (std::int64_t i = begin; i < begin + count; ++i) {
+    if (team_ && !team_->takes(i)) continue;
+    const Var<T, D> l = loss(tape_, i);
+    Tensor<T, D> seed = tape_.allocate(l.shape());
+    Backend<D>::fill(seed.size(), T(Stat<T>(1.0 / double(count))), seed.data());
+    if (team_) team_->begin_pass(tape_, i);
+    tape_.backward(l, std::move(seed));
+    losses.push_back(double(Stat<T>(to_cpu(l.value()).data()[0])));  // waits: nothing is left to be given out
+    if (team_) team_->end_pass(i, losses.back());
+  }
+  if (!team_) return losses;
+  TeamReport together = team_->meet();
+  report.slowest = together.slowest;
+  return together.losses;
+}
+
+template <class M, class T, Device D>
 void Trainer<M, T, D>::save() const {
   if (options_.directory.empty()) return;
-  save_run(options_.directory, model_, optimizer_, ema_ ? &*ema_ : nullptr,
-           RunState{.step = step_, .seed = options_.seed, .options = detail::text_of(options_)});
+  const auto write = [&](const AdamW<T, D>& optimizer, const Ema<T, D>* ema) {
+    save_run(options_.directory, model_, optimizer, ema,
+             RunState{.step = step_, .seed = options_.seed, .options = detail::text_of(options_)});
+  };
+  if (!team_) return write(optimizer_, ema_ ? &*ema_ : nullptr);
+  team_->pause();
+  const AdamW<T, D> optimizer = whole_optimizer();
+  const std::optional<Ema<T, D>> ema = whole_ema();
+  std::exception_ptr failed;
+  try {
+    if (leads()) write(optimizer, ema ? &*ema : nullptr);
+  } catch (...) {
+    failed = std::current_exception();
+  }
+  const bool any_failed = team_->any(failed != nullptr);
+  if (failed) std::rethrow_exception(failed);
+  if (any_failed)
+    throw communication_error("the first rank could not save the run in '" + options_.directory.string() +
+                              "': what it says tells why; the run saved last is intact");
 }
 
 }  // namespace modelgrow::inline v0

@@ -1,4 +1,5 @@
 #include <cuda_runtime.h>
+#include <mpi.h>
 #include <Eigen/Core>
 #include <modelgrow/backend/cuda.cuh>
 #include <modelgrow/grow/write_inl.hpp>
