@@ -53,7 +53,7 @@ def losses(model, optimizers, steps, at_rest=()):
         getattr(o, "train", bool)()  # ScheduleFree: the model holds y while it trains
     for step in steps:
         loss = loss_of(model, step)
-        loss.backward()
+        model.backward(loss) if hasattr(model, "backward") else loss.backward()
         found.append(of_all(loss))
         for name, p in model.named_parameters():
             if name in at_rest:
