@@ -59,8 +59,10 @@ class FolderGrowth {
   void judge_optimizers();
   void judge_groups(const TorchGrowth& torch);
   void write_part(const std::filesystem::path& root, Journal& journal, Grown& grown);
-  void write_distributed(const std::filesystem::path& root);
-  void check_distributed(const std::filesystem::path& folder);
+  void write_distributed(const std::filesystem::path& folder);
+  void write_deepspeed_run(const std::filesystem::path& folder);
+  void write_store(const std::filesystem::path& root);
+  void check_store(const std::filesystem::path& folder);
   std::filesystem::path state_folder(const std::filesystem::path& root) const {
     return in_.state_folder() == in_.path() ? root / below_ : root;
   }
