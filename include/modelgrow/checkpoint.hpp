@@ -8,6 +8,7 @@
 #include <modelgrow/checkpoint/dcp_optimizer.hpp>
 #include <modelgrow/checkpoint/dcp_writer.hpp>
 #include <modelgrow/checkpoint/deepspeed.hpp>
+#include <modelgrow/checkpoint/deepspeed_writer.hpp>
 #include <modelgrow/checkpoint/gguf.hpp>
 #include <modelgrow/checkpoint/model_io.hpp>
 #include <modelgrow/checkpoint/rank_files.hpp>
@@ -18,6 +19,7 @@
 #include <modelgrow/checkpoint/torch_file.hpp>
 #include <modelgrow/checkpoint/torch_optimizer.hpp>
 #include <modelgrow/checkpoint/torch_optimizer_writer.hpp>
+#include <modelgrow/checkpoint/torch_rewriter.hpp>
 #include <modelgrow/checkpoint/torch_weights.hpp>
 #include <modelgrow/checkpoint/torch_writer.hpp>
 #include <modelgrow/checkpoint/writer.hpp>

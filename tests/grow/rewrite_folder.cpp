@@ -5,6 +5,7 @@
 
 #include "disk.hpp"
 #include "tests/support/message.hpp"
+#include "tests/support/training_values.hpp"
 #include "torch_run.hpp"
 
 using namespace modelgrow;
@@ -43,6 +44,22 @@ TEST_CASE("a run of torch becomes one of this library") {
     const auto& found = state.tensor(name);
     CHECK((found.dtype == tensor.dtype && found.shape == tensor.shape &&
            std::equal(tensor.bytes.begin(), tensor.bytes.end(), found.data, found.data + found.bytes)));
+  }
+}
+
+TEST_CASE("a run of DeepSpeed becomes one of this library, also a pipeline") {
+  for (const char* name : {"deepspeed_ds3", "deepspeed_pipeline"}) {
+    INFO(name);
+    const Scratch scratch;
+    const auto run = std::filesystem::path(MODELGROW_SOURCE_DIR) / "tests/golden/training_state" / name;
+    const auto expected = read_deepspeed(run);
+    rewrite_folder(Checkpoint::open(run), scratch / "out");
+    const auto out = Checkpoint::open(scratch / "out"), state = out.optimizer();
+    REQUIRE(out.names().size() == expected.weights.size());
+    for (const auto& t : expected.weights) CHECK(values_of<double>(out.tensor(t.name())) == numbers_of(t));
+    const auto tensors = expected.optimizer.tensors();
+    REQUIRE(state.names().size() == tensors.size());
+    for (const auto& t : tensors) CHECK(values_of<double>(state.tensor(t.name())) == numbers_of(t));
   }
 }
 

@@ -5,6 +5,8 @@
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/dcp_contents.hpp>
+#include <modelgrow/checkpoint/deepspeed.hpp>
+#include <modelgrow/checkpoint/deepspeed_step.hpp>
 #include <modelgrow/checkpoint/folder_weights.hpp>
 #include <modelgrow/checkpoint/shard_index.hpp>
 #include <modelgrow/checkpoint/torch_weights.hpp>
@@ -138,6 +140,10 @@ MODELGROW_INLINE void Checkpoint::open_file(const CheckpointOptions& options) {
     const auto folder = DcpFolder::open(weights_.parent_path());
     state_dict_ = dcp_contents(folder, options.state_dict).weights;
     files_.push_back(joined_file(weights_, folder.tensors(state_dict_)));
+    return;
+  }
+  if (weights_.filename() == deepspeed_latest) {
+    files_.push_back(joined_file(weights_, read_deepspeed(weights_.parent_path()).weights));
     return;
   }
   files_.push_back(Safetensors::open(weights_));

@@ -4,6 +4,7 @@
 #include <set>
 
 #include <modelgrow/checkpoint/dcp_writer.hpp>
+#include <modelgrow/checkpoint/pickle_build.hpp>
 #include <modelgrow/checkpoint/pickle_writer.hpp>
 #include <modelgrow/checkpoint/torch_archive.hpp>
 #include <modelgrow/checkpoint/torch_names.hpp>
@@ -23,17 +24,6 @@ inline PickleValue dcp_object(const char* module, const char* type, PickleValue 
                       .allocated = true,
                       .state = std::move(state)};
 }
-inline PickleValue torch_size(const Shape& shape) {
-  PickleTuple extents;
-  for (const auto extent : shape) extents.values.emplace_back(extent);
-  return PickleObject{.type = {"torch", "Size"}, .arguments = PickleTuple{{PickleValue(std::move(extents))}}};
-}
-inline PickleDict attributes(std::initializer_list<std::pair<const char*, PickleValue>> list) {
-  PickleDict dict;
-  for (const auto& [name, value] : list) dict.items.push_back({.key = name, .value = value});
-  return dict;
-}
-
 /// What .metadata says of a whole tensor.
 inline PickleValue tensor_metadata(const JoinedTensor& tensor) {
   const auto* type = torch_type(tensor.dtype());

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include <modelgrow/checkpoint/dcp_metadata.hpp>
+#include <modelgrow/checkpoint/deepspeed_step.hpp>
 #include <modelgrow/checkpoint/folder_weights.hpp>
 #include <modelgrow/checkpoint/pickle_access.hpp>
 #include <modelgrow/checkpoint/torch_optimizer.hpp>
@@ -34,15 +35,7 @@ struct DeepSpeedFiles {
   static DeepSpeedFiles list(const std::filesystem::path& path) {
     DeepSpeedFiles files{.folder = path};
     std::error_code ignored;
-    if (std::filesystem::exists(path / "latest", ignored)) {
-      std::string tag = read_file(path / "latest");
-      while (!tag.empty() && (tag.back() == '\n' || tag.back() == '\r' || tag.back() == ' ')) tag.pop_back();
-      if (tag.empty() || tag.find_first_of("/\\") != tag.npos || tag[0] == '.' ||
-          !std::filesystem::is_directory(path / tag, ignored))
-        throw io_error("cannot read '" + path.string() + "': its file 'latest' names the step '" + tag +
-                       "', for which there is no folder; fetch it, too, or give the folder of another step");
-      files.folder = path / tag;
-    }
+    if (std::filesystem::exists(path / deepspeed_latest, ignored)) files.folder = deepspeed_step(path);
     for (const auto& entry : list_folder(files.folder)) {
       const auto& name = entry.name;
       const auto file = files.folder / name;

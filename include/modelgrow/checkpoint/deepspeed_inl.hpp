@@ -5,6 +5,7 @@
 #include <set>
 
 #include <modelgrow/checkpoint/deepspeed.hpp>
+#include <modelgrow/checkpoint/deepspeed_cut.hpp>
 #include <modelgrow/checkpoint/deepspeed_ranks.hpp>
 #include <modelgrow/core/linkage.hpp>
 
@@ -87,7 +88,7 @@ class DeepSpeedReader {
     std::int64_t at = 0;
     for (const auto& group : shapes_)
       for (const auto& parameter : group) {
-        const std::int64_t all = numel(parameter.shape), piece = (all + n - 1) / n;
+        const std::int64_t all = numel(parameter.shape), piece = zero_piece(all, n);
         const auto& flats = ranks_.all[0].weights->tensors();
         while (flat < flats.size() && at + piece > flats[flat].shape[0]) {
           ++flat;
@@ -131,16 +132,21 @@ class DeepSpeedReader {
   void join() {
     auto& optimizer = found_.optimizer;
     optimizer.source = files_.folder.string();
+    optimizer.joined = true;
     const auto& first = ranks_.all[0].state;
-    for (std::size_t g = 0; g < shapes_.size(); ++g) {
-      optimizer.groups.push_back({.options = g < first.groups.size() ? first.groups[g].options : PickleDict{}});
-      for (const auto& parameter : shapes_[g]) {
+    std::vector<std::size_t> group_of(first.parameters.size());  // of flat tensors, of which a group may have several
+    for (std::size_t g = 0; g < first.groups.size(); ++g) {
+      optimizer.groups.push_back({.options = first.groups[g].options});
+      for (const auto flat : first.groups[g].parameters) group_of[flat] = g;
+    }
+    for (const auto& row : shapes_)
+      for (const auto& parameter : row) {
         const auto it = fragments_.find(parameter.name);
         if (it == fragments_.end()) fail(files_.folder, "no rank has a part of parameter '" + parameter.name + "'");
         found_.weights.push_back(joined(parameter, it->second, "the weights", [&](const Fragment& f) {
           return JoinedTensor("", ranks_.all[f.rank].weights, ranks_.all[f.rank].weights->tensors()[f.flat]);
         }));
-        optimizer.groups[g].parameters.push_back(optimizer.parameters.size());
+        optimizer.groups[group_of.at(it->second[0].flat)].parameters.push_back(optimizer.parameters.size());
         auto& entries = optimizer.parameters.emplace_back(StoredOptimizer::Parameter{.name = parameter.name}).entries;
         for (const auto& entry : first.parameters.at(it->second[0].flat).entries) {
           if (entry.tensor.shape().rank() == 0) {
@@ -153,7 +159,6 @@ class DeepSpeedReader {
                              })});
         }
       }
-    }
     optimizer.tell();
   }
 
@@ -252,7 +257,7 @@ class DeepSpeedReader {
       const auto* name = dict->items[i].key.get<std::string>();
       const auto shape = size_of(&dict->items[i].value);
       if (!name || !shape) fail(models_[0].path(), "frozen_param_shapes has a parameter without a name or size");
-      const std::int64_t all = numel(*shape), n = std::int64_t(models_.size()), piece = (all + n - 1) / n;
+      const std::int64_t all = numel(*shape), n = std::int64_t(models_.size()), piece = zero_piece(all, n);
       NamedShape about{.name = *name, .shape = *shape};
       std::vector<TensorPart> parts;
       for (std::int64_t r = 0; r < n; ++r) {

@@ -26,7 +26,7 @@ inline std::string instead_of_weights(const std::filesystem::path& folder, const
   bool deepspeed = false;
   for (const auto& f : files) {
     if (f.name.ends_with(".distcp")) distributed.push_back(f.name);
-    deepspeed |= f.name == "latest" || f.name.ends_with("_model_states.pt");
+    deepspeed |= f.name.ends_with("_model_states.pt");
     if (f.role == FileRole::shard) shards.push_back(f.name);
     if (f.role == FileRole::unfinished) unfinished.push_back(f.name);
     if (f.role == FileRole::adapter && f.name.ends_with(".safetensors")) adapters.push_back(f.name);
@@ -42,8 +42,7 @@ inline std::string instead_of_weights(const std::filesystem::path& folder, const
            "); join it with torch.distributed.checkpoint.format_utils.dcp_to_torch_save, and give the file that "
            "this writes";
   if (deepspeed)
-    return "it holds a checkpoint of DeepSpeed; join it with its zero_to_fp32.py --safe_serialization, and give the "
-           "folder that this writes";
+    return "it holds one step of a run of DeepSpeed; give the folder above it, whose file 'latest' names the step";
   for (const char* inside : {"transformer", "unet"})
     if (std::error_code ignored; std::filesystem::is_directory(folder / inside, ignored))
       return "it has no .safetensors or torch file; give '" + (folder / inside).string() + "'";
@@ -130,6 +129,8 @@ inline std::filesystem::path weights_in(const std::filesystem::path& folder) {
   if (found.size() > 1 && are_of_ranks(found))
     no_weights(folder, "it has the files of single ranks, " + quoted_list(found) + ", " + std::string(join_ranks));
   if (found.empty() && find(".metadata")) return folder / ".metadata";  // of a distributed checkpoint
+  if (std::error_code ignored; found.empty() && std::filesystem::is_regular_file(folder / "latest", ignored))
+    return folder / "latest";  // of a run of DeepSpeed
   if (const auto pickle = found.empty() ? pickle_in(folder, files) : std::string(); !pickle.empty())
     return folder / pickle;
   no_weights(folder, found.empty() ? instead_of_weights(folder, files)

@@ -40,6 +40,7 @@ struct StoredOptimizer {
   std::vector<Parameter> parameters = {};
   std::string source = {};  ///< what it was read from, for errors
   std::string prefix = {};  ///< what the file has before every name ("module."), and names here have not
+  bool joined = false;      ///< a group is one tensor in the files, with one counter of steps (ZeRO)
 
   bool has_names() const;
   /// Names of parameters that have no entry: frozen, or not trained yet.

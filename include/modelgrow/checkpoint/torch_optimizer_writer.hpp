@@ -2,6 +2,8 @@
 // Writing the state of an optimizer as torch.save(optimizer.state_dict()) does: parameters are numbered in the order of
 // the groups, and every entry has a storage of its own, so that no two parameters count one step.
 #pragma once
+#include <functional>
+
 #include <modelgrow/checkpoint/segmented_file.hpp>
 #include <modelgrow/checkpoint/stored_optimizer.hpp>
 
@@ -14,12 +16,9 @@ WrittenFile write_torch_optimizer(const std::filesystem::path& path, const Store
                                   Existing existing = Existing::replace, const WriteWindows& how = {});
 
 namespace detail {
-/// What torch.load returns for it, and the entries in the order in which the tree names them.
-struct TorchOptimizerTree {
-  PickleValue root;
-  std::vector<JoinedTensor> tensors;
-};
-TorchOptimizerTree torch_optimizer_tree(const StoredOptimizer& optimizer);
+/// What torch.load returns for it; `place` gives the value that stands for a tensor.
+PickleValue torch_optimizer_tree(const StoredOptimizer& optimizer,
+                                 const std::function<PickleValue(const JoinedTensor&)>& place);
 }  // namespace detail
 
 }  // namespace modelgrow::inline v0

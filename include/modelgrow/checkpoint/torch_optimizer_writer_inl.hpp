@@ -8,37 +8,29 @@
 
 namespace modelgrow::inline v0 {
 
-MODELGROW_INLINE detail::TorchOptimizerTree detail::torch_optimizer_tree(const StoredOptimizer& optimizer) {
+MODELGROW_INLINE PickleValue detail::torch_optimizer_tree(
+    const StoredOptimizer& optimizer, const std::function<PickleValue(const JoinedTensor&)>& place) {
   using Ids = StoredOptimizer::Ids;
   if (optimizer.ids != Ids::numbers && !optimizer.has_names())
     throw format_error(optimizer.source + ": it is written with names, and parameters have none; name them");
-  const auto id = [&](std::size_t place) {
-    return optimizer.ids == Ids::names ? PickleValue(optimizer.prefix + optimizer.parameters[place].name)
-                                       : PickleValue(std::int64_t(place));
+  const auto id = [&](std::size_t i) {
+    return optimizer.ids == Ids::names ? PickleValue(optimizer.prefix + optimizer.parameters[i].name)
+                                       : PickleValue(std::int64_t(i));
   };
-  TorchOptimizerTree tree;
   PickleDict state;
   for (std::size_t i = 0; i < optimizer.parameters.size(); ++i) {
     PickleDict entries;
-    for (const auto& e : optimizer.parameters[i].entries) {
-      if (e.number.is_none()) {
-        entries.items.push_back(
-            {.key = e.name,
-             .value = torch_tensor(std::to_string(tree.tensors.size()), e.tensor.dtype(), e.tensor.shape())});
-        tree.tensors.push_back(e.tensor);
-      } else {
-        entries.items.push_back({.key = e.name, .value = e.number});
-      }
-    }
+    for (const auto& e : optimizer.parameters[i].entries)
+      entries.items.push_back({.key = e.name, .value = e.number.is_none() ? place(e.tensor) : e.number});
     if (!entries.items.empty()) state.items.push_back({.key = id(i), .value = std::move(entries)});
   }
   PickleList groups;
   for (const auto& group : optimizer.groups) {
     PickleDict dict;
     PickleList ids, names;
-    for (const auto place : group.parameters) {
-      ids.values.push_back(id(place));
-      names.values.emplace_back(optimizer.prefix + optimizer.parameters[place].name);
+    for (const auto i : group.parameters) {
+      ids.values.push_back(id(i));
+      names.values.emplace_back(optimizer.prefix + optimizer.parameters[i].name);
     }
     if (optimizer.ids == Ids::numbers_with_names) dict.set("param_names", std::move(names));
     for (const auto& item : group.options.items) {
@@ -54,15 +46,18 @@ MODELGROW_INLINE detail::TorchOptimizerTree detail::torch_optimizer_tree(const S
   PickleDict root;
   root.set("state", std::move(state));
   root.set("param_groups", std::move(groups));
-  tree.root = std::move(root);
-  return tree;
+  return root;
 }
 
 MODELGROW_INLINE WrittenFile write_torch_optimizer(const std::filesystem::path& path, const StoredOptimizer& optimizer,
                                                    Existing existing, const WriteWindows& how) {
-  auto tree = detail::torch_optimizer_tree(optimizer);
+  std::vector<JoinedTensor> tensors;
+  const auto tree = detail::torch_optimizer_tree(optimizer, [&](const JoinedTensor& t) {
+    tensors.push_back(t);
+    return PickleValue(torch_tensor(std::to_string(tensors.size() - 1), t.dtype(), t.shape()));
+  });
   detail::SegmentedFile file;
-  detail::add_torch_archive(file, path.stem().string() + "/", tree.root, std::move(tree.tensors));
+  detail::add_torch_archive(file, path.stem().string() + "/", tree, std::move(tensors));
   return file.write(path, existing, how);
 }
 

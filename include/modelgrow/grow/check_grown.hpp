@@ -71,12 +71,11 @@ namespace detail {
 /// The proof of a part in whatever form it has.
 inline FileCheck check_grown_part(const Plan& plan, const Part& old, const Part& now, const Checkpoint& grown,
                                   const ParamGroupsOf& groups, Checksums& sums) {
-  if (!is_distributed(grown))
+  if (!is_one_store(grown))
     return old.torch ? check_torch_state(plan, old, grown.state_folder() / old.name, groups.at(old.name))
                      : check_part(plan, old, now.in, sums, grown.path());
   if (!old.torch) return check_weights(plan, set_of(old.in), set_of(now.in));
-  return check_torch_state(plan, old, grown.path(), dcp_optimizer(DcpFolder::open(grown.path()), old.name),
-                           groups.at(old.name));
+  return check_torch_state(plan, old, grown.path(), state_in_store(grown, old.name), groups.at(old.name));
 }
 
 /// How the state of the source was read when it was grown: what was not grown then is not asked for.

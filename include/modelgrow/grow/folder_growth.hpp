@@ -62,8 +62,11 @@ class FolderGrowth {
   void judge_optimizers();
   void judge_groups(const TorchGrowth& torch);
   void write_part(const std::filesystem::path& root, Journal& journal, Grown& grown);
-  void write_distributed(const std::filesystem::path& root);
+  std::vector<std::uint64_t> write_distributed(const std::filesystem::path& folder);
   void check_distributed(const std::filesystem::path& folder, std::span<const std::uint64_t> places);
+  void write_deepspeed_run(const std::filesystem::path& folder);
+  void check_deepspeed_run(const std::filesystem::path& folder);
+  void write_store(const std::filesystem::path& root);
   std::unique_ptr<ProvenTensors> proven(const Grown& grown, const std::filesystem::path& where) const;
   WriteWindows windows();
   void note(const std::string& file, const WrittenFile& written);

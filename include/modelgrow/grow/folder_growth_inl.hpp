@@ -116,8 +116,15 @@ MODELGROW_INLINE void FolderGrowth::judge_groups(const TorchGrowth& torch) {
   for (const auto& s : splits) parameters += s.parameters.size();
   if (parameters > 0)
     report_.notes.push_back(std::to_string(parameters) +
-                            " parameters need rates of their own, which param_groups.json has: without them the "
-                            "trajectory is APPROXIMATE (docs/training-state.md has the lines for a trainer)");
+                            " parameters need rates of their own, which param_groups.json has: " +
+                            (torch.state().joined ? "the run was written with these groups, which a trainer makes "
+                                                    "before deepspeed.initialize"
+                                                  : "without them the trajectory is APPROXIMATE") +
+                            " (docs/training-state.md has the lines for a trainer)");
+  if (torch.state().joined && adds_parameters(plan_))
+    report_.notes.emplace_back(
+        "ZeRO counts the steps of a group, not of a parameter, so that the first steps of new parameters are of "
+        "another size: with AdamW up to (1 - beta1) / sqrt(1 - beta2) rates");
   if (const auto& uneven = torch.uneven(); !uneven.empty())
     report_.trajectory = combine(
         report_.trajectory, approximate("rates differ within '" + uneven[0] + "', and groups have one for all of it"));
@@ -136,7 +143,7 @@ MODELGROW_INLINE void FolderGrowth::add(Part part) {
     g.torch = std::make_unique<TorchGrowth>(plan_, g.part, g.outputs);
     return;
   }
-  if (is_distributed(in_)) {
+  if (is_one_store(in_)) {
     if (weights && (!in.config().empty() || plan_.schema().grafts != plan_.source().grafts))
       g.config = grown_config(plan_, in, g.notes);
     return;
@@ -240,11 +247,11 @@ MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, J
   std::vector<Part> parts;
   ParamGroupsOf groups;
   for (auto& g : parts_) {
-    if (!is_distributed(in_)) g.torch ? write_state(root, g) : write_part(root, journal, g);
+    if (!is_one_store(in_)) g.torch ? write_state(root, g) : write_part(root, journal, g);
     if (g.torch) groups.emplace(g.part.name, g.torch->groups());
     parts.push_back(g.part);
   }
-  if (is_distributed(in_)) write_distributed(root);
+  if (is_one_store(in_)) write_store(root);
   check_finite();
   const auto begin = Clock::now();
   const auto folder = root / below_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The definitions of folder_growth.hpp about what torch left: optimizers in its files, and distributed checkpoints.
 #pragma once
+#include <modelgrow/checkpoint/deepspeed_writer.hpp>
 #include <modelgrow/checkpoint/torch_optimizer.hpp>
 #include <modelgrow/checkpoint/torch_optimizer_writer.hpp>
 #include <modelgrow/core/linkage.hpp>
@@ -9,6 +10,7 @@
 #include <modelgrow/grow/checkpoint_set.hpp>
 #include <modelgrow/grow/folder_growth.hpp>
 #include <modelgrow/grow/left_behind.hpp>
+#include <modelgrow/grow/made_tensor.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/stopwatch.hpp>
 #include <modelgrow/grow/window_writer.hpp>
@@ -30,11 +32,37 @@ MODELGROW_INLINE void FolderGrowth::note(const std::string& file, const WrittenF
   checksums_.files[file] = {.bytes = written.bytes, .windows = written.windows};
 }
 
-/// All parts of a distributed checkpoint, in one folder.
-MODELGROW_INLINE void FolderGrowth::write_distributed(const std::filesystem::path& root) {
-  const auto folder = root / below_, fresh = folder / "distributed";
-  const auto begin = Clock::now();
+/// All parts of a checkpoint that is one store.
+MODELGROW_INLINE void FolderGrowth::write_store(const std::filesystem::path& root) {
+  const auto folder = root / below_;
+  auto begin = Clock::now();
+  const auto lap = [&] { return std::exchange(begin, Clock::now()); };
   std::filesystem::create_directories(folder);
+  for (const auto& g : parts_)
+    if (!g.config.empty()) {
+      write_file(folder / Checkpoint::config_file, g.config);
+      report_.files.emplace_back(Checkpoint::config_file);
+    }
+  if (is_deepspeed(in_)) {
+    write_deepspeed_run(folder);
+    report_.seconds.write += seconds_since(lap());
+    check_deepspeed_run(folder);
+  } else {
+    const auto places = write_distributed(folder);
+    report_.seconds.write += seconds_since(lap());
+    check_distributed(folder, places);
+  }
+  report_.seconds.check += seconds_since(begin);
+  report_.peak_private_bytes = std::max(report_.peak_private_bytes, private_memory());
+  for (const auto& g : parts_) {
+    if (g.part.kind != Part::Kind::weights) report_.grown_along.push_back(g.part.name);
+    report_.optimizer_moved |= g.torch != nullptr;
+  }
+}
+
+/// A distributed checkpoint; returns where its tensors begin.
+MODELGROW_INLINE std::vector<std::uint64_t> FolderGrowth::write_distributed(const std::filesystem::path& folder) {
+  const auto fresh = folder / "distributed";
   const auto source = DcpFolder::open(in_.weights_path().parent_path());
   std::vector<DcpEntry> entries;
   std::size_t tensors = 0;
@@ -53,52 +81,72 @@ MODELGROW_INLINE void FolderGrowth::write_distributed(const std::filesystem::pat
     for (std::size_t i = 0; i < g.outputs.size(); ++i)
       grown.push_back(g.proven->tensor(i).renamed(g.part.in.prefix().with(g.outputs[i].target.name)));
     add(dcp_entries(grown, g.part.name));
-    if (!g.config.empty()) {
-      write_file(folder / Checkpoint::config_file, g.config);
-      report_.files.emplace_back(Checkpoint::config_file);
-    }
   }
   add(dcp_contents(source, in_.state_dict()).others);
-  const auto written = write_dcp(fresh, entries, Existing::replace, windows());
+  auto written = write_dcp(fresh, entries, Existing::replace, windows());
   note(dcp_file, written);
   for (const auto& entry : std::filesystem::directory_iterator(fresh)) {
     std::filesystem::rename(entry.path(), folder / entry.path().filename());
     report_.files.push_back(entry.path().filename().string());
   }
   std::filesystem::remove(fresh);
-  report_.seconds.write += seconds_since(begin);
-  check_distributed(folder, written.tensors);
+  return std::move(written.tensors);
 }
 
-/// Ends the proofs of what was written: that it is read as it was meant.
+/// Ends the proofs of a distributed checkpoint: that it is read as it was meant.
 MODELGROW_INLINE void FolderGrowth::check_distributed(const std::filesystem::path& folder,
                                                       std::span<const std::uint64_t> places) {
-  const auto begin = Clock::now();
   const auto written = DcpFolder::open(folder);
   for (auto& g : parts_) {
     const auto own = places.subspan(g.first_place);
     if (g.torch) {
       merge(g.torch->check(folder, dcp_optimizer(written, g.part.name), own), g.part);
-      report_.optimizer_moved = true;
-    } else {
-      const auto tensors = written.tensors(g.part.name);
-      std::map<std::string_view, const JoinedTensor*> by_name;
-      for (const auto& t : tensors) by_name.emplace(t.name(), &t);
-      for (std::size_t i = 0; i < g.outputs.size(); ++i) {
-        const auto& target = g.outputs[i].target;
-        const auto it = by_name.find(g.part.in.prefix().with(target.name));
-        if (it == by_name.end()) throw check_error(folder.string() + ": tensor '" + target.name + "' is missing");
-        check_place(*it->second, target, own[i], folder.string());
-      }
-      const auto grown = g.part.kind == Part::Kind::weights ? Checkpoint::open(folder, {.state_dict = g.part.name})
-                                                            : Checkpoint::of(folder, joined_file(folder, tensors));
-      if (g.part.kind == Part::Kind::weights) report_.read_back = read_back(plan_, grown);
-      merge(g.proven->check(set_of(grown)), g.part);
-      g.proven.reset();
+      continue;
     }
-    if (g.part.kind != Part::Kind::weights) report_.grown_along.push_back(g.part.name);
+    const auto tensors = written.tensors(g.part.name);
+    std::map<std::string_view, const JoinedTensor*> by_name;
+    for (const auto& t : tensors) by_name.emplace(t.name(), &t);
+    for (std::size_t i = 0; i < g.outputs.size(); ++i) {
+      const auto& target = g.outputs[i].target;
+      const auto it = by_name.find(g.part.in.prefix().with(target.name));
+      if (it == by_name.end()) throw check_error(folder.string() + ": tensor '" + target.name + "' is missing");
+      check_place(*it->second, target, own[i], folder.string());
+    }
+    const bool weights = g.part.kind == Part::Kind::weights;
+    const auto grown = weights ? Checkpoint::open(folder, {.state_dict = g.part.name})
+                               : Checkpoint::of(folder, joined_file(folder, tensors));
+    if (weights) report_.read_back = read_back(plan_, grown);
+    merge(g.proven->check(set_of(grown)), g.part);
+    g.proven.reset();
   }
-  report_.seconds.check += seconds_since(begin);
+}
+
+/// A run of DeepSpeed.
+MODELGROW_INLINE void FolderGrowth::write_deepspeed_run(const std::filesystem::path& folder) {
+  const auto& model = parts_.front();
+  const auto set = set_of(model.part.in);
+  const auto named = [&](const std::string& name) { return model.part.in.prefix().with(name); };
+  std::vector<DeepSpeedWeight> weights;
+  for (const auto& o : model.outputs) {
+    const auto source = o.parameter < 0 ? o.source->name : plan_.recipe(std::size_t(o.parameter)).source;
+    weights.push_back({.tensor = made_tensor(plan_, set, o).renamed(named(o.target.name)), .source = named(source)});
+  }
+  for (const auto& file :
+       write_deepspeed(in_.weights_path().parent_path(), folder, weights, parts_.back().torch->state()))
+    report_.files.push_back(file.string());
+}
+
+/// Proves a run of DeepSpeed from its bytes.
+MODELGROW_INLINE void FolderGrowth::check_deepspeed_run(const std::filesystem::path& folder) {
+  const auto grown = Checkpoint::open(folder);
+  for (const auto& g : parts_) {
+    if (g.torch) {
+      merge(check_torch_state(plan_, g.part, folder, state_in_store(grown, g.part.name), g.torch->groups()), g.part);
+      continue;
+    }
+    report_.read_back = read_back(plan_, grown);
+    merge(check_weights(plan_, set_of(g.part.in), set_of(grown)), g.part);
+  }
 }
 
 /// State of torch.

@@ -33,6 +33,7 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
   if (is_distributed(in))
     for (const auto& f : list_folder(in.path()))
       if (f.name.ends_with(".distcp")) used.insert(in.path() / f.name);
+  if (is_deepspeed(in)) used.insert(deepspeed_step(in.path()));
   used.insert(adapters.files.begin(), adapters.files.end());
   std::string hidden;
   const auto name_all = [&](const std::filesystem::path& folder) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
+#include <modelgrow/checkpoint/deepspeed_step.hpp>
 #include <modelgrow/checkpoint/folder.hpp>
 #include <modelgrow/checkpoint/torch_file.hpp>
 #include <modelgrow/grow/torch_states.hpp>
@@ -73,10 +74,32 @@ inline std::vector<Part> dcp_parts(const Checkpoint& in, const StateOptions& opt
   return parts;
 }
 
+/// The parts of a run of DeepSpeed.
+inline std::vector<Part> deepspeed_parts(const Checkpoint& in, const StateOptions& options) {
+  auto [file, state] = deepspeed_state(in, options);
+  auto tensors = Checkpoint::of(in.weights_path(), joined_file(in.weights_path(), state.tensors()));
+  return {Part{.kind = Part::Kind::weights, .name = "weights", .in = in},
+          Part{.kind = Part::Kind::optimizer,
+               .name = std::move(file),
+               .in = std::move(tensors),
+               .torch = std::make_shared<const StoredOptimizer>(std::move(state))}};
+}
+
 }  // namespace detail
 
-/// Whether a checkpoint is distributed: one folder holds all of it, and is written as one.
+/// Whether a checkpoint is distributed (torch.distributed.checkpoint), or a run of DeepSpeed.
 inline bool is_distributed(const Checkpoint& in) { return in.weights_path().filename() == DcpFolder::metadata_file; }
+inline bool is_deepspeed(const Checkpoint& in) { return in.weights_path().filename() == deepspeed_latest; }
+/// Whether one store holds all of a checkpoint, and is written as one.
+inline bool is_one_store(const Checkpoint& in) { return is_distributed(in) || is_deepspeed(in); }
+
+namespace detail {
+/// The state of an optimizer in such a store.
+inline StoredOptimizer state_in_store(const Checkpoint& store, const std::string& name) {
+  return is_deepspeed(store) ? read_deepspeed(store.path()).optimizer
+                             : dcp_optimizer(DcpFolder::open(store.path()), name);
+}
+}  // namespace detail
 
 /// The parts of a checkpoint, its weights first; of a single file only these. An averaged model may lie in the folder
 /// ("ema", "transformer_ema") or, unless that is a pipeline, beside it. Throws io_error and format_error for files that
@@ -85,6 +108,7 @@ inline std::vector<Part> parts_of(const Checkpoint& in, const StateOptions& opti
   using Kind = Part::Kind;
   Unread nobody_asks;
   if (is_distributed(in)) return detail::dcp_parts(in, options, unread ? *unread : nobody_asks);
+  if (is_deepspeed(in)) return detail::deepspeed_parts(in, options);
   std::vector<Part> parts{Part{.kind = Kind::weights, .name = detail::weights_name(in), .in = in}};
   std::error_code ignored;
   if (!std::filesystem::is_directory(in.path(), ignored)) return parts;

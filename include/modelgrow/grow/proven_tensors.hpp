@@ -21,6 +21,8 @@ class ProvenTensors {
                 std::string where);
   ProvenTensors(ProvenTensors&&) = delete;
 
+  /// What they are made from.
+  const TensorSet& old() const { return old_; }
   std::size_t size() const { return tensors_.size(); }
   const Output& output(std::size_t i) const { return *tensors_[i].output; }
 

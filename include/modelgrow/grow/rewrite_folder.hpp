@@ -25,7 +25,7 @@ inline std::string torch_name(const std::string& name) {
 
 /// What a part is called here, whatever the trainer that wrote it calls it.
 inline std::string file_name_of(const Part& part) {
-  const bool own = !part.torch && !is_distributed(part.in);
+  const bool own = !part.torch && !is_one_store(part.in);
   switch (part.kind) {
     case Part::Kind::averaged_model:
       return weights_name(part.in);

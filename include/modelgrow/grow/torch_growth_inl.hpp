@@ -2,13 +2,16 @@
 // The definitions of torch_growth.hpp.
 #pragma once
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <set>
 
 #include <modelgrow/checkpoint/torch_optimizer.hpp>
 #include <modelgrow/grow/checkpoint_set.hpp>
+#include <modelgrow/grow/made_tensor.hpp>
 #include <modelgrow/grow/optimizer_outputs.hpp>
 #include <modelgrow/grow/optimizers/rate_groups.hpp>
+#include <modelgrow/grow/own_groups.hpp>
 #include <modelgrow/grow/parameter_order.hpp>
 #include <modelgrow/grow/torch_growth.hpp>
 
@@ -27,13 +30,26 @@ inline std::vector<std::string> names_in(const StoredOptimizer& state) {
   return names;
 }
 
+/// Throws format_error for an optimizer that looks at whole tensors, which it has not where groups are joined.
+inline void check_elementwise(const StoredOptimizer& state) {
+  const auto& rule = rule_of(optimizer_of(state));
+  const bool orthogonal = rule.step == StepLike::orthogonal || rule.step == StepLike::orthogonal_rms;
+  const auto element = [](const StateEntry& e) { return e.form == EntryForm::whole || e.form == EntryForm::number; };
+  if (orthogonal || rule.step == StepLike::weights || !std::ranges::all_of(rule.entries, element))
+    throw format_error(state.source + ": " + state.is.title +
+                       " takes means over tensors or makes them orthogonal, and ZeRO gives it parts of rows of them: "
+                       "how that grows nobody knows; write the weights as safetensors (modelgrow convert), and grow "
+                       "these");
+}
+
 MODELGROW_INLINE TorchGrowth::TorchGrowth(const Plan& plan, const Part& part, const std::vector<Output>& outputs)
     : plan_(plan),
       part_(part),
       tensors_(plan, Contents::optimizer, set_of(part.in), outputs, "the grown state of " + part.torch->source) {
   std::vector<JoinedTensor> tensors;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    auto tensor = tensors_.tensor(i);
+    // what ZeRO joins is read several times, and proven when it is read back
+    auto tensor = part.torch->joined ? made_tensor(plan, tensors_.old(), outputs[i]) : tensors_.tensor(i);
     const auto of = parse_state_name(tensor.name());
     if (of && !is_factor(of->entry)) {
       tensors.push_back(std::move(tensor));
@@ -42,11 +58,12 @@ MODELGROW_INLINE TorchGrowth::TorchGrowth(const Plan& plan, const Part& part, co
       tensor.read(0, values);
     }
   }
+  if (part.torch->joined) check_elementwise(*part.torch);
   grown_ = regrouped(*part.torch, dealt(*part.torch), tensors);
-  groups_ = {.optimizer = std::string(part.torch->is.kind->word),
-             .before = names_in(*part.torch),
-             .parameters = names_in(grown_)};
+  groups_ = {.optimizer = std::string(part.torch->is.kind->word), .before = names_in(*part.torch)};
   split();
+  if (grown_.joined) grown_ = with_own_groups(grown_, groups_.splits);
+  groups_.parameters = names_in(grown_);
 }
 
 /// The parameters of the grown model that are trained, group by group, each in torch's order.
@@ -149,6 +166,14 @@ MODELGROW_INLINE FileCheck check_torch_state(const Plan& plan, const Part& part,
   const auto file = joined_file(path, state.tensors());
   std::vector<TensorView> views = file.tensors();
   const auto outputs = optimizer_outputs(plan, old);
+  std::deque<std::vector<std::byte>> counters;  // of new parameters, which are those of their groups in joined ones
+  for (const auto& o : outputs)
+    if (part.torch->joined && o.target.shape.rank() == 0 && o.kind != Output::Kind::copied &&
+        o.kind != Output::Kind::recipe)
+      if (const auto view = std::ranges::find(views, o.target.name, &TensorView::name); view != views.end()) {
+        counters.push_back(o.values.empty() ? std::vector<std::byte>(view->bytes) : o.values);
+        view->data = counters.back().data();
+      }
   for (const auto& o : outputs)  // factors stand in param_groups.json
     if (const auto parsed = parse_state_name(o.target.name); parsed && is_factor(parsed->entry))
       views.push_back({.name = o.target.name,

@@ -7,6 +7,7 @@
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/dcp_contents.hpp>
+#include <modelgrow/checkpoint/deepspeed.hpp>
 #include <modelgrow/checkpoint/stored_optimizer.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/grow/state_options.hpp>
@@ -27,6 +28,9 @@ struct TorchState {
 /// read go into `unread`: with objects of a package, or of an optimizer without a rule. Throws io_error, and
 /// format_error for what can be read and does not fit: no names, other shapes, two optimizers for one parameter.
 std::vector<TorchState> torch_states(const Checkpoint& in, const StateOptions& options, Unread& unread);
+
+/// The same for the optimizer of a run of DeepSpeed, which is never left behind: it has the weights.
+TorchState deepspeed_state(const Checkpoint& in, const StateOptions& options);
 
 /// The same for the optimizers of a distributed checkpoint, whose keys stand for a file.
 std::vector<TorchState> dcp_states(const DcpFolder& folder, const DcpContents& contents, const Checkpoint& in,

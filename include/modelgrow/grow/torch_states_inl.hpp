@@ -75,13 +75,18 @@ inline void take_prefix(StoredOptimizer& state) {
   for (auto& p : state.parameters) p.name = prefix.without(p.name);
 }
 
-/// Throws format_error unless the model has the parameters of a state, in their shapes.
-inline void check_fits(const StoredOptimizer& state, const Checkpoint& in, const std::string& file) try {
+/// The tensors of the model that a state has; all of them where it has none.
+inline std::vector<NamedShape> trained_of(const StoredOptimizer& state, const Checkpoint& in) {
   std::vector<NamedShape> trained;
   for (const auto& p : state.parameters)
     if (const auto* t = in.names().find(p.name)) trained.push_back(*t);
   if (trained.empty()) trained.assign(in.names().begin(), in.names().end());
-  check_parameters(state, trained);
+  return trained;
+}
+
+/// Throws format_error unless the model has the parameters of a state, in their shapes.
+inline void check_fits(const StoredOptimizer& state, const Checkpoint& in, const std::string& file) try {
+  check_parameters(state, trained_of(state, in));
 } catch (const format_error& e) {
   throw format_error(e.what() + or_leave_behind(file));
 }
@@ -131,6 +136,22 @@ MODELGROW_INLINE std::vector<TorchState> torch_states(const Checkpoint& in, cons
   }
   for (const auto& [file, state] : states) detail::check_fits(state, in, file);
   return states;
+}
+
+MODELGROW_INLINE TorchState deepspeed_state(const Checkpoint& in, const StateOptions& options) {
+  TorchState found{.file = "optimizer", .state = read_deepspeed(in.weights_path().parent_path()).optimizer};
+  auto& state = found.state;
+  if (!state.is.kind && !options.optimizer.empty()) state.tell(options.optimizer);
+  const bool unknown = !state.is.kind;
+  if (unknown || fits_any(found.file, options.leave_behind))
+    throw format_error(state.source + ": " +
+                       (unknown ? "it is the state of " + state.is.title + ", for which there is no rule"
+                                : "its optimizer was to be left behind") +
+                       ", and without its optimizer a run of DeepSpeed cannot be written; write the weights as "
+                       "safetensors (modelgrow convert), and grow these");
+  detail::take_prefix(state);
+  check_parameters(state, detail::trained_of(state, in));
+  return found;
 }
 
 MODELGROW_INLINE std::vector<TorchState> dcp_states(const DcpFolder& folder, const DcpContents& contents,

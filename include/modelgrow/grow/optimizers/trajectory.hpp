@@ -19,6 +19,9 @@ Certificate trajectory_of(const Plan& plan, Optimizer optimizer, NormClipping cl
 /// what it clips.
 Certificate trajectory_of(const Plan& plan, const std::vector<Optimizer>& optimizers);
 
+/// Whether there are trained parameters that are not made from old ones.
+bool adds_parameters(const Plan& plan);
+
 /// What people should know about new parameters under this optimizer; empty: nothing beyond the certificate.
 std::string newcomers_of(const Plan& plan, Optimizer optimizer);
 

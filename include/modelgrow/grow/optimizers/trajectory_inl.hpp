@@ -39,11 +39,12 @@ inline Uneven uneven_spaces(const Plan& plan) {
 inline bool grows_a_space(const Plan& plan) {
   return std::ranges::any_of(plan.steps(), [](const Step& s) { return std::holds_alternative<Remap>(s.verb); });
 }
-inline bool adds_parameters(const Plan& plan) {
-  return std::ranges::any_of(plan.recipes(), [](const Recipe& r) { return r.fresh && is_trained(r.purpose); });
-}
 
 }  // namespace detail
+
+MODELGROW_INLINE bool adds_parameters(const Plan& plan) {
+  return std::ranges::any_of(plan.recipes(), [](const Recipe& r) { return r.fresh && is_trained(r.purpose); });
+}
 
 MODELGROW_INLINE Certificate trajectory_of(const Plan& plan, Optimizer optimizer, NormClipping clipping) {
   const auto& rule = rule_of(optimizer);
@@ -78,7 +79,7 @@ MODELGROW_INLINE Certificate trajectory_of(const Plan& plan, const std::vector<O
 
 MODELGROW_INLINE std::string newcomers_of(const Plan& plan, Optimizer optimizer) {
   const auto& rule = rule_of(optimizer);
-  if (rule.newcomer != Newcomer::group_counter || !detail::adds_parameters(plan)) return {};
+  if (rule.newcomer != Newcomer::group_counter || !adds_parameters(plan)) return {};
   std::string text = std::string(name(optimizer)) +
                      " counts steps for a group, so that the first step of new "
                      "parameters is of another size:";
