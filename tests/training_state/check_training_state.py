@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from deepspeed_run import Zero
 from stores import DOCS, Accelerate, Distributed, OnTwoRanks, Plain, Sharded
 from tiny_run import STEPS, build
 
@@ -20,7 +21,7 @@ GROWTHS = {"wider": ["--net2wider", "space=ffn,times=2"], "deeper": ["--insert-b
 # How the runs of each optimizer are saved.
 RUNS = {
     "AdamW": (Plain(), Accelerate(), Distributed(), OnTwoRanks(Sharded())),
-    "AdamW, numbers only": (Plain(), Accelerate()),
+    "AdamW, numbers only": (Plain(), Accelerate(), OnTwoRanks(Zero(1))),
     "AdamW, fused": (Plain(), Accelerate(), Distributed()),
     "SGD": (Plain(), Distributed()),
     "Adafactor, eps (1e-30, 1e-3)": (Plain(),),
