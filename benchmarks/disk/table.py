@@ -199,8 +199,9 @@ def tables(report: dict) -> str:
     return "\n".join(text) + "\n"
 
 
-def put_between_marks(path: Path, text: str) -> None:
+def put_between_marks(path: Path, text: str, marks: tuple[str, str] = (BEGIN, END)) -> None:
+    begin, end = marks
     old = path.read_text()
-    if BEGIN not in old or END not in old:
-        raise SystemExit(f"bench-disk: {path} has no lines '{BEGIN}' and '{END}' to write between")
-    path.write_text(old[: old.index(BEGIN) + len(BEGIN)] + "\n" + text + old[old.index(END) :])
+    if begin not in old or end not in old:
+        raise SystemExit(f"{path} has no lines '{begin}' and '{end}' to write between")
+    path.write_text(old[: old.index(begin) + len(begin)] + "\n" + text + old[old.index(end) :])

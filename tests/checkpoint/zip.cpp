@@ -168,4 +168,11 @@ TEST_CASE("the checksum is that of zip, whatever the pieces") {
   CHECK(detail::crc32(0, {}) == 0);
   for (std::size_t n = 0; n <= bytes.size(); ++n)
     CHECK(detail::crc32(detail::crc32(0, bytes.first(n)), bytes.subspan(n)) == detail::crc32(0, bytes));
+  for (std::size_t n = 0; n <= bytes.size(); ++n)
+    CHECK(detail::crc32_joined(detail::crc32(0, bytes.first(n)), detail::crc32(0, bytes.subspan(n)),
+                               bytes.size() - n) == detail::crc32(0, bytes));
+  const std::vector<std::byte> many(70000, std::byte{42});
+  const auto all = std::span<const std::byte>(many);
+  CHECK(detail::crc32_joined(detail::crc32(0, all.first(3)), detail::crc32(0, all.subspan(3)), 69997) ==
+        detail::crc32(0, all));
 }

@@ -62,6 +62,25 @@ TEST_CASE("the file check accepts every exact growth with no difference at all")
   }
 }
 
+TEST_CASE("parts of F64 may be off by what their sums round, and by no more") {
+  const auto s = tiny::schema(small);
+  const auto ffn = s.space("ffn").space.size;
+  Grown g{.p = plan(s, Net2Wider{.space = "ffn", .to = 2 * ffn + 3}, Net2Wider{.space = "ffn", .to = 6 * ffn + 1}),
+          .old = {},
+          .grown = {}};
+  g.old = tiny::to_dict<double>(s, tiny::random_state(s));
+  g.grown = grow_weights(g.p, g.old);
+  CHECK(g.check().max_residual < 1e-14);
+  CHECK(says(g.after([](StateDict& d) {
+    auto& t = d.at("blocks.0.mlp.fc2.weight");
+    double x;
+    std::memcpy(&x, t.bytes.data(), sizeof x);
+    x += 1e-13;
+    std::memcpy(t.bytes.data(), &x, sizeof x);
+  }),
+             "does not compute what it did"));
+}
+
 TEST_CASE("traps built wrong on purpose are caught") {
   const auto s = tiny::schema(small);
   const auto wide = grown(plan(s, Net2Wider{.space = "hidden", .to = 12}));

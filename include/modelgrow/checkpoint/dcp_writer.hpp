@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <modelgrow/checkpoint/dcp.hpp>
+#include <modelgrow/checkpoint/segmented_file.hpp>
 #include <modelgrow/checkpoint/stored_optimizer.hpp>
 #include <modelgrow/detail/partial.hpp>
 
@@ -25,10 +26,14 @@ std::vector<DcpEntry> dcp_entries(const std::vector<JoinedTensor>& tensors, cons
 /// The state of an optimizer behind some keys. Throws format_error where parameters have no names.
 std::vector<DcpEntry> dcp_entries(const StoredOptimizer& optimizer, const std::string& at, DcpLayout layout);
 
-/// Writes the folder at once or not at all. Tensors are read by pieces. Throws io_error, and format_error: two entries
-/// of one name, element types that torch does not have.
-void write_dcp(const std::filesystem::path& folder, const std::vector<DcpEntry>& entries,
-               Existing existing = Existing::replace);
+/// The file of all tensors in a folder that is written here.
+inline constexpr const char* dcp_file = "__0_0.distcp";
+
+/// Writes the folder at once or not at all. Tensors are read by pieces, from several threads; what was written counts
+/// them in the order of the entries. Throws io_error, and format_error: two entries of one name, element types that
+/// torch does not have.
+WrittenFile write_dcp(const std::filesystem::path& folder, const std::vector<DcpEntry>& entries,
+                      Existing existing = Existing::replace, const WriteWindows& how = {});
 
 }  // namespace modelgrow::inline v0
 

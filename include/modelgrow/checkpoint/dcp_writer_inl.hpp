@@ -1,80 +1,21 @@
 // SPDX-License-Identifier: MIT
 // The definitions of dcp_writer.hpp.
 #pragma once
-#include <algorithm>
 #include <set>
 
 #include <modelgrow/checkpoint/dcp_writer.hpp>
 #include <modelgrow/checkpoint/pickle_writer.hpp>
+#include <modelgrow/checkpoint/torch_archive.hpp>
 #include <modelgrow/checkpoint/torch_names.hpp>
 #include <modelgrow/checkpoint/torch_tensor.hpp>
-#include <modelgrow/checkpoint/zip_writer.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/core/words.hpp>
 #include <modelgrow/detail/atomic_directory.hpp>
-#include <modelgrow/detail/crc32.hpp>
+#include <modelgrow/detail/atomic_file.hpp>
 
 namespace modelgrow::inline v0 {
 
 namespace detail {
-
-/// One archive of torch.save behind another in a file.
-class GluedArchives {
- public:
-  explicit GluedArchives(const std::filesystem::path& path) : file_(path) {}
-
-  /// Where an archive of this value begins, and its size; the numbers of a tensor are read by pieces.
-  std::pair<std::uint64_t, std::uint64_t> add(const PickleValue& value, const JoinedTensor* tensor) {
-    begin_ = at_;
-    record("archive/data.pkl", write_pickle(value).bytes);
-    record("archive/.format_version", "1");
-    record("archive/.storage_alignment", std::to_string(zip_alignment));
-    record("archive/byteorder", "little");
-    if (tensor) {
-      begin("archive/data/0", tensor->bytes());
-      for (std::uint64_t at = 0; at < tensor->bytes(); at += buffer_.size()) {
-        const auto n = std::min<std::uint64_t>(buffer_.size(), tensor->bytes() - at);
-        tensor->read(at, std::span(buffer_).first(std::size_t(n)));
-        content(std::span<const std::byte>(buffer_).first(std::size_t(n)));
-      }
-      text(zip_descriptor(records_.back()));
-    }
-    record("archive/version", "3\n");
-    text(zip_directory(records_, headers_, at_ - begin_));
-    records_.clear();
-    headers_.clear();
-    return {begin_, at_ - begin_};
-  }
-  void commit() { file_.commit(); }
-
- private:
-  void text(std::string_view bytes) {
-    file_.append(bytes);
-    at_ += bytes.size();
-  }
-  void begin(const std::string& name, std::uint64_t size) {
-    headers_.push_back(at_ - begin_);
-    records_.push_back(ZipRecord{.name = name, .size = size});
-    text(zip_local_header(records_.back(), headers_.back()));
-    records_.back().begin = at_ - begin_;
-  }
-  void content(std::span<const std::byte> bytes) {
-    records_.back().crc = crc32(records_.back().crc, bytes);
-    file_.append(bytes);
-    at_ += bytes.size();
-  }
-  void record(const std::string& name, std::string_view bytes) {
-    begin(name, bytes.size());
-    content(std::as_bytes(std::span(bytes)));
-    text(zip_descriptor(records_.back()));
-  }
-
-  AtomicFile file_;
-  std::uint64_t at_ = 0, begin_ = 0;
-  std::vector<ZipRecord> records_;
-  std::vector<std::uint64_t> headers_;
-  std::vector<std::byte> buffer_ = std::vector<std::byte>(std::size_t{4} << 20);
-};
 
 /// An object of torch.distributed.checkpoint with these attributes.
 inline PickleValue dcp_object(const char* module, const char* type, PickleValue state) {
@@ -175,11 +116,10 @@ MODELGROW_INLINE std::vector<DcpEntry> dcp_entries(const StoredOptimizer& optimi
   return entries;
 }
 
-MODELGROW_INLINE void write_dcp(const std::filesystem::path& folder, const std::vector<DcpEntry>& entries,
-                                Existing existing) {
-  constexpr const char* file = "__0_0.distcp";
+MODELGROW_INLINE WrittenFile write_dcp(const std::filesystem::path& folder, const std::vector<DcpEntry>& entries,
+                                       Existing existing, const WriteWindows& how) {
   detail::AtomicDirectory directory(folder, existing);
-  detail::GluedArchives archives(directory.path() / file);
+  detail::SegmentedFile archives;
   PickleDict tensors, keys, places;
   std::set<std::string> names;
   for (const auto& entry : entries) {
@@ -199,16 +139,19 @@ MODELGROW_INLINE void write_dcp(const std::filesystem::path& folder, const std::
       index.items.push_back({.key = "offset", .value = detail::torch_size(origin)});
       value = torch_tensor("0", entry.tensor->dtype(), entry.tensor->shape());
     }
-    const auto [at, size] = archives.add(value, entry.tensor ? &*entry.tensor : nullptr);
+    std::vector<JoinedTensor> content;
+    if (entry.tensor) content.push_back(*entry.tensor);
+    const auto at = detail::add_torch_archive(archives, "archive/", value, std::move(content));
+    const auto size = archives.bytes() - at;
     tensors.items.push_back({.key = name, .value = std::move(about)});
     keys.items.push_back({.key = name, .value = PickleTuple{entry.keys}});
     places.items.push_back({.key = detail::dcp_object("metadata", "MetadataIndex", std::move(index)),
                             .value = detail::dcp_object("filesystem", "_StorageInfo",
-                                                        detail::attributes({{"relative_path", file},
+                                                        detail::attributes({{"relative_path", dcp_file},
                                                                             {"offset", std::int64_t(at)},
                                                                             {"length", std::int64_t(size)}}))});
   }
-  archives.commit();
+  WrittenFile written = archives.write(directory.path() / dcp_file, Existing::replace, how);
   const auto metadata = detail::dcp_object("metadata", "Metadata",
                                            detail::attributes({{"state_dict_metadata", std::move(tensors)},
                                                                {"planner_data", std::move(keys)},
@@ -217,6 +160,7 @@ MODELGROW_INLINE void write_dcp(const std::filesystem::path& folder, const std::
                                                                {"version", "1.0.0"}}));
   detail::write_file(directory.path() / ".metadata", write_pickle(metadata).bytes);
   directory.commit();
+  return written;
 }
 
 }  // namespace modelgrow::inline v0

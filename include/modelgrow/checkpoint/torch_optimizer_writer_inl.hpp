@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The definitions of torch_optimizer_writer.hpp.
 #pragma once
-#include <algorithm>
-
+#include <modelgrow/checkpoint/torch_archive.hpp>
 #include <modelgrow/checkpoint/torch_optimizer_writer.hpp>
+#include <modelgrow/checkpoint/torch_tensor.hpp>
 #include <modelgrow/core/linkage.hpp>
 
 namespace modelgrow::inline v0 {
@@ -25,7 +25,7 @@ MODELGROW_INLINE detail::TorchOptimizerTree detail::torch_optimizer_tree(const S
         entries.items.push_back(
             {.key = e.name,
              .value = torch_tensor(std::to_string(tree.tensors.size()), e.tensor.dtype(), e.tensor.shape())});
-        tree.tensors.push_back(&e.tensor);
+        tree.tensors.push_back(e.tensor);
       } else {
         entries.items.push_back({.key = e.name, .value = e.number});
       }
@@ -58,19 +58,12 @@ MODELGROW_INLINE detail::TorchOptimizerTree detail::torch_optimizer_tree(const S
   return tree;
 }
 
-MODELGROW_INLINE void write_torch_optimizer(const std::filesystem::path& path, const StoredOptimizer& optimizer,
-                                            Existing existing) {
-  const auto tree = detail::torch_optimizer_tree(optimizer);
-  TorchWriter writer(path, tree.root, existing);
-  std::vector<std::byte> buffer(std::size_t{4} << 20);
-  for (const auto* tensor : tree.tensors)
-    for (std::uint64_t at = 0; at < tensor->bytes(); at += buffer.size()) {
-      const auto piece =
-          std::span(buffer).first(std::size_t(std::min<std::uint64_t>(buffer.size(), tensor->bytes() - at)));
-      tensor->read(at, piece);
-      writer.write(piece);
-    }
-  writer.commit();
+MODELGROW_INLINE WrittenFile write_torch_optimizer(const std::filesystem::path& path, const StoredOptimizer& optimizer,
+                                                   Existing existing, const WriteWindows& how) {
+  auto tree = detail::torch_optimizer_tree(optimizer);
+  detail::SegmentedFile file;
+  detail::add_torch_archive(file, path.stem().string() + "/", tree.root, std::move(tree.tensors));
+  return file.write(path, existing, how);
 }
 
 }  // namespace modelgrow::inline v0

@@ -19,6 +19,8 @@ class AtomicFile {
   ~AtomicFile();
 
   const std::filesystem::path& target() const { return target_; }
+  /// Where the bytes lie before commit().
+  const std::filesystem::path& partial() const { return partial_; }
 
   /// Takes the disk space now, so that a full disk is reported before the work and not after it.
   void reserve(std::uint64_t bytes);

@@ -40,4 +40,19 @@ inline std::uint32_t crc32(std::uint32_t before, std::span<const std::byte> byte
   return ~crc;
 }
 
+/// The checksum of two texts, one behind the other, from theirs and the length of the second.
+inline std::uint32_t crc32_joined(std::uint32_t first, std::uint32_t second, std::uint64_t second_bytes) {
+  // Polynomials over two elements modulo that of the checksum, the coefficient of x^0 in the highest bit.
+  const auto times = [](std::uint32_t a, std::uint32_t b) {
+    std::uint32_t product = 0;
+    for (; a; a <<= 1, b = b >> 1 ^ (b & 1 ? 0xEDB88320u : 0u))
+      if (a >> 31) product ^= b;
+    return product;
+  };
+  std::uint32_t shift = std::uint32_t{1} << 31, power = std::uint32_t{1} << 23;  // 1, and x^8: one byte
+  for (std::uint64_t n = second_bytes; n > 0; n >>= 1, power = times(power, power))
+    if (n & 1) shift = times(power, shift);
+  return times(shift, first) ^ second;
+}
+
 }  // namespace modelgrow::inline v0::detail

@@ -14,6 +14,8 @@ namespace modelgrow::inline v0::detail {
 
 /// Offsets, sizes and memory of what goes past the page cache are multiples of this.
 inline constexpr std::size_t disk_block = 4096;
+/// Threads that read or write such files while as many as there are cores compute.
+inline constexpr int waiting_for_disk = 2;
 
 /// Memory for whole blocks.
 class BlockBuffer {

@@ -2,7 +2,6 @@
 // The definitions of adapter_growth.hpp.
 #pragma once
 #include <cstdio>
-#include <limits>
 #include <map>
 #include <set>
 
@@ -180,11 +179,9 @@ MODELGROW_INLINE void AdapterGrowth::prove(const Grown& t, const TensorView& fou
                                  detail::factor_of(t.writes), t.rank);
   }
   detail::prove(*proof, found.span());
-  // Parts add up exactly in their own type; the sum of many parts of F64 is taken in double, which rounds.
-  const double copies = double(numel(t.target.shape)) / double(numel(t.source->shape));
-  const double most = found.dtype == DType::f64 ? std::numeric_limits<double>::epsilon() * (copies + 1) : 0;
-  const double residual = proof->verdict().found.residual;
-  if (residual <= most || plan_.certificate().exactness == Exactness::approximate) return;
+  const auto verdict = proof->verdict();
+  const double residual = verdict.found.residual;
+  if (residual <= verdict.rounding || plan_.certificate().exactness == Exactness::approximate) return;
   char number[32];
   std::snprintf(number, sizeof number, "%.3g", residual);
   fail("does not compute what it did: W' E_in and E_out W differ by " + std::string(number) +

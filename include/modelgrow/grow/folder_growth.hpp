@@ -15,6 +15,7 @@
 #include <modelgrow/grow/outputs.hpp>
 #include <modelgrow/grow/parts.hpp>
 #include <modelgrow/grow/promises.hpp>
+#include <modelgrow/grow/proven_tensors.hpp>
 #include <modelgrow/grow/report.hpp>
 #include <modelgrow/grow/source_files.hpp>
 #include <modelgrow/grow/torch_growth.hpp>
@@ -45,8 +46,10 @@ class FolderGrowth {
     explicit Grown(Part p) : part(std::move(p)) {}
     Part part;
     std::vector<Output> outputs;
-    CheckpointLayout layout;             // below the root
-    std::unique_ptr<TorchGrowth> torch;  // in place of it
+    CheckpointLayout layout;                     // below the root
+    std::unique_ptr<TorchGrowth> torch;          // in place of it
+    std::unique_ptr<ProvenTensors> proven = {};  // of a distributed checkpoint, while it is written
+    std::size_t first_place = 0;                 // among its tensors
     bool own_folder = false;
     std::string config;  // empty: there is none
     std::vector<std::string> notes;
@@ -60,7 +63,10 @@ class FolderGrowth {
   void judge_groups(const TorchGrowth& torch);
   void write_part(const std::filesystem::path& root, Journal& journal, Grown& grown);
   void write_distributed(const std::filesystem::path& root);
-  void check_distributed(const std::filesystem::path& folder);
+  void check_distributed(const std::filesystem::path& folder, std::span<const std::uint64_t> places);
+  std::unique_ptr<ProvenTensors> proven(const Grown& grown, const std::filesystem::path& where) const;
+  WriteWindows windows();
+  void note(const std::string& file, const WrittenFile& written);
   std::filesystem::path state_folder(const std::filesystem::path& root) const {
     return in_.state_folder() == in_.path() ? root / below_ : root;
   }

@@ -9,7 +9,6 @@
 #include <modelgrow/grow/folder_growth.hpp>
 #include <modelgrow/grow/free_space.hpp>
 #include <modelgrow/grow/left_behind.hpp>
-#include <modelgrow/grow/made_tensor.hpp>
 #include <modelgrow/grow/optimizers/trajectory.hpp>
 #include <modelgrow/grow/plan_to_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
@@ -188,6 +187,13 @@ MODELGROW_INLINE std::string FolderGrowth::layout_hash() const {
   return std::to_string(hash_name(all));
 }
 
+/// The tensors of a part; errors begin with where they will lie.
+MODELGROW_INLINE std::unique_ptr<ProvenTensors> FolderGrowth::proven(const Grown& g,
+                                                                     const std::filesystem::path& where) const {
+  const auto contents = g.part.kind == Part::Kind::optimizer ? Contents::optimizer : Contents::weights;
+  return std::make_unique<ProvenTensors>(plan_, contents, set_of(g.part.in), g.outputs, where.string());
+}
+
 MODELGROW_INLINE void FolderGrowth::write_part(const std::filesystem::path& root, Journal& journal, Grown& g) {
   const auto place = [&](std::filesystem::path& path) { path = root / path; };
   place(g.layout.path);
@@ -196,11 +202,9 @@ MODELGROW_INLINE void FolderGrowth::write_part(const std::filesystem::path& root
   std::filesystem::create_directories(folder);
   if (!g.config.empty()) write_file(folder / Checkpoint::config_file, g.config);
   if (!g.config.empty() && !g.own_folder) report_.files.emplace_back(Checkpoint::config_file);
-  const auto old = set_of(g.part.in);
   const bool optimizer = g.part.kind == Part::Kind::optimizer;
-  const Promises promises(plan_, optimizer ? Contents::optimizer : Contents::weights, old, g.layout.path.string());
-  WindowWriter writer(plan_, old, g.outputs, g.layout, promises,
-                      [&](const std::string& name) { return g.part.in.prefix().with(name); });
+  const auto tensors = proven(g, g.layout.path);
+  WindowWriter writer(*tensors, g.layout, [&](const std::string& name) { return g.part.in.prefix().with(name); });
   const auto begin = Clock::now();
   writer.write(root, journal, options_);
   if (!g.layout.index_text.empty()) write_file(g.layout.path, g.layout.index_text);
@@ -212,7 +216,7 @@ MODELGROW_INLINE void FolderGrowth::write_part(const std::filesystem::path& root
     report_.read_back = read_back(plan_, Checkpoint::open(folder, {.weights = g.layout.path.filename().string()}));
   if (g.own_folder) read_back(plan_, Checkpoint::open(folder));
   const auto grown = Checkpoint::open(g.layout.path);
-  merge(writer.check(set_of(grown)), g.part);
+  merge(tensors->check(set_of(grown)), g.part);
   report_.seconds.check += seconds_since(written);
   for (auto& [name, sums] : writer.checksums().files)
     checksums_.files[g.own_folder ? g.part.name + "/" + name : name] = sums;

@@ -293,7 +293,8 @@ MODELGROW_INLINE void Promises::check_state(const TensorCheck& found, DType dtyp
 MODELGROW_INLINE FileCheck Promises::judge(std::vector<Verdict> verdicts) const {
   std::ranges::sort(verdicts, {}, [](const Verdict& v) -> const std::string& { return v.found.name; });
   FileCheck check;
-  for (auto& [found, dtype, not_finite] : verdicts) {
+  TensorCheck wrong;
+  for (auto& [found, dtype, not_finite, rounding] : verdicts) {
     if (contents_ == Contents::optimizer && !approximate_) check_state(found, dtype);
     if (not_finite && std::ranges::find(check.not_finite, *not_finite) == check.not_finite.end())
       check.not_finite.push_back(*std::move(not_finite));
@@ -301,14 +302,15 @@ MODELGROW_INLINE FileCheck Promises::judge(std::vector<Verdict> verdicts) const 
       check.max_residual = found.residual;
       check.worst = found.name;
     }
+    if (found.residual > std::max(rounding, wrong.residual)) wrong = found;
     check.tensors.push_back(std::move(found));
   }
-  if (approximate_ || contents_ == Contents::optimizer || check.max_residual == 0) return check;
-  if (std::isinf(check.max_residual))
+  if (approximate_ || contents_ == Contents::optimizer || wrong.residual == 0) return check;
+  if (std::isinf(wrong.residual))
     for (const auto& n : check.not_finite)
       if (n.arisen) fail("tensor " + to_string(n) + ": its type cannot hold what the growth made");
-  fail("tensor '" + check.worst + "' does not compute what it did: W' E_in and E_out W differ by " +
-       std::to_string(check.max_residual) + " of the largest weight");
+  fail("tensor '" + wrong.name + "' does not compute what it did: W' E_in and E_out W differ by " +
+       std::to_string(wrong.residual) + " of the largest weight");
 }
 
 }  // namespace detail

@@ -184,7 +184,8 @@ class Comparison {
   Residual operator()(std::int64_t first, std::int64_t n, const std::byte* grown) const {
     Residual result;
     std::mutex mutex;
-    const std::int64_t chunk = runs_.summed ? std::clamp<std::int64_t>(most_sums / slots(), 1, width()) : most_sums;
+    const std::int64_t chunk =
+        runs_.summed ? std::min(std::max(most_sums / slots(), least_columns), width()) : most_sums;
     const std::int64_t chunks = runs_.summed ? (width() + chunk - 1) / chunk : 1;
     const std::int64_t jobs = runs_.summed ? n * chunks : (n + chunk - 1) / chunk;
     const std::int64_t grain =
@@ -211,6 +212,7 @@ class Comparison {
 
  private:
   static constexpr std::int64_t most_sums = std::int64_t{1} << 13;
+  static constexpr std::int64_t least_columns = 16;  // of a row are read at once, however many rows are summed
 
   /// Axes before the summed ones, from the first to the last of these, and behind; without any, the last axis is
   /// behind.

@@ -2,7 +2,9 @@
 // What a growth promises of one tensor that it writes, checked on its bytes in any pieces and order: while they are in
 // memory on their way to the disk, or when they are read back.
 #pragma once
+#include <algorithm>
 #include <atomic>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -28,6 +30,7 @@ struct Verdict {
   TensorCheck found;
   DType dtype = DType::f32;
   std::optional<NotFinite> not_finite = {};
+  double rounding = 0;  // a residual that the sums of this proof make themselves
 };
 
 /// Thread-safe. Errors begin with `where`, the file or folder.
@@ -129,7 +132,8 @@ class NewProof final : public TensorProof {
   std::atomic<bool> zero_;
 };
 
-/// What follows from an old tensor: sums of copies are what there was.
+/// What follows from an old tensor: sums of copies are what there was. Parts add up exactly in their own type; sums are
+/// taken in double, which rounds many parts of F64.
 class ResidualProof final : public TensorProof {
  public:
   ResidualProof(std::string where, NamedShape grown, std::string rule, const TensorView& old, Comparison comparison)
@@ -139,6 +143,12 @@ class ResidualProof final : public TensorProof {
     const Residual r = comparison_(first, std::int64_t(bytes.size() / unit()), bytes.data());
     if (!r.finite) count_numbers(first * comparison_.unit(), bytes);
     add(r);
+  }
+  Verdict verdict() const override {
+    Verdict v = TensorProof::verdict();
+    const double copies = double(numel(grown().shape)) / double(std::max<std::int64_t>(1, numel(old()->shape)));
+    if (v.dtype == DType::f64) v.rounding = std::numeric_limits<double>::epsilon() * (copies + 1);
+    return v;
   }
 
  private:

@@ -5,15 +5,17 @@
 #include <filesystem>
 
 #include <modelgrow/checkpoint/regroup.hpp>
+#include <modelgrow/checkpoint/segmented_file.hpp>
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/grow/file_check.hpp>
 #include <modelgrow/grow/output.hpp>
 #include <modelgrow/grow/param_groups.hpp>
 #include <modelgrow/grow/parts.hpp>
+#include <modelgrow/grow/proven_tensors.hpp>
 
 namespace modelgrow::inline v0::detail {
 
-/// Keeps references, also to `outputs`, and stays where it is.
+/// Keeps references, also to `outputs`, and stays where it is. Its tensors are proven when they are read, once.
 class TorchGrowth {
  public:
   /// `outputs` are what optimizer_outputs() makes of the part. Throws format_error where new parameters have no place
@@ -28,22 +30,24 @@ class TorchGrowth {
   const std::vector<std::string>& uneven() const { return uneven_; }
 
   const StoredOptimizer& state() const { return grown_; }
-  /// As torch.save does. Throws io_error, format_error.
-  void write(const std::filesystem::path& path) const;
+  /// Ends the proof of the state, which was written at `path`, its tensors at these places in the order of parameters
+  /// and entries, and read from there again. Throws check_error.
+  FileCheck check(const std::filesystem::path& path, StoredOptimizer written, std::span<const std::uint64_t> places);
 
  private:
   std::vector<GroupedParameter> dealt(const StoredOptimizer& old) const;
   void split();
 
   const Plan& plan_;
-  TensorSet set_;
+  const Part& part_;
+  ProvenTensors tensors_;
   StoredOptimizer grown_;
   ParamGroups groups_;
   std::vector<std::string> uneven_;
 };
 
-/// Proves the state that was written at `path` from its bytes, with the numbers that `groups` give to its parameters.
-/// Throws check_error, format_error.
+/// Proves the state at `path` from its bytes, with the numbers that `groups` give to its parameters. Throws
+/// check_error, format_error.
 FileCheck check_torch_state(const Plan& plan, const Part& part, const std::filesystem::path& path,
                             const ParamGroups& groups);
 /// The same for a state that was read from there.

@@ -6,9 +6,7 @@
 #include <set>
 
 #include <modelgrow/checkpoint/torch_optimizer.hpp>
-#include <modelgrow/checkpoint/torch_optimizer_writer.hpp>
 #include <modelgrow/grow/checkpoint_set.hpp>
-#include <modelgrow/grow/made_tensor.hpp>
 #include <modelgrow/grow/optimizer_outputs.hpp>
 #include <modelgrow/grow/optimizers/rate_groups.hpp>
 #include <modelgrow/grow/parameter_order.hpp>
@@ -30,11 +28,20 @@ inline std::vector<std::string> names_in(const StoredOptimizer& state) {
 }
 
 MODELGROW_INLINE TorchGrowth::TorchGrowth(const Plan& plan, const Part& part, const std::vector<Output>& outputs)
-    : plan_(plan), set_(set_of(part.in)) {
+    : plan_(plan),
+      part_(part),
+      tensors_(plan, Contents::optimizer, set_of(part.in), outputs, "the grown state of " + part.torch->source) {
   std::vector<JoinedTensor> tensors;
-  for (const auto& o : outputs)
-    if (const auto of = parse_state_name(o.target.name); of && !is_factor(of->entry))
-      tensors.push_back(made_tensor(plan, set_, o));
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    auto tensor = tensors_.tensor(i);
+    const auto of = parse_state_name(tensor.name());
+    if (of && !is_factor(of->entry)) {
+      tensors.push_back(std::move(tensor));
+    } else {  // factors stand in param_groups.json
+      std::vector<std::byte> values(std::size_t(tensor.bytes()));
+      tensor.read(0, values);
+    }
+  }
   grown_ = regrouped(*part.torch, dealt(*part.torch), tensors);
   groups_ = {.optimizer = std::string(part.torch->is.kind->word),
              .before = names_in(*part.torch),
@@ -97,17 +104,9 @@ MODELGROW_INLINE void TorchGrowth::split() {
   }
 }
 
-MODELGROW_INLINE void TorchGrowth::write(const std::filesystem::path& path) const {
-  write_torch_optimizer(path, grown_, Existing::replace);
-}
-
-MODELGROW_INLINE FileCheck check_torch_state(const Plan& plan, const Part& part, const std::filesystem::path& path,
-                                             const ParamGroups& groups) {
-  return check_torch_state(plan, part, path, read_torch_optimizer(path), groups);
-}
-
-MODELGROW_INLINE FileCheck check_torch_state(const Plan& plan, const Part& part, const std::filesystem::path& path,
-                                             StoredOptimizer state, const ParamGroups& groups) {
+/// Gives the parameters of a state the names that were promised. Throws check_error.
+inline void name_as_promised(StoredOptimizer& state, const Part& part, const std::filesystem::path& path,
+                             const ParamGroups& groups) {
   if (!state.is.kind) state.tell(part.torch->is.kind->word);
   if (groups.parameters.size() != state.parameters.size())
     throw check_error(path.string() + ": it has " + std::to_string(state.parameters.size()) + " parameters; " +
@@ -126,6 +125,26 @@ MODELGROW_INLINE FileCheck check_torch_state(const Plan& plan, const Part& part,
                         "' was promised");
     p.name = promised;
   }
+}
+
+MODELGROW_INLINE FileCheck TorchGrowth::check(const std::filesystem::path& path, StoredOptimizer written,
+                                              std::span<const std::uint64_t> places) {
+  name_as_promised(written, part_, path, groups_);
+  check_places(written, grown_, places, path.string());
+  const auto file = joined_file(path, written.tensors());
+  return tensors_.check(
+      TensorSet(file.tensors(), path.string(),
+                TensorSet::Memory{.prepare = [&](auto bytes) { file.prepare(bytes); }, .release = {}}));
+}
+
+MODELGROW_INLINE FileCheck check_torch_state(const Plan& plan, const Part& part, const std::filesystem::path& path,
+                                             const ParamGroups& groups) {
+  return check_torch_state(plan, part, path, read_torch_optimizer(path), groups);
+}
+
+MODELGROW_INLINE FileCheck check_torch_state(const Plan& plan, const Part& part, const std::filesystem::path& path,
+                                             StoredOptimizer state, const ParamGroups& groups) {
+  name_as_promised(state, part, path, groups);
   const auto old = set_of(part.in);
   const auto file = joined_file(path, state.tensors());
   std::vector<TensorView> views = file.tensors();

@@ -23,9 +23,6 @@ struct TensorPiece {
 std::vector<TensorPiece> pieces_of(const std::vector<std::uint64_t>& begin, std::size_t first, std::uint64_t at,
                                    std::span<std::byte> bytes);
 
-/// Threads that read or write windows while as many as there are cores compute.
-inline constexpr int waiting_for_disk = 2;
-
 class WindowProofs {
  public:
   /// Keeps a reference.
@@ -33,8 +30,6 @@ class WindowProofs {
 
   /// The number of one more tensor.
   std::size_t add(const NamedShape& tensor);
-  /// `begin` to `end` of its file are those of the tensor: how many windows will hold a part of it.
-  void expect(std::size_t tensor, std::uint64_t begin, std::uint64_t end, std::uint64_t window_bytes);
 
   /// Before the first piece of a tensor, as often as one likes. Throws check_error for what its shape or type shows.
   void prepare(std::size_t tensor);
@@ -44,12 +39,13 @@ class WindowProofs {
   void piece(std::size_t tensor, std::uint64_t begin, std::span<const std::byte> bytes);
   /// The tensor that the numbers of this one come from, if any and if it is checked by pieces.
   const TensorView* old(std::size_t tensor) const;
-  /// After a window; true after the last that held a part of the tensor. Throws check_error.
-  bool window_done(std::size_t tensor);
+  /// So many bytes of it were checked; true after the last. Throws check_error.
+  bool done(std::size_t tensor, std::uint64_t bytes);
   /// Of a tensor without bytes. Throws check_error.
   void empty(std::size_t tensor);
 
-  /// Ends the proof with what could not be checked in windows. Throws check_error.
+  /// Ends the proof with what could not be checked in windows. Throws check_error, also where a part of a tensor is
+  /// missing.
   FileCheck check(const TensorSet& grown);
 
  private:
@@ -58,7 +54,7 @@ class WindowProofs {
     std::mutex mutex = {};
     std::unique_ptr<TensorProof> proof = {};
     std::unique_ptr<ProofFeed> feed = {};
-    std::uint64_t left = 0;  // windows
+    std::uint64_t left = 0;  // bytes
     bool prepared = false;
     bool whole = false;  // its proof needs more of it at once than fits in memory
   };

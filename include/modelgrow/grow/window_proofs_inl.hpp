@@ -27,13 +27,10 @@ MODELGROW_INLINE std::vector<TensorPiece> pieces_of(const std::vector<std::uint6
 }
 
 MODELGROW_INLINE std::size_t WindowProofs::add(const NamedShape& tensor) {
-  tensors_.emplace_back().target = tensor;
+  auto& t = tensors_.emplace_back();
+  t.target = tensor;
+  t.left = byte_size(tensor.dtype, tensor.shape).value();
   return tensors_.size() - 1;
-}
-
-MODELGROW_INLINE void WindowProofs::expect(std::size_t tensor, std::uint64_t begin, std::uint64_t end,
-                                           std::uint64_t window_bytes) {
-  if (begin < end) tensors_[tensor].left = (end - 1) / window_bytes - begin / window_bytes + 1;
 }
 
 MODELGROW_INLINE void WindowProofs::prepare(std::size_t number) {
@@ -59,11 +56,12 @@ MODELGROW_INLINE void WindowProofs::piece(std::size_t tensor, std::uint64_t begi
   if (const auto& feed = tensors_[tensor].feed) feed->piece(begin, bytes);
 }
 
-MODELGROW_INLINE bool WindowProofs::window_done(std::size_t tensor) {
+MODELGROW_INLINE bool WindowProofs::done(std::size_t tensor, std::uint64_t bytes) {
   Tensor& t = tensors_[tensor];
   {
     const std::lock_guard lock(t.mutex);
-    if (--t.left > 0) return false;
+    t.left -= bytes;
+    if (t.left > 0) return false;
   }
   finish(t);
   return true;
@@ -85,6 +83,9 @@ MODELGROW_INLINE void WindowProofs::finish(Tensor& t) {
 
 MODELGROW_INLINE FileCheck WindowProofs::check(const TensorSet& grown) {
   for (auto& t : tensors_) {
+    if (t.left > 0)
+      throw check_error(grown.where() + ": " + std::to_string(t.left) + " bytes of tensor '" + t.target.name +
+                        "' were not written");
     if (!t.whole) continue;
     const TensorView* view = grown.find(t.target.name);
     if (!view) throw check_error(grown.where() + ": tensor '" + t.target.name + "' is missing");

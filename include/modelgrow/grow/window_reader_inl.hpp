@@ -38,10 +38,8 @@ MODELGROW_INLINE FileCheck WindowReader::check() {
   const std::uint64_t bytes = sums_.window_bytes > 0 ? sums_.window_bytes : usual;
   std::vector<Window> windows;
   for (const auto& file : files_) {
-    for (std::size_t i = 0; i + 1 < file.begin.size(); ++i) {
-      proofs_.expect(file.first + i, file.begin[i], file.begin[i + 1], bytes);
+    for (std::size_t i = 0; i + 1 < file.begin.size(); ++i)
       if (file.begin[i] == file.begin[i + 1]) proofs_.empty(file.first + i);
-    }
     for (std::uint64_t at = 0; at < file.begin.back(); at += bytes)
       windows.push_back(Window{.file = &file, .begin = at, .end = std::min(at + bytes, file.begin.back())});
   }
@@ -58,7 +56,7 @@ MODELGROW_INLINE void WindowReader::read(const Window& w, const BlockBuffer& buf
   if (!w.file->name.empty()) check_window(sums_, w.file->name, w.file->path, w.begin, bytes);
   const auto parts = pieces_of(w.file->begin, w.file->first, w.begin, bytes);
   for (const auto& p : parts) piece(p);
-  for (const auto& p : parts) proofs_.window_done(p.tensor);
+  for (const auto& p : parts) proofs_.done(p.tensor, p.bytes.size());
 }
 
 MODELGROW_INLINE void WindowReader::piece(const TensorPiece& p) {

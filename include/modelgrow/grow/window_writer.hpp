@@ -12,8 +12,7 @@
 #include <modelgrow/detail/direct_file.hpp>
 #include <modelgrow/detail/journal.hpp>
 #include <modelgrow/grow/checksums.hpp>
-#include <modelgrow/grow/maker.hpp>
-#include <modelgrow/grow/window_proofs.hpp>
+#include <modelgrow/grow/proven_tensors.hpp>
 #include <modelgrow/grow/write_options.hpp>
 
 namespace modelgrow::inline v0::detail {
@@ -23,18 +22,14 @@ std::uint64_t private_memory();
 
 class WindowWriter {
  public:
-  /// Keeps references. `outputs` are named as the plan names them, `layout` as the files do, both in any order;
-  /// `name_of` goes from the first to the second. Throws check_error where they are not what the plan promises.
-  WindowWriter(const Plan& plan, const TensorSet& old, const std::vector<Output>& outputs,
-               const CheckpointLayout& layout, const Promises& promises,
+  /// Keeps references. `tensors` are named as the plan names them, `layout` as the files do, both in any order;
+  /// `name_of` goes from the first to the second.
+  WindowWriter(ProvenTensors& tensors, const CheckpointLayout& layout,
                const std::function<std::string(const std::string&)>& name_of);
 
   /// Writes the files of the layout, which lie below `root`; windows that the journal has and that are what it says
   /// stay. Throws io_error, and check_error for the first tensor that is not what was promised.
   void write(const std::filesystem::path& root, Journal& journal, const WritePlan& options);
-
-  /// Ends the proof with what could not be checked in windows, from the written files.
-  FileCheck check(const TensorSet& grown) { return proofs_.check(grown); }
 
   /// Of the files, by their names within the folder.
   Checksums checksums() const;
@@ -51,26 +46,17 @@ class WindowWriter {
     std::uint64_t left = 0;  // windows
     std::vector<std::uint64_t> sums = {};
   };
-  struct Making {
-    const Output* output = nullptr;
-    std::mutex mutex = {};
-    std::unique_ptr<Maker> maker = {};
-  };
   struct Job {
     File* file;
     std::uint64_t window;
   };
   void window(const Job& job, const BlockBuffer& buffer, Journal& journal, const WritePlan& options);
-  void piece(const TensorPiece& piece, bool there);
   DirectFile& open(File& file);
-  const Maker& maker(std::size_t tensor);
 
-  const Plan& plan_;
-  const TensorSet& old_;
-  WindowProofs proofs_;
+  ProvenTensors& tensors_;
   std::deque<File> files_;
-  std::deque<Making> tensors_;  // in the order of the files
-  std::mutex mutex_;            // of what follows
+  std::vector<std::size_t> outputs_;  // in the order of the files
+  std::mutex mutex_;                  // of what follows
   ProgressReport progress_;
   std::uint64_t window_bytes_ = 0, peak_private_ = 0;
 };
