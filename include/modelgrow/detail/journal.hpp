@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What of a folder is on the disk already: which windows of which files, each with its checksum. A process that is
-// killed leaves the journal behind, and the next one goes on from there.
+// killed leaves the journal behind, and the next one goes on from there. Processes that write together have one each.
 #pragma once
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,30 +18,31 @@ namespace modelgrow::inline v0::detail {
 /// was cut short counts as not written.
 class Journal {
  public:
-  /// Its name in the folder.
+  /// Its name in the folder; that of another rank than 0 has its number behind it.
   static constexpr const char* file = ".modelgrow-journal";
   /// What a folder is made from: "plan", "source", .. and a text of one line for each.
   using Facts = std::vector<std::pair<std::string, std::string>>;
 
-  /// Begins a journal in a folder or goes on with the one that is there. Throws io_error, and plan_error where that one
-  /// was begun from something else.
-  Journal(const std::filesystem::path& folder, const Facts& facts);
+  /// Begins the journal of a rank in a folder or goes on with the one that is there, and reads those of all ranks.
+  /// Throws io_error, and plan_error where one was begun from something else.
+  Journal(const std::filesystem::path& folder, const Facts& facts, int rank = 0);
 
-  /// The checksum of a window that was written before this journal was opened.
+  /// The checksum of a window that was written, by any rank, before this journal was opened.
   std::optional<std::uint64_t> find(const std::string& name, std::uint64_t window) const;
   /// Notes that a window is written. Thread-safe.
   void add(const std::string& name, std::uint64_t window, std::uint64_t checksum);
-  /// Windows that were written, now or before.
-  std::size_t size() const;
+
+  /// How many windows the journals of a folder have.
+  static std::size_t windows_in(const std::filesystem::path& folder);
 
  private:
-  void read(std::string_view line);
+  using Windows = std::map<std::pair<std::string, std::uint64_t>, std::uint64_t>;
+  static std::vector<std::filesystem::path> all_in(const std::filesystem::path& folder);
+  static void read(std::string_view text, Windows& windows);
 
   std::filesystem::path path_;
   Descriptor fd_;
-  std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> before_;
-  mutable std::mutex mutex_;
-  std::size_t added_ = 0;
+  Windows before_;
 };
 
 }  // namespace modelgrow::inline v0::detail

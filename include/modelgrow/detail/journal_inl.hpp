@@ -21,18 +21,27 @@ inline void append_line(int fd, const std::string& line, const std::filesystem::
   if (n != ssize_t(line.size())) throw_io("write", path, n < 0 ? errno : ENOSPC);
 }
 
-MODELGROW_INLINE Journal::Journal(const std::filesystem::path& folder, const Facts& facts) : path_(folder / file) {
-  std::error_code ignored;
-  const bool there = std::filesystem::exists(path_, ignored);
+MODELGROW_INLINE std::vector<std::filesystem::path> Journal::all_in(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> all;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (const auto name = entry.path().filename().string(); name == file || name.starts_with(file + std::string(".")))
+      all.push_back(entry.path());
+  return all;
+}
+
+MODELGROW_INLINE Journal::Journal(const std::filesystem::path& folder, const Facts& facts, int rank)
+    : path_(folder / (rank == 0 ? file : file + ("." + std::to_string(rank)))) {
   std::string begin(journal_title);
   for (const auto& [key, value] : facts) begin += "\n" + key + " " + value;
   begin += "\n\n";
-  if (!there) write_file(path_, begin);
-  fd_ = open_file(path_, O_WRONLY | O_APPEND);
-  if (!fd_) throw_io("write", path_);
-  if (!there) return;
-  const std::string text = read_file(path_);
-  if (!text.starts_with(begin)) {
+  bool there = false, cut = false;
+  for (const auto& path : all_in(folder)) {
+    const std::string text = read_file(path);
+    if (path == path_) there = true, cut = !text.ends_with('\n');
+    if (text.starts_with(begin)) {
+      read(std::string_view(text).substr(begin.size()), before_);
+      continue;
+    }
     std::string what = "by another version of this library";
     for (const auto& [key, value] : facts)
       if (const std::string line = "\n" + key + " "; text.starts_with(journal_title) && text.find(line) != text.npos &&
@@ -43,23 +52,31 @@ MODELGROW_INLINE Journal::Journal(const std::filesystem::path& folder, const Fac
     throw plan_error("'" + folder.string() + "' holds an unfinished growth that was begun " + what +
                      "; go on with that one, or begin anew (Unfinished::begin_anew, --no-resume), which removes it");
   }
-  std::string_view rest = std::string_view(text).substr(begin.size());
-  for (auto end = rest.find('\n'); end != rest.npos; end = rest.find('\n')) {
-    read(rest.substr(0, end));
-    rest.remove_prefix(end + 1);
-  }
-  if (!rest.empty()) append_line(fd_.get(), "\n", path_);
+  if (!there) write_file(path_, begin);
+  fd_ = open_file(path_, O_WRONLY | O_APPEND);
+  if (!fd_) throw_io("write", path_);
+  if (cut) append_line(fd_.get(), "\n", path_);
 }
 
-/// "<checksum> <window> <name>"; anything else says nothing.
-MODELGROW_INLINE void Journal::read(std::string_view line) {
-  std::uint64_t checksum = 0, window = 0;
-  const char* const end = line.data() + line.size();
-  const auto first = std::from_chars(line.data(), end, checksum, 16);
-  if (first.ec != std::errc() || first.ptr - line.data() != 16 || first.ptr == end || *first.ptr != ' ') return;
-  const auto second = std::from_chars(first.ptr + 1, end, window);
-  if (second.ec != std::errc() || second.ptr == end || *second.ptr != ' ') return;
-  before_[{std::string(second.ptr + 1, end), window}] = checksum;
+/// Lines of "<checksum> <window> <name>"; anything else says nothing.
+MODELGROW_INLINE void Journal::read(std::string_view text, Windows& windows) {
+  for (auto newline = text.find('\n'); newline != text.npos; newline = text.find('\n')) {
+    const auto line = text.substr(0, newline);
+    text.remove_prefix(newline + 1);
+    std::uint64_t checksum = 0, window = 0;
+    const char* const end = line.data() + line.size();
+    const auto first = std::from_chars(line.data(), end, checksum, 16);
+    if (first.ec != std::errc() || first.ptr - line.data() != 16 || first.ptr == end || *first.ptr != ' ') continue;
+    const auto second = std::from_chars(first.ptr + 1, end, window);
+    if (second.ec != std::errc() || second.ptr == end || *second.ptr != ' ') continue;
+    windows[{std::string(second.ptr + 1, end), window}] = checksum;
+  }
+}
+
+MODELGROW_INLINE std::size_t Journal::windows_in(const std::filesystem::path& folder) {
+  Windows all;
+  for (const auto& path : all_in(folder)) read(read_file(path), all);
+  return all.size();
 }
 
 MODELGROW_INLINE std::optional<std::uint64_t> Journal::find(const std::string& name, std::uint64_t window) const {
@@ -72,13 +89,6 @@ MODELGROW_INLINE void Journal::add(const std::string& name, std::uint64_t window
   std::snprintf(numbers, sizeof numbers, "%016llx %llu ", static_cast<unsigned long long>(checksum),
                 static_cast<unsigned long long>(window));
   append_line(fd_.get(), numbers + name + "\n", path_);
-  const std::lock_guard lock(mutex_);
-  ++added_;
-}
-
-MODELGROW_INLINE std::size_t Journal::size() const {
-  const std::lock_guard lock(mutex_);
-  return before_.size() + added_;
 }
 
 }  // namespace detail

@@ -67,7 +67,8 @@ class ResumableDirectory {
   void discard() { kept_ = false; }
 
   void commit() {
-    std::filesystem::remove(path_ / Journal::file);
+    for (const auto& entry : std::filesystem::directory_iterator(path_))  // journals, and where ranks met
+      if (entry.path().filename().string().starts_with(own_files)) std::filesystem::remove(entry.path());
     std::filesystem::path hidden;
     do hidden = partial_name(target_);
     while (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, hidden.c_str(), RENAME_NOREPLACE) != 0 && errno == EEXIST);
@@ -79,6 +80,7 @@ class ResumableDirectory {
   }
 
  private:
+  static constexpr const char* own_files = ".modelgrow-";
   void take(Unfinished unfinished) {
     if (!std::filesystem::exists(path_ / Journal::file))
       throw io_error("cannot write '" + target_.string() + "': '" + path_.string() +

@@ -34,6 +34,7 @@ class FolderGrowth {
   std::uint64_t bytes() const { return bytes_; }
 
   /// Writes into `root` / below(), proves it, and reads it back. Throws check_error, io_error and plan_error.
+  /// Of several ranks all write what is written window by window, and rank 0 all else.
   Report write(const std::filesystem::path& root, Journal& journal);
 
   /// What the files are made from, for the journal: equal texts, equal bytes.
@@ -77,6 +78,7 @@ class FolderGrowth {
   std::set<std::string> carry_state(const std::filesystem::path& folder);
   void add(AdapterPart part);
   void write_adapters(const std::filesystem::path& folder);
+  void write_beside(const std::filesystem::path& root);
   void merge(const FileCheck& check, const Part& part);
   void check_finite() const;
 
@@ -84,6 +86,8 @@ class FolderGrowth {
   Checkpoint in_;
   std::filesystem::path below_;
   const WritePlan& options_;
+  Ranks alone_;
+  Ranks& ranks_;
   std::string plan_text_;
   std::deque<Grown> parts_;  // outputs point into them
   Unread unread_;
@@ -95,7 +99,8 @@ class FolderGrowth {
   Report report_;
 };
 
-/// Writes folders that belong together: all of them or none. `beside` puts what else belongs there into the root.
+/// Writes folders that belong together: all of them or none. `beside` puts what else belongs there into the root, on
+/// rank 0.
 /// Throws what they throw; an error that another try may not meet says what is kept for it.
 std::vector<Report> write_folders(std::deque<FolderGrowth>& growths, const std::filesystem::path& directory,
                                   const WritePlan& options,

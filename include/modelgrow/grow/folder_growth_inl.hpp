@@ -8,6 +8,7 @@
 #include <modelgrow/grow/claims.hpp>
 #include <modelgrow/grow/folder_growth.hpp>
 #include <modelgrow/grow/free_space.hpp>
+#include <modelgrow/grow/gathered_verdicts.hpp>
 #include <modelgrow/grow/left_behind.hpp>
 #include <modelgrow/grow/optimizers/trajectory.hpp>
 #include <modelgrow/grow/plan_to_json.hpp>
@@ -63,7 +64,12 @@ inline std::string grown_config(const Plan& plan, const Checkpoint& in, std::vec
 
 MODELGROW_INLINE FolderGrowth::FolderGrowth(const Plan& plan, const Checkpoint& in, std::filesystem::path below,
                                             const WritePlan& options)
-    : plan_(plan), in_(in), below_(std::move(below)), options_(options), plan_text_(to_json(plan)) {
+    : plan_(plan),
+      in_(in),
+      below_(std::move(below)),
+      options_(options),
+      ranks_(options.ranks ? *options.ranks : alone_),
+      plan_text_(to_json(plan)) {
   const auto begin = Clock::now();
   if (const auto why = plan.upstream_cannot(); !why.empty() && !plan.allows(Allow::What::upstream))
     throw plan_error("the upstream class cannot load the grown model: " + why +
@@ -206,15 +212,18 @@ MODELGROW_INLINE void FolderGrowth::write_part(const std::filesystem::path& root
   place(g.layout.path);
   for (auto& f : g.layout.files) place(f.path);
   const auto folder = g.layout.path.parent_path();
-  std::filesystem::create_directories(folder);
-  if (!g.config.empty()) write_file(folder / Checkpoint::config_file, g.config);
+  if (ranks_.first()) {
+    std::filesystem::create_directories(folder);
+    if (!g.config.empty()) write_file(folder / Checkpoint::config_file, g.config);
+    if (!g.layout.index_text.empty()) write_file(g.layout.path, g.layout.index_text);
+  }
   if (!g.config.empty() && !g.own_folder) report_.files.emplace_back(Checkpoint::config_file);
   const bool optimizer = g.part.kind == Part::Kind::optimizer;
   const auto tensors = proven(g, g.layout.path);
-  WindowWriter writer(*tensors, g.layout, [&](const std::string& name) { return g.part.in.prefix().with(name); });
+  WindowWriter writer(
+      *tensors, g.layout, [&](const std::string& name) { return g.part.in.prefix().with(name); }, ranks_);
   const auto begin = Clock::now();
   writer.write(root, journal, options_);
-  if (!g.layout.index_text.empty()) write_file(g.layout.path, g.layout.index_text);
   report_.seconds.write += seconds_since(begin);
   report_.peak_private_bytes = std::max(report_.peak_private_bytes, writer.peak_private());
 
@@ -223,7 +232,7 @@ MODELGROW_INLINE void FolderGrowth::write_part(const std::filesystem::path& root
     report_.read_back = read_back(plan_, Checkpoint::open(folder, {.weights = g.layout.path.filename().string()}));
   if (g.own_folder) read_back(plan_, Checkpoint::open(folder));
   const auto grown = Checkpoint::open(g.layout.path);
-  merge(tensors->check(set_of(grown)), g.part);
+  merge(tensors->judge(gathered(ranks_, tensors->verdicts(set_of(grown)))), g.part);
   report_.seconds.check += seconds_since(written);
   for (auto& [name, sums] : writer.checksums().files)
     checksums_.files[g.own_folder ? g.part.name + "/" + name : name] = sums;
@@ -244,17 +253,30 @@ MODELGROW_INLINE void FolderGrowth::write_adapters(const std::filesystem::path& 
 }
 
 MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, Journal& journal) {
+  const bool store = is_one_store(in_);
+  for (auto& g : parts_)
+    if (!g.torch && !store)
+      write_part(root, journal, g);
+    else if (!store && ranks_.first())
+      write_state(root, g);
+  if (store && ranks_.first()) write_store(root);
+  check_finite();
+  source_.check_unchanged();
+  if (ranks_.first()) write_beside(root);
+  report_.peak_rss_bytes = peak_rss();
+  return std::move(report_);
+}
+
+/// All that is not tensors of the model.
+MODELGROW_INLINE void FolderGrowth::write_beside(const std::filesystem::path& root) {
+  const auto begin = Clock::now();
+  const auto folder = root / below_;
   std::vector<Part> parts;
   ParamGroupsOf groups;
-  for (auto& g : parts_) {
-    if (!is_one_store(in_)) g.torch ? write_state(root, g) : write_part(root, journal, g);
+  for (const auto& g : parts_) {
     if (g.torch) groups.emplace(g.part.name, g.torch->groups());
     parts.push_back(g.part);
   }
-  if (is_one_store(in_)) write_store(root);
-  check_finite();
-  const auto begin = Clock::now();
-  const auto folder = root / below_;
   std::set<std::string> carried;
   if (!groups.empty()) {
     write_file(state_folder(root) / ParamGroups::file, to_json(groups));
@@ -270,8 +292,6 @@ MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, J
     report_.files.emplace_back(Checksums::file);
   }
   report_.seconds.write += seconds_since(begin);
-  report_.peak_rss_bytes = peak_rss();
-  return std::move(report_);
 }
 
 MODELGROW_INLINE void FolderGrowth::merge(const FileCheck& check, const Part& part) {
@@ -317,29 +337,50 @@ MODELGROW_INLINE std::vector<Report> write_folders(
     sources += g.source_state() + " ";
     layouts += g.layout_hash() + " ";
   }
-  ResumableDirectory out(directory, options.existing, options.unfinished);
-  check_room(bytes - std::min(bytes, out.bytes_taken()), options.room ? options.room : free_bytes(directory),
-             directory);
-  Journal journal(out.path(), {{"plan", plans}, {"state of the source", sources}, {"layout of files", layouts}});
+  const Journal::Facts facts{{"plan", plans}, {"state of the source", sources}, {"layout of files", layouts}};
+  Ranks alone;
+  Ranks& ranks = options.ranks ? *options.ranks : alone;
+  std::optional<ResumableDirectory> out;  // of rank 0
+  std::optional<Journal> journal;
+  const auto root = unfinished_path(directory);
+  ranks.together([&] {
+    ranks.agree(facts);
+    if (ranks.first()) {
+      out.emplace(directory, options.existing, options.unfinished);
+      check_room(bytes - std::min(bytes, out->bytes_taken()), options.room ? options.room : free_bytes(directory),
+                 directory);
+      journal.emplace(root, facts);
+    }
+    ranks.meet_in(root);
+    if (!ranks.first()) journal.emplace(root, facts, ranks.rank());
+  });
   const auto keep = [&] {
-    const std::uint64_t kept = journal.size() * options.window_bytes;
-    if (!out.resumed() && (kept == 0 || kept < options.keep_bytes)) return std::string();
-    out.keep();
-    return "; what was written so far is kept in '" + out.path().string() +
+    if (!out) return std::string();
+    const std::uint64_t kept = Journal::windows_in(root) * options.window_bytes;
+    if (!out->resumed() && (kept == 0 || kept < options.keep_bytes)) return std::string();
+    out->keep();
+    return "; what was written so far is kept in '" + root.string() +
            "': the same command goes on from there, or begins anew with Unfinished::begin_anew (--no-resume)";
+  };
+  const auto discard = [&] {
+    if (out) out->discard();
   };
   std::vector<Report> reports;
   try {
-    if (beside) beside(out.path());
-    for (auto& g : growths) reports.push_back(g.write(out.path(), journal));
-    out.commit();
+    ranks.together([&] {
+      if (beside && ranks.first()) beside(root);
+      for (auto& g : growths) reports.push_back(g.write(root, *journal));
+      journal.reset();
+      ranks.all();
+      if (out) out->commit();
+    });
   } catch (const check_error& e) {
-    out.discard();
+    discard();
     throw check_error(std::string(e.what()) + "; what was written is not kept");
   } catch (const io_error& e) {
     throw io_error(e.what() + keep());
   } catch (const error&) {
-    out.discard();
+    discard();
     throw;
   } catch (...) {
     keep();

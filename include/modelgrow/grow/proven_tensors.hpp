@@ -26,6 +26,9 @@ class ProvenTensors {
   std::size_t size() const { return tensors_.size(); }
   const Output& output(std::size_t i) const { return *tensors_[i].output; }
 
+  /// Another process proves an output: of what is made of it here nothing is proven. Before its first bytes.
+  void leave(std::size_t output) { proofs_.leave(output); }
+
   /// Makes and proves the bytes of an output from `begin` on, which begin and end with an element; `there`: they are
   /// made already. From any thread, each of them once. Throws check_error, io_error, and what Maker throws.
   void make(std::size_t output, std::uint64_t begin, std::span<std::byte> bytes, bool there = false);
@@ -37,7 +40,11 @@ class ProvenTensors {
 
   /// Ends the proof, once all were read. `grown` are the same tensors where they were written, for proofs that need
   /// more of one than lies in memory. Throws check_error.
-  FileCheck check(const TensorSet& grown) { return proofs_.check(grown); }
+  FileCheck check(const TensorSet& grown) { return judge(verdicts(grown)); }
+  /// The first half of it, of what was not left to others.
+  std::vector<Verdict> verdicts(const TensorSet& grown) { return proofs_.verdicts(grown); }
+  /// The second half, of all tensors. Throws check_error.
+  FileCheck judge(std::vector<Verdict> all) const { return promises_.judge(std::move(all)); }
 
  private:
   struct Making {

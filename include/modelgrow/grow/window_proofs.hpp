@@ -30,6 +30,8 @@ class WindowProofs {
 
   /// The number of one more tensor.
   std::size_t add(const NamedShape& tensor);
+  /// Another process proves this one. Before its first piece.
+  void leave(std::size_t tensor);
 
   /// Before the first piece of a tensor, as often as one likes. Throws check_error for what its shape or type shows.
   void prepare(std::size_t tensor);
@@ -44,9 +46,11 @@ class WindowProofs {
   /// Of a tensor without bytes. Throws check_error.
   void empty(std::size_t tensor);
 
-  /// Ends the proof with what could not be checked in windows. Throws check_error, also where a part of a tensor is
+  /// Ends the proofs with what could not be checked in windows. Throws check_error, also where a part of a tensor is
   /// missing.
-  FileCheck check(const TensorSet& grown);
+  std::vector<Verdict> verdicts(const TensorSet& grown);
+  /// Judges them, once they are all there. Throws check_error.
+  FileCheck check(const TensorSet& grown) { return promises_.judge(verdicts(grown)); }
 
  private:
   struct Tensor {
@@ -56,7 +60,8 @@ class WindowProofs {
     std::unique_ptr<ProofFeed> feed = {};
     std::uint64_t left = 0;  // bytes
     bool prepared = false;
-    bool whole = false;  // its proof needs more of it at once than fits in memory
+    bool whole = false;      // its proof needs more of it at once than fits in memory
+    bool elsewhere = false;  // proven by another process
   };
   void finish(Tensor& tensor);
 

@@ -33,6 +33,12 @@ MODELGROW_INLINE std::size_t WindowProofs::add(const NamedShape& tensor) {
   return tensors_.size() - 1;
 }
 
+MODELGROW_INLINE void WindowProofs::leave(std::size_t number) {
+  Tensor& t = tensors_[number];
+  t.elsewhere = t.prepared = true;
+  t.left = 0;
+}
+
 MODELGROW_INLINE void WindowProofs::prepare(std::size_t number) {
   Tensor& t = tensors_[number];
   const std::lock_guard lock(t.mutex);
@@ -58,6 +64,7 @@ MODELGROW_INLINE void WindowProofs::piece(std::size_t tensor, std::uint64_t begi
 
 MODELGROW_INLINE bool WindowProofs::done(std::size_t tensor, std::uint64_t bytes) {
   Tensor& t = tensors_[tensor];
+  if (t.elsewhere) return false;
   {
     const std::lock_guard lock(t.mutex);
     t.left -= bytes;
@@ -81,7 +88,7 @@ MODELGROW_INLINE void WindowProofs::finish(Tensor& t) {
   verdicts_.push_back(std::move(verdict));
 }
 
-MODELGROW_INLINE FileCheck WindowProofs::check(const TensorSet& grown) {
+MODELGROW_INLINE std::vector<Verdict> WindowProofs::verdicts(const TensorSet& grown) {
   for (auto& t : tensors_) {
     if (t.left > 0)
       throw check_error(grown.where() + ": " + std::to_string(t.left) + " bytes of tensor '" + t.target.name +
@@ -94,7 +101,7 @@ MODELGROW_INLINE FileCheck WindowProofs::check(const TensorSet& grown) {
     grown.release(view->span());
     t.proof.reset();
   }
-  return promises_.judge(std::move(verdicts_));
+  return std::exchange(verdicts_, {});
 }
 
 }  // namespace detail

@@ -8,6 +8,7 @@
 
 #include <modelgrow/core/progress.hpp>
 #include <modelgrow/detail/resumable_directory.hpp>
+#include <modelgrow/grow/ranks.hpp>
 #include <modelgrow/grow/state_options.hpp>
 
 namespace modelgrow::inline v0 {
@@ -29,6 +30,8 @@ struct WritePlan {
   std::uint64_t window_bytes = std::uint64_t{8} << 20;  // are made, checked and written at once; a multiple of 4096
   std::vector<std::filesystem::path> adapters = {};     // grow along, into the folder adapters/
   StateOptions state = {};                              // of the training state beside the weights
+  Ranks* ranks =
+      nullptr;  // all of which write the same growth together, with the same options; else this process alone
 };
 
 }  // namespace modelgrow::inline v0

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Processes that write one growth together, as one of them sees them: who they are, what they tell each other, and that
+// an error of one of them is an error of all.
+#pragma once
+#include <chrono>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <modelgrow/core/linkage.hpp>
+
+namespace modelgrow::inline v0 {
+
+/// A group of processes. What they tell each other goes through a function, of MPI or of whatever else started them:
+///   Mpi mpi;
+///   Ranks ranks(mpi.rank(), mpi.size(), [&](const std::string& own) { return gather_texts(mpi, own); });
+///   ranks.together([&] { plan.write(in, "grown/", {.ranks = &ranks}); });
+/// After an error a group is of no more use. check() is for any thread, all else for the one that made the group.
+class Ranks {
+ public:
+  /// What every rank says, by rank. All call it together, and it ends when all have.
+  using Gather = std::function<std::vector<std::string>(const std::string& own)>;
+  /// What has to be the same for all: its name, and a text.
+  using Facts = std::vector<std::pair<std::string, std::string>>;
+
+  /// This process alone.
+  Ranks() = default;
+  Ranks(int rank, int size, Gather gather) : rank_(rank), size_(size), gather_(std::move(gather)) {}
+  Ranks(Ranks&&) = delete;
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  /// Whether this is rank 0, which does what is to be done once.
+  bool first() const { return rank_ == 0; }
+
+  /// What every rank says, by rank, once all have come here. Throws what another rank failed with instead.
+  std::vector<std::string> all(const std::string& own = {});
+
+  /// Calls f; ends when f has ended on all ranks. Where it throws on any of them, all throw that, with the number of
+  /// the first such rank unless all say the same.
+  void together(const std::function<void()>& f);
+
+  /// Throws plan_error, on all ranks, which names the first that came with other facts than rank 0.
+  void agree(const Facts& facts);
+
+  /// From now on all write into this folder, which rank 0 has made. Throws io_error, on all ranks, which names one that
+  /// does not see what rank 0 writes there.
+  void meet_in(const std::filesystem::path& folder);
+  /// Throws where another rank has failed since they met, so that nobody works on in vain. Costs nothing when called
+  /// again within a tenth of a second.
+  void check();
+
+ private:
+  static constexpr const char* meeting_file = ".modelgrow-ranks";
+  std::vector<std::string> exchange(const std::string& own);
+  [[noreturn]] void fail(const std::exception_ptr& why);
+  [[noreturn]] void throw_first(const std::vector<std::string>& said, const std::exception_ptr& own) const;
+
+  int rank_ = 0, size_ = 1;
+  Gather gather_;
+  bool ended_ = false;             // an error was told to all
+  std::filesystem::path meeting_;  // is empty once a rank has failed
+  std::mutex mutex_;               // of what follows
+  std::chrono::steady_clock::time_point looked_ = {};
+};
+
+}  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/grow/ranks_inl.hpp>
+#endif
