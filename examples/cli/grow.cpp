@@ -8,6 +8,7 @@
 #include "growth.hpp"
 #include "print_plan.hpp"
 #include "progress.hpp"
+#include "ranks.hpp"
 #include "state.hpp"
 
 namespace tool {
@@ -24,11 +25,44 @@ struct Options {
   bool json = false, dry_run = false, replace = false, allow_not_finite = false, no_resume = false;
 };
 
-void show(const auto& report, bool json) {
+void show(const auto& report, bool json, const mg::Ranks& ranks) {
+  if (!ranks.first()) return;
   if (json)
     std::cout << mg::to_json(report);
   else
     std::cout << report;
+}
+
+/// What every rank does.
+void grow(const Options& o, mg::Ranks& ranks) {
+  const auto in = o.in.open(o.dry_run ? mg::Incomplete::accept : mg::Incomplete::refuse);
+  const auto plan = o.growth.plan(in, o.in);
+  if (o.dry_run) {
+    for (const auto& path : o.adapters) mg::AdapterGrowth(plan, in.names(), mg::Adapter::open(path));
+    if (ranks.first()) print_plan(plan, in, o.in, o.out, o.json, o.state.options());
+    return;
+  }
+  check_free(o.in.path(), o.out, o.replace);
+  const example::Interrupt interrupt;
+  const mg::WritePlan how{.shard_bytes = std::uint64_t(o.shard_gb * 1e9),
+                          .existing = o.replace ? mg::Existing::replace : mg::Existing::refuse,
+                          .progress = ranks.first() ? progress_until_interrupted() : until_interrupted(),
+                          .non_finite = o.allow_not_finite ? mg::NonFinite::allow : mg::NonFinite::refuse,
+                          .unfinished = o.no_resume ? mg::Unfinished::begin_anew : mg::Unfinished::go_on,
+                          .adapters = {o.adapters.begin(), o.adapters.end()},
+                          .state = o.state.options(),
+                          .ranks = &ranks};
+  try {
+    if (const auto pipeline = o.in.pipeline())
+      show(mg::write_pipeline(plan, *pipeline, o.out, how, o.in.component()), o.json, ranks);
+    else
+      show(plan.write(in, o.out, how), o.json, ranks);
+  } catch (Interrupted& stopped) {
+    const auto partial = mg::unfinished_path(o.out);
+    if (std::error_code failed; std::filesystem::exists(partial, failed))
+      stopped.what = "what was written is kept in '" + partial.string() + "'; the same command goes on from there";
+    throw;
+  }
 }
 }  // namespace
 
@@ -58,34 +92,7 @@ void add_grow(CLI::App& program) {
       "  modelgrow grow IN OUT --insert-blocks every=1\n"
       "  modelgrow grow IN OUT --net2wider space=hidden,times=2 --insert-blocks count=4\n"
       "  modelgrow grow IN OUT --recipe recipe.json");
-  command->callback([o] {
-    const auto in = o->in.open(o->dry_run ? mg::Incomplete::accept : mg::Incomplete::refuse);
-    const auto plan = o->growth.plan(in, o->in);
-    if (o->dry_run) {
-      for (const auto& path : o->adapters) mg::AdapterGrowth(plan, in.names(), mg::Adapter::open(path));
-      return print_plan(plan, in, o->in, o->out, o->json, o->state.options());
-    }
-    check_free(o->in.path(), o->out, o->replace);
-    const example::Interrupt interrupt;
-    const mg::WritePlan how{.shard_bytes = std::uint64_t(o->shard_gb * 1e9),
-                            .existing = o->replace ? mg::Existing::replace : mg::Existing::refuse,
-                            .progress = progress_until_interrupted(),
-                            .non_finite = o->allow_not_finite ? mg::NonFinite::allow : mg::NonFinite::refuse,
-                            .unfinished = o->no_resume ? mg::Unfinished::begin_anew : mg::Unfinished::go_on,
-                            .adapters = {o->adapters.begin(), o->adapters.end()},
-                            .state = o->state.options()};
-    try {
-      if (const auto pipeline = o->in.pipeline())
-        show(mg::write_pipeline(plan, *pipeline, o->out, how, o->in.component()), o->json);
-      else
-        show(plan.write(in, o->out, how), o->json);
-    } catch (Interrupted& stopped) {
-      const auto partial = mg::unfinished_path(o->out);
-      if (std::error_code failed; std::filesystem::exists(partial, failed))
-        stopped.what = "what was written is kept in '" + partial.string() + "'; the same command goes on from there";
-      throw;
-    }
-  });
+  command->callback([o] { with_ranks([&](mg::Ranks& ranks) { grow(*o, ranks); }); });
 }
 
 }  // namespace tool

@@ -72,6 +72,8 @@ int main(int argc, char** argv) {
     return std::cout.flush() ? tool::good : complain("cannot write to standard output", tool::input_output);
   } catch (const tool::Interrupted& stopped) {
     return complain("interrupted; " + stopped.what, tool::interrupted);
+  } catch (const tool::SaidByAnother&) {
+    return tool::good;  // launchers end all ranks at the first failure, maybe before the other has said why
   } catch (const CLI::CallForHelp& e) {
     return program.exit(e);
   } catch (const CLI::ParseError& e) {

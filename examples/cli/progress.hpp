@@ -35,10 +35,17 @@ inline modelgrow::Progress progress_of_bytes() {
   };
 }
 
-/// The same, and ends the work when Ctrl-C was pressed. An example::Interrupt has to live.
-inline modelgrow::Progress progress_until_interrupted() {
-  return [show = progress_of_bytes()](const modelgrow::ProgressReport& r) {
+/// Ends the work when Ctrl-C was pressed. An example::Interrupt has to live.
+inline modelgrow::Progress until_interrupted() {
+  return [](const modelgrow::ProgressReport&) {
     if (example::Interrupt::requested()) throw Interrupted{};
+  };
+}
+
+/// Shows it as well.
+inline modelgrow::Progress progress_until_interrupted() {
+  return [stop = until_interrupted(), show = progress_of_bytes()](const modelgrow::ProgressReport& r) {
+    stop(r);
     show(r);
   };
 }

@@ -20,6 +20,9 @@ struct Interrupted {
   std::string what = "nothing was written";
 };
 
+/// Another rank says what ended the work.
+struct SaidByAnother {};
+
 /// The family of a checkpoint, or that whose text lies at `text`.
 mg::Family family_of(const mg::Checkpoint& in, const std::string& text);
 /// The schema of a checkpoint of any family that the library knows, or of the one whose text lies at `family`.

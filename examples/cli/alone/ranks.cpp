@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+// Without MPI every program is alone.
+#include "../ranks.hpp"
+
+void tool::with_ranks(const std::function<void(mg::Ranks&)>& work) {
+  mg::Ranks alone;
+  work(alone);
+}
