@@ -4,6 +4,7 @@
 #include "deepspeed_run.hpp"
 
 #include <modelgrow/checkpoint/deepspeed.hpp>
+#include <modelgrow/checkpoint/pickle_access.hpp>
 #include <modelgrow/checkpoint/torch_file.hpp>
 #include <modelgrow/checkpoint/torch_optimizer.hpp>
 #include <modelgrow/checkpoint/torch_optimizer_writer.hpp>
