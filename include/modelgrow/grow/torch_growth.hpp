@@ -46,6 +46,9 @@ class TorchGrowth {
   std::vector<std::string> uneven_;
 };
 
+/// Throws format_error for an optimizer that looks at whole tensors, which it has not where groups are joined.
+void check_elementwise(const StoredOptimizer& state);
+
 /// Proves the state at `path` from its bytes, with the numbers that `groups` give to its parameters. Throws
 /// check_error, format_error.
 FileCheck check_torch_state(const Plan& plan, const Part& part, const std::filesystem::path& path,

@@ -30,8 +30,7 @@ inline std::vector<std::string> names_in(const StoredOptimizer& state) {
   return names;
 }
 
-/// Throws format_error for an optimizer that looks at whole tensors, which it has not where groups are joined.
-inline void check_elementwise(const StoredOptimizer& state) {
+MODELGROW_INLINE void check_elementwise(const StoredOptimizer& state) {
   const auto& rule = rule_of(optimizer_of(state));
   const bool orthogonal = rule.step == StepLike::orthogonal || rule.step == StepLike::orthogonal_rms;
   const auto element = [](const StateEntry& e) { return e.form == EntryForm::whole || e.form == EntryForm::number; };
