@@ -144,8 +144,8 @@ TEST_CASE("a folder without weights says what it has instead") {
   CHECK(says(refusal("model-00001-of-00002.safetensors"), "no index that lists them"));
   CHECK(says(refusal("adapter_model.safetensors"), "an adapter", "merge"));
   CHECK(says(refusal("__0_0.distcp"), "a distributed checkpoint ('__0_0.distcp')", "dcp_to_torch_save"));
-  CHECK(says(refusal("latest"), "DeepSpeed", "zero_to_fp32.py"));
-  CHECK(says(refusal("zero_pp_rank_0_mp_rank_00_model_states.pt"), "DeepSpeed", "zero_to_fp32.py"));
+  CHECK(says(refusal("latest"), "names the step 'x'", "no folder"));
+  CHECK(says(refusal("zero_pp_rank_0_mp_rank_00_model_states.pt"), "one step of a run of DeepSpeed", "'latest'"));
 }
 
 TEST_CASE("files of single ranks are parts of tensors, alone or together") {
