@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A tensor of the grown model that is made while it is written, for stores that are no safetensors files.
+// A tensor of the grown model that is made while it is written, for stores that read one several times and are proven
+// when they are read back; all others take those of proven_tensors.hpp.
 #pragma once
 #include <memory>
 
@@ -9,7 +10,8 @@
 
 namespace modelgrow::inline v0::detail {
 
-/// Keeps references to the plan, the set and the output. Throws what Maker throws, and io_error, when it is read.
+/// Keeps references to the plan, the set and the output; one thread at a time reads it. Throws what Maker throws, and
+/// io_error, when it is read.
 inline JoinedTensor made_tensor(const Plan& plan, const TensorSet& set, const Output& output) {
   const auto maker = std::make_shared<std::unique_ptr<Maker>>();
   const auto bytes = byte_size(output.target.dtype, output.target.shape).value();

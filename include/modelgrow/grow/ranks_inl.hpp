@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <random>
 #include <stdexcept>
+#include <tuple>
+#include <utility>
 
 #include <modelgrow/detail/atomic_file.hpp>
 #include <modelgrow/detail/packed.hpp>
@@ -18,73 +20,42 @@ struct OtherRankFailed : error {
   OtherRankFailed() : error("another rank has failed") {}
 };
 
-/// What a rank tells all others: something, or the kind of its error and what it says.
+/// The errors that keep their kind on other ranks; each comes behind those that it is one of.
+using ToldErrors = std::tuple<error, shape_error, format_error, io_error, plan_error, option_error, check_error,
+                              device_error, communication_error>;
+
+/// What a rank tells all others: something, or that it has failed. From `error` on numbers are places in ToldErrors.
 enum class Told : std::uint8_t {
   something,
   stopped,  // because of another
   unknown,  // no error of this library
-  other,
-  shape,
-  format,
-  io,
-  plan,
-  option,
-  check,
-  device,
-  communication
+  error
 };
 inline std::pair<Told, std::string> told(const std::exception_ptr& error_of_this_rank) {
   try {
     std::rethrow_exception(error_of_this_rank);
   } catch (const OtherRankFailed& e) {
     return {Told::stopped, e.what()};
-  } catch (const shape_error& e) {
-    return {Told::shape, e.what()};
-  } catch (const format_error& e) {
-    return {Told::format, e.what()};
-  } catch (const io_error& e) {
-    return {Told::io, e.what()};
-  } catch (const plan_error& e) {
-    return {Told::plan, e.what()};
-  } catch (const option_error& e) {
-    return {Told::option, e.what()};
-  } catch (const check_error& e) {
-    return {Told::check, e.what()};
-  } catch (const device_error& e) {
-    return {Told::device, e.what()};
-  } catch (const communication_error& e) {
-    return {Told::communication, e.what()};
   } catch (const error& e) {
-    return {Told::other, e.what()};
+    std::size_t kind = 0;
+    [&]<std::size_t... i>(std::index_sequence<i...>) {
+      ((kind = dynamic_cast<const std::tuple_element_t<i, ToldErrors>*>(&e) ? i : kind), ...);
+    }
+    (std::make_index_sequence<std::tuple_size_v<ToldErrors>>());
+    return {Told(std::size_t(Told::error) + kind), e.what()};
   } catch (const std::exception& e) {
     return {Told::unknown, e.what()};
   } catch (...) {
     return {Told::unknown, "it was stopped"};
   }
 }
-[[noreturn]] inline void throw_told(Told kind, const std::string& what) {
-  switch (kind) {
-    case Told::shape:
-      throw shape_error(what);
-    case Told::format:
-      throw format_error(what);
-    case Told::io:
-      throw io_error(what);
-    case Told::plan:
-      throw plan_error(what);
-    case Told::option:
-      throw option_error(what);
-    case Told::check:
-      throw check_error(what);
-    case Told::device:
-      throw device_error(what);
-    case Told::communication:
-      throw communication_error(what);
-    case Told::unknown:
-      throw std::runtime_error(what);
-    default:
-      throw error(what);
+[[noreturn]] inline void throw_told(Told told, const std::string& what) {
+  if (told == Told::unknown) throw std::runtime_error(what);
+  [&]<std::size_t... i>(std::index_sequence<i...>) {
+    ((told == Told(std::size_t(Told::error) + i) ? throw std::tuple_element_t<i, ToldErrors>(what) : void()), ...);
   }
+  (std::make_index_sequence<std::tuple_size_v<ToldErrors>>());
+  throw error(what);
 }
 inline Told kind_of(const std::string& said) { return said.empty() ? Told::something : Told(said[0]); }
 
