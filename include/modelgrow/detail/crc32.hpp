@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The checksum of zip archives: CRC-32 (ISO 3309, polynomial 0xEDB88320), eight bytes at a time.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -53,8 +54,9 @@ inline std::uint32_t crc32(std::uint32_t before, std::span<const std::byte> byte
   constexpr std::size_t lanes = 4, worth_it = 1 << 14;  // texts side by side, since each word waits for the one before
   if (bytes.size() >= worth_it) {
     const std::size_t part = bytes.size() / lanes / 8 * 8;
-    std::array<std::uint32_t, lanes> states;
-    states.fill(~std::uint32_t{0});
+    std::uint32_t
+        states[lanes];  // no std::array: nvcc would name array<uint32_t, 4> by `lanes` wherever it stands next
+    std::ranges::fill(states, ~std::uint32_t{0});
     states[0] = ~before;
     for (std::size_t i = 0; i < part; i += 8)
       for (std::size_t lane = 0; lane < lanes; ++lane)
