@@ -174,10 +174,26 @@ TEST_CASE("the checksum is that of zip, whatever the pieces") {
   std::vector<std::byte> many(70003);
   for (std::size_t i = 0; i < many.size(); ++i) many[i] = std::byte(i * i >> 3);
   const auto all = std::span<const std::byte>(many);
-  std::uint32_t in_pieces = 0;  // too short to be taken side by side
-  for (std::size_t at = 0; at < all.size(); at += 1000)
-    in_pieces = detail::crc32(in_pieces, all.subspan(at, std::min<std::size_t>(1000, all.size() - at)));
-  CHECK(detail::crc32(0, all) == in_pieces);
-  CHECK(detail::crc32(detail::crc32(0, all.first(3)), all.subspan(3)) == in_pieces);
-  CHECK(detail::crc32_joined(detail::crc32(0, all.first(3)), detail::crc32(0, all.subspan(3)), 70000) == in_pieces);
+  const auto by_definition = [](std::uint32_t before, std::span<const std::byte> some) {  // bit by bit
+    std::uint32_t state = ~before;
+    for (const std::byte b : some) {
+      state ^= std::uint32_t(b);
+      for (int bit = 0; bit < 8; ++bit) state = state >> 1 ^ (state & 1 ? 0xEDB88320u : 0u);
+    }
+    return ~state;
+  };
+  CHECK(detail::crc32(0, all) == by_definition(0, all));
+  int wrong = 0;
+  for (std::size_t n = 0; n < 400; ++n) {  // every remainder of 64, 16 and 8 bytes, from every place
+    const auto some = all.subspan(n, n);
+    wrong += detail::crc32(std::uint32_t(n * 77), some) != by_definition(std::uint32_t(n * 77), some);
+    std::uint32_t by_words = ~std::uint32_t(n * 77);  // what processors without products do
+    for (std::size_t at = 0; at < n / 8 * 8; at += 8) by_words = detail::crc32_word(by_words, some.data() + at);
+    for (const std::byte b : some.last(n % 8)) by_words = detail::crc32_byte(by_words, b);
+    wrong += ~by_words != by_definition(std::uint32_t(n * 77), some);
+  }
+  CHECK(wrong == 0);
+  CHECK(detail::crc32(detail::crc32(0, all.first(3)), all.subspan(3)) == detail::crc32(0, all));
+  CHECK(detail::crc32_joined(detail::crc32(0, all.first(3)), detail::crc32(0, all.subspan(3)), 70000) ==
+        detail::crc32(0, all));
 }
