@@ -42,8 +42,8 @@ list(FILTER support_with_text INCLUDE REGEX "/(text_source|graft|swap)[.]cpp$")
 set(support_training ${support_sources})
 list(FILTER support_training INCLUDE REGEX "/(gallery|run|shape_test)[.]cpp$")
 list(REMOVE_ITEM support_sources ${support_with_text} ${support_training})
-# These write files and print, and are waited for.
-set_source_files_properties(examples/grow.cpp examples/support/growth.cpp PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O1>)
+# These write files and print, or have little to compute, and are waited for.
+set_source_files_properties(examples/grow.cpp examples/support/growth.cpp examples/03_new_operator.cpp PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O1>)
 add_library(example_growth STATIC ${support_sources})
 target_link_libraries(example_growth PUBLIC modelgrow_own_code modelgrow::growth modelgrow::media)
 add_library(example_support STATIC ${support_training})
