@@ -11,7 +11,8 @@ using namespace modelgrow::testing;
 TEST_CASE("weights, values and an optimizer are written and read, in both layouts") {
   const auto from = DcpFolder::open(training_state / "dcp");
   const auto weights = from.tensors("model");
-  const auto before = dcp_optimizer(from, "optim");
+  auto before = dcp_optimizer(from, "optim");
+  before.param_names = true;  // as of torch.optim.AdamW(model.named_parameters())
   for (const auto layout : {DcpLayout::nested, DcpLayout::flattened}) {
     const Scratch scratch;
     auto entries = dcp_entries(weights, "model");
@@ -32,6 +33,14 @@ TEST_CASE("weights, values and an optimizer are written and read, in both layout
     CHECK(detail::text_of(after.groups[0].options) == detail::text_of(before.groups[0].options));
     const auto tensors = after.tensors();
     CHECK(tensors.size() == 30);
+    CHECK(after.param_names);
+    const auto listed = layout == DcpLayout::nested
+                            ? "optim.param_groups.0.param_names"
+                            : "optim.param_groups." + before.parameters[0].name + ".param_names";
+    const auto names = f.value(f.item(listed));
+    REQUIRE(sequence(&names));
+    CHECK(sequence(&names)->size() == before.parameters.size());
+    CHECK(*(*sequence(&names))[1].get<std::string>() == before.parameters[1].name);
     for (const auto& t : before.tensors()) CHECK(numbers_of(named(tensors, t.name())) == numbers_of(t));
   }
 }

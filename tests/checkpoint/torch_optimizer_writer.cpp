@@ -135,7 +135,7 @@ TEST_CASE("what does not belong together is refused") {
         [&] { detail::torch_optimizer_tree(s, [](const JoinedTensor&) { return PickleValue(); }); });
   };
   auto nameless = state("order.pt", "groups");
-  nameless.ids = StoredOptimizer::Ids::numbers_with_names;
+  nameless.param_names = true;
   CHECK(says(tree_of(nameless), "parameters have none"));
   auto rate = state("order.pt", "groups");
   rate.groups[0].options.set("lr", PickleValue(torch_tensor("0", DType::f32, {})));

@@ -2,6 +2,7 @@
 // Distributed checkpoints of torch grow as they are: weights, averages and optimizers in one folder, whatever else was
 // saved with them beside.
 #include <modelgrow/checkpoint/dcp_contents.hpp>
+#include <modelgrow/checkpoint/pickle_access.hpp>
 #include <modelgrow/grow/check_grown.hpp>
 #include <modelgrow/grow/param_groups.hpp>
 
@@ -30,6 +31,7 @@ void write_run(const tiny::fs::path& path, const Trained& t, DcpLayout layout, c
   add(dcp_entries(joined(weights), app + "ema"));
   auto state = torch_run::stored(t.state, Optimizer::adamw, {torch_run::parameter_names(t.run.schema)});
   state.ids = StoredOptimizer::Ids::names;
+  state.param_names = true;
   add(dcp_entries(state, app + "optim", layout));
   entries.push_back({.keys = {PickleValue("epoch")}, .value = PickleValue(7)});
   write_dcp(path, entries);
@@ -60,7 +62,13 @@ TEST_CASE("a distributed checkpoint grows as a whole, in its own layout") {
       CHECK(tiny::read_dict(out) == expected);
       for (const auto& tensor : folder.tensors(app + "ema"))
         CHECK(torch_run::bytes_of(tensor) == expected.at(tensor.name()).bytes);
-      const auto state = dcp_optimizer(folder, app + "optim").tensors();
+      const auto optimizer = dcp_optimizer(folder, app + "optim");
+      const auto listed = folder.value(folder.item(app + "optim.param_groups." +
+                                                   (layout == DcpLayout::nested ? "0" : optimizer.parameters[0].name) +
+                                                   ".param_names"));
+      REQUIRE(sequence(&listed));
+      REQUIRE(sequence(&listed)->size() == optimizer.parameters.size());  // also those of the new blocks
+      const auto state = optimizer.tensors();
       const auto moved = grow_optimizer(p, t.state);
       std::size_t entries = 0;
       for (const auto& [name, value] : moved) entries += !is_factor(parse_state_name(name)->entry);

@@ -86,7 +86,7 @@ TEST_CASE("a state that is read from elsewhere than it was written is found") {
   const auto t = torch_run::trained("AdamW");
   const tiny::Scratch scratch;
   auto state = torch_run::stored(t.state, Optimizer::adamw, {torch_run::parameter_names(t.run.schema)});
-  state.ids = StoredOptimizer::Ids::numbers_with_names;
+  state.param_names = true;
   const auto places = write_torch_optimizer(scratch / "optimizer.bin", state).tensors;
   const auto written = read_torch_optimizer(scratch / "optimizer.bin");
   const auto found = [&](auto&& change) {

@@ -149,7 +149,7 @@ TEST_CASE("new parameters in the middle shift the numbers of all later ones, gro
   }
   // With names in the file nobody has to give an order, and the grown one has names again.
   auto named = stored(t.state, Optimizer::adamw, {parameter_names(t.run.schema)});
-  named.ids = StoredOptimizer::Ids::numbers_with_names;
+  named.param_names = true;
   for (auto& q : named.parameters) q.name = "module." + q.name;
   write_torch_optimizer(scratch / "base/optimizer.bin", named);
   p.write(Checkpoint::open(scratch / "base"), scratch / "named");
@@ -166,7 +166,7 @@ TEST_CASE("parameters in another order than that of modules") {
   std::ranges::sort(names, [](const auto& a, const auto& b) { return a.ends_with("bias") < b.ends_with("bias"); });
   std::ranges::swap(names[2], names[4]);
   auto state = stored(t.state, Optimizer::adamw, {names});
-  state.ids = StoredOptimizer::Ids::numbers_with_names;
+  state.param_names = true;
   write_torch_optimizer(scratch / "base/optimizer.bin", state);
   const auto in = Checkpoint::open(scratch / "base");
   const auto deeper = modelgrow::plan(t.run.schema, InsertBlocks{.at = {1}});
@@ -179,6 +179,9 @@ TEST_CASE("parameters in another order than that of modules") {
   state.ids = StoredOptimizer::Ids::names;
   write_torch_optimizer(scratch / "base/optimizer.bin", state);
   CHECK(deeper.write(in, scratch / "deeper").optimizer_moved);
+  const auto both = read_torch_optimizer(scratch / "deeper/optimizer.bin");  // names as keys, and a list of names
+  CHECK(both.ids == StoredOptimizer::Ids::names);
+  CHECK(both.param_names);
 }
 
 TEST_CASE("what goes with a state is carried over, and the rest is named") {
@@ -214,7 +217,7 @@ TEST_CASE("state that cannot be read is told of, and nothing is claimed") {
   const tiny::Scratch scratch;
   write_run(scratch / "base", t);
   auto named = stored(t.state, Optimizer::muon, {matrices(t.run.schema, true)});
-  named.ids = StoredOptimizer::Ids::numbers_with_names;
+  named.param_names = true;
   write_torch_optimizer(scratch / "base/optimizer.bin", named);
   const auto in = Checkpoint::open(scratch / "base");
   const auto p = modelgrow::plan(t.run.schema, InsertBlocks{.every = 1});
@@ -224,7 +227,7 @@ TEST_CASE("state that cannot be read is told of, and nothing is claimed") {
       put(scratch / "base/optimizer_1.bin", bytes);
     } else {
       auto strange = stored(t.state, Optimizer::adamw, {matrices(t.run.schema, false)});
-      strange.ids = StoredOptimizer::Ids::numbers_with_names;
+      strange.param_names = true;
       for (auto& q : strange.parameters) q.entries[0].name = "projected";
       write_torch_optimizer(scratch / "base/optimizer_1.bin", strange);
     }
@@ -254,7 +257,7 @@ TEST_CASE("state that can be read and does not fit is refused, and nothing is wr
              "optimizer.bin", "--leave-behind"));
   CHECK(says(refusal([&](const Path& base, WritePlan&) {
                auto other = stored(t.state, Optimizer::adamw, {parameter_names(t.run.schema)});
-               other.ids = StoredOptimizer::Ids::numbers_with_names;
+               other.param_names = true;
                std::swap(other.parameters[0].entries, other.parameters[1].entries);
                write_torch_optimizer(base / "optimizer.bin", other);
              }),

@@ -25,17 +25,17 @@ class Zero(Store):
             engine.module.save_config(folder)
         return losses(engine, [engine], range(STEPS, 2 * STEPS))
 
-    def losses_of(self, run, folder, moments, groups):
+    def losses_of(self, run, folder, way):
         model = empty(folder)
         listed = json.loads((folder / "param_groups.json").read_text())["optimizer"]["groups"]
-        engine = self.engine(model, OPTIMIZERS[run], listed if groups else [])
+        engine = self.engine(model, OPTIMIZERS[run], listed if way.groups else [])
         try:
-            engine.load_checkpoint(folder, load_optimizer_states=moments)
+            engine.load_checkpoint(folder, load_optimizer_states=way.moments)
         except (ValueError, RuntimeError):  # another number of groups
-            if groups or not listed:
+            if way.groups or not listed:
                 raise
             return None
-        at_rest = self.new(engine)
+        at_rest = self.new(engine) if way.at_rest else ()
         for name, p in model.named_parameters():
             if name in at_rest:
                 p.register_hook(lambda gradient: gradient * 0)

@@ -5,6 +5,7 @@ import json
 import re
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -17,8 +18,22 @@ from tiny_run import STEPS, build, losses, new_parameters
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 from torch.distributed.fsdp import fully_shard
 
-# With moments and the groups of param_groups.json, without these, without either.
-WAYS = (True, True), (True, False), (False, False)
+
+
+class Way(NamedTuple):
+    """How a grown run goes on: with the saved moments, the groups of param_groups.json, and what is new at rest."""
+
+    moments: bool = True
+    groups: bool = True
+    at_rest: bool = True
+
+
+WAYS = {
+    "grown": Way(),
+    "without the groups": Way(groups=False),
+    "without moments": Way(moments=False, groups=False),
+    "what is new trained, too": Way(at_rest=False),
+}
 DOCS = Path(__file__).resolve().parents[2] / "docs/training-state.md"
 
 
@@ -49,14 +64,14 @@ class Store:
 
     def go_on(self, run, folder):
         """The losses of a grown run in each of the WAYS."""
-        return [self.losses_of(run, folder, *way) for way in WAYS]
+        return [self.losses_of(run, folder, way) for way in WAYS.values()]
 
-    def losses_of(self, run, folder, moments, groups):
-        model, optimizers = self.load(OPTIMIZERS[run], folder, moments)
+    def losses_of(self, run, folder, way):
+        model, optimizers = self.load(OPTIMIZERS[run], folder, way.moments)
         files = json.loads((folder / "param_groups.json").read_text())
-        for i, o in enumerate(optimizers if groups else ()):
+        for i, o in enumerate(optimizers if way.groups else ()):
             regroup()(o, files.get(file_of(i), files.get("optim"))["groups"], model)
-        return losses(model, optimizers, range(STEPS, 2 * STEPS), new_parameters(model))
+        return losses(model, optimizers, range(STEPS, 2 * STEPS), new_parameters(model) if way.at_rest else ())
 
     def made(self, model):
         return model

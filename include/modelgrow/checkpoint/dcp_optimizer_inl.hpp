@@ -59,6 +59,10 @@ class DcpOptimizerReader {
       if (auto place = place_in_optimizer(item); place && place->at == at_) items.emplace_back(*place, &item);
     if (items.empty()) fail("there is no state of an optimizer");
     for (const auto& [place, item] : items) {
+      if (place.name == "param_names") {  // which the writer makes of the names that it has
+        found_.param_names = true;
+        continue;
+      }
       if (place.kind == Kind::groups) read_groups(folder_.value(*item));
       if (place.kind == Kind::group_option) options_[group_number(place.owner)].set(place.name, folder_.value(*item));
       if (place.kind != Kind::parameter_option) continue;
@@ -87,8 +91,17 @@ class DcpOptimizerReader {
     if (!groups) fail("its groups are " + value.kind() + "; expected a list");
     for (const auto& group : *groups) {
       if (!group.get<PickleDict>()) fail("a group is " + group.kind() + "; expected a dictionary");
-      options_[options_.size()] = *group.get<PickleDict>();
+      found_.param_names |= group.get<PickleDict>()->find("param_names") != nullptr;
+      auto& options = options_[options_.size()] = *group.get<PickleDict>();
+      take_out(options, "param_names");
     }
+  }
+
+  static void take_out(PickleDict& options, std::string_view name) {
+    std::erase_if(options.items, [&](const PickleItem& item) {
+      const auto* key = item.key.get<std::string>();
+      return key && *key == name;
+    });
   }
 
   void make_groups() {
@@ -104,9 +117,7 @@ class DcpOptimizerReader {
         add(group, *name.get<std::string>());
       }
       group.options = options;
-      std::erase_if(group.options.items, [](const PickleItem& item) {
-        return item.key.get<std::string>() && *item.key.get<std::string>() == "params";
-      });
+      take_out(group.options, "params");
     }
     std::map<std::string, std::size_t> group_of;  // by the text of all options
     for (const auto& name : order_) {

@@ -94,7 +94,9 @@ MODELGROW_INLINE std::vector<DcpEntry> dcp_entries(const StoredOptimizer& optimi
     PickleList names;
     for (const auto place : group.parameters)
       names.values.emplace_back(optimizer.prefix + optimizer.parameters[place].name);
-    for (const auto& item : group.options.items) {
+    auto options = group.options;
+    if (optimizer.param_names) options.set("param_names", names);
+    for (const auto& item : options.items) {
       const auto& key = *item.key.get<std::string>();
       for (std::size_t i = 0; flat && i < names.values.size(); ++i)
         add(behind({PickleValue("param_groups." + *names.values[i].get<std::string>() + "." + key)}), item.value);

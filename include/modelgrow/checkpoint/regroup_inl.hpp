@@ -28,7 +28,12 @@ MODELGROW_INLINE StoredOptimizer regrouped(const StoredOptimizer& old, const std
                                            const std::vector<JoinedTensor>& tensors) {
   const auto fail = [&](const std::string& what) { throw format_error(old.source + ": " + what); };
   if (!old.is.kind) fail("it is the state of " + old.is.title + ", for which there is no rule; leave it behind");
-  StoredOptimizer grown{.is = old.is, .ids = old.ids, .source = old.source, .prefix = old.prefix, .joined = old.joined};
+  StoredOptimizer grown{.is = old.is,
+                        .ids = old.ids,
+                        .param_names = old.param_names,
+                        .source = old.source,
+                        .prefix = old.prefix,
+                        .joined = old.joined};
   for (const auto& group : old.groups) grown.groups.push_back({.options = group.options});
   std::vector<std::vector<std::string>> names(old.groups.size());
   for (const auto& p : parameters) {

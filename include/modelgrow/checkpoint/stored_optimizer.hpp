@@ -31,11 +31,12 @@ struct StoredOptimizer {
     std::vector<std::size_t> parameters = {};
   };
 
-  /// How groups list their parameters: by numbers, with names beside them (param_names), or by names.
-  enum class Ids { numbers, numbers_with_names, names };
+  /// How groups list their parameters.
+  enum class Ids { numbers, names };
 
   KnownOptimizer is = {};
   Ids ids = Ids::numbers;
+  bool param_names = false;  ///< beside that list they have one of names
   std::vector<Group> groups = {};
   std::vector<Parameter> parameters = {};
   std::string source = {};  ///< what it was read from, for errors

@@ -43,6 +43,7 @@ class TorchOptimizerReader {
     const auto* ids = dict ? sequence(dict->find("params")) : nullptr;
     if (!ids) fail(which + " is " + value.kind() + "; expected a dictionary with a list 'params'");
     const auto* names = sequence(dict->find("param_names"));
+    found_.param_names |= names != nullptr;
     if (names && names->size() != ids->size())
       fail(which + " has " + std::to_string(ids->size()) + " parameters and " + std::to_string(names->size()) +
            " names; save it again");
@@ -59,10 +60,12 @@ class TorchOptimizerReader {
         fail("parameter " + key + " is twice in the groups; save it again");
       group.parameters.push_back(found_.parameters.size());
       auto& parameter = found_.parameters.emplace_back();
-      const auto* name = names ? (*names)[i].get<std::string>() : (*ids)[i].get<std::string>();
-      if (names && (!name || name->empty())) fail(which + " has a name that is " + (*names)[i].kind());
+      const auto* id = (*ids)[i].get<std::string>();
+      const auto* beside = names ? (*names)[i].get<std::string>() : nullptr;
+      if (names && (!beside || beside->empty())) fail(which + " has a name that is " + (*names)[i].kind());
+      const auto* name = id ? id : beside;
       if (!name) continue;
-      found_.ids = names ? StoredOptimizer::Ids::numbers_with_names : StoredOptimizer::Ids::names;
+      if (id) found_.ids = StoredOptimizer::Ids::names;
       if (!names_.insert(*name).second) fail("two parameters have the name '" + *name + "'; save it again");
       parameter.name = *name;
     }

@@ -11,7 +11,7 @@ namespace modelgrow::inline v0 {
 MODELGROW_INLINE PickleValue detail::torch_optimizer_tree(
     const StoredOptimizer& optimizer, const std::function<PickleValue(const JoinedTensor&)>& place) {
   using Ids = StoredOptimizer::Ids;
-  if (optimizer.ids != Ids::numbers && !optimizer.has_names())
+  if ((optimizer.ids == Ids::names || optimizer.param_names) && !optimizer.has_names())
     throw format_error(optimizer.source + ": it is written with names, and parameters have none; name them");
   const auto id = [&](std::size_t i) {
     return optimizer.ids == Ids::names ? PickleValue(optimizer.prefix + optimizer.parameters[i].name)
@@ -32,7 +32,7 @@ MODELGROW_INLINE PickleValue detail::torch_optimizer_tree(
       ids.values.push_back(id(i));
       names.values.emplace_back(optimizer.prefix + optimizer.parameters[i].name);
     }
-    if (optimizer.ids == Ids::numbers_with_names) dict.set("param_names", std::move(names));
+    if (optimizer.param_names) dict.set("param_names", std::move(names));
     for (const auto& item : group.options.items) {
       if (item.value.get<PickleTensor>())
         throw format_error(optimizer.source +
