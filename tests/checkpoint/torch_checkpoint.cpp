@@ -73,7 +73,13 @@ TEST_CASE("in a folder, torch files are weights where no safetensors file is") {
   CHECK(first() == "torch");
   CHECK(Checkpoint::open(scratch.path()).config() == R"({"depth": 3})");
   one(scratch / "ema.pt", "average");
-  CHECK(says(refusal(scratch.path()), "several torch files, 'ema.pt', 'pytorch_model.bin'; name one", "--weights"));
+  CHECK(first() == "torch");
+  one(scratch / "other.pt", "another");
+  CHECK(says(refusal(scratch.path()), "several torch files, 'other.pt', 'pytorch_model.bin'; name one", "--weights"));
+  std::filesystem::remove(scratch / "other.pt");
+  std::filesystem::rename(scratch / "pytorch_model.bin", scratch / "kept");
+  CHECK(first() == "average");  // where there is nothing else
+  std::filesystem::rename(scratch / "kept", scratch / "pytorch_model.bin");
   CHECK(Checkpoint::open(scratch.path(), {.weights = "ema.pt"}).names()[0].name == "average");
   put(scratch / "model-00001-of-00002.safetensors", "x");
   CHECK(says(refusal(scratch.path()), "no index that lists them"));

@@ -46,6 +46,10 @@ TEST_CASE("of a torch file only the weights are grown, and the rest is named") {
   const auto run = std::filesystem::path(MODELGROW_SOURCE_DIR) / "tests/golden/torch/run.ckpt";
   const auto in = Checkpoint::open(run, {.state_dict = "model"});
   CHECK(left_behind(in, parts_of(in)) ==
+        std::vector<std::string>{"of 'run.ckpt' only the weights and averages were grown, not 'epoch', 'optimizer'"});
+  StateOptions without;
+  without.leave_behind = {"ema"};
+  CHECK(left_behind(in, parts_of(in, without)) ==
         std::vector<std::string>{"of 'run.ckpt' only the weights were grown, not 'epoch', 'ema', 'optimizer'"});
   CHECK(parts_of(in)[0].name == "run.safetensors");
 

@@ -20,7 +20,7 @@ enum class FileRole : std::uint8_t {
   shard,      ///< X-00001-of-00003.safetensors, X-00001-of-00003.bin
   variant,    ///< X.fp16.safetensors, X.ema.safetensors, X.safetensors.index.ema.json
   pickle,     ///< X.pt, X.pth, X.bin, X.ckpt, X.pkl, or the index of its shards: weights where no .safetensors file is
-  average,    ///< ema.safetensors (or its shards and their index), or a folder that holds a whole averaged model
+  average,    ///< ema.safetensors (or its shards and their index), ema.pt, or a folder with a whole averaged model
   optimizer,  ///< optimizer.safetensors, its shards and their index
   foreign_optimizer,  ///< optimizer.bin, optimizer.pt, distributed or sharded state of other trainers
   training_state,     ///< scheduler.bin, random_states_0.pkl, ...: of other trainers, beside their optimizer
@@ -88,6 +88,9 @@ inline bool read_weights_name(FolderFile& f) {
 }
 
 inline constexpr std::string_view pickle_endings[] = {".bin", ".pt", ".pth", ".ckpt", ".pkl"};
+inline bool has_pickle_ending(std::string_view name) {
+  return std::ranges::any_of(pickle_endings, [&](auto ending) { return name.ends_with(ending); });
+}
 
 /// Splits "X.bin", "X.bin.index.json" and numbered shards, with every ending of torch files; false for other names.
 inline bool read_pickle_name(FolderFile& f) {
@@ -157,8 +160,9 @@ inline FolderFile classify(std::string name, bool directory = false) {
     if (f.stem == "plan.fill") f.role = FileRole::other;           // matrices of the plan.json beside it
     if (f.stem == "optimizer") f.role = FileRole::optimizer;
     if (f.stem == "ema") f.role = FileRole::average;
-  } else if (f.role == FileRole::other) {
-    detail::read_pickle_name(f);
+  } else if (f.role == FileRole::other && detail::read_pickle_name(f) && f.role == FileRole::pickle && !f.index &&
+             (f.stem == "ema" || f.stem == "ema_model" || f.stem.ends_with("_ema"))) {
+    f.role = FileRole::average;
   }
   return f;
 }

@@ -69,14 +69,16 @@ inline bool is_run(const std::filesystem::path& folder) {
   return state;
 }
 
-/// The only torch file of a folder without .safetensors files, or the index of its shards; empty where there is none,
-/// or where a download has not ended.
+/// The only torch file of a folder without .safetensors files, or the index of its shards; averages where there is no
+/// other; empty where there is none, or where a download has not ended.
 inline std::string pickle_in(const std::filesystem::path& folder, const std::vector<FolderFile>& files) {
-  std::vector<std::string> found;
+  std::vector<std::string> found, averages;
   for (const auto& f : files) {
     if (f.role == FileRole::unfinished || (f.role == FileRole::shard && f.name.ends_with(".safetensors"))) return {};
     if (f.role == FileRole::pickle) found.push_back(f.name);
+    if (f.role == FileRole::average && has_pickle_ending(f.name)) averages.push_back(f.name);
   }
+  if (found.empty()) found = std::move(averages);
   if (found.size() > 1)
     no_weights(folder, "it has several torch files, " + quoted_list(found) +
                            "; name one (CheckpointOptions::weights, --weights), or give its path");

@@ -18,10 +18,16 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
                                             const Unread& unread = {}, const std::set<std::string>& carried = {},
                                             const AdaptersBeside& adapters = {}) {
   std::vector<std::string> notes;
-  for (const auto& p : parts)
-    if (const auto& beside = p.in.beside_weights(); !beside.empty())
-      notes.push_back("of '" + p.in.weights_path().filename().string() + "' only the weights were grown, not " +
-                      detail::quoted_list(beside));
+  for (const auto& p : parts) {
+    auto beside = p.in.beside_weights();
+    const bool averages = std::ranges::any_of(parts, [&](const Part& other) {
+      return other.kind == Part::Kind::averages && other.in.weights_path() == p.in.weights_path();
+    });
+    if (averages) std::erase(beside, detail::averages_key);
+    if (!beside.empty())
+      notes.push_back("of '" + p.in.weights_path().filename().string() + "' only the weights" +
+                      (averages ? " and averages" : "") + " were grown, not " + detail::quoted_list(beside));
+  }
   if (std::error_code ignored; !std::filesystem::is_directory(in.path(), ignored)) return notes;
   std::set<std::filesystem::path> used{in.path() / Checkpoint::config_file};
   for (const auto& p : parts) {

@@ -8,6 +8,7 @@
 #include <modelgrow/checkpoint/deepspeed_step.hpp>
 #include <modelgrow/checkpoint/folder.hpp>
 #include <modelgrow/checkpoint/torch_file.hpp>
+#include <modelgrow/grow/torch_averages.hpp>
 #include <modelgrow/grow/torch_states.hpp>
 
 namespace modelgrow::inline v0 {
@@ -101,7 +102,8 @@ inline StoredOptimizer state_in_store(const Checkpoint& store, const std::string
 }
 }  // namespace detail
 
-/// The parts of a checkpoint, its weights first; of a single file only these. An averaged model may lie in the folder
+/// The parts of a checkpoint, its weights first; of a single file these and averages in it. An averaged model may lie
+/// in the folder
 /// ("ema", "transformer_ema") or, unless that is a pipeline, beside it. Throws io_error and format_error for files that
 /// cannot be read, and what torch_states() throws. `unread` gets what it could not read.
 inline std::vector<Part> parts_of(const Checkpoint& in, const StateOptions& options = {}, Unread* unread = nullptr) {
@@ -110,12 +112,15 @@ inline std::vector<Part> parts_of(const Checkpoint& in, const StateOptions& opti
   if (is_distributed(in)) return detail::dcp_parts(in, options, unread ? *unread : nobody_asks);
   if (is_deepspeed(in)) return detail::deepspeed_parts(in, options);
   std::vector<Part> parts{Part{.kind = Kind::weights, .name = detail::weights_name(in), .in = in}};
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(in.path(), ignored)) return parts;
   const auto add = [&](Kind kind, std::string name, Checkpoint c) {
     if (std::none_of(parts.begin(), parts.end(), [&](const Part& p) { return p.name == name; }))
       parts.push_back(Part{.kind = kind, .name = std::move(name), .in = std::move(c)});
   };
+  if (!in.has_ema())
+    if (auto c = torch_averages(in, options, unread ? *unread : nobody_asks))
+      add(Kind::averages, std::string(Checkpoint::ema_file), std::move(*c));
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(in.path(), ignored)) return parts;
   const auto mine = classify(in.weights_path().filename().string());
   const auto files = list_folder(in.path());
   for (const auto& f : files)
