@@ -11,7 +11,8 @@ int main(int argc, char** argv) {
   example::add_options(app, o);
   CLI11_PARSE(app, argc, argv);
   try {
-    example::grow_and_check(o);
+    modelgrow::Ranks alone;
+    example::grow_and_check(o, alone);
     return 0;
   } catch (const std::exception& e) {
     std::cerr << "grow: " << e.what() << std::endl;

@@ -54,7 +54,7 @@ struct Settings : GrowthOptions {
 };
 
 RunResult continue_training(Model& model, const ClipData& data, const Settings& s, const std::string& name,
-                            const fs::path& start_from, RunOptions::OnTerminal on_terminal) {
+                            const fs::path& start_from, RunOptions::OnTerminal on_terminal, Together& together) {
   const Habits how = s.habits();
   return train(model, data,
                spending(model, s.tflop, 10,
@@ -67,6 +67,7 @@ RunResult continue_training(Model& model, const ClipData& data, const Settings& 
                                    .seed = s.seed + 100,
                                    .start_from = start_from,
                                    .log = s.out / (name + ".jsonl"),
+                                   .together = &together,
                                    .on_terminal = on_terminal}));
 }
 
@@ -79,12 +80,12 @@ std::vector<mg::ShapeScore> judge(const FlowTask& task, Model& model, const Sett
   return scores;
 }
 
-int run(const Settings& s) {
+int run(const Settings& s, Together& together) {
   const Interrupt interrupt;
   fs::create_directories(s.out);
   JobReport report;
 
-  Growth growth = grow_and_check(s);
+  Growth growth = grow_and_check(s, together.ranks());
   Model &base = growth.base, &grown = growth.grown;
   const FlowTask task(growth.data, 8, s.seed);
 
@@ -99,8 +100,19 @@ int run(const Settings& s) {
   report.judged_start = judge(task, base, s);
   const auto begin = std::chrono::steady_clock::now();
   using enum RunOptions::OnTerminal;
-  side_by_side([&] { report.base = continue_training(base, growth.data, s, "base", s.base, nothing); },
-               [&] { report.grown = continue_training(grown, growth.data, s, "grown", s.grown(), progress); });
+  const auto train_base = [&] {
+    report.base = continue_training(base, growth.data, s, "base", s.base, nothing, together);
+  };
+  const auto train_grown = [&] {
+    report.grown = continue_training(grown, growth.data, s, "grown", s.grown(), progress, together);
+  };
+  if (together.ranks().size() == 1) {
+    side_by_side(train_base, train_grown);
+  } else {
+    train_base();
+    train_grown();
+  }
+  if (!together.ranks().first()) return Interrupt::requested() ? Interrupt::exit_code : 0;
   if (Interrupt::requested()) {
     std::cerr << "interrupted; the logs so far are in " << s.out << std::endl;
     return Interrupt::exit_code;
@@ -140,6 +152,7 @@ int run(const Settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  Together together;
   CLI::App app{"Grows a pretrained text-to-video model, proves that nothing changed, and goes on training it."};
   Settings s;
   add_options(app, static_cast<GrowthOptions&>(s));
@@ -164,9 +177,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
-    return run(s);
+    return run(s, together);
   } catch (const std::exception& e) {
-    std::cerr << "grow_and_continue: " << e.what() << std::endl;
-    return 1;
+    return together.fail("grow_and_continue", e);
   }
 }

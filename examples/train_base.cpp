@@ -34,6 +34,7 @@ void warn_of_unknown_words(std::string_view vocabulary) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  Together together;
   CLI::App app{"Trains a small text-to-video model from scratch on WebDataset archives of captioned clips."};
   ClipSource clips;
   mg::StditConfig video{.input_size = {8, 32, 32},
@@ -53,7 +54,8 @@ int main(int argc, char** argv) {
                  .warmup = 200,
                  .evaluate_every = 250,
                  .directory = "out/base",
-                 .save_every = 500};
+                 .save_every = 500,
+                 .together = &together};
   bool resume = false, pooled = false;
   double tflop = 0;
   add_options(app, clips);
@@ -110,7 +112,7 @@ int main(int argc, char** argv) {
     video.caption_channels = text.width;
     if (!text.words.empty() && ngrams->empty()) text.ngram_buckets = 0;  // words are known by sight
     if (pooled) video = mg::with_grafts(video, mg::Graft<mg::grafts::PooledCaption>{});
-    if (clips.shapes > 0 && !text.words.empty()) warn_of_unknown_words(text.words);
+    if (clips.shapes > 0 && !text.words.empty() && together.ranks().first()) warn_of_unknown_words(text.words);
     const ClipData data = clips_for(video, clips);
     Model model = fresh_model(Model(video, text), run.seed);
     if (tflop > 0) {
@@ -130,7 +132,6 @@ int main(int argc, char** argv) {
               << result.seconds << " s, saved in " << run.directory << std::endl;
     return result.stopped ? Interrupt::exit_code : 0;
   } catch (const std::exception& e) {
-    std::cerr << "train_base: " << e.what() << std::endl;
-    return 1;
+    return together.fail("train_base", e);
   }
 }

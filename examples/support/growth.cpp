@@ -29,7 +29,7 @@ mg::Plan plan_of(const mg::Schema& base, const mg::StditConfig& video, const Gro
 }
 }  // namespace
 
-Growth grow_and_check(const GrowthOptions& o) {
+Growth grow_and_check(const GrowthOptions& o, mg::Ranks& ranks) {
   auto begin = std::chrono::steady_clock::now();
   const auto in = mg::Checkpoint::open(o.base / "transformer");
   const mg::Schema schema = mg::schema(in);  // refuses what is no video transformer before anything is loaded
@@ -50,10 +50,15 @@ Growth grow_and_check(const GrowthOptions& o) {
 
   begin = std::chrono::steady_clock::now();
   const fs::path path = o.grown();
-  fs::remove_all(path);
-  fs::create_directories(path);
-  mg::Report written = plan.write(in, path / "transformer");
-  copy_text_encoder(o.base, path);
+  ranks.together([&] {
+    if (!ranks.first()) return;
+    fs::remove_all(path);
+    fs::create_directories(path);
+  });
+  mg::Report written = plan.write(in, path / "transformer", {.ranks = &ranks});
+  ranks.together([&] {
+    if (ranks.first()) copy_text_encoder(o.base, path);
+  });
   const double seconds_write = seconds_since(begin);
   std::cout << "3. written to " << path.string() << "\n" << written << "\n";
 

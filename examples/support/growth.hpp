@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The growth of the main job: a pipeline about twice as large, written and proven to compute what its base computes.
 #pragma once
+#include <modelgrow/grow/ranks.hpp>
 #include <modelgrow/grow/report.hpp>
 
 #include "flow_task.hpp"
@@ -18,7 +19,7 @@ struct Growth {
   double seconds_load = 0, seconds_plan = 0, seconds_write = 0;
 };
 
-/// Plans, writes and checks, and prints each; throws check_error when the output changes.
-Growth grow_and_check(const GrowthOptions& o);
+/// Plans, writes together with all ranks, checks, and prints each; throws check_error when the output changes.
+Growth grow_and_check(const GrowthOptions& o, mg::Ranks& ranks);
 
 }  // namespace example

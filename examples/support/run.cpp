@@ -52,11 +52,16 @@ RunOptions spending(const Model& model, double tflop, std::int64_t evaluations, 
 }
 
 RunResult train(Model& model, const ClipData& data, const RunOptions& o) {
-  FlowTask task(data, std::uint64_t(o.batch), o.seed, o.augmentation, o.noise_shift);
+  const std::int64_t parts = o.together ? o.together->ranks().size() : 1;  // of a batch: the same clips for any number
+  if (o.batch % parts != 0)
+    throw mg::option_error("a batch of " + std::to_string(o.batch) + " clips cannot be shared by " +
+                           std::to_string(parts) + " ranks; give a multiple of them");
+  FlowTask task(data, std::uint64_t(o.batch / parts), o.seed, o.augmentation, o.noise_shift);
   task.first_text = o.first_text;
   task.second_text = o.second_text;
   task.first_text_dropout = o.first_text_dropout;
   mg::TrainerOptions options{.steps = o.steps,
+                             .micro_batches = parts,
                              .schedule = {.kind = o.schedule,
                                           .peak = o.lr,
                                           .warmup = o.warmup,
@@ -69,13 +74,14 @@ RunResult train(Model& model, const ClipData& data, const RunOptions& o) {
                              .save_every = o.save_every,
                              .stop = &Interrupt::requested};
   mg::Trainer<Model, float, Device> trainer(model, options);
+  if (o.together) o.together->share(trainer);
   if (o.begin == RunOptions::Begin::resume)
     trainer.resume(o.directory);
   else if (!o.start_from.empty())
     trainer.start_from(o.start_from);
 
   std::optional<mg::MetricsLog> log;
-  if (!o.log.empty()) log.emplace(o.log, trainer.step() + 1);
+  if (!o.log.empty() && trainer.leads()) log.emplace(o.log, trainer.step() + 1);
   std::optional<mg::ProgressLine> line;
   const bool terminal = isatty(STDOUT_FILENO);
   if (terminal && o.on_terminal == RunOptions::OnTerminal::progress) line.emplace(std::cout, o.steps, o.batch);
@@ -118,9 +124,9 @@ RunResult train(Model& model, const ClipData& data, const RunOptions& o) {
                   {"clips_per_second", double(o.batch) / r.seconds}});
     if (last || (o.evaluate_every > 0 && r.step % o.evaluate_every == 0)) measure(r.step);
   });
-  const auto outcome = trainer.run([&](Tape& t, std::int64_t step) {
-    if (o.anneal) mg::set_text_bias(model.transformer, (*o.anneal)(step));
-    return task.loss(t, model, std::uint64_t(step));
+  const auto outcome = trainer.run([&](Tape& t, std::int64_t part) {
+    if (o.anneal) mg::set_text_bias(model.transformer, (*o.anneal)(part / parts));
+    return task.loss(t, model, std::uint64_t(part));
   });
   result.stopped = outcome == mg::Trainer<Model, float, Device>::Outcome::stopped;
   mg::for_each_parameter(model, [&](const std::string& path, mg::Parameter<float, Device>& p) {

@@ -10,6 +10,7 @@
 
 #include "flow_task.hpp"
 #include "interrupt.hpp"
+#include "together.hpp"
 
 namespace example {
 
@@ -36,6 +37,7 @@ struct RunOptions {
   std::filesystem::path start_from = {};  // weights, averages and moments to begin with
   std::filesystem::path log = {};         // JSON lines
   std::int64_t save_every = 0;
+  Together* together = nullptr;  // the ranks that share each batch
   enum class Begin { fresh, resume } begin = Begin::fresh;
   enum class OnTerminal {
     progress,
@@ -64,7 +66,8 @@ double step_flops(const Model& model, std::int64_t batch);
 /// `o` with as many steps as `tflop` of compute buy for this model, and the evaluations to go with them.
 RunOptions spending(const Model& model, double tflop, std::int64_t evaluations, RunOptions o);
 
-/// Trains `model` in place; on return it holds the averaged weights.
+/// Trains `model` in place; on return it holds the averaged weights. Throws option_error for a batch that the ranks
+/// cannot share.
 RunResult train(Model& model, const ClipData& data, const RunOptions& o);
 
 }  // namespace example

@@ -108,6 +108,26 @@ TEST_CASE("an index that does not fit its shards is refused") {
   CHECK(says(refusal(R"({"t":"1.safetensors","u":"2.safetensors"})"), "it is in 1.safetensors"));
 }
 
+TEST_CASE("shards of two saves are refused; those without a mark are of any") {
+  const Scratch scratch;
+  const auto shard = [&](const std::string& name, Metadata metadata) {
+    CheckpointWriter w(scratch / (name + ".safetensors"), {u8(name, 1)}, std::move(metadata));
+    w.write(name, std::as_bytes(std::span("x", 1)));
+    w.commit();
+  };
+  const std::string mark(Checkpoint::save_mark);
+  const auto index =
+      put(scratch / "m.safetensors.index.json",
+          R"({"metadata":{},"weight_map":{"a":"a.safetensors","b":"b.safetensors","c":"c.safetensors"}})");
+  shard("a", {});
+  shard("b", {{mark, "12"}});
+  shard("c", {{mark, "12"}});
+  CHECK(Checkpoint::open(index).metadata().at(mark) == "12");
+  shard("c", {{mark, "13"}});
+  CHECK(says(message_of<format_error>([&] { Checkpoint::open(index); }), "c.safetensors: its 'save_mark' is 13",
+             "other files of m.safetensors.index.json 12", "restore the files of one save"));
+}
+
 TEST_CASE("shards of a variant get the names that loaders know, and open again") {
   const Scratch scratch;
   CheckpointWriter w(scratch / "model.ema.safetensors",

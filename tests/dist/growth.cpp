@@ -10,6 +10,7 @@
 #include <modelgrow/grow/operators/net2wider.hpp>
 
 #include "tests/dist/support/ranks.hpp"
+#include "tests/dist/support/shared_scratch.hpp"
 #include "tests/grow/disk.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
@@ -19,31 +20,11 @@ namespace fs = std::filesystem;
 using mg::testing::message_of;
 using mg::testing::ranks;
 using mg::testing::says;
+using mg::testing::SharedScratch;
 
 namespace {
 
 std::vector<std::string> gather(const std::string& own) { return mg::gather_texts(ranks(), own); }
-
-/// A folder that all ranks see, until the last of them leaves it.
-class SharedScratch {
- public:
-  SharedScratch() {
-    if (ranks().rank() == 0) own_.emplace();
-    path_ = gather(own_ ? own_->path().string() : "")[0];
-  }
-  ~SharedScratch() { ranks().barrier().wait(); }
-  fs::path operator/(std::string_view name) const { return path_ / name; }
-  long entries() const {
-    ranks().barrier().wait();
-    const auto n = std::distance(fs::directory_iterator(path_), fs::directory_iterator());
-    ranks().barrier().wait();
-    return n;
-  }
-
- private:
-  std::optional<tiny::Scratch> own_;
-  fs::path path_;
-};
 
 std::map<std::string, std::string> files_of(const fs::path& folder) {
   std::map<std::string, std::string> all;

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Runs of many ranks are saved once, go on with any number of ranks, stop together, fail together and grow on the way.
+// Runs of many ranks go on with any number of ranks, stop together and fail together.
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/dist/single.hpp>
 #include <modelgrow/train/distributed.hpp>
 
-#include <cstring>
-#include <optional>
-
-#include "tests/dist/support/ranks.hpp"
+#include "tests/dist/support/shared_scratch.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
 #include "tests/support/same_bits.hpp"
-#include "tests/support/scratch.hpp"
 #include "tests/train/tiny_model.hpp"
 
 namespace mg = modelgrow;
@@ -20,30 +16,12 @@ using mg::testing::message_of;
 using mg::testing::ranks;
 using mg::testing::same_bits;
 using mg::testing::says;
+using mg::testing::SharedScratch;
 using Model = tiny::Pair<float, mg::Cpu>;
 using Trainer = mg::Trainer<Model, float, mg::Cpu>;
 using State = mg::DistributedOptions::State;
 
 namespace {
-
-/// A directory that all ranks see; the first of them makes it.
-class SharedScratch {
- public:
-  SharedScratch() {
-    if (ranks().rank() == 0) own_.emplace();
-    const auto name = mg::Tensor<char, mg::Cpu>::zeros({256});
-    if (own_) std::strncpy(name.data(), own_->path().c_str(), 255);
-    ranks().broadcast(name).wait();
-    path_ = name.data();
-  }
-  ~SharedScratch() { ranks().barrier().wait(); }
-  fs::path operator/(std::string_view name) const { return path_ / name; }
-  const fs::path& path() const { return path_; }
-
- private:
-  std::optional<mg::testing::Scratch> own_;
-  fs::path path_;
-};
 
 mg::TrainerOptions some_options(std::int64_t steps, const fs::path& directory = {}) {
   return {.steps = steps,
@@ -91,8 +69,7 @@ TEST_CASE("a run is saved once and goes on with another number of ranks, bit for
       train(trainer, model);
       CHECK(trainer.leads() == (ranks().rank() == 0));
     }
-    CHECK(std::distance(fs::directory_iterator(directory.path()), fs::directory_iterator()) == 1);
-    ranks().barrier().wait();
+    CHECK(directory.entries() == 1);
     {
       Model model;
       mg::Single one;
@@ -130,25 +107,6 @@ TEST_CASE("one rank that is asked to stop stops all of them") {
   CHECK(trainer.run([&](auto& tape, std::int64_t i) { return tiny::loss(model, tape, i); }) ==
         Trainer::Outcome::stopped);
   CHECK(trainer.step() == 4);
-}
-
-TEST_CASE("a run that the first rank cannot save fails on all ranks, and the older one stays") {
-  const SharedScratch directory;
-  Model model;
-  Trainer trainer(model, some_options(2, directory / "run"));
-  mg::distribute(trainer, ranks(), {.state = State::sharded});
-  train(trainer, model);
-  ranks().barrier().wait();
-  Model other;
-  Trainer failing(other, some_options(1, directory / "run" / "trainer.json" / "below"));  // below a file
-  mg::distribute(failing, ranks(), {.state = State::sharded});
-  if (ranks().rank() == 0)
-    CHECK_THROWS_AS(train(failing, other), mg::io_error);
-  else
-    CHECK(says(message_of<mg::communication_error>([&] { train(failing, other); }), "the first rank could not save",
-               "the run saved last is intact"));
-  CHECK(mg::read_run_state(directory / "run").step == 2);
-  ranks().barrier().wait();
 }
 
 TEST_CASE("a loss of one rank that is not a number is an error on all ranks") {

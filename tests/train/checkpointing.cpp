@@ -2,14 +2,12 @@
 // Runs on disk: what is in the directory, and that a damaged or impossible one is a clear error that loses nothing.
 #include <modelgrow/train/checkpointing.hpp>
 
-#include <sys/resource.h>
-
-#include <csignal>
 #include <cstring>
 #include <fstream>
 
 #include "tests/support/catch.hpp"
 #include "tests/support/scratch.hpp"
+#include "tests/support/small_files.hpp"
 #include "tests/train/tiny_model.hpp"
 
 namespace mg = modelgrow;
@@ -141,8 +139,36 @@ TEST_CASE("a damaged run is refused, and the file is named") {
   damaged("trainer.json", [](const fs::path& p) { std::ofstream(p) << "{\"step\": 3"; });
   damaged("trainer.json", [](const fs::path& p) { std::ofstream(p) << "{\"step\": -3, \"seed\": 1}"; });
   damaged("trainer.json", [](const fs::path& p) { std::ofstream(p) << "[3]"; });
+  damaged("trainer.json", [](const fs::path& p) { std::ofstream(p) << R"({"step": 3, "seed": 1, "history": -1})"; });
   run.save(directory / "latest");
   CHECK(other.load(directory / "latest").step == 3);
+}
+
+TEST_CASE("files of two saves are not loaded together, and nothing is loaded then") {
+  const Scratch directory;
+  Run run, other;
+  run.train(2);
+  const auto save = [&](const char* name, std::uint64_t history) {
+    mg::save_run(directory / name, run.model, run.adam, &run.ema, {.step = 3, .seed = 5, .history = history});
+  };
+  save("another", 8);
+  save("unmarked", 0);
+  const double before = other.sum();
+  for (const char* file : {"first/model.safetensors", "second/optimizer.safetensors", "first/ema.safetensors"}) {
+    save("run", 7);
+    CHECK(other.load(directory / "run").history == 7);
+    other = Run();
+    const auto mixed = [&](const char* from) {
+      fs::copy_file(directory / from / file, directory / "run" / file, fs::copy_options::overwrite_existing);
+      return message_of([&] { other.load(directory / "run"); });
+    };
+    const std::string message = mixed("another");
+    INFO(message);
+    CHECK(message.find(std::string(file) + ": it has the mark 8, trainer.json 7") != message.npos);
+    CHECK(other.sum() == before);
+    CHECK(mixed("unmarked").empty());
+    other = Run();
+  }
 }
 
 TEST_CASE("a run of another size is refused") {
@@ -258,23 +284,9 @@ TEST_CASE("when the disk is full the older save stays and nothing half-written i
   run.save(directory / "latest");
   const double before = run.sum();
   run.train(1);
-  struct Limit {  // no file may grow beyond 300 bytes: what a full disk looks like to the writer
-    rlimit old{};
-    void (*handler)(int) = std::signal(SIGXFSZ, SIG_IGN);
-    Limit() {
-      ::getrlimit(RLIMIT_FSIZE, &old);
-      rlimit small = old;
-      small.rlim_cur = 300;
-      ::setrlimit(RLIMIT_FSIZE, &small);
-    }
-    ~Limit() {
-      ::setrlimit(RLIMIT_FSIZE, &old);
-      std::signal(SIGXFSZ, handler);
-    }
-  };
   std::string message;
   {
-    const Limit limit;
+    const mg::testing::SmallFiles no_room(300);
     message = message_of([&] { run.save(directory / "latest", 4); });
   }
   INFO(message);

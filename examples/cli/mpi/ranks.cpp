@@ -2,23 +2,12 @@
 // The ranks of MPI.
 #include "../ranks.hpp"
 
-#include <algorithm>
-#include <array>
-#include <cstdlib>
-
 #include <modelgrow/dist/gather_texts.hpp>
 #include <modelgrow/dist/mpi.hpp>
 
 namespace tool {
 
 namespace {
-
-/// Whether a launcher has set what it tells its processes: Open MPI, those that speak PMI or PMIx, MPICH and MVAPICH.
-bool launched() {
-  constexpr std::array said = {"OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMIX_RANK", "MPI_LOCALRANKID",
-                               "MV2_COMM_WORLD_SIZE"};
-  return std::ranges::any_of(said, [](const char* name) { return std::getenv(name) != nullptr; });
-}
 
 /// Calls `work` on the ranks of MPI; what it threw, and whether this is the rank that says so.
 std::pair<std::exception_ptr, bool> ended_by(const std::function<void(mg::Ranks&)>& work) {
@@ -37,7 +26,7 @@ std::pair<std::exception_ptr, bool> ended_by(const std::function<void(mg::Ranks&
 }  // namespace
 
 void with_ranks(const std::function<void(mg::Ranks&)>& work) {
-  if (!launched()) {
+  if (!mg::launched_by_mpi()) {
     mg::Ranks alone;
     return work(alone);
   }

@@ -28,6 +28,8 @@ class Checkpoint {
   static constexpr std::string_view optimizer_file = "optimizer.safetensors";
   static constexpr std::string_view ema_file = "ema.safetensors";
   static constexpr std::string_view config_file = "config.json";
+  /// The metadata entry that is the same in all files of one save of a run, and another in those of another.
+  static constexpr std::string_view save_mark = "save_mark";
   /// What makes a directory a pipeline, whose transformer is opened.
   static constexpr std::string_view pipeline_file = "model_index.json";
 
@@ -104,7 +106,7 @@ class Checkpoint {
   /// Tensors that only the index names. Throws io_error that lists missing files, unless they are accepted.
   std::vector<NamedShape> open_index(const CheckpointOptions& options);
 
-  /// The tensors of all files.
+  /// The tensors of all files. Throws format_error for files that were not saved together.
   void take_files();
 
   /// Takes the prefix off all names.

@@ -60,6 +60,12 @@ MODELGROW_INLINE void Checkpoint::take_files() {
     for (const auto& part : f.memory()) memory_.emplace(part.data(), Memory{.file = i, .bytes = part.size()});
     tensors_.insert(tensors_.end(), f.tensors().begin(), f.tensors().end());
     metadata_.insert(f.metadata().begin(), f.metadata().end());
+    const std::string entry(save_mark);
+    const auto mark = f.metadata().find(entry);
+    if (mark != f.metadata().end() && mark->second != metadata_.at(entry))
+      throw format_error(f.path().string() + ": its '" + entry + "' is " + mark->second + ", that of other files of " +
+                         weights_.filename().string() + " " + metadata_.at(entry) +
+                         ": they are of different steps or runs; restore the files of one save");
   }
 }
 

@@ -32,9 +32,13 @@ struct CheckpointLayout {
   std::uint64_t total_bytes = 0;  // of all tensors, without headers
 };
 
-/// Deals tensors to shards in the order given, each of at most `shard_bytes` unless a single tensor has more. Metadata
-/// always carries {"format": "pt"}, which loaders ask for. Throws io_error for a path that does not end in
-/// .safetensors, and what layout_of throws.
+/// The tensors of each file; where there is one file it is `path` itself. Metadata always carries {"format": "pt"},
+/// which loaders ask for. Throws io_error for a path that does not end in .safetensors, and what layout_of throws.
+CheckpointLayout layout_of_files(const std::filesystem::path& path, std::vector<std::vector<NamedShape>> files,
+                                 Metadata metadata);
+
+/// Deals tensors to shards in the order given, each of at most `shard_bytes` unless a single tensor has more. Otherwise
+/// as layout_of_files.
 CheckpointLayout layout_of_shards(const std::filesystem::path& path, std::vector<NamedShape> tensors, Metadata metadata,
                                   std::uint64_t shard_bytes);
 

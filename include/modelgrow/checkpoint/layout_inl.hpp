@@ -106,31 +106,40 @@ MODELGROW_INLINE FileLayout layout_of(const std::filesystem::path& path, std::ve
   return file;
 }
 
-MODELGROW_INLINE CheckpointLayout layout_of_shards(const std::filesystem::path& path, std::vector<NamedShape> tensors,
-                                                   Metadata metadata, std::uint64_t shard_bytes) {
+MODELGROW_INLINE CheckpointLayout layout_of_files(const std::filesystem::path& path,
+                                                  std::vector<std::vector<NamedShape>> files, Metadata metadata) {
   if (path.extension() != ".safetensors")
     throw io_error("cannot write '" + path.string() + "': the name of a checkpoint ends in .safetensors");
   metadata.emplace("format", "pt");
   CheckpointLayout layout;
-  std::vector<std::vector<NamedShape>> parts(1);
   std::unordered_set<std::string> names;
-  std::uint64_t part_bytes = 0;
+  for (const auto& file : files)
+    for (const auto& t : file) {
+      if (!names.insert(t.name).second)
+        throw format_error(path.string() + ": tensor '" + t.name + "' is declared twice");
+      layout.total_bytes += detail::declared_bytes(t, path);
+    }
+  for (std::size_t i = 0; i < files.size(); ++i)
+    layout.files.push_back(layout_of(detail::shard_path(path, i, files.size()), std::move(files[i]), metadata));
+  layout.path = files.size() > 1 ? detail::index_path(path) : path;
+  if (files.size() > 1) layout.index_text = detail::index_text(layout);
+  return layout;
+}
+
+MODELGROW_INLINE CheckpointLayout layout_of_shards(const std::filesystem::path& path, std::vector<NamedShape> tensors,
+                                                   Metadata metadata, std::uint64_t shard_bytes) {
+  std::vector<std::vector<NamedShape>> files(1);
+  std::uint64_t file_bytes = 0;
   for (auto& t : tensors) {
     const std::uint64_t n = detail::declared_bytes(t, path);
-    if (!names.insert(t.name).second) throw format_error(path.string() + ": tensor '" + t.name + "' is declared twice");
-    if (!parts.back().empty() && n > shard_bytes - std::min(part_bytes, shard_bytes)) {
-      parts.emplace_back();
-      part_bytes = 0;
+    if (!files.back().empty() && n > shard_bytes - std::min(file_bytes, shard_bytes)) {
+      files.emplace_back();
+      file_bytes = 0;
     }
-    part_bytes += n;
-    layout.total_bytes += n;
-    parts.back().push_back(std::move(t));
+    file_bytes += n;
+    files.back().push_back(std::move(t));
   }
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    layout.files.push_back(layout_of(detail::shard_path(path, i, parts.size()), std::move(parts[i]), metadata));
-  layout.path = parts.size() > 1 ? detail::index_path(path) : path;
-  if (parts.size() > 1) layout.index_text = detail::index_text(layout);
-  return layout;
+  return layout_of_files(path, std::move(files), std::move(metadata));
 }
 
 }  // namespace modelgrow::inline v0

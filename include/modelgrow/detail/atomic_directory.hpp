@@ -64,8 +64,10 @@ class AtomicDirectory {
   }
   AtomicDirectory(AtomicDirectory&&) = delete;
   ~AtomicDirectory() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+    std::error_code failed;
+    if (path_.empty()) return;
+    do std::filesystem::remove_all(path_, failed);
+    while (failed == std::errc::no_such_file_or_directory);  // another process removed a file of its own meanwhile
   }
 
   /// Where to write the files until commit().

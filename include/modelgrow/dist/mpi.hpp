@@ -3,8 +3,11 @@
 #pragma once
 #include <mpi.h>
 
+#include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <limits>
 #include <memory>
@@ -57,6 +60,13 @@ struct MpiParts {
 };
 
 }  // namespace detail
+
+/// Whether a launcher has said what it tells its processes: Open MPI, those that speak PMI or PMIx, MPICH and MVAPICH.
+inline bool launched_by_mpi() {
+  constexpr std::array said = {"OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMIX_RANK", "MPI_LOCALRANKID",
+                               "MV2_COMM_WORLD_SIZE"};
+  return std::ranges::any_of(said, [](const char* name) { return std::getenv(name) != nullptr; });
+}
 
 /// All ranks of one mpirun. A program has one of these, made before its threads and destroyed after every Pending of
 /// it:

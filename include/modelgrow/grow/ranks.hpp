@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Processes that write one growth together, as one of them sees them: who they are, what they tell each other, and that
-// an error of one of them is an error of all.
+// Processes that write a growth or a run together, as one of them sees them: who they are, what they tell each other,
+// and that an error of one of them is an error of all.
 #pragma once
 #include <chrono>
 #include <exception>
@@ -24,12 +24,16 @@ class Ranks {
  public:
   /// What every rank says, by rank. All call it together, and it ends when all have.
   using Gather = std::function<std::vector<std::string>(const std::string& own)>;
+  /// What every rank has for this one, by rank, where `to` has what this one has for each. All call it together.
+  using Swap = std::function<std::vector<std::string>(const std::vector<std::string>& to)>;
   /// What has to be the same for all: its name, and a text.
   using Facts = std::vector<std::pair<std::string, std::string>>;
 
   /// This process alone.
   Ranks() = default;
-  Ranks(int rank, int size, Gather gather) : rank_(rank), size_(size), gather_(std::move(gather)) {}
+  /// Only swap() needs the last of these.
+  Ranks(int rank, int size, Gather gather, Swap swap = {})
+      : rank_(rank), size_(size), gather_(std::move(gather)), swap_(std::move(swap)) {}
   Ranks(Ranks&&) = delete;
 
   int rank() const { return rank_; }
@@ -39,6 +43,8 @@ class Ranks {
 
   /// What every rank says, by rank, once all have come here. Throws what another rank failed with instead.
   std::vector<std::string> all(const std::string& own = {});
+  /// What every rank has for this one, by rank; to[r] is for rank r. Throws as all() does.
+  std::vector<std::string> swap(std::vector<std::string> to);
 
   /// Calls f; ends when f has ended on all ranks. Where it throws on any of them, all throw that, with the number of
   /// the first such rank unless all say the same.
@@ -53,6 +59,8 @@ class Ranks {
   /// Throws where another rank has failed since they met, so that nobody works on in vain. Costs nothing when called
   /// again within a tenth of a second.
   void check();
+  /// They have met, and nothing of it stays in the folder. For rank 0, when all have written.
+  void leave();
 
  private:
   static constexpr const char* meeting_file = ".modelgrow-ranks";
@@ -62,6 +70,7 @@ class Ranks {
 
   int rank_ = 0, size_ = 1;
   Gather gather_;
+  Swap swap_;
   bool ended_ = false;             // an error was told to all
   std::filesystem::path meeting_;  // is empty once a rank has failed
   std::mutex mutex_;               // of what follows

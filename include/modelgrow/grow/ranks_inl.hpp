@@ -76,6 +76,15 @@ MODELGROW_INLINE std::vector<std::string> Ranks::all(const std::string& own) {
   return said;
 }
 
+MODELGROW_INLINE std::vector<std::string> Ranks::swap(std::vector<std::string> to) {
+  if (size_ == 1) return to;
+  all();  // so that one that has failed does not leave the others in the midst of it
+  ended_ = true;
+  auto from = swap_(to);
+  ended_ = false;
+  return from;
+}
+
 MODELGROW_INLINE void Ranks::together(const std::function<void()>& f) {
   if (size_ == 1) return f();
   try {
@@ -141,6 +150,11 @@ MODELGROW_INLINE void Ranks::meet_in(const std::filesystem::path& folder) {
       throw io_error("rank " + std::to_string(r) + " does not see what rank 0 writes into '" + folder.string() +
                      "'; write where all ranks see the same folder");
   meeting_ = file;
+}
+
+MODELGROW_INLINE void Ranks::leave() {
+  if (std::error_code gone; !meeting_.empty()) std::filesystem::remove(meeting_, gone);
+  meeting_.clear();
 }
 
 MODELGROW_INLINE void Ranks::check() {

@@ -125,24 +125,26 @@ class AdamW {
   const States& states() const { return states_; }
 
   /// Writes the state of the parameters below `prefix` ("transformer."), without the prefix, under the names of
-  /// grow/optimizer_state.hpp. Throws io_error.
-  void save(const std::filesystem::path& path, std::string_view prefix = {}) const;
+  /// grow/optimizer_state.hpp. Throws what TensorFile::save throws.
+  void save(const std::filesystem::path& path, std::string_view prefix = {}, const Saving& saving = {}) const;
 
-  /// Replaces the state of the parameters below `prefix`, which are those of `model`. Parameters that the file does not
-  /// mention start afresh. Throws format_error, with the state unchanged, when the file does not fit the model.
+  /// Replaces the state of the parameters below `prefix`, which are those of `model`, by that of their rows. Parameters
+  /// that the file does not mention start afresh. Throws format_error, with the state unchanged, when the file does not
+  /// fit the model.
   template <class M>
-  void load(const Checkpoint& file, const M& model, const std::string& prefix = {});
-
-  /// Every tensor as a matrix: rows are axis 0, all other axes are columns.
-  static std::int64_t rows(const Shape& s) { return s.rank() ? s[0] : 1; }
-  static std::int64_t columns(const Shape& s) { return rows(s) ? numel(s) / rows(s) : 0; }
+  void load(const Checkpoint& file, const M& model, const std::string& prefix = {}, const RowsByPath& rows = {});
+  /// The parameters below `prefix` start afresh.
+  void forget(std::string_view prefix) {
+    std::erase_if(states_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+  }
 
  private:
   using Kind = OptimizerKind;
   inline static const std::vector<double> one{1.0};
 
-  static Tensor<double, Cpu> as_tensor(const std::vector<double>& v) {
-    return Tensor<double, Cpu>::from(Shape{std::int64_t(v.size())}, v);
+  /// The first n values.
+  static Tensor<double, Cpu> as_tensor(const std::vector<double>& v, std::int64_t n) {
+    return Tensor<double, Cpu>::from(Shape{n}, std::span(v).first(std::size_t(n)));
   }
   static bool has_gradient(const Parameter<T, D>& p) { return p.trained() && p.gradient.defined(); }
   static std::span<const Stat<T>> values(const Tensor<Stat<T>, D>& t) { return {t.data(), std::size_t(t.size())}; }
@@ -251,25 +253,29 @@ void AdamW<T, D>::sum_squares_of(M& model) const {
 }
 
 template <class T, Device D>
-void AdamW<T, D>::save(const std::filesystem::path& path, std::string_view prefix) const {
+void AdamW<T, D>::save(const std::filesystem::path& path, std::string_view prefix, const Saving& saving) const {
   TensorFile file;
   for (const auto& [full, s] : states_) {
     if (!full.starts_with(prefix)) continue;
     const std::string name = full.substr(prefix.size());
-    file.add(optimizer_name(Kind::m, name), s.m);
-    file.add(optimizer_name(Kind::v, name), s.v);
-    file.add(optimizer_name(Kind::step, name), s.step);
-    if (s.master.defined()) file.add(optimizer_name(Kind::master, name), s.master);
-    if (s.lr() != one) file.add(optimizer_name(Kind::lr, name), as_tensor(s.lr()));
-    if (s.eps() != one) file.add(optimizer_name(Kind::eps, name), as_tensor(s.eps()));
-    if (s.anneal > 0) file.add(optimizer_name(Kind::anneal, name), s.anneal);
+    const auto held = held_rows(saving.rows, full);
+    file.add(optimizer_name(Kind::m, name), s.m, held);
+    file.add(optimizer_name(Kind::v, name), s.v, held);
+    if (s.master.defined()) file.add(optimizer_name(Kind::master, name), s.master, held);
+    const bool by_row = s.eps().size() > 1;
+    if (by_row) file.add(optimizer_name(Kind::eps, name), as_tensor(s.eps(), matrix_size(s.m.shape()).rows), held);
+    if (held && held->first > 0) continue;  // what all rows have in common goes with the first
+    file.add(optimizer_name(Kind::step, name), s.step, held);
+    if (s.lr() != one) file.add(optimizer_name(Kind::lr, name), as_tensor(s.lr(), std::int64_t(s.lr().size())), held);
+    if (!by_row && s.eps() != one) file.add(optimizer_name(Kind::eps, name), as_tensor(s.eps(), 1), held);
+    if (s.anneal > 0) file.add(optimizer_name(Kind::anneal, name), s.anneal, held);
   }
-  file.save(path);
+  file.save(path, {}, saving);
 }
 
 template <class T, Device D>
 template <class M>
-void AdamW<T, D>::load(const Checkpoint& file, const M& model, const std::string& prefix) {
+void AdamW<T, D>::load(const Checkpoint& file, const M& model, const std::string& prefix, const RowsByPath& rows) {
   States loaded;
   std::size_t used = 0;
   for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
@@ -277,14 +283,17 @@ void AdamW<T, D>::load(const Checkpoint& file, const M& model, const std::string
         !file.find(optimizer_name(Kind::step, name)))
       return;
     const Shape& shape = p.value.shape();
+    const MatrixSize size = matrix_size(shape);
+    const RowRange own = held_rows(rows, prefix + name).value_or(RowRange{.first = 0, .last = size.rows});
     State s;
-    s.m = read_tensor<Stat<T>, D>(file, optimizer_name(Kind::m, name), shape);
-    s.v = read_tensor<Stat<T>, D>(file, optimizer_name(Kind::v, name), shape);
+    s.m = read_tensor<Stat<T>, D>(file, optimizer_name(Kind::m, name), shape, own);
+    s.v = read_tensor<Stat<T>, D>(file, optimizer_name(Kind::v, name), shape, own);
     s.step = read_integer(file, optimizer_name(Kind::step, name));
     used += 3;
     if constexpr (!std::same_as<T, Stat<T>>) {
       const bool stored = file.find(optimizer_name(Kind::master, name)) != nullptr;
-      s.master = stored ? read_tensor<Stat<T>, D>(file, optimizer_name(Kind::master, name), shape) : widened(p.value);
+      s.master = stored ? read_tensor<Stat<T>, D>(file, optimizer_name(Kind::master, name), shape, own)
+                        : widened(only_rows(p.value, own));
       used += stored;
     }
     const auto factors = [&](Kind kind, std::int64_t n) {
@@ -295,8 +304,8 @@ void AdamW<T, D>::load(const Checkpoint& file, const M& model, const std::string
       const auto values = read_tensor<double, Cpu>(file, key, Shape{numel(t->shape) == 1 ? 1 : n});
       return std::vector<double>(values.data(), values.data() + values.size());
     };
-    auto lr = factors(Kind::lr, columns(shape)), eps = factors(Kind::eps, rows(shape));
-    s.set_multipliers(std::move(lr), std::move(eps));
+    auto lr = factors(Kind::lr, size.columns), eps = factors(Kind::eps, size.rows);
+    s.set_multipliers(std::move(lr), only_rows(eps, own));
     if (const auto left = optimizer_name(Kind::anneal, name); file.find(left)) {
       s.anneal = read_integer(file, left);
       if (s.anneal < 0)
@@ -304,13 +313,13 @@ void AdamW<T, D>::load(const Checkpoint& file, const M& model, const std::string
                            "; expected the number of steps after which the multipliers are 1");
       ++used;
     }
-    loaded.emplace(prefix + name, std::move(s));
+    if (own.size() > 0 || size.rows == 0) loaded.emplace(prefix + name, std::move(s));
   });
   if (used != file.tensors().size())
     throw format_error(file.path().string() + ": " + std::to_string(file.tensors().size() - used) + " of its " +
                        std::to_string(file.tensors().size()) +
                        " tensors belong to no parameter of the model; check that both are of one family and size");
-  std::erase_if(states_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+  forget(prefix);
   states_.merge(loaded);
 }
 
@@ -345,8 +354,8 @@ AdamWUpdate<T> AdamW<T, D>::update_of(const std::string& path, Parameter<T, D>& 
           .decay = lr * group.lr * decay,
           .correction1 = 1.0 - std::pow(options_.beta1, double(s.step + 1)),
           .correction2 = 1.0 - std::pow(options_.beta2, double(s.step + 1)),
-          .rows = rows(shape),
-          .columns = columns(shape),
+          .rows = matrix_size(shape).rows,
+          .columns = matrix_size(shape).columns,
           .lr_columns = s.lr_columns(),
           .eps_rows = s.eps_rows(),
           .w = p.value.data(),

@@ -9,17 +9,9 @@
 #include <vector>
 
 #include <modelgrow/dist/cuts.hpp>
+#include <modelgrow/train/row_range.hpp>
 
 namespace modelgrow::inline v0 {
-
-/// A tensor as the optimizer sees it: rows are axis 0, all other axes are columns.
-struct MatrixSize {
-  std::int64_t rows = 0, columns = 0;
-};
-inline MatrixSize matrix_size(const Shape& shape) {
-  const std::int64_t rows = shape.rank() > 0 ? shape[0] : 1;
-  return {.rows = rows, .columns = rows > 0 ? numel(shape) / rows : 0};
-}
 
 /// A tensor in a bucket.
 struct BucketSlot {

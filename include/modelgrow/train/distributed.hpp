@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <modelgrow/dist/agree.hpp>
+#include <modelgrow/dist/gather_texts.hpp>
 #include <modelgrow/dist/watchdog.hpp>
 #include <modelgrow/train/fingerprint.hpp>
 #include <modelgrow/train/gather.hpp>
@@ -61,7 +62,19 @@ class RankTeam final : public Team<M, T, D> {
 
   double waited() const override { return waited_; }
   void pause() override { now(Watchdog::Doing::paused); }
+  std::unique_ptr<Ranks> ranks() override {
+    return std::make_unique<Ranks>(
+        ranks_.rank(), ranks_.size(), [this](const std::string& own) { return gather_texts<D>(ranks_, own); },
+        [this](const std::vector<std::string>& to) { return swap_texts<D>(ranks_, to); });
+  }
+  RowsByPath held() const override { return has_rows_ ? gradients_.rows_of(ranks_.rank()) : RowsByPath(); }
+  RowsByPath cut(M& model, AdamW<T, D>& optimizer, Ema<T, D>* ema) override {
+    if (!gradients_.hold(model)) pack(model, optimizer, ema);
+    agreed_ = false;  // they will be other weights
+    return sharded() ? gradients_.rows_of(ranks_.rank()) : RowsByPath();
+  }
   void holds_whole() override { has_rows_ = false; }
+  void holds_rows() override { has_rows_ = sharded(); }
   AdamW<T, D> whole(const AdamW<T, D>& optimizer) override {
     return has_rows_ ? gather_rows(ranks_, gradients_, optimizer) : optimizer;
   }
@@ -94,6 +107,7 @@ class RankTeam final : public Team<M, T, D> {
     now(Watchdog::Doing::computing);
     waited_ += std::chrono::duration<double>(Clock::now() - begin).count();
   }
+  void pack(M& model, AdamW<T, D>& optimizer, Ema<T, D>* ema);
   void require_same_work(M& model);
   /// What this rank steps.
   Parts<T, D> parts_of(M& model) const;
@@ -103,6 +117,7 @@ class RankTeam final : public Team<M, T, D> {
   GradientBuckets<T, D> gradients_;
   GradientExchange<C, T, D> exchange_;
   bool has_rows_ = false;  // state and averages are those of this rank's rows
+  bool agreed_ = false;    // all came with the same weights and options
   bool sends_ = false;     // the pass that goes on is one whose gradients are sent
   // Of the step that goes on:
   std::int64_t begin_ = 0, count_ = 1;
@@ -133,17 +148,11 @@ void RankTeam<C, M, T, D>::begin_step(M& model, AdamW<T, D>& optimizer, Ema<T, D
   count_ = count;
   now(Watchdog::Doing::computing);
   losses_.assign(std::size_t(count), 0.0);
-  if (!gradients_.hold(model)) {
-    require_same_work(model);
-    if (has_rows_) {  // of tensors that are cut otherwise from now on
-      optimizer = whole(optimizer);
-      if (ema) *ema = whole(*ema);
-      has_rows_ = false;
-    }
-    gradients_.pack(model, options_.bucket_bytes, ranks_.size());
-  }
+  if (!gradients_.hold(model)) pack(model, optimizer, ema);
+  if (!agreed_) require_same_work(model);
+  agreed_ = true;
   if (sharded() && !has_rows_) {
-    keep_rows(gradients_, ranks_.rank(), optimizer, ema);
+    keep_rows(gradients_.rows_of(ranks_.rank()), optimizer, ema);
     has_rows_ = true;
   }
   oldest_ = 0;
@@ -153,8 +162,20 @@ void RankTeam<C, M, T, D>::begin_step(M& model, AdamW<T, D>& optimizer, Ema<T, D
 
 template <class C, class M, class T, Device D>
 requires Communicator<C, D>
-void RankTeam<C, M, T, D>::require_same_work(M& model) {
+void RankTeam<C, M, T, D>::pack(M& model, AdamW<T, D>& optimizer, Ema<T, D>* ema) {
   require_agreement<D>(ranks_, "the names, shapes or order of the parameters", fingerprint_of_shapes(model));
+  agreed_ = false;
+  if (has_rows_) {  // of tensors that are cut otherwise from now on
+    optimizer = whole(optimizer);
+    if (ema) *ema = whole(*ema);
+    has_rows_ = false;
+  }
+  gradients_.pack(model, options_.bucket_bytes, ranks_.size());
+}
+
+template <class C, class M, class T, Device D>
+requires Communicator<C, D>
+void RankTeam<C, M, T, D>::require_same_work(M& model) {
   require_agreement<D>(ranks_, "the weights", fingerprint_of_values(model));
   const std::uint64_t run[] = {std::uint64_t(begin_), std::uint64_t(count_), std::uint64_t(options_.state),
                                std::uint64_t(options_.sums), std::uint64_t(options_.bucket_bytes)};
@@ -241,9 +262,9 @@ const {
   for_each_parameter(model, [&](const std::string& path, Parameter<T, D>& p) {
     if (!gradients_.packed(p)) return parts.add(path, p);
     const auto gradient = gradients_.used(t) ? gradients_.gradient(t) : Tensor<Stat<T>, D>();
-    const auto [first, last] = sharded() ? gradients_.rows_of(t, ranks_.rank())
-                                         : std::pair(std::int64_t(0), matrix_size(p.value.shape()).rows);
-    if (first < last) parts.add(path, p, first, last, gradient);
+    const RowRange rows = sharded() ? gradients_.rows_of(t, ranks_.rank())
+                                    : RowRange{.first = 0, .last = matrix_size(p.value.shape()).rows};
+    if (rows.size() > 0) parts.add(path, p, rows, gradient);
     ++t;
   });
   return parts;

@@ -108,13 +108,14 @@ class Ema {
   Averages& averages() { return averages_; }
   const Averages& averages() const { return averages_; }
 
-  /// Writes the averages below `prefix` under the names that the model's own file has. Throws io_error.
-  void save(const std::filesystem::path& path, std::string_view prefix = {}) const;
-  /// Replaces the averages below `prefix`, which are those of `model`; averages of a file that does not say how often
-  /// they were moved count as settled. Throws format_error, with the averages unchanged, when the file does not fit the
-  /// model or that count is no whole number.
+  /// Writes the averages below `prefix` under the names that the model's own file has. Throws what TensorFile::save
+  /// throws.
+  void save(const std::filesystem::path& path, std::string_view prefix = {}, const Saving& saving = {}) const;
+  /// Replaces the averages below `prefix`, which are those of `model`, by those of its rows; averages of a file that
+  /// does not say how often they were moved count as settled. Throws format_error, with the averages unchanged, when
+  /// the file does not fit the model or that count is no whole number.
   template <class M>
-  void load(const Checkpoint& file, const M& model, const std::string& prefix = {});
+  void load(const Checkpoint& file, const M& model, const std::string& prefix = {}, const RowsByPath& rows = {});
 
  private:
   /// update(), where averages of which `moved` is true follow the weights already.
@@ -194,25 +195,28 @@ void Ema<T, D>::move(const M& model, const AdamW<T, D>& optimizer, Moved moved) 
 }
 
 template <class T, Device D>
-void Ema<T, D>::save(const std::filesystem::path& path, std::string_view prefix) const {
+void Ema<T, D>::save(const std::filesystem::path& path, std::string_view prefix, const Saving& saving) const {
   TensorFile file;
   for (const auto& [full, average] : averages_)
-    if (full.starts_with(prefix)) file.add(full.substr(prefix.size()), average);
-  file.save(path, {{"updates", std::to_string(updates_)}});
+    if (full.starts_with(prefix)) file.add(full.substr(prefix.size()), average, held_rows(saving.rows, full));
+  file.save(path, {{"updates", std::to_string(updates_)}}, saving);
 }
 
 template <class T, Device D>
 template <class M>
-void Ema<T, D>::load(const Checkpoint& file, const M& model, const std::string& prefix) {
+void Ema<T, D>::load(const Checkpoint& file, const M& model, const std::string& prefix, const RowsByPath& rows) {
   require_at_rest("load averages");
   const std::int64_t updates = updates_of(file);
   Averages loaded;
   for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
-    loaded.emplace(prefix + name, read_tensor<Stat<T>, D>(file, name, p.value.shape()));
+    const auto own = held_rows(rows, prefix + name);
+    loaded.emplace(prefix + name, read_tensor<Stat<T>, D>(file, name, p.value.shape(), own));
   });
   for (const auto& t : file.tensors())
     if (!loaded.contains(prefix + t.name))
       throw format_error(file.path().string() + ": tensor '" + t.name + "' belongs to no parameter of the model");
+  for (const auto& [path, range] : rows)
+    if (range.size() == 0) loaded.erase(path);
   std::erase_if(averages_, [&](const auto& entry) { return entry.first.starts_with(prefix); });
   averages_.merge(loaded);
   updates_ = updates;

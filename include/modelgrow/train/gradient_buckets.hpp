@@ -47,11 +47,17 @@ class GradientBuckets {
   std::size_t bucket_of(std::size_t tensor) const { return bucket_of_[tensor]; }
   /// The number of the parameter whose gradient adds up there; there is one.
   std::size_t tensor_at(const S* gradient) const { return at_.at(gradient); }
-  /// The rows of a parameter that are a rank's: [first, last).
-  std::pair<std::int64_t, std::int64_t> rows_of(std::size_t tensor, int rank) const {
+  /// The rows of a parameter that are a rank's.
+  RowRange rows_of(std::size_t tensor, int rank) const {
     const Cuts& cuts = buckets_[bucket_of_[tensor]].cuts;
     const BucketSlot& slot = *slots_[tensor];
-    return {slot.row_at(cuts.begin(rank)), slot.row_at(cuts.begin(rank) + cuts.size(rank))};
+    return {.first = slot.row_at(cuts.begin(rank)), .last = slot.row_at(cuts.begin(rank) + cuts.size(rank))};
+  }
+  /// The same for all of them.
+  RowsByPath rows_of(int rank) const {
+    RowsByPath rows;
+    for (std::size_t t = 0; t < tensors(); ++t) rows.emplace(paths_[t], rows_of(t, rank));
+    return rows;
   }
 
   /// Whether a loss of some rank has ever used the parameter: others take no step.

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <modelgrow/core/describe.hpp>
-#include <modelgrow/train/buckets.hpp>
+#include <modelgrow/train/row_range.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -23,28 +23,31 @@ struct Parts {
     for (auto& part : self.parts) v(part.path, part.parameter);
   }
 
-  /// Rows [first, last) of a tensor (elements, for a tensor of one axis); the tensor itself when these are all.
-  template <class U>
-  static Tensor<U, D> rows(const Tensor<U, D>& whole, std::int64_t first, std::int64_t last) {
-    Shape shape = whole.shape();
-    if (shape.rank() == 0 || last - first == shape[0]) return whole;
-    const std::int64_t columns = matrix_size(shape).columns;
-    shape[0] = last - first;
-    return whole.view(first * columns, shape);
-  }
-
   /// A parameter that is not shared.
   void add(const std::string& path, const Parameter<T, D>& p) { parts.push_back(Part{.path = path, .parameter = p}); }
   /// These rows of a parameter, with their gradient if `gradient` is defined.
-  void add(const std::string& path, const Parameter<T, D>& p, std::int64_t first, std::int64_t last,
-           const Tensor<Stat<T>, D>& gradient) {
+  void add(const std::string& path, const Parameter<T, D>& p, RowRange rows, const Tensor<Stat<T>, D>& gradient) {
     Part part{.path = path, .parameter = {}};
     part.parameter.info = p.info;
     part.parameter.state = p.state;
-    part.parameter.value = rows(p.value, first, last);
-    if (gradient.defined()) part.parameter.gradient = rows(gradient, first, last);
+    part.parameter.value = only_rows(p.value, rows);
+    if (gradient.defined()) part.parameter.gradient = only_rows(gradient, rows);
     parts.push_back(std::move(part));
   }
 };
+
+/// Those rows of a model's parameters that a rank has; `prefix` leads to the model in the paths of `rows`.
+template <class T, Device D, class M>
+Parts<T, D> held_parts(const M& model, const std::string& prefix, const RowsByPath& rows) {
+  Parts<T, D> parts;
+  for_each_parameter(model, [&](const std::string& name, const Parameter<T, D>& p) {
+    const auto held = held_rows(rows, prefix + name);
+    if (!held)
+      parts.add(name, p);
+    else if (held->size() > 0)
+      parts.add(name, p, *held, {});
+  });
+  return parts;
+}
 
 }  // namespace modelgrow::inline v0

@@ -12,16 +12,15 @@
 #include <modelgrow/train/adamw.hpp>
 #include <modelgrow/train/ema.hpp>
 #include <modelgrow/train/gradient_buckets.hpp>
-#include <modelgrow/train/parts.hpp>
 
 namespace modelgrow::inline v0 {
 
 namespace detail {
 
-/// Rows [first, last) of a tensor in memory of their own.
+/// Rows of a tensor in memory of their own.
 template <class U, Device D>
-Tensor<U, D> rows_alone(const Tensor<U, D>& whole, std::int64_t first, std::int64_t last) {
-  return whole.defined() ? Parts<U, D>::rows(whole, first, last).clone() : whole;
+Tensor<U, D> rows_alone(const Tensor<U, D>& whole, RowRange rows) {
+  return whole.defined() ? only_rows(whole, rows).clone() : whole;
 }
 
 /// The rows of all ranks; `own` is undefined where this rank has none.
@@ -48,33 +47,29 @@ Cuts element_cuts(const GradientBuckets<T, D>& gradients, std::size_t tensor, in
 
 }  // namespace detail
 
-/// Leaves the state and the averages of a rank's rows in the place of those of the whole model.
+/// Leaves the state and the averages of these rows in the place of those of the whole model.
 template <class T, Device D>
-void keep_rows(const GradientBuckets<T, D>& gradients, int rank, AdamW<T, D>& optimizer, Ema<T, D>* ema) {
-  for (std::size_t t = 0; t < gradients.tensors(); ++t) {
-    const auto [first, last] = gradients.rows_of(t, rank);
-    const std::string& path = gradients.path(t);
+void keep_rows(const RowsByPath& held, AdamW<T, D>& optimizer, Ema<T, D>* ema) {
+  for (const auto& [path, rows] : held) {
+    const bool none = rows.size() == 0;
     if (ema) {
       auto& averages = ema->averages();
-      if (first == last)
+      if (none)
         averages.erase(path);
       else
-        averages.at(path) = detail::rows_alone(averages.at(path), first, last);
+        averages.at(path) = detail::rows_alone(averages.at(path), rows);
     }
     const auto state = optimizer.states().find(path);
     if (state == optimizer.states().end()) continue;
-    if (first == last) {
+    if (none) {
       optimizer.states().erase(state);
       continue;
     }
     auto& s = state->second;
-    s.m = detail::rows_alone(s.m, first, last);
-    s.v = detail::rows_alone(s.v, first, last);
-    s.master = detail::rows_alone(s.master, first, last);
-    std::vector<double> eps = s.eps();
-    if (eps.size() > 1) eps = {eps.begin() + first, eps.begin() + last};
-    if (s.eps().size() > 1 && eps.size() == 1) eps.push_back(eps[0]);  // one value would be that of all rows
-    s.set_multipliers(s.lr(), std::move(eps));
+    s.m = detail::rows_alone(s.m, rows);
+    s.v = detail::rows_alone(s.v, rows);
+    s.master = detail::rows_alone(s.master, rows);
+    s.set_multipliers(s.lr(), only_rows(s.eps(), rows));
   }
 }
 

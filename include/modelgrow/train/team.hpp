@@ -2,6 +2,7 @@
 // What a trainer asks of the ranks that it trains with; without them it asks nothing.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <modelgrow/autograd/tape.hpp>
@@ -43,8 +44,16 @@ class Team {
 
   /// What comes before the next step may take as long as it takes.
   virtual void pause() = 0;
-  /// State and averages of the whole model were put in the place of what this rank had.
+  /// The ranks, for what they do together outside of steps: one group for each such thing.
+  virtual std::unique_ptr<Ranks> ranks() = 0;
+  /// The rows of which this rank has state and averages now.
+  virtual RowsByPath held() const = 0;
+  /// The rows of which it is to have them, when they are loaded for this model.
+  virtual RowsByPath cut(M& model, AdamW<T, D>& optimizer, Ema<T, D>* ema) = 0;
+  /// State and averages of the whole model, or of the rows that cut() said, were put in the place of what this rank
+  /// had.
   virtual void holds_whole() = 0;
+  virtual void holds_rows() = 0;
   /// The state and the averages of the whole model, of which this rank may hold a part.
   virtual AdamW<T, D> whole(const AdamW<T, D>& optimizer) = 0;
   virtual Ema<T, D> whole(const Ema<T, D>& ema) = 0;

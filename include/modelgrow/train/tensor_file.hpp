@@ -1,51 +1,52 @@
 // SPDX-License-Identifier: MIT
-// Optimizer state and averages as files: tensors of any type and device, gathered by name, written one at a time.
+// Weights, optimizer state and averages as files: tensors of any type and device, gathered by name, written by windows.
 #pragma once
 #include <cmath>
 #include <cstring>
-#include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/convert.hpp>
-#include <modelgrow/checkpoint/shards.hpp>
 #include <modelgrow/core/tensor.hpp>
+#include <modelgrow/train/held_tensor.hpp>
+#include <modelgrow/train/saving.hpp>
 
 namespace modelgrow::inline v0 {
 
-/// A safetensors file to be; tensors share memory until save().
+/// A safetensors file to be, or of several ranks, shards and their index; tensors share memory until save().
 class TensorFile {
  public:
+  /// A tensor that all ranks have, or `held` rows of one whose other rows lie on other ranks.
   template <Element U, Device D>
-  void add(std::string name, const Tensor<U, D>& tensor) {
-    add(std::move(name), dtype_of<U>, tensor.shape(), [tensor](auto&& write) {
-      const Tensor<U, Cpu> host = to_cpu(tensor);
-      write(std::as_bytes(std::span<const U>(host.data(), std::size_t(host.size()))));
-    });
+  void add(std::string name, const Tensor<U, D>& tensor, const std::optional<RowRange>& held = {}) {
+    hold(std::move(name), dtype_of<U>, tensor, held);
   }
   /// A scalar of type I64.
-  void add(std::string name, std::int64_t value) {
-    add(std::move(name), DType::i64, Shape{},
-        [value](auto&& write) { write(std::as_bytes(std::span<const std::int64_t>(&value, 1))); });
+  void add(std::string name, std::int64_t value, const std::optional<RowRange>& held = {}) {
+    const Tensor<std::int64_t, Cpu> tensor(Shape{});
+    tensor.data()[0] = value;
+    hold(std::move(name), DType::i64, tensor, held);
   }
 
-  /// Writes everything, all or nothing. Throws io_error.
-  void save(const std::filesystem::path& path, const Metadata& metadata = {}) const {
-    CheckpointWriter writer(path, declared_, metadata);
-    for (std::size_t i = 0; i < declared_.size(); ++i)
-      fill_[i]([&](std::span<const std::byte> bytes) { writer.write(declared_[i].name, bytes); });
-    writer.commit();
-  }
+  /// Writes everything, all or nothing. Of several ranks each writes whole tensors, as many bytes as the others, and
+  /// gets what it lacks of them by windows; only in a folder that appears when all have ended is that all or nothing.
+  /// Throws io_error, and what Ranks::all and spread_tensors throw.
+  void save(const std::filesystem::path& path, Metadata metadata = {}, const Saving& saving = {}) const;
 
  private:
-  using Write = std::function<void(std::span<const std::byte>)>;
-  void add(std::string name, DType dtype, const Shape& shape, std::function<void(const Write&)> fill) {
-    declared_.push_back(NamedShape{.name = std::move(name), .dtype = dtype, .shape = shape});
-    fill_.push_back(std::move(fill));
+  template <class U, Device D>
+  void hold(std::string name, DType dtype, const Tensor<U, D>& tensor, const std::optional<RowRange>& held) {
+    HeldTensor here{.about = NamedShape{.name = std::move(name), .dtype = dtype, .shape = tensor.shape()}};
+    if (held) here.first = held->first;
+    here.read = [tensor](std::uint64_t at, std::span<std::byte> out) {
+      D::to_host(out.data(), reinterpret_cast<const std::byte*>(tensor.data()) + at, out.size());
+    };
+    held_.push_back(std::move(here));
   }
-  std::vector<NamedShape> declared_;
-  std::vector<std::function<void(const Write&)>> fill_;
+  std::vector<HeldTensor> held_;
 };
 
 /// A whole number of type I64, or of F32 and F64 as other trainers count steps; throws format_error when it is missing
@@ -71,22 +72,42 @@ inline std::int64_t read_integer(const Checkpoint& checkpoint, const std::string
   return std::int64_t(value);
 }
 
-/// A tensor of a checkpoint on device D; floats are converted. Throws format_error when it is missing or has another
-/// shape.
+/// Rows of a tensor of a file, where they lie.
+inline TensorView only_rows(TensorView t, RowRange rows) {
+  const std::int64_t all = matrix_size(t.shape).rows;
+  if (rows.size() == all) return t;
+  const std::size_t row = t.bytes / std::size_t(all);
+  t.data += row * std::size_t(rows.first);
+  t.bytes = row * std::size_t(rows.size());
+  if (t.shape.rank() > 0)
+    t.shape[0] = rows.size();
+  else
+    t.shape = Shape{0};
+  return t;
+}
+
+/// A tensor of a checkpoint on device D, or some rows of it, perhaps none; floats are converted. Throws format_error
+/// when it is missing or has another shape.
 template <Element U, Device D>
-Tensor<U, D> read_tensor(const Checkpoint& checkpoint, const std::string& name, const Shape& shape) {
+Tensor<U, D> read_tensor(const Checkpoint& checkpoint, const std::string& name, const Shape& shape,
+                         const std::optional<RowRange>& rows = {}) {
   const TensorView& t = checkpoint.tensor(name);
   if (t.shape != shape)
     throw format_error(checkpoint.path().string() + ": tensor '" + name + "' has shape " + to_string(t.shape) +
                        "; the model wants " + to_string(shape));
-  Tensor<U, D> tensor(shape);
+  const TensorView wanted = rows ? only_rows(t, *rows) : t;
+  Tensor<U, D> tensor(wanted.shape);
   if (t.dtype == dtype_of<U>) {
-    D::from_host(tensor.data(), t.data, t.bytes);
+    D::from_host(tensor.data(), wanted.data, wanted.bytes);
   } else {
-    const auto values = values_of<U>(t);
+    const auto values = values_of<U>(wanted);
     D::from_host(tensor.data(), values.data(), tensor.bytes());
   }
   return tensor;
 }
 
 }  // namespace modelgrow::inline v0
+
+#if !defined(MODELGROW_COMPILED)
+#include <modelgrow/train/tensor_file_inl.hpp>
+#endif

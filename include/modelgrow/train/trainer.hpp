@@ -2,14 +2,15 @@
 // The training loop: loss, backward pass, AdamW, average, hooks, saving. It owns no randomness: everything that a step
 // draws must follow from its number, and then a resumed run repeats the losses of an uninterrupted one bit for bit.
 #pragma once
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
-#include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,7 @@
 #include <modelgrow/autograd/tape.hpp>
 #include <modelgrow/core/denormals.hpp>
 #include <modelgrow/core/linkage.hpp>
+#include <modelgrow/detail/hash64.hpp>
 #include <modelgrow/train/checkpointing.hpp>
 #include <modelgrow/train/schedule.hpp>
 #include <modelgrow/train/team.hpp>
@@ -68,8 +70,9 @@ class Trainer {
     add([n](std::int64_t step) { return step == n; }, std::move(hook));
   }
 
-  /// Continues the run saved in a directory. Throws io_error, format_error (also for a model of another configuration),
-  /// and error when its seed is another.
+  /// Continues the run saved in a directory, by whatever number of ranks; each reads what it is to hold. Throws
+  /// io_error, format_error (also for a model of another configuration, and for files of different saves), and error
+  /// when its seed is another.
   void resume(const std::filesystem::path& directory);
   /// Starts a new run at step 0 from the weights, averages and moments that a directory has.
   void start_from(const std::filesystem::path& directory);
@@ -104,8 +107,8 @@ class Trainer {
     return outcome;
   }
 
-  /// Saves the run into options.directory, if there is one; the first rank does. Throws io_error on that rank and
-  /// communication_error on the others; an older save then stays.
+  /// Saves the run into options.directory, if there is one. Of several ranks each writes its part; what fails on one
+  /// fails on all, with its number. Throws io_error; an older save then stays.
   void save() const;
 
   /// Steps done.
@@ -134,6 +137,9 @@ class Trainer {
   template <class Loss>
   std::vector<double> pass(Loss& loss, StepReport& report);
   bool agreed(bool here) const { return team_ ? team_->any(here) : here; }
+  /// Calls load(rows) on all ranks: what fails on one of them fails on all.
+  template <class F>
+  void restore(F load);
 
   void add(std::function<bool(std::int64_t)> due, Hook hook) { hooks_.emplace_back(std::move(due), std::move(hook)); }
 
@@ -145,6 +151,7 @@ class Trainer {
   std::unique_ptr<Team<M, T, D>> team_;  // none: this process trains alone
   std::vector<std::pair<std::function<bool(std::int64_t)>, Hook>> hooks_;
   std::int64_t step_ = 0;
+  std::uint64_t history_ = 0;  // a checksum of all losses and norms
 };
 
 template <class M, class T, Device D>
@@ -156,18 +163,33 @@ Trainer<M, T, D>::Trainer(M& model, TrainerOptions options)
 
 template <class M, class T, Device D>
 void Trainer<M, T, D>::resume(const std::filesystem::path& directory) {
-  const RunState saved = read_run_state(directory);
-  if (saved.seed != options_.seed)
-    throw error("the run in '" + directory.string() + "' has seed " + std::to_string(saved.seed) + ", this one " +
-                std::to_string(options_.seed) + ": resume with the same seed, or start a new run");
-  step_ = load_run(directory, model_, optimizer_, ema()).step;
-  if (team_) team_->holds_whole();
+  restore([&](const RowsByPath& rows) {
+    const RunState saved = read_run_state(directory);
+    if (saved.seed != options_.seed)
+      throw error("the run in '" + directory.string() + "' has seed " + std::to_string(saved.seed) + ", this one " +
+                  std::to_string(options_.seed) + ": resume with the same seed, or start a new run");
+    load_run(directory, model_, optimizer_, ema(), rows);
+    step_ = saved.step;
+    history_ = saved.history;
+  });
 }
 
 template <class M, class T, Device D>
 void Trainer<M, T, D>::start_from(const std::filesystem::path& directory) {
-  load_models(directory, model_, optimizer_, ema());
-  if (team_) team_->holds_whole();
+  restore([&](const RowsByPath& rows) {
+    load_models(directory, model_, optimizer_, ema(), rows);
+    history_ = history_in(directory);
+  });
+}
+
+template <class M, class T, Device D>
+template <class F>
+void Trainer<M, T, D>::restore(F load) {
+  if (!team_) return load(RowsByPath());
+  team_->pause();
+  const RowsByPath rows = team_->cut(model_, optimizer_, ema());
+  team_->ranks()->together([&] { load(rows); });
+  team_->holds_rows();
 }
 
 template <class M, class T, Device D>
@@ -187,6 +209,9 @@ StepReport Trainer<M, T, D>::train_step(Loss& loss) {
                                 : optimizer_.step(model_, report.lr, added);
   if (team_) report.waited = team_->waited();
   ++step_;
+  const std::uint64_t history[] = {history_, std::bit_cast<std::uint64_t>(report.loss),
+                                   std::bit_cast<std::uint64_t>(report.gradient_norm)};
+  history_ = detail::hash64(std::as_bytes(std::span(history)));
   report.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   return report;
 }
@@ -216,25 +241,16 @@ std::vector<double> Trainer<M, T, D>::pass(Loss& loss, StepReport& report) {
 template <class M, class T, Device D>
 void Trainer<M, T, D>::save() const {
   if (options_.directory.empty()) return;
-  const auto write = [&](const AdamW<T, D>& optimizer, const Ema<T, D>* ema) {
-    save_run(options_.directory, model_, optimizer, ema,
-             RunState{.step = step_, .seed = options_.seed, .options = detail::text_of(options_)});
-  };
-  if (!team_) return write(optimizer_, ema_ ? &*ema_ : nullptr);
-  team_->pause();
-  const AdamW<T, D> optimizer = whole_optimizer();
-  const std::optional<Ema<T, D>> ema = whole_ema();
-  std::exception_ptr failed;
-  try {
-    if (leads()) write(optimizer, ema ? &*ema : nullptr);
-  } catch (...) {
-    failed = std::current_exception();
+  std::unique_ptr<Ranks> ranks;
+  Saving saving;
+  if (team_) {
+    team_->pause();
+    ranks = team_->ranks();
+    saving = {.ranks = ranks.get(), .rows = team_->held()};
   }
-  const bool any_failed = team_->any(failed != nullptr);
-  if (failed) std::rethrow_exception(failed);
-  if (any_failed)
-    throw communication_error("the first rank could not save the run in '" + options_.directory.string() +
-                              "': what it says tells why; the run saved last is intact");
+  save_run(options_.directory, model_, optimizer_, ema_ ? &*ema_ : nullptr,
+           RunState{.step = step_, .seed = options_.seed, .history = history_, .options = detail::text_of(options_)},
+           std::move(saving));
 }
 
 }  // namespace modelgrow::inline v0
