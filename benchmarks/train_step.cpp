@@ -6,48 +6,19 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <iostream>
 #include <modelgrow/backend/cpu.hpp>
 #include <modelgrow/detail/json.hpp>
-#include <modelgrow/diffusion/flow_matching.hpp>
-#include <modelgrow/models/stdit_config.hpp>
-#include <modelgrow/models/text_to_video.hpp>
-#include <modelgrow/ops/mse.hpp>
 #include <modelgrow/train/adamw.hpp>
 #include <modelgrow/train/flops.hpp>
 
+#include "benchmarks/step_model.hpp"
+
 namespace mg = modelgrow;
+using step::loss;
+using step::Size;
 
 namespace {
-
-constexpr std::int64_t caption_bytes = 22;  // 24 tokens with their begin and end marks
-
-struct Size {
-  long hidden = 96, depth = 3, heads = 3, batch = 8;
-  std::string name() const {
-    return std::to_string(hidden) + "x" + std::to_string(depth) + "x" + std::to_string(heads) + "x" +
-           std::to_string(batch);
-  }
-  mg::StditConfig video() const {
-    return {.input_size = {8, 32, 32},
-            .in_channels = 3,
-            .patch_size = {1, 4, 4},
-            .hidden_size = hidden,
-            .depth = depth,
-            .num_heads = heads,
-            .pred_sigma = false,
-            .caption_channels = mg::ByteEncoderConfig{}.width,
-            .model_max_length = mg::ByteEncoderConfig{}.max_length};
-  }
-};
-
-template <class D>
-mg::Var<float, D> loss(mg::Tape<float, D>& tape, mg::TextToVideo<float, D>& model, const mg::FlowBatch<float, D>& b) {
-  const std::vector<std::string> captions(std::size_t(b.noisy.dim(0)), std::string(caption_bytes, 'x'));
-  const auto text = model.text_encoder->encode(tape, captions);
-  return mg::mse(tape, model.transformer.forward(tape, tape.constant(b.noisy), b.time, text), b.target);
-}
 
 double step_flops(const Size& s) {
   using Counter = mg::FlopCounter;
@@ -91,16 +62,13 @@ mg::detail::json measure(const Size& s, int steps, int warmup) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  Size s;
-  if (argc > 1 &&
-      (std::sscanf(argv[1], "%ldx%ldx%ldx%ld", &s.hidden, &s.depth, &s.heads, &s.batch) != 4 || s.batch < 1)) {
-    std::cerr << "bench_train_step: '" << argv[1] << "' is no size; expected HIDDENxDEPTHxHEADSxBATCH, such as "
-              << Size{}.name() << std::endl;
-    return 2;
-  }
   try {
+    const Size s = argc > 1 ? Size::of(argv[1]) : Size{};
     const int steps = argc > 2 ? std::stoi(argv[2]) : 20, warmup = argc > 3 ? std::stoi(argv[3]) : 3;
     std::cout << measure(s, std::max(1, steps), warmup).dump() << std::endl;
+  } catch (const mg::option_error& e) {
+    std::cerr << "bench_train_step: " << e.what() << std::endl;
+    return 2;
   } catch (const std::exception& e) {
     std::cerr << "bench_train_step: " << e.what() << std::endl;
     return 1;

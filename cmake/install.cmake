@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Installs every header and a package for find_package(modelgrow [COMPONENTS media text mpi cuda]).
+# Installs every header and a package for find_package(modelgrow [COMPONENTS media text mpi cuda nccl]).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_DATADIR}/cmake/modelgrow)
@@ -13,4 +13,4 @@ configure_package_config_file(cmake/modelgrow-config.cmake.in modelgrow-config.c
 write_basic_package_version_file(modelgrow-config-version.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/modelgrow-config.cmake ${PROJECT_BINARY_DIR}/modelgrow-config-version.cmake
   cmake/modelgrow-tuning.cmake cmake/modelgrow-media.cmake cmake/modelgrow-text.cmake
-  cmake/modelgrow-mpi.cmake cmake/modelgrow-cuda.cmake DESTINATION ${package})
+  cmake/modelgrow-mpi.cmake cmake/modelgrow-cuda.cmake cmake/modelgrow-nccl.cmake DESTINATION ${package})

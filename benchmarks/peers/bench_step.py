@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Times one training step (forward, backward, AdamW) of the twin and prints JSON: median seconds, GFLOP/s, peak memory.
 
-Each size is HIDDENxDEPTHxBATCH and runs in a process of its own, so that the peak resident memory belongs to it:
+With --ddp it is one of several processes (torchrun starts them) that share the batch by DistributedDataParallel with gloo, and
+the first of them prints. Each size is HIDDENxDEPTHxBATCH and runs in a process of its own, so that the peak resident memory belongs to it:
     bench_step.py --sizes 128x4x8 256x6x4 --threads 2
 """
 from __future__ import annotations
@@ -30,6 +31,10 @@ def measure(size: str, o: argparse.Namespace) -> dict:
     )  # fmt: skip
     model = TextToVideo(config)
     step_model = torch.compile(model) if o.compile else model
+    if o.ddp:
+        torch.distributed.init_process_group("gloo")
+        batch //= torch.distributed.get_world_size()
+        step_model = torch.nn.parallel.DistributedDataParallel(step_model, gradient_as_bucket_view=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     x0 = torch.rand(batch, 3, *o.clip) * 2 - 1
     ids = torch.randint(0, 256, (batch, o.caption_tokens))
@@ -55,7 +60,7 @@ def measure(size: str, o: argparse.Namespace) -> dict:
         "size": size, "parameters": sum(p.numel() for p in model.parameters()), "gflop_per_step": flops / 1e9,
         "median_s": median, "fastest_s": min(seconds), "slowest_s": max(seconds), "gflops": flops / 1e9 / median,
         "first_step_s": first, "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "steps": o.steps, "threads": o.threads, "compile": o.compile, "torch": torch.__version__,
+        "steps": o.steps, "threads": o.threads, "compile": o.compile, "ranks": torch.distributed.get_world_size() if o.ddp else 1, "torch": torch.__version__,
     }  # fmt: skip
 
 
@@ -71,10 +76,15 @@ def main() -> None:
     p.add_argument("--warmup", type=int, default=3)
     p.add_argument("--steps", type=int, default=20)
     p.add_argument("--compile", action="store_true", help="torch.compile the model")
+    p.add_argument("--ddp", action="store_true", help="share the batch with the other processes; needs --one")
     p.add_argument("--one", help=argparse.SUPPRESS)
     o = p.parse_args()
     if o.one:
-        print(json.dumps(measure(o.one, o)))
+        found = measure(o.one, o)
+        if not o.ddp or torch.distributed.get_rank() == 0:
+            print(json.dumps(found))
+        if o.ddp:
+            torch.distributed.destroy_process_group()
         return
     results = []
     for size in o.sizes:

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <modelgrow/core/pool.hpp>
 #include <modelgrow/core/stat.hpp>
 #include <modelgrow/dist/communicator.hpp>
 #include <modelgrow/dist/tree_sum.hpp>
@@ -106,7 +107,7 @@ class Mpi {
       const auto wide = widened(values);
       return all_reduce(wide, sums).and_then([=] { narrow(wide, values); });
     } else if (sums == Sums::ordered) {
-      const auto all = Tensor<T, Cpu>(Shape{size_, values.size()});
+      const auto all = scratch<T>(Shape{size_, values.size()});
       const auto own = all.view(rank_ * values.size(), Shape{values.size()});
       Cpu::copy(own.data(), values.data(), values.bytes());
       return all_gather(all, Cuts::even(all.size(), size_)).and_then([=, n = size_] { sum_rows(all, n, values); });
@@ -130,21 +131,29 @@ class Mpi {
       const auto wide = widened(values);
       return reduce_scatter(wide, cuts, sums).and_then([=, r = rank_] { narrow(cuts.part(wide, r), own); });
     } else if (sums == Sums::ordered) {
-      const auto all = Tensor<T, Cpu>(Shape{size_, own.size()});
+      const auto all = scratch<T>(Shape{size_, own.size()});
       return all_to_all(values, cuts, all, Cuts::even(all.size(), size_)).and_then([=, n = size_] {
         sum_rows(all, n, own);
       });
     } else {
+      // By an exchange, not by MPI_Ireduce_scatter, which may send everything to one rank that adds alone.
       traffic_ += Traffic::of_reduce_scatter(cuts, rank_, sizeof(T));
-      const auto parts = parts_of(cuts, "MPI_Ireduce_scatter");
-      const auto sum = Tensor<T, Cpu>(own.shape());
+      std::vector<std::int64_t> sizes(std::size_t(size_), own.size());
+      sizes[std::size_t(rank_)] = 0;
+      const Cuts of = Cuts::of_sizes(sizes);
+      const auto others = scratch<T>(Shape{of.total()});
+      const auto from = parts_of(cuts, "MPI_Ialltoallv"), to = parts_of(of, "MPI_Ialltoallv");
+      from->sizes[std::size_t(rank_)] = 0;
       return begin(
-          "MPI_Ireduce_scatter",
+          "MPI_Ialltoallv",
           [&](MPI_Request* request) {
-            return MPI_Ireduce_scatter(values.data(), sum.data(), parts->sizes.data(), sum_type<T>(), MPI_SUM, group_,
-                                       request);
+            return MPI_Ialltoallv(values.data(), from->sizes.data(), from->at.data(), sum_type<T>(), others.data(),
+                                  to->sizes.data(), to->at.data(), sum_type<T>(), group_, request);
           },
-          [parts, values, sum, own] { Cpu::copy(own.data(), sum.data(), sum.bytes()); });
+          [from, to, values, others, own] {
+            for (std::int64_t at = 0; at < others.size(); at += own.size())
+              for (std::int64_t i = 0; i < own.size(); ++i) own.data()[i] += others.data()[at + i];
+          });
     }
   }
 
@@ -216,7 +225,7 @@ class Mpi {
                                 " were given: call it for one part after the other");
     return int(n);
   }
-  std::shared_ptr<const detail::MpiParts> parts_of(const Cuts& cuts, std::string_view call) const {
+  std::shared_ptr<detail::MpiParts> parts_of(const Cuts& cuts, std::string_view call) const {
     auto parts = std::make_shared<detail::MpiParts>();
     count(cuts.total(), call);
     for (int r = 0; r < size_; ++r) {
@@ -224,6 +233,11 @@ class Mpi {
       parts->at.push_back(int(cuts.begin(r)));
     }
     return parts;
+  }
+  /// Memory for what arrives, used again by later operations.
+  template <class T>
+  Tensor<T, Cpu> scratch(const Shape& shape) {
+    return Tensor<T, Cpu>(shape, pool_.allocate(sizeof(T) * std::size_t(numel(shape))));
   }
   template <class T>
   static MPI_Datatype sum_type() {
@@ -258,6 +272,7 @@ class Mpi {
   int rank_ = 0, size_ = 1, exceptions_;
   bool ends_mpi_ = false;
   Traffic traffic_;
+  Pool<Cpu> pool_;
 };
 
 }  // namespace modelgrow::inline v0

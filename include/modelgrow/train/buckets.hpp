@@ -44,6 +44,15 @@ inline std::vector<std::int64_t> unit_ends(const Bucket& bucket) {
   return at;
 }
 
+/// How large buckets are made, in elements of so many bytes: at most `most_bytes`, and at least eight of them, so that
+/// some can be sent while others are computed.
+inline std::int64_t bucket_elements(std::span<const MatrixSize> tensors, std::int64_t most_bytes,
+                                    std::int64_t element) {
+  std::int64_t total = 0;
+  for (const auto& [rows, columns] : tensors) total += rows * columns;
+  return std::min(most_bytes / element, std::max<std::int64_t>(total / 8, 1));
+}
+
 /// Packs tensors into buckets of at most `most` elements; a larger tensor has one of its own. Over all buckets together
 /// every rank gets the same number of elements but for one unit, which is a 64th of a bucket or a row. Tensors without
 /// elements are in no bucket.

@@ -249,8 +249,10 @@ double RankTeam<C, M, T, D>::step(M& model, AdamW<T, D>& optimizer, Ema<T, D>* e
   if (!sharded()) waiting([&] { gather_gradients(ranks_, gradients_); });
   Parts<T, D> parts = parts_of(model);
   const double norm = ema ? ema->step(parts, optimizer, lr, added, whole) : optimizer.step(parts, lr, added, {}, whole);
-  if (sharded()) waiting([&] { gather_weights(ranks_, gradients_, model); });
-  gradients_.zero();
+  if (sharded()) {  // else the step has set all of them to zero
+    waiting([&] { gather_weights(ranks_, gradients_, model); });
+    gradients_.zero();
+  }
   return norm;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Every rank gets what the others have of their rows: the sums of gradients, or the weights that were stepped.
 #pragma once
-#include <concepts>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <modelgrow/dist/communicator.hpp>
@@ -32,10 +33,8 @@ void gather_weights(C& ranks, const GradientBuckets<T, D>& gradients, M& model) 
   std::vector<Pending> pending;
   for (std::size_t b = 0; b < gradients.buckets().size(); ++b) {
     const Bucket& bucket = gradients.buckets()[b];
-    if constexpr (std::same_as<T, Stat<T>>)
-      gathered.push_back(gradients.memory(b));
-    else
-      gathered.emplace_back(Shape{bucket.size});
+    const Tensor<Stat<T>, D> memory = gradients.memory(b);
+    gathered.emplace_back(Shape{bucket.size}, std::shared_ptr<void>(memory.data(), [memory](void*) {}));
     for (const BucketSlot& slot : bucket.slots) {
       const auto [first, last] = gradients.rows_of(slot.tensor, ranks.rank());
       const std::int64_t begin = first * slot.columns, count = (last - first) * slot.columns;
@@ -46,8 +45,13 @@ void gather_weights(C& ranks, const GradientBuckets<T, D>& gradients, M& model) 
   }
   for (std::size_t b = 0; b < pending.size(); ++b) {
     pending[b].wait();
-    for (const BucketSlot& slot : gradients.buckets()[b].slots)
-      D::copy(values[slot.tensor].data(), gathered[b].data() + slot.offset, values[slot.tensor].bytes());
+    for (const BucketSlot& slot : gradients.buckets()[b].slots) {  // rows of ranks before and behind this one
+      const auto [first, last] = gradients.rows_of(slot.tensor, ranks.rank());
+      for (const auto& [begin, end] : {std::pair(std::int64_t(0), first), std::pair(last, slot.rows)})
+        D::copy(values[slot.tensor].data() + begin * slot.columns,
+                gathered[b].data() + slot.offset + begin * slot.columns,
+                sizeof(T) * std::size_t((end - begin) * slot.columns));
+    }
   }
 }
 

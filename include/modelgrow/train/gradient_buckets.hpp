@@ -19,8 +19,7 @@ class GradientBuckets {
  public:
   using S = Stat<T>;
 
-  /// Gradients move here, with what they hold. Buckets have at most so many bytes and are at least eight, so that some
-  /// can be sent while others are computed.
+  /// Gradients move here, with what they hold, into buckets of at most so many bytes.
   template <class M>
   void pack(M& model, std::int64_t bytes, int ranks);
   /// Whether the model's trained parameters are those that were packed.
@@ -84,7 +83,6 @@ template <class M>
 void GradientBuckets<T, D>::pack(M& model, std::int64_t bytes, int ranks) {
   std::vector<Parameter<T, D>*> parameters;
   std::vector<MatrixSize> sizes;
-  std::int64_t total = 0;
   paths_.clear();
   for_each_parameter(model, [&](const std::string& path, Parameter<T, D>& p) {
     const bool was_here = p.gradient.defined() && at_.contains(p.gradient.data());
@@ -93,13 +91,11 @@ void GradientBuckets<T, D>::pack(M& model, std::int64_t bytes, int ranks) {
       paths_.push_back(path);
       parameters.push_back(&p);
       sizes.push_back(matrix_size(p.value.shape()));
-      total += p.value.size();
     } else if (was_here) {
       p.gradient = {};
     }
   });
-  buckets_ =
-      pack_buckets(sizes, std::min(bytes / std::int64_t(sizeof(S)), std::max<std::int64_t>(total / 8, 1)), ranks);
+  buckets_ = pack_buckets(sizes, bucket_elements(sizes, bytes, sizeof(S)), ranks);
   bucket_of_.assign(sizes.size(), 0);
   slots_.assign(sizes.size(), nullptr);
   gradients_.assign(sizes.size(), {});
