@@ -2,6 +2,7 @@
 // Distributed checkpoints written: what was read is read again, in both layouts.
 #include <modelgrow/checkpoint/dcp_optimizer.hpp>
 #include <modelgrow/checkpoint/dcp_writer.hpp>
+#include <modelgrow/checkpoint/pickle_access.hpp>
 #include <modelgrow/checkpoint/pickle_text.hpp>
 #include <tests/support/training_values.hpp>
 
@@ -38,9 +39,9 @@ TEST_CASE("weights, values and an optimizer are written and read, in both layout
                             ? "optim.param_groups.0.param_names"
                             : "optim.param_groups." + before.parameters[0].name + ".param_names";
     const auto names = f.value(f.item(listed));
-    REQUIRE(sequence(&names));
-    CHECK(sequence(&names)->size() == before.parameters.size());
-    CHECK(*(*sequence(&names))[1].get<std::string>() == before.parameters[1].name);
+    REQUIRE(detail::sequence(&names));
+    CHECK(detail::sequence(&names)->size() == before.parameters.size());
+    CHECK(*(*detail::sequence(&names))[1].get<std::string>() == before.parameters[1].name);
     for (const auto& t : before.tensors()) CHECK(numbers_of(named(tensors, t.name())) == numbers_of(t));
   }
 }

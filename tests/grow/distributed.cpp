@@ -66,8 +66,8 @@ TEST_CASE("a distributed checkpoint grows as a whole, in its own layout") {
       const auto listed = folder.value(folder.item(app + "optim.param_groups." +
                                                    (layout == DcpLayout::nested ? "0" : optimizer.parameters[0].name) +
                                                    ".param_names"));
-      REQUIRE(sequence(&listed));
-      REQUIRE(sequence(&listed)->size() == optimizer.parameters.size());  // also those of the new blocks
+      REQUIRE(detail::sequence(&listed));
+      REQUIRE(detail::sequence(&listed)->size() == optimizer.parameters.size());  // also those of the new blocks
       const auto state = optimizer.tensors();
       const auto moved = grow_optimizer(p, t.state);
       std::size_t entries = 0;

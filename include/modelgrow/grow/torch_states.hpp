@@ -23,6 +23,13 @@ struct TorchState {
   StoredOptimizer state;
 };
 
+namespace detail {
+/// What to do about a state that does not fit, where leaving it behind is one way.
+std::string or_leave_behind(const std::string& file);
+/// All parameters in torch's order, without frozen ones; none: nobody knows.
+std::vector<NamedShape> trained_order(const Checkpoint& in, const StateOptions& options);
+}  // namespace detail
+
 /// optimizer.bin, optimizer_1.bin, optimizer.pt: states of the optimizers that train the weights of a folder. Names
 /// come from the files, the options, param_groups.json, or the order of a torch file of weights. Files that nobody can
 /// read go into `unread`: with objects of a package, or of an optimizer without a rule. Throws io_error, and

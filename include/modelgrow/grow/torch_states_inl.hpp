@@ -12,8 +12,7 @@ namespace modelgrow::inline v0 {
 
 namespace detail {
 
-/// What to do about a state that does not fit, where leaving it behind is one way.
-inline std::string or_leave_behind(const std::string& file) {
+MODELGROW_INLINE std::string or_leave_behind(const std::string& file) {
   return ", or leave it behind (StateOptions::leave_behind, --leave-behind '" + file + "')";
 }
 
@@ -40,8 +39,7 @@ inline std::vector<std::string> torch_state_files(const Checkpoint& in, const St
   return of_these;
 }
 
-/// All parameters in torch's order, without frozen ones; none: nobody knows.
-inline std::vector<NamedShape> trained_order(const Checkpoint& in, const StateOptions& options) {
+MODELGROW_INLINE std::vector<NamedShape> trained_order(const Checkpoint& in, const StateOptions& options) {
   std::vector<NamedShape> order;
   const auto add = [&](const std::string& name, const NamedShape& about) {
     if (fits_any(name, options.frozen)) return;
