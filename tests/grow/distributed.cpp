@@ -63,7 +63,7 @@ TEST_CASE("a distributed checkpoint grows as a whole, in its own layout") {
       for (const auto& tensor : folder.tensors(app + "ema"))
         CHECK(torch_run::bytes_of(tensor) == expected.at(tensor.name()).bytes);
       const auto optimizer = dcp_optimizer(folder, app + "optim");
-      const auto listed = folder.value(folder.item(app + "optim.param_groups." +
+      const auto listed = folder.value(folder.item((app.empty() ? "" : "app.") + std::string("optim.param_groups.") +
                                                    (layout == DcpLayout::nested ? "0" : optimizer.parameters[0].name) +
                                                    ".param_names"));
       REQUIRE(detail::sequence(&listed));

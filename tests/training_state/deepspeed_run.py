@@ -48,7 +48,7 @@ class Zero(Store):
 
         (optimizer,) = make(list(model.named_parameters()))
         regroup()(optimizer, groups, model)
-        settings = {"stage": self.stage}
+        settings = {"stage": self.stage, "reduce_bucket_size": 10**5, "allgather_bucket_size": 10**5}  # not of 2 GB
         if self.stage == 3:
             settings["stage3_param_persistence_threshold"] = 0
         config = {

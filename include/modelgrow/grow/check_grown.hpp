@@ -79,8 +79,15 @@ inline FileCheck check_grown_part(const Plan& plan, const Part& old, const Part&
 }
 
 /// How the state of the source was read when it was grown: what was not grown then is not asked for.
-inline StateOptions state_as_grown(const Checkpoint& source, const ParamGroupsOf& groups, StateOptions options) {
+inline StateOptions state_as_grown(const Checkpoint& source, const Checkpoint& grown, const ParamGroupsOf& groups,
+                                   StateOptions options) {
   for (const auto& [file, g] : groups) options.names.emplace(file, g.before);
+  if (!grown.has_ema() && !is_one_store(grown)) {
+    if (std::ranges::find(source.beside_weights(), averages_key) != source.beside_weights().end())
+      options.leave_behind.emplace_back(averages_key);
+    const auto files = torch_average_files(source, options);
+    options.leave_behind.insert(options.leave_behind.end(), files.begin(), files.end());
+  }
   if (std::error_code ignored; !std::filesystem::is_directory(source.state_folder(), ignored)) return options;
   for (const auto& f : list_folder(source.state_folder()))
     if (f.role == FileRole::foreign_optimizer && !f.name.ends_with(".distcp") && !groups.contains(f.name))
@@ -98,7 +105,7 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
   GrownCheck found{.certificate = plan.certificate(), .trajectory = plan.trajectory()};
   found.read_back = read_back(plan, grown);
   const auto groups = read_param_groups(grown.state_folder());
-  const auto before = parts_of(source, detail::state_as_grown(source, groups, options)), after = parts_of(grown);
+  const auto before = parts_of(source, detail::state_as_grown(source, grown, groups, options)), after = parts_of(grown);
   const auto find = [](const std::vector<Part>& parts, const Part& like) -> const Part* {
     for (const auto& p : parts)
       if (p.kind == like.kind && (p.kind == Part::Kind::weights || p.name == like.name)) return &p;

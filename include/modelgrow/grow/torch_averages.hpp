@@ -9,6 +9,8 @@ namespace modelgrow::inline v0 {
 
 namespace detail {
 inline constexpr std::string_view averages_key = "ema";  // of averages in the torch file of the weights
+/// Torch files of averages in the folder of the weights, by name.
+std::vector<std::string> torch_average_files(const Checkpoint& in, const StateOptions& options);
 }
 
 /// The dictionary `ema` beside that of the weights in their torch file, or else ema.pt, ema_model.pt, model_ema.pt:

@@ -10,8 +10,7 @@ namespace modelgrow::inline v0 {
 
 namespace detail {
 
-/// Files of averages in the folder of the weights, by name.
-inline std::vector<std::string> torch_average_files(const Checkpoint& in, const StateOptions& options) {
+MODELGROW_INLINE std::vector<std::string> torch_average_files(const Checkpoint& in, const StateOptions& options) {
   std::vector<std::string> files;
   if (std::error_code ignored; !std::filesystem::is_directory(in.path(), ignored)) return files;
   for (const auto& f : list_folder(in.path()))
