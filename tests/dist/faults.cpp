@@ -47,24 +47,34 @@ std::string text_of(const fs::path& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
 }
-/// What a watchdog of a rank of 2 says within a second.
+/// What a watchdog of a rank of 2 says within a second. A machine that is busy with something else may keep this thread
+/// from its signs of life for as long as the watchdog waits: such a second is watched again.
 template <class F>
-std::string said_by(int rank, const fs::path& directory, F meanwhile) {
-  std::mutex mutex;
-  std::string said;
-  mg::Watchdog watchdog(rank, 2, {.directory = directory, .limit = 80ms}, [&](const std::string& why) {
-    const std::lock_guard lock(mutex);
-    said = why;
-  });
-  const auto begin = std::chrono::steady_clock::now();
-  while (std::chrono::steady_clock::now() - begin < 1s) {
-    meanwhile(watchdog);
-    std::this_thread::sleep_for(5ms);
-    const std::lock_guard lock(mutex);
-    if (!said.empty()) break;
+std::string said_by(int rank, const fs::path& directory, const F& meanwhile) {
+  using Clock = std::chrono::steady_clock;
+  constexpr auto limit = 80ms;
+  for (int attempt = 0; attempt < 50; ++attempt) {
+    F again = meanwhile;
+    std::mutex mutex;
+    std::string said;
+    Clock::duration longest{};
+    {
+      mg::Watchdog watchdog(rank, 2, {.directory = directory, .limit = limit}, [&](const std::string& why) {
+        const std::lock_guard lock(mutex);
+        said = why;
+      });
+      const auto begin = Clock::now();
+      for (auto last = begin; last - begin < 1s;) {
+        again(watchdog);
+        std::this_thread::sleep_for(5ms);
+        longest = std::max(longest, Clock::now() - std::exchange(last, Clock::now()));
+        const std::lock_guard lock(mutex);
+        if (!said.empty()) break;
+      }
+    }
+    if (longest < limit / 4) return said;
   }
-  const std::lock_guard lock(mutex);
-  return said;
+  throw mg::error("this machine is too busy to watch a watchdog");
 }
 
 }  // namespace
