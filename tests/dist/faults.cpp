@@ -47,12 +47,12 @@ std::string text_of(const fs::path& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
 }
-/// What a watchdog of a rank of 2 says within a second. A machine that is busy with something else may keep this thread
-/// from its signs of life for as long as the watchdog waits: such a second is watched again.
+/// What a watchdog of a rank of 2 says within two seconds. A machine that is busy with something else may keep this
+/// thread from its signs of life for as long as the watchdog waits: such a time is watched again.
 template <class F>
 std::string said_by(int rank, const fs::path& directory, const F& meanwhile) {
   using Clock = std::chrono::steady_clock;
-  constexpr auto limit = 80ms;
+  constexpr auto limit = 200ms;
   for (int attempt = 0; attempt < 50; ++attempt) {
     F again = meanwhile;
     std::mutex mutex;
@@ -64,7 +64,7 @@ std::string said_by(int rank, const fs::path& directory, const F& meanwhile) {
         said = why;
       });
       const auto begin = Clock::now();
-      for (auto last = begin; last - begin < 1s;) {
+      for (auto last = begin; last - begin < 2s;) {
         again(watchdog);
         std::this_thread::sleep_for(5ms);
         longest = std::max(longest, Clock::now() - std::exchange(last, Clock::now()));
