@@ -9,37 +9,27 @@
 #include <cstring>
 
 #include "tests/dist/support/shared_scratch.hpp"
+#include "tests/dist/support/small_run.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/message.hpp"
 #include "tests/support/same_bits.hpp"
-#include "tests/train/tiny_model.hpp"
 
 namespace mg = modelgrow;
 namespace fs = std::filesystem;
 using mg::testing::message_of;
+using mg::testing::Model;
 using mg::testing::ranks;
 using mg::testing::same_bits;
 using mg::testing::says;
 using mg::testing::SharedScratch;
-using Model = tiny::Pair<float, mg::Cpu>;
-using Trainer = mg::Trainer<Model, float, mg::Cpu>;
+using mg::testing::some_options;
+using mg::testing::train;
+using mg::testing::Trainer;
 using State = mg::DistributedOptions::State;
 
 namespace {
 
-mg::TrainerOptions some_options(std::int64_t steps, const fs::path& directory = {}) {
-  return {.steps = steps,
-          .micro_batches = 4,
-          .schedule = {.peak = 0.01},
-          .adamw = {.clip_norm = 1.0},
-          .ema = mg::EmaOptions{},
-          .seed = 3,
-          .directory = directory};
-}
 mg::DistributedOptions ordered(State state) { return {.state = state, .sums = mg::Sums::ordered}; }
-void train(Trainer& trainer, Model& model) {
-  trainer.run([&](auto& tape, std::int64_t i) { return tiny::loss(model, tape, i); });
-}
 /// What a growth leaves behind: factors by row and by column, some of which are on their way to 1.
 void give_multipliers(Trainer& trainer, Model& model) {
   mg::for_each_parameter(model, [&](const std::string& path, const auto& p) {
