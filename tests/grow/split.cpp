@@ -10,7 +10,7 @@
 #include "tiny.hpp"
 
 using namespace modelgrow;
-using modelgrow::detail::Share;
+using modelgrow::detail::OwnedShare;
 
 namespace {
 
@@ -45,7 +45,7 @@ TEMPLATE_TEST_CASE("parts add up exactly", "", double, float, f16, bf16) {
         if (!std::isfinite(w)) return;
         double sum = 0, lo = 0;
         for (std::size_t k = 0; k < copies; ++k) {
-          Share share{.lo = lo, .hi = k + 1 == copies ? 1.0 : lo + splits[k]};
+          OwnedShare share{.lo = lo, .hi = k + 1 == copies ? 1.0 : lo + splits[k]};
           if (db > 0) share = modelgrow::detail::noisy_share(Rng(1), index, splits, range, k);
           backwards += share.hi < share.lo;
           const double part = modelgrow::detail::part_of<TestType>(w, share, finer);
@@ -70,7 +70,7 @@ TEMPLATE_TEST_CASE("dyadic splits are the plain products wherever those are exac
   for_values<TestType>([&](double w) {
     if (!std::isfinite(w)) return;
     // Splits 1/2, 1/4, 1/4.
-    const Share shares[] = {{.lo = 0, .hi = 0.5}, {.lo = 0.5, .hi = 0.75}, {.lo = 0.75, .hi = 1}};
+    const OwnedShare shares[] = {{.lo = 0, .hi = 0.5}, {.lo = 0.5, .hi = 0.75}, {.lo = 0.75, .hi = 1}};
     const double factor[] = {0.5, 0.25, 0.25};
     double sum = 0;
     for (int k = 0; k < 3; ++k) {
@@ -88,9 +88,9 @@ TEMPLATE_TEST_CASE("dyadic splits are the plain products wherever those are exac
 }
 
 TEST_CASE("values that are no numbers pass through") {
-  CHECK(std::isnan(modelgrow::detail::part_of<float>(NAN, Share{.lo = 0, .hi = 0.3}, 0)));
-  CHECK(modelgrow::detail::part_of<float>(INFINITY, Share{.lo = 0, .hi = 0.3}, 0) == INFINITY);
-  CHECK(modelgrow::detail::part_of<bf16>(0.0, Share{.lo = 0.2, .hi = 0.3}, 0) == 0);
+  CHECK(std::isnan(modelgrow::detail::part_of<float>(NAN, OwnedShare{.lo = 0, .hi = 0.3}, 0)));
+  CHECK(modelgrow::detail::part_of<float>(INFINITY, OwnedShare{.lo = 0, .hi = 0.3}, 0) == INFINITY);
+  CHECK(modelgrow::detail::part_of<bf16>(0.0, OwnedShare{.lo = 0.2, .hi = 0.3}, 0) == 0);
 }
 
 TEST_CASE("noise has the asked strength, no mean, and depends on nothing but its counter") {

@@ -57,8 +57,9 @@ TEST_CASE("letters stand on the baseline at the asked height") {
 TEST_CASE("alignment and turning") {
   const std::string text = "align";
   const double width = mg::text_width(text, 20);
-  for (const auto& [align, left] :
-       {std::pair(mg::Align::left, 100.0), {mg::Align::center, 100 - width / 2}, {mg::Align::right, 100 - width}}) {
+  for (const auto& [align, left] : {std::pair(mg::TextAlign::left, 100.0),
+                                    {mg::TextAlign::center, 100 - width / 2},
+                                    {mg::TextAlign::right, 100 - width}}) {
     mg::Canvas canvas(60, 220);
     mg::draw_text(canvas, {100, 40}, text, {.size = 20, .align = align});
     CHECK_THAT(ink_of(canvas.picture()).left, WithinAbs(left, 2.5));

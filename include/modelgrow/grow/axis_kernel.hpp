@@ -46,7 +46,7 @@ struct Layer {
   bool noisy() const { return !number.empty(); }
   std::span<const double> splits(std::size_t j) const { return groups.splits(old[j]); }
   /// The share of weight `n` that index j takes.
-  Share noisy_share(std::size_t j, std::int64_t n) const {
+  OwnedShare noisy_share(std::size_t j, std::int64_t n) const {
     return detail::noisy_share(rng, std::uint64_t(n), splits(j), range[j], std::size_t(member[j]));
   }
 };
@@ -72,7 +72,7 @@ struct AxisKernel {
   std::vector<std::int64_t> finer;  // no copy takes more than 2^-finer of a weight
 
   std::int64_t offset(std::int64_t j) const { return stride * (map.from.empty() ? j : map.from[std::size_t(j)]); }
-  Share share(std::size_t j) const { return split ? Share{.lo = lo[j], .hi = hi[j]} : Share{}; }
+  OwnedShare share(std::size_t j) const { return split ? OwnedShare{.lo = lo[j], .hi = hi[j]} : OwnedShare{}; }
   bool scaled() const { return !map.scale.empty(); }
   bool noisy() const {
     return std::any_of(layers.begin(), layers.end(), [](const Layer& l) { return l.noisy(); });
@@ -94,7 +94,7 @@ inline Layer shares_of(const Stage& stage, std::size_t axis, const std::vector<s
     layer.old.push_back(map.from[std::size_t(u)]);
     const auto splits = layer.groups.splits(layer.old.back());
     const auto member = std::size_t(layer.groups.member[std::size_t(u)]);
-    Share share{.lo = 0, .hi = 0};
+    OwnedShare share{.lo = 0, .hi = 0};
     for (std::size_t m = 0; m <= member; ++m) share.lo = share.hi, share.hi += splits[m];
     if (member + 1 == splits.size()) share.hi = 1;
     layer.lo.push_back(share.lo);

@@ -117,14 +117,14 @@ struct Elements {
   static void parts(const double* x, const double* lo, const double* hi, const std::int64_t* finer,
                     std::int64_t common_finer, std::int64_t n, T* out) {
     for (std::int64_t k = 0; k < n; ++k)
-      out[k] = held<T>(part_of<T>(x[k], Share{.lo = lo[k], .hi = hi[k]}, finer[k] + common_finer));
+      out[k] = held<T>(part_of<T>(x[k], OwnedShare{.lo = lo[k], .hi = hi[k]}, finer[k] + common_finer));
   }
   /// scaled_or_part of every element; with `smallest` 0 its part.
   static void divide(const double* x, const double* factor, const double* smallest, const double* lo, const double* hi,
                      const std::int64_t* finer, std::int64_t n, T* out) {
     for (std::int64_t k = 0; k < n; ++k)
-      out[k] =
-          element_cast<T>(scaled_or_part<T>(x[k], factor[k], smallest[k], Share{.lo = lo[k], .hi = hi[k]}, finer[k]));
+      out[k] = element_cast<T>(
+          scaled_or_part<T>(x[k], factor[k], smallest[k], OwnedShare{.lo = lo[k], .hi = hi[k]}, finer[k]));
   }
 };
 
@@ -191,7 +191,7 @@ struct NoisyGroups {
 /// Replaces shares by shares of them.
 inline void nest(double* lo, double* hi, const double* inner_lo, const double* inner_hi, std::int64_t n) {
   for (std::int64_t k = 0; k < n; ++k) {
-    const Share outer{.lo = lo[k], .hi = hi[k]};
+    const OwnedShare outer{.lo = lo[k], .hi = hi[k]};
     lo[k] = within(outer, inner_lo[k]);
     hi[k] = within(outer, inner_hi[k]);
   }

@@ -63,7 +63,7 @@ class Kernel {
     double scale = 1, factor = 1, smallest = 1;
     std::int64_t finer = 0;
     bool fresh = false;
-    Share share = {};
+    OwnedShare share = {};
     std::vector<Blend> blend = {};
     std::vector<double> lo, hi, inner_lo, inner_hi, ends;  // with noise: the shares of its elements, and workspace
   };
@@ -78,7 +78,7 @@ class Kernel {
   }
   void enter(Row& row) const;
   void draw_shares(Row& row) const;
-  static void put(Row& row, std::size_t j, const Share& share) {
+  static void put(Row& row, std::size_t j, const OwnedShare& share) {
     row.inner_lo[j] = share.lo;
     row.inner_hi[j] = share.hi;
   }

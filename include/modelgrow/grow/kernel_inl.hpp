@@ -113,7 +113,7 @@ MODELGROW_INLINE void Kernel::add_layers(std::size_t a, const std::vector<Stage>
     Layer layer =
         shares_of(stages[s], a, unit_of(a, axis.size), Rng(stages[s].noise.seed, hash_name(recipe.touches[s].key) + a));
     for (std::size_t j = 0; j < size; ++j) {
-      const Share share = nest(axis.share(j), Share{.lo = layer.lo[j], .hi = layer.hi[j]});
+      const OwnedShare share = nest(axis.share(j), OwnedShare{.lo = layer.lo[j], .hi = layer.hi[j]});
       axis.lo[j] = share.lo;
       axis.hi[j] = share.hi;
       largest[j] *= noise_headroom(layer.splits(j)[std::size_t(layer.member[j])], layer.range[j]);
@@ -206,7 +206,8 @@ MODELGROW_INLINE void Kernel::draw_shares(Row& row) const {
       row.ends.resize(5 * noise.groups.size());
       noise.groups.draw(layer.rng, first, row.ends.data());
       for (const auto& p : noise.places)
-        put(row, std::size_t(p.index), Share{.lo = row.ends[std::size_t(p.lo)], .hi = row.ends[std::size_t(p.hi)]});
+        put(row, std::size_t(p.index),
+            OwnedShare{.lo = row.ends[std::size_t(p.lo)], .hi = row.ends[std::size_t(p.hi)]});
       for (const auto j : noise.many)
         put(row, std::size_t(j), layer.noisy_share(std::size_t(j), first + layer.number.back()[std::size_t(j)]));
     }

@@ -14,7 +14,7 @@
 namespace modelgrow::inline v0::detail {
 
 /// The sub-interval of a weight that one copy owns.
-struct Share {
+struct OwnedShare {
   double lo = 0, hi = 1;
   bool whole() const { return (lo <= 0) & (hi >= 1); }
 };
@@ -26,12 +26,12 @@ inline double select(bool c, double a, double b) {
 }
 
 /// Point t of [0, 1] seen inside a share; its ends are hit exactly.
-inline double within(const Share& s, double t) {
+inline double within(const OwnedShare& s, double t) {
   return select(t <= 0, s.lo, select(t >= 1, s.hi, std::fma(s.hi - s.lo, t, s.lo)));
 }
 /// A share of a share.
-inline Share nest(const Share& outer, const Share& inner) {
-  return Share{.lo = within(outer, inner.lo), .hi = within(outer, inner.hi)};
+inline OwnedShare nest(const OwnedShare& outer, const OwnedShare& inner) {
+  return OwnedShare{.lo = within(outer, inner.lo), .hi = within(outer, inner.hi)};
 }
 
 /// Significant bits of a storage type, and the exponent of its smallest positive number.
@@ -66,7 +66,7 @@ inline double power_of_two(std::int64_t e) { return std::bit_cast<double>(std::u
 /// that no share of the weight exceeds 2^-finer; then every part has few enough digits for T. Without branches and
 /// always in line, so that loops vectorise.
 template <Element T>
-[[gnu::always_inline]] inline double part_of(double w, const Share& share, std::int64_t finer) {
+[[gnu::always_inline]] inline double part_of(double w, const OwnedShare& share, std::int64_t finer) {
   using Grid = StorageGrid<T>;
   const std::int64_t wanted = exponent_of(w) - (Grid::digits - 1) - finer, least = Grid::smallest;
   const std::int64_t grid = wanted > least ? wanted : least;
@@ -89,7 +89,7 @@ bool divides(double w, double smallest) {
 /// w times a power of two where that is exact for `factor` and for every other copy (down to `smallest`, also a power
 /// of two); otherwise (underflow) the part that `share` owns.
 template <Element T>
-double scaled_or_part(double w, double factor, double smallest, const Share& share, std::int64_t finer) {
+double scaled_or_part(double w, double factor, double smallest, const OwnedShare& share, std::int64_t finer) {
   return select(divides<T>(w, smallest), w * factor, part_of<T>(w, share, finer));
 }
 

@@ -54,14 +54,14 @@ inline double end_of_first(std::uint32_t word0, std::uint32_t word1, double spli
 
 /// The share of copy `member` among any number with these splits; `index` numbers the weight within its tensor. Pure:
 /// every caller that asks about another member of the same weight sees the same noise.
-inline Share noisy_share(const Rng& rng, std::uint64_t index, std::span<const double> splits, double range,
-                         std::size_t member) {
+inline OwnedShare noisy_share(const Rng& rng, std::uint64_t index, std::span<const double> splits, double range,
+                              std::size_t member) {
   const std::size_t copies = splits.size();
   if (copies <= 4) {
     std::array<double, 4> split{};
     std::copy(splits.begin(), splits.end(), split.begin());
     const auto ends = ends_of_four(rng.words(index), split, range, double(copies));
-    return Share{.lo = member == 0 ? 0.0 : ends[member - 1], .hi = ends[member]};
+    return OwnedShare{.lo = member == 0 ? 0.0 : ends[member - 1], .hi = ends[member]};
   }
   std::array<std::uint32_t, 4> words{};
   const auto one_and_noise = [&](std::size_t m) {
@@ -70,7 +70,7 @@ inline Share noisy_share(const Rng& rng, std::uint64_t index, std::span<const do
   };
   double mean = 0;
   for (std::size_t m = 0; m < copies; ++m) mean = std::fma(splits[m], one_and_noise(m), mean);
-  Share share{.lo = 0, .hi = 0};
+  OwnedShare share{.lo = 0, .hi = 0};
   for (std::size_t m = 0; m <= member; ++m) {
     share.lo = share.hi;
     share.hi = std::fma(splits[m], 1 + one_and_noise(m) - mean, share.hi);

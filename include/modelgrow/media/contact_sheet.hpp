@@ -74,7 +74,7 @@ inline Clip contact_sheet(std::span<const ContactRow> rows, const ContactSheetOp
     for (const auto& strip : rows[r].strips) {
       const int scale = scale_of(strip.clip), shown = frames_of(strip.clip);
       draw_text(canvas, {left - 8.0, top + strip.clip.height * scale / 2 + label_size / 2}, strip.label,
-                {.size = label_size, .color = {110, 116, 126}, .align = Align::right});
+                {.size = label_size, .color = {110, 116, 126}, .align = TextAlign::right});
       for (int t = 0; t < shown; ++t)
         canvas.place(strip.clip, int(std::int64_t(t) * strip.clip.frames / shown), top,
                      left + t * (strip.clip.width * scale + gap), scale);

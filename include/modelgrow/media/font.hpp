@@ -170,13 +170,13 @@ inline std::vector<Glyph> glyphs_of(std::string_view text) {
 }
 }  // namespace detail
 
-enum class Align { left, center, right };
+enum class TextAlign { left, center, right };
 
 /// `size` is the height of capitals in pixels.
 struct TextStyle {
   double size = 9;
   Color color{40, 44, 52};
-  Align align = Align::left;
+  TextAlign align = TextAlign::left;
   double weight = 0.13;  ///< thickness of strokes, as a share of the size
   double degrees = 0;    ///< turned counterclockwise around the start of the baseline
 };
@@ -192,7 +192,7 @@ inline double text_width(std::string_view text, double size) {
 /// Draws one line of text; `at` is the left, centre or right end of its baseline.
 inline void draw_text(Canvas& canvas, Point at, std::string_view text, const TextStyle& style = {}) {
   const double scale = style.size / 14, angle = style.degrees * 3.14159265358979 / 180;
-  const double share = style.align == Align::left ? 0 : style.align == Align::center ? 0.5 : 1;
+  const double share = style.align == TextAlign::left ? 0 : style.align == TextAlign::center ? 0.5 : 1;
   double x = -share * text_width(text, style.size) / scale;
   std::vector<Polyline> strokes;
   for (const auto& glyph : detail::glyphs_of(text)) {

@@ -140,13 +140,13 @@ inline Clip plot(std::span<const Series> series, const PlotOptions& options = {}
     const double y = std::round(ys.at(v));
     canvas.rectangle({left, y}, {right, y + 1}, grid);
     draw_text(canvas, {left - 9, y + text / 2 + 0.5}, ys.label(v),
-              {.size = text, .color = soft, .align = Align::right});
+              {.size = text, .color = soft, .align = TextAlign::right});
   }
   for (const double v : ticks(xs.low, xs.high, std::max(3, options.width / 110), xs.scale)) {
     const double x = std::round(xs.at(v));
     canvas.rectangle({x, bottom}, {x + 1, bottom + 5}, frame);
     draw_text(canvas, {x + 0.5, bottom + 12 + text}, xs.label(v),
-              {.size = text, .color = soft, .align = Align::center});
+              {.size = text, .color = soft, .align = TextAlign::center});
   }
   canvas.rectangle({left, std::round(bottom)}, {right, std::round(bottom) + 1}, frame);
   for (const auto& mark : options.marks) {
@@ -154,7 +154,7 @@ inline Clip plot(std::span<const Series> series, const PlotOptions& options = {}
     for (double y = top - 4; y < bottom; y += 8) canvas.rectangle({x, y}, {x + 1, std::min(y + 4, bottom)}, soft);
     const double half = text_width(mark.text, 7.5) / 2;
     draw_text(canvas, {std::clamp(x, left + half, right - half), top - 9}, mark.text,
-              {.size = 7.5, .color = soft, .align = Align::center});
+              {.size = 7.5, .color = soft, .align = TextAlign::center});
   }
   const auto color = [](std::size_t i) { return series_colors[i % series_colors.size()]; };
   for (std::size_t i = 0; i < series.size(); ++i) {
@@ -178,9 +178,10 @@ inline Clip plot(std::span<const Series> series, const PlotOptions& options = {}
   }
   if (!options.x_label.empty())
     draw_text(canvas, {(left + right) / 2, options.height - 16.0}, options.x_label,
-              {.color = ink, .align = Align::center});
+              {.color = ink, .align = TextAlign::center});
   if (!options.y_label.empty())
-    draw_text(canvas, {26, (top + bottom) / 2}, options.y_label, {.color = ink, .align = Align::center, .degrees = 90});
+    draw_text(canvas, {26, (top + bottom) / 2}, options.y_label,
+              {.color = ink, .align = TextAlign::center, .degrees = 90});
   return canvas.picture();
 }
 

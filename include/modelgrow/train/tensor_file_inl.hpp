@@ -21,7 +21,7 @@ struct Portion {
 };
 
 /// What one rank writes, in the order of its file.
-class Stream {
+class FileStream {
  public:
   /// A tensor that rank `writer` writes.
   void add(const SpreadTensor& tensor, std::uint64_t bytes, int writer) {
@@ -54,7 +54,7 @@ class Stream {
 struct SharedFiles {
   CheckpointLayout layout;
   std::vector<std::optional<std::size_t>> file_of;  // by rank; a rank without tensors has none
-  std::vector<Stream> streams;                      // by rank
+  std::vector<FileStream> streams;                  // by rank
 };
 inline SharedFiles shared_files(const std::filesystem::path& path, const std::vector<SpreadTensor>& tensors,
                                 Metadata metadata, int ranks) {
