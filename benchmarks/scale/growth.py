@@ -23,7 +23,9 @@ import machine  # noqa: E402
 import sources  # noqa: E402
 from jobs import GROWTHS, ROOT, WEIGHTS, all_sources  # noqa: E402
 from measured import files_under, forget, run  # noqa: E402
+from table import put_between_marks  # noqa: E402
 
+MARKS = ("<!-- bench-scale growth: written by scripts/bench-scale growth --write-docs -->", "<!-- /bench-scale growth -->")
 JOBS = [("stdit-xl", "width"), ("wan-1.3b", "depth")]
 # Ranks of one machine, also as root, over nothing that leaves it: how Open MPI is told.
 ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
@@ -84,6 +86,17 @@ def measure_job(name: str, growth: str, o: argparse.Namespace, place: Path) -> d
             "measurements": entries}  # fmt: skip
 
 
+def table(report: dict) -> str:
+    lines = ["| model, growth | GB written | 1 process, 2 threads | 2 ranks | of 1 process (goal 1.00) |", "|---|---|---|---|---|"]
+    for job in report["jobs"]:
+        size = job["measurements"][0]["bytes_out"] / 1e9
+        seconds = [f"{job['median_wall_s'][who]:.1f} s, {size / job['median_wall_s'][who]:.2f} GB/s" for who in ("threads", "ranks")]
+        lines.append(f"| {job['source']}, {job['growth']} | {size:.1f} | {seconds[0]} | {seconds[1]} | {job['ranks_of_threads']:.2f} |")
+    m = report["machine"]
+    told = f"{report['date']}, {m['processor']}, {m['cores']} cores, {m['disk'].get('file_system', 'unknown file system')}; cold sources; medians of {report['rounds']} rounds."
+    return "\n".join([*lines, "", told]) + "\n"
+
+
 def options() -> argparse.Namespace:
     p = argparse.ArgumentParser(prog="scripts/bench-scale growth", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--tool", required=True, help=argparse.SUPPRESS)
@@ -93,6 +106,7 @@ def options() -> argparse.Namespace:
     p.add_argument("--out", type=Path, default=ROOT / "out/benchmarks/scale-growth.json")
     p.add_argument("--quick", action="store_true", help="tiny models, to see that all of it works: no figures")
     p.add_argument("--blocks", type=int, default=0, help="so many blocks instead of all: no figures for docs")
+    p.add_argument("--write-docs", action="store_true", help="put the table between the marks of docs/results.md")
     return p.parse_args()
 
 
@@ -104,12 +118,14 @@ def main() -> None:
     finally:
         shutil.rmtree(place, ignore_errors=True)
     report = {"command": "scripts/bench-scale growth", "date": datetime.date.today().isoformat(), "quick": o.quick,
-              "machine": machine.machine(o.dir), "commit": machine.commit(ROOT), "goal": {"ranks_of_threads": 1.0}, "jobs": jobs}  # fmt: skip
+              "machine": machine.machine(o.dir), "commit": machine.commit(ROOT), "rounds": o.rounds, "goal": {"ranks_of_threads": 1.0}, "jobs": jobs}  # fmt: skip
     o.out.parent.mkdir(parents=True, exist_ok=True)
     o.out.write_text(json.dumps(report, indent=1) + "\n")
     for job in jobs:
         print(f"{job['source']}/{job['growth']}: 2 ranks of 1 thread at {job['ranks_of_threads']:.2f} of the rate of 1 process of 2 threads (goal: 1.00)")
     print(f"written to {o.out}")
+    if o.write_docs:
+        put_between_marks(ROOT / "docs/results.md", table(report), MARKS)
 
 
 if __name__ == "__main__":
