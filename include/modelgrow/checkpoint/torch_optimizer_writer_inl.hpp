@@ -19,9 +19,19 @@ MODELGROW_INLINE PickleValue detail::torch_optimizer_tree(
   };
   PickleDict state;
   for (std::size_t i = 0; i < optimizer.parameters.size(); ++i) {
-    PickleDict entries;
-    for (const auto& e : optimizer.parameters[i].entries)
-      entries.items.push_back({.key = e.name, .value = e.number.is_none() ? place(e.tensor) : e.number});
+    PickleDict entries, moments;
+    for (const auto& e : optimizer.parameters[i].entries) {
+      const auto* moment = optimizer.wrapped ? wrapped_moment(e.name) : nullptr;
+      if (!moment) {
+        entries.items.push_back({.key = e.name, .value = e.number.is_none() ? place(e.tensor) : e.number});
+        continue;
+      }
+      moments.set(moment->state, place(e.packed ? e.packed->codes : e.tensor));
+      if (!e.packed) continue;
+      moments.set(moment->map, place(map_tensor(*e.packed)));
+      moments.set(moment->scales, place(e.packed->scales));
+    }
+    if (!moments.items.empty()) entries.set(wrapped_key, std::move(moments));
     if (!entries.items.empty()) state.items.push_back({.key = id(i), .value = std::move(entries)});
   }
   PickleList groups;

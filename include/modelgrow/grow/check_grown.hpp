@@ -9,6 +9,7 @@
 #include <modelgrow/grow/checksums.hpp>
 #include <modelgrow/grow/completeness.hpp>
 #include <modelgrow/grow/optimizers/trajectory.hpp>
+#include <modelgrow/grow/packed_state.hpp>
 #include <modelgrow/grow/param_groups.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/read_plan.hpp>
@@ -131,6 +132,7 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
       for (const auto o : held.optimizers())
         found.trajectory =
             combine(found.trajectory, old.torch ? trajectory_of(plan, o) : trajectory_of(plan, std::vector{o}));
+      if (old.torch) found.trajectory = combine(found.trajectory, rounding_of(*old.torch));
       found.optimizer_tensors += check.tensors.size();
     } else {
       found.tensors += check.tensors.size();

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// States of optimizers in 8 bits: read as the numbers that their packages see, written as they came, and refused where
+// a part does not fit.
+#include <modelgrow/checkpoint/regroup.hpp>
+#include <modelgrow/checkpoint/torch_optimizer.hpp>
+#include <modelgrow/checkpoint/torch_optimizer_writer.hpp>
+#include <tests/support/low_bit.hpp>
+#include <tests/support/training_values.hpp>
+
+using namespace modelgrow;
+using namespace modelgrow::testing;
+
+namespace {
+
+const Shape shape{10, 60};
+
+std::string refusal(const WrappedMoments& moments) {
+  const Scratch scratch;
+  const auto path = scratch / "optimizer.pt";
+  write_wrapped(path, {packed_moments({3}), moments});
+  const auto text = message_of<format_error>([&] { read_torch_optimizer(path); });
+  CHECK(says(text, path.string()));
+  return text;
+}
+
+/// Good moments, one of them replaced.
+WrappedMoments with(const std::string& key, JoinedTensor other) {
+  auto moments = packed_moments(shape);
+  for (auto& [name, tensor] : moments)
+    if (name == key) tensor = std::move(other);
+  return moments;
+}
+WrappedMoments without(const std::string& key) {
+  auto moments = packed_moments(shape);
+  std::erase_if(moments, [&](const auto& m) { return m.first == key; });
+  return moments;
+}
+
+JoinedTensor retyped(const JoinedTensor& t, DType type) {
+  return {NamedShape{.name = t.name(), .dtype = type, .shape = t.shape()},
+          [=](std::uint64_t begin, std::span<std::byte> out) { t.read(begin, out); }};
+}
+
+}  // namespace
+
+TEST_CASE("codes are read as numbers, moments of small parameters as they are") {
+  const Scratch scratch;
+  WrappedMoments small{{"state1", in_memory<float>("", {3}, {1, 2, 3})},
+                       {"state2", in_memory<float>("", {3}, {4, 5, 6})}};
+  const auto packed = packed_moments(shape);
+  write_wrapped(scratch / "optimizer.pt", {small, packed}, {"bias", "weight"});
+  const auto read = read_torch_optimizer(scratch / "optimizer.pt");
+  REQUIRE(read.is.kind);
+  CHECK(read.is.kind->word == "adamw");
+  CHECK(says(read.is.title, "bitsandbytes"));
+  CHECK(read.wrapped);
+  CHECK(read.has_packed());
+  const auto tensors = read.tensors();
+  CHECK(testing::numbers_of(named(tensors, "adamw.v.bias")) == std::vector<double>{4, 5, 6});
+  CHECK_FALSE(read.parameters[0].find("exp_avg")->packed);
+  CHECK(*read.parameters[1].find("step")->number.get<std::int64_t>() == 20);
+  for (const bool first : {true, false}) {
+    const auto& names = wrapped_moments[first ? 0 : 1];
+    const auto tensor = named(tensors, first ? "adamw.m.weight" : "adamw.v.weight");
+    CHECK(tensor.dtype() == DType::f32);
+    CHECK(tensor.shape() == shape);
+    const auto part = [&](std::string_view key) {
+      return std::ranges::find(packed, key, &WrappedMoments::value_type::first)->second;
+    };
+    const auto codes = values_in<std::uint8_t>(part(names.state));
+    const auto scales = values_in<float>(part(names.scales)), map = dynamic_map(first);
+    const auto numbers = values_in<float>(tensor);
+    for (std::size_t i = 0; i < numbers.size(); ++i) CHECK(numbers[i] == map[codes[i]] * scales[i / 256]);
+  }
+}
+
+TEST_CASE("what was read in 8 bits is written in 8 bits, byte for byte") {
+  const Scratch scratch;
+  write_wrapped(scratch / "a.pt", {packed_moments(shape), packed_moments({3}, 5)}, {"a", "b"});
+  const auto read = read_torch_optimizer(scratch / "a.pt");
+  write_torch_optimizer(scratch / "b.pt", read);
+  // as growth does it: from the numbers
+  const auto grown = regrouped(read, {{"a", 0, "a"}, {"b", 0, "b"}}, read.tensors());
+  write_torch_optimizer(scratch / "c.pt", grown);
+  for (const char* file : {"b.pt", "c.pt"}) {
+    INFO(file);
+    const auto again = read_torch_optimizer(scratch / file);
+    CHECK(again.wrapped);
+    REQUIRE(again.parameters.size() == 2);
+    for (std::size_t p = 0; p < 2; ++p)
+      for (const auto& e : read.parameters[p].entries) {
+        const auto* other = again.parameters[p].find(e.name);
+        REQUIRE(other);
+        CHECK((e.packed == nullptr) == (other->packed == nullptr));
+        if (!e.packed) continue;
+        CHECK_FALSE(first_difference(*e.packed, *other->packed));
+        CHECK(std::ranges::equal(e.packed->map->values(), other->packed->map->values()));
+      }
+  }
+}
+
+TEST_CASE("parts that do not fit are refused with the key") {
+  CHECK(refusal(packed_moments(shape)).empty());
+  CHECK(says(refusal(with("absmax2", in_memory<float>("", {2}, {1, 2}))), "'absmax2' of parameter 1", "[2]", "[3]",
+             "block of 256"));
+  CHECK(says(refusal(with("absmax1", in_memory<float>("", {3, 1}, {1, 2, 3}))), "'absmax1' of parameter 1", "[3, 1]"));
+  CHECK(says(refusal(with("absmax1", in_memory<std::uint8_t>("", {3}, {1, 2, 3}))), "'absmax1' of parameter 1",
+             "type U8", "expected F32"));
+  auto map = dynamic_map(true);
+  map.pop_back();
+  CHECK(says(refusal(with("qmap1", in_memory<float>("", {255}, map))), "'qmap1' of parameter 1", "255 numbers"));
+  map.resize(16);
+  CHECK(says(refusal(with("qmap1", in_memory<float>("", {16}, map))), "'qmap1' of parameter 1", "16 numbers"));
+  map.resize(300);
+  CHECK(says(refusal(with("qmap2", in_memory<float>("", {300}, map))), "'qmap2' of parameter 1", "257 numbers"));
+  CHECK(says(refusal(with("qmap2", in_memory<std::uint8_t>("", {4}, {0, 1, 2, 3}))), "'qmap2' of parameter 1",
+             "type U8"));
+  const auto codes = packed_moments(shape)[0].second;
+  CHECK(says(refusal(with("state1", retyped(codes, DType::i8))), "'state1' of parameter 1", "type I8", "expected U8"));
+  CHECK(says(refusal(without("absmax1")), "'absmax1' of parameter 1 is missing"));
+  CHECK(says(refusal(without("qmap2")), "'qmap2' of parameter 1 is missing"));
+}
+
+TEST_CASE("other optimizers of bitsandbytes are named") {
+  const Scratch scratch;
+  const auto title = [&](const WrappedMoments& moments, PickleDict options = wrapped_options()) {
+    write_wrapped(scratch / "optimizer.pt", {moments}, {}, std::move(options));
+    const auto read = read_torch_optimizer(scratch / "optimizer.pt");
+    CHECK(!read.is.kind);
+    return read.is.title;
+  };
+  auto lion = packed_moments(shape);
+  lion.erase(lion.begin() + 3, lion.end());
+  CHECK(says(title(lion), "bitsandbytes", "other than"));
+  CHECK(says(title(with("state1", in_memory<std::uint8_t>("", {2, 600}, std::vector<std::uint8_t>(1200)))),
+             "bitsandbytes", "other than"));  // AdEMAMix
+  auto lamb = packed_moments(shape);
+  lamb.emplace_back("unorm_vec", in_memory<float>("", {1}, {1}));
+  CHECK(says(title(lamb), "LAMB"));
+  auto three = wrapped_options();
+  three.set("betas", PickleTuple{{PickleValue(0.9), PickleValue(0.999), PickleValue(0.9999)}});
+  CHECK(says(title(packed_moments(shape), three), "'exp_avg'", "'t_alpha'"));
+}
