@@ -43,6 +43,47 @@ JoinedTensor retyped(const JoinedTensor& t, DType type) {
 
 }  // namespace
 
+TEST_CASE("what packages left in few bits is read as they read it, and written as they wrote it") {
+  const auto values = training_values("low_bit.pt");
+  const Scratch scratch;
+  for (const char* at : {"bitsandbytes", "torchao_8", "torchao_4", "torchao_fp8"}) {
+    INFO(at);
+    auto read = read_torch_optimizer(training_state / "low_bit.pt", {.at = at});
+    CHECK((read.is.kind != nullptr) == (std::string_view(at) == "bitsandbytes"));
+    if (!read.is.kind) {
+      CHECK(says(read.is.title, "torchao write alike"));
+      read.tell("adamw");
+      float rate = 0;  // a tensor
+      read.groups[0].tensors.at("lr").read(0, std::as_writable_bytes(std::span(&rate, 1)));
+      CHECK(rate == 1e-3f);
+    }
+    CHECK(read.has_packed());
+    CHECK_FALSE(read.parameters[1].find("exp_avg")->packed);  // the bias
+    for (const char* entry : {"exp_avg", "exp_avg_sq"})
+      check_values(read.parameters[0].find(entry)->tensor, values[std::string(at) + "/" + entry]);
+    read.parameters[0].name = "weight";
+    read.parameters[1].name = "bias";
+    const auto grown = regrouped(read, {{"weight", 0, "weight"}, {"bias", 0, "bias"}}, read.tensors());
+    write_torch_optimizer(scratch / "again.pt", grown);
+    const auto again = read_torch_optimizer(scratch / "again.pt");
+    CHECK(again.wrapped == read.wrapped);
+    CHECK(again.groups[0].tensors.size() == read.groups[0].tensors.size());
+    for (const char* entry : {"exp_avg", "exp_avg_sq"}) {
+      const auto &was = *read.parameters[0].find(entry), &is = *again.parameters[0].find(entry);
+      REQUIRE(is.packed);
+      CHECK(is.packed->codes.dtype() == was.packed->codes.dtype());
+      CHECK_FALSE(first_difference(*was.packed, *is.packed));
+      check_values(is.tensor, values[std::string(at) + "/" + entry]);
+      check_values(is.packed->numbers("again"), values[std::string(at) + "/" + entry]);
+    }
+  }
+  const auto whole = read_torch_optimizer(training_state / "low_bit.pt", {.at = "bitsandbytes_32"});
+  CHECK(whole.is.kind->word == "adamw");
+  CHECK_FALSE(whole.has_packed());
+  for (const char* other : {"bitsandbytes_lion", "bitsandbytes_ademamix"})
+    CHECK(says(read_torch_optimizer(training_state / "low_bit.pt", {.at = other}).is.title, "other than its Adam"));
+}
+
 TEST_CASE("codes are read as numbers, moments of small parameters as they are") {
   const Scratch scratch;
   WrappedMoments small{{"state1", in_memory<float>("", {3}, {1, 2, 3})},

@@ -204,7 +204,7 @@ TEST_CASE("codes that are not those of the plan are found") {
     e.packed = nullptr;
   });
   CHECK(where(text));
-  CHECK(says(text, "whole numbers", "8 bits were promised"));
+  CHECK(says(text, "whole numbers", "few bits were promised"));
   const auto& map = good.parameters[2].find("exp_avg")->packed->map;
   text = altered(
       [&](Entry& e) {
@@ -216,5 +216,58 @@ TEST_CASE("codes that are not those of the plan are found") {
                          .map = map});
       },
       "embed.weight");
-  CHECK(says(text, "parameter 'embed.weight'", "in 8 bits; whole numbers were promised"));
+  CHECK(says(text, "parameter 'embed.weight'", "few bits; whole numbers were promised"));
+}
+
+TEST_CASE("objects of torchao come out as they came, and in float where blocks are not whole any more") {
+  const tiny::Scratch scratch;
+  write_run(scratch / "base");
+  const auto golden = read_torch_optimizer(
+      tiny::fs::path(MODELGROW_SOURCE_DIR) / "tests/golden/training_state/low_bit.pt", {.at = "torchao_8"});
+  auto state = read_torch_optimizer(scratch / "base/optimizer.bin");
+  state.wrapped = false;
+  state.groups[0].options = golden.groups[0].options;
+  state.groups[0].tensors = golden.groups[0].tensors;
+  for (auto& p : state.parameters)
+    for (auto& e : p.entries) {
+      if (!e.packed) continue;
+      auto packed = std::make_shared<PackedTensor>(*e.packed);
+      packed->block = 240;
+      packed->whole_blocks = true;
+      const auto blocks = packed->blocks();
+      packed->scales = in_memory<float>("", {blocks}, std::vector<float>(std::size_t(blocks), 0.5f));
+      e.packed = packed;
+      e.object = golden.parameters[0].find(e.name)->object;
+    }
+  write_torch_optimizer(scratch / "base/optimizer.bin", state);
+  const auto in = Checkpoint::open(scratch / "base");
+  WritePlan how;
+  const auto untold = grown(true, false).write(in, scratch / "untold", how);
+  CHECK_FALSE(untold.optimizer_moved);
+  CHECK(std::ranges::any_of(untold.notes, [](const auto& n) { return says(n, "torchao write alike"); }));
+  how.state.optimizer = "adamw";
+  for (const std::int64_t ffn : {80, 45}) {
+    INFO(ffn);
+    const auto out = scratch / ("grown" + std::to_string(ffn));
+    const auto p = modelgrow::plan(small, InsertBlocks{.every = 1}, Net2Wider{.space = "ffn", .to = ffn});
+    const auto report = p.write(in, out, how);
+    CHECK(report.optimizer_moved);
+    CHECK(says(to_string(report.trajectory), "APPROXIMATE", "8 bits"));
+    const auto after = read_torch_optimizer(out / "optimizer.bin");
+    CHECK(after.groups[0].tensors.contains("lr"));
+    std::size_t packed = 0;
+    for (const auto& q : after.parameters)
+      for (const auto& e : q.entries) {
+        const auto old = std::ranges::find(state.parameters, q.name, &StoredOptimizer::Parameter::name);
+        packed += e.packed != nullptr;
+        if (e.packed) CHECK(e.packed->block == 240);
+        if (old == state.parameters.end()) continue;
+        const auto* before = old->find(e.name)->packed.get();
+        CHECK((e.packed != nullptr) == (before && numel(e.tensor.shape()) % 240 == 0));
+      }
+    CHECK(packed == (ffn == 80 ? 24 : 8));  // of 45 only kernels have whole blocks
+    StateOptions options;
+    options.optimizer = "adamw";
+    CHECK(check_grown(Checkpoint::open(out), in, small, options).optimizer_tensors > 0);
+  }
 }

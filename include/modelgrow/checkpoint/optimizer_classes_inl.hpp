@@ -180,7 +180,7 @@ MODELGROW_INLINE KnownOptimizer tell_optimizer(const std::vector<const PickleDic
   std::string title = "an optimizer with the entries " + (entries.empty() ? "none" : detail::quoted(entries)) +
                       " and the options " + detail::quoted(options);
   if (options.contains("betas") && options.contains("amsgrad") && !options.contains("decoupled_weight_decay"))
-    title = "Adam or AdamW, which old versions of torch write alike";
+    title = "Adam or AdamW, which old versions of torch and torchao write alike";
   for (const auto* kind : found) title.append(", which may be ").append(kind->title);
   return {.title = std::move(title)};
 }

@@ -35,7 +35,7 @@ MODELGROW_INLINE StoredOptimizer regrouped(const StoredOptimizer& old, const std
                         .prefix = old.prefix,
                         .joined = old.joined,
                         .wrapped = old.wrapped};
-  for (const auto& group : old.groups) grown.groups.push_back({.options = group.options});
+  for (const auto& group : old.groups) grown.groups.push_back({.options = group.options, .tensors = group.tensors});
   std::vector<std::vector<std::string>> names(old.groups.size());
   for (const auto& p : parameters) {
     if (p.group >= names.size())
@@ -74,8 +74,10 @@ MODELGROW_INLINE StoredOptimizer regrouped(const StoredOptimizer& old, const std
       made.number = detail::number_like(number->second, made.tensor);
     const auto like = before.find(source.at(owner->first));
     const auto* packed = like == before.end() ? nullptr : like->second->find(name);
-    if (packed && packed->packed && packed->packed->can_pack(made.tensor.shape()))
+    if (packed && packed->packed && packed->packed->can_pack(made.tensor.shape())) {
       made.packed = std::make_shared<const PackedTensor>(packed_like(made.tensor, *packed->packed));
+      made.object = packed->object;
+    }
     grown.parameters[owner->second].entries.push_back(std::move(made));
   }
   for (auto& p : grown.parameters)  // as its package has them

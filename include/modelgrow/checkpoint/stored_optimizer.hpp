@@ -2,6 +2,7 @@
 // The state of one optimizer, whatever file it was stored in: groups of options, and for every parameter its entries.
 // Its tensors have names of the form that growth moves: "<optimizer>.<entry>.<parameter>".
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ struct StoredOptimizer {
     JoinedTensor tensor;
     PickleValue number = {};
     std::shared_ptr<const PackedTensor> packed = {};  ///< what has these numbers in the file, in few bits
+    PickleValue object = {};                          ///< the object that holds it there (torchao)
   };
   /// In the order of their groups. Without a name until someone gives it one.
   struct Parameter {
@@ -31,6 +33,7 @@ struct StoredOptimizer {
   struct Group {
     PickleDict options = {};
     std::vector<std::size_t> parameters = {};
+    std::map<std::string, JoinedTensor> tensors = {};  ///< of the options that are such (a rate)
   };
 
   /// How groups list their parameters.

@@ -31,6 +31,7 @@ class TorchOptimizerReader {
     for (std::size_t g = 0; g < groups->size(); ++g) read_group((*groups)[g], g);
     for (const auto& item : state->items) read_state(item);
     take_tensors();
+    take_options();
     return std::move(found_);
   }
 
@@ -127,6 +128,20 @@ class TorchOptimizerReader {
     if (!name) fail(which + " has no name; an optimizer that keeps such state cannot be moved: leave it behind");
     if (item.value.is_none()) return;
     if (auto tensor = tensor_of(item.value)) return place_tensor({.parameter = parameter, .entry = *name}, *tensor);
+    if (const auto object = object_of(item.value, which)) {
+      const auto place = [&](Part part, const char* attribute, const PickleTensor& tensor) {
+        place_tensor({.parameter = parameter,
+                      .entry = *name,
+                      .part = part,
+                      .which = std::string("'") + attribute + "' of " + which,
+                      .object = item.value},
+                     tensor);
+      };
+      place(Part::codes, "codes", object->codes);
+      place(Part::scales, "scale", object->scales);
+      if (object->map) place(Part::map, "qmap", *object->map);
+      return;
+    }
     const auto* whole = item.value.get<std::int64_t>();
     const auto* real = item.value.get<double>();
     if (whole || real) {
@@ -148,8 +163,15 @@ class TorchOptimizerReader {
     std::size_t parameter;
     std::string entry;
     Part part = Part::whole;
-    std::string which = {};  // of a part, for errors
+    std::string which = {};   // of a part, for errors
+    PickleValue object = {};  // that it is a part of
   };
+
+  std::optional<PackedObject> object_of(const PickleValue& value, const std::string& which) const try {
+    return packed_object(value);
+  } catch (const format_error& e) {
+    fail(which + " is " + e.what() + ": the file is altered, or of another version of torchao");
+  }
 
   void place_tensor(Place place, const PickleTensor& tensor) {
     tensors_.emplace_back(std::to_string(places_.size()), tensor);
@@ -167,10 +189,26 @@ class TorchOptimizerReader {
       const auto part = [&](std::size_t j) {
         return PackedParts::Part{.tensor = tensor(j), .where = where_ + ": " + places_[j].which};
       };
-      auto packed = std::make_shared<const PackedTensor>(
-          packed_moment({.codes = part(i), .scales = part(i + 1), .map = part(i + 2)}));
-      entries.push_back({.name = place.entry, .tensor = packed->numbers(place.entry), .packed = packed});
+      PackedParts parts{.codes = part(i), .scales = part(i + 1), .map = {}};
+      if (i + 2 < places_.size() && places_[i + 2].part == Part::map) parts.map = part(i + 2);
+      const bool wrapped = place.object.is_none();
+      auto packed = std::make_shared<const PackedTensor>(wrapped ? packed_moment(parts)
+                                                                 : packed_tensor(*packed_object(place.object), parts));
+      entries.push_back(
+          {.name = place.entry, .tensor = packed->numbers(place.entry), .packed = packed, .object = place.object});
     }
+  }
+
+  /// Options that are tensors: rates that compiled optimizers read.
+  void take_options() {
+    for (auto& group : found_.groups)
+      for (const auto& item : group.options.items) {
+        const auto* key = item.key.get<std::string>();
+        const auto* tensor = item.value.get<PickleTensor>();
+        if (!key || !tensor) continue;
+        const auto file = std::make_shared<const MappedTensors>(file_.tensors({{*key, *tensor}}));
+        group.tensors.emplace(*key, JoinedTensor(*key, file, file->tensors()[0]));
+      }
   }
 
   const TorchFile& file_;

@@ -10,8 +10,13 @@
 namespace modelgrow::inline v0 {
 
 MODELGROW_INLINE Certificate rounding_of(const StoredOptimizer& old) {
-  if (!old.has_packed()) return {};
-  return detail::approximate("moments are kept in 8 bits, to which grown ones are rounded again");
+  int bits = 0;
+  for (const auto& p : old.parameters)
+    for (const auto& e : p.entries)
+      if (e.packed) bits = bits == 0 ? e.packed->map->bits() : std::min(bits, e.packed->map->bits());
+  if (bits == 0) return {};
+  return detail::approximate("moments are kept in " + std::to_string(bits) +
+                             " bits, to which grown ones are rounded again");
 }
 
 namespace detail {
@@ -21,8 +26,8 @@ inline void check_packed(const StoredOptimizer::Entry& written, const PackedTens
                          const std::string& which) {
   const auto fail = [&](const std::string& what) { throw check_error(which + " " + what); };
   if (!like || !written.packed)
-    return fail(like ? "was written in whole numbers; 8 bits were promised"
-                     : "was written in 8 bits; whole numbers were promised");
+    return fail(like ? "was written in whole numbers; codes of few bits were promised"
+                     : "was written in codes of few bits; whole numbers were promised");
   const auto expected = packed_like(made, *like);
   const auto& found = *written.packed;
   if (found.shape != expected.shape || found.block != expected.block)
@@ -30,7 +35,7 @@ inline void check_packed(const StoredOptimizer::Entry& written, const PackedTens
          to_string(expected.shape) + " and " + std::to_string(expected.block) + " were promised");
   if (!std::ranges::equal(found.map->values(), expected.map->values())) fail("has codes that mean other numbers");
   if (const auto block = first_difference(found, expected))
-    fail("has other codes in block " + std::to_string(*block) + " than what the plan makes, rounded to 8 bits");
+    fail("has other codes in block " + std::to_string(*block) + " than what the plan makes, rounded");
 }
 
 MODELGROW_INLINE std::vector<JoinedTensor> made_again(const Plan& plan, const TensorSet& old,
