@@ -182,3 +182,75 @@ TEST_CASE("other optimizers of bitsandbytes are named") {
   three.set("betas", PickleTuple{{PickleValue(0.9), PickleValue(0.999), PickleValue(0.9999)}});
   CHECK(says(title(packed_moments(shape), three), "'exp_avg'", "'t_alpha'"));
 }
+
+TEST_CASE("objects of torchao whose parts do not fit are refused") {
+  const auto read = read_torch_optimizer(training_state / "low_bit.pt", {.at = "torchao_8"});
+  const auto& entry = *read.parameters[0].find("exp_avg");
+  const Scratch scratch;
+  const auto refused = [&](auto&& change) {
+    auto state = read;
+    auto& other = *std::ranges::find(state.parameters[0].entries, "exp_avg", &StoredOptimizer::Entry::name);
+    auto packed = std::make_shared<PackedTensor>(*entry.packed);
+    PickleObject object = *entry.object.get<PickleObject>();
+    change(*packed, object);
+    other.packed = packed;
+    other.object = object;
+    write_torch_optimizer(scratch / "optimizer.pt", state);
+    const auto text = message_of<format_error>([&] { read_torch_optimizer(scratch / "optimizer.pt"); });
+    CHECK((text.empty() || says(text, (scratch / "optimizer.pt").string(), "entry 'exp_avg' of parameter 0")));
+    return text;
+  };
+  const auto attributes = [](PickleObject& object, auto&& change) {
+    auto dict = *detail::attributes_of(object.arguments);
+    change(dict);
+    object.arguments.values[3] = std::move(dict);
+  };
+  CHECK(refused([](PackedTensor&, PickleObject&) {}).empty());
+  for (const char* key : {"codes", "scale", "qmap"})
+    CHECK(says(refused([&](PackedTensor&, PickleObject& o) {
+                 attributes(o, [&](PickleDict& d) {
+                   std::erase_if(d.items, [&](const PickleItem& i) { return *i.key.get<std::string>() == key; });
+                 });
+               }),
+               "torchao.optim.subclass_8bit.OptimState8bit", "without its tensor", key));
+  CHECK(says(refused([](PackedTensor& t, PickleObject&) { t.codes = retyped(t.codes, DType::i8); }), "'codes' of entry",
+             "type I8", "expected U8"));
+  CHECK(says(refused([](PackedTensor& t, PickleObject&) {
+               t.shape = {32, 128};
+             }),
+             "'codes' of entry", "[64, 64]", "[32, 128]"));
+  for (const std::int64_t count : {15, 0, 4096})
+    CHECK(says(refused([&](PackedTensor& t, PickleObject&) {
+                 t.scales = in_memory<float>("", {count}, std::vector<float>(std::size_t(count), 1.0f));
+               }),
+               "'scale' of entry", "blocks of one size"));
+  CHECK(says(refused([](PackedTensor& t, PickleObject&) { t.scales = retyped(t.codes, DType::u8); }),
+             "'scale' of entry", "type U8", "expected F32"));
+  std::vector<float> sixteen;
+  for (int i = 1; i <= 16; ++i) sixteen.push_back(float(i));
+  CHECK(says(refused([&](PackedTensor& t, PickleObject&) { t.map = std::make_shared<const CodeMap>(sixteen, ""); }),
+             "'qmap' of entry", "16 numbers", "8 bits"));
+
+  // What no writer of ours makes.
+  const auto object = [&](auto&& change) {
+    PickleObject o = *entry.object.get<PickleObject>();
+    auto arguments = *o.arguments.values[2].get<PickleTuple>();
+    change(o, arguments);
+    o.arguments.values[2] = std::move(arguments);
+    return message_of<format_error>([&] { detail::packed_object(o); });
+  };
+  CHECK(object([](PickleObject&, PickleTuple&) {}).empty());
+  CHECK(says(object([](PickleObject& o, PickleTuple&) { o.arguments.values.resize(3); }), "without attributes"));
+  CHECK(says(object([](PickleObject&, PickleTuple& a) { a.values.resize(2); }), "without attributes or a size"));
+  CHECK(says(object([](PickleObject&, PickleTuple& a) { a.values[2] = PickleValue(3); }), "without a size"));
+  CHECK(says(object([](PickleObject&, PickleTuple& a) { a.values[2] = PickleTuple{{PickleValue(-3)}}; }),
+             "a size that is none"));
+  // attributes that stand beside slots
+  PickleObject both = *entry.object.get<PickleObject>();
+  both.arguments.values[3] = PickleTuple{{both.arguments.values[3], PickleValue()}};
+  CHECK(detail::packed_object(both)->shape == Shape{64, 64});
+  const auto again = detail::repacked(both, *entry.packed, [](const JoinedTensor& t) {
+    return PickleValue(torch_tensor(t.name(), t.dtype(), t.shape()));
+  });
+  CHECK(detail::packed_object(again)->codes.shape == Shape{64, 64});
+}

@@ -30,7 +30,8 @@ class CodeMap {
   /// What codes stand for: the number of each times the scale.
   void decode(std::span<const std::byte> codes, float scale, std::span<float> numbers) const;
   /// The nearest code for each number of a block, and the scale, by which the largest of them becomes the end of the
-  /// map on its side. A block with a number that is not finite gets a scale that is none either.
+  /// map on its side. A block with a number that is not finite gets a scale that is none either. Without room for codes
+  /// only the scale.
   float encode(std::span<const float> numbers, std::span<std::byte> codes) const;
 
  private:
@@ -40,7 +41,7 @@ class CodeMap {
 
   std::vector<float> values_;        // by code
   std::vector<std::uint8_t> codes_;  // in the order of what they stand for
-  std::vector<double> between_;      // the middle of each of these and the next one
+  std::vector<double> between_;      // the middle of each of these and the next one; behind them infinities
 };
 
 }  // namespace modelgrow::inline v0

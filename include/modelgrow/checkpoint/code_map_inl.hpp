@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include <modelgrow/checkpoint/code_map.hpp>
 #include <modelgrow/core/error.hpp>
@@ -18,6 +17,7 @@ MODELGROW_INLINE CodeMap::CodeMap(std::vector<float> values) : values_(std::move
   std::ranges::stable_sort(codes_, {}, [&](std::uint8_t code) { return values_[code]; });
   for (std::size_t i = 0; i + 1 < codes_.size(); ++i)
     between_.push_back((double(values_[codes_[i]]) + double(values_[codes_[i + 1]])) / 2);
+  between_.resize(255, std::numeric_limits<double>::infinity());
 }
 
 MODELGROW_INLINE CodeMap::CodeMap(std::span<const float> values, const std::string& where)
@@ -48,7 +48,9 @@ MODELGROW_INLINE CodeMap CodeMap::e4m3() {
 }
 
 MODELGROW_INLINE std::uint8_t CodeMap::nearest(double number) const {
-  return codes_[std::size_t(std::ranges::upper_bound(between_, number) - between_.begin())];
+  std::size_t below = 0;  // how many middles are; of 255, without a branch
+  for (std::size_t step = 128; step > 0; step /= 2) below += between_[below + step - 1] <= number ? step : 0;
+  return codes_[below];
 }
 
 MODELGROW_INLINE float CodeMap::scale_of(std::span<const float> numbers) const {
@@ -75,6 +77,7 @@ MODELGROW_INLINE void CodeMap::decode(std::span<const std::byte> codes, float sc
 
 MODELGROW_INLINE float CodeMap::encode(std::span<const float> numbers, std::span<std::byte> codes) const {
   const float scale = scale_of(numbers);
+  if (codes.empty()) return scale;
   std::ranges::fill(codes, std::byte{0});
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const auto code = nearest(scale > 0 ? double(numbers[i]) / double(scale) : 0.0);

@@ -92,11 +92,13 @@ MODELGROW_INLINE PackedTensor packed_tensor(const PackedObject& object, const Pa
     throw format_error(parts.codes.where + " has shape " + to_string(packed.codes.shape()) + "; expected " +
                        to_string(expected) + " for a tensor of shape " + to_string(packed.shape) +
                        ": the file is altered");
-  if (packed.scales.shape().rank() != 1 || scales == 0 || n % scales != 0 || n / scales % 2 != 0)
+  constexpr std::int64_t largest = 1 << 16;  // packages take 128 and 256
+  const auto block = scales == 0 ? 0 : n / scales;
+  if (packed.scales.shape().rank() != 1 || block < 2 || block > largest || block % 2 != 0 || n != block * scales)
     throw format_error(parts.scales.where + " has shape " + to_string(packed.scales.shape()) +
-                       ", into which blocks of equal size do not go with " + std::to_string(n) +
-                       " numbers: the file is altered");
-  packed.block = n / scales;
+                       "; blocks of one size, of 2 to " + std::to_string(largest) + " numbers, are not so many for " +
+                       std::to_string(n) + ": the file is altered");
+  packed.block = block;
   return packed;
 }
 

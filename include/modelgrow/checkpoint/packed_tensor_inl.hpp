@@ -12,7 +12,7 @@ namespace modelgrow::inline v0 {
 
 namespace detail {
 
-inline constexpr std::int64_t blocks_at_once = 4096;
+inline constexpr std::int64_t numbers_at_once = std::int64_t{1} << 20;
 
 /// Some blocks of a packed tensor.
 struct CodedBlocks {
@@ -32,7 +32,7 @@ struct BlockPlaces {
   /// Blocks without contents.
   CodedBlocks blocks(std::int64_t first, std::int64_t count) const {
     CodedBlocks some{.first = first, .count = count, .codes = {}, .scales = {}};
-    some.numbers = std::uint64_t(std::min(all, (first + count) * block) - first * block);
+    if (count > 0) some.numbers = std::uint64_t(std::min(all, (first + count) * block) - first * block);
     some.codes.resize(std::size_t(map.bytes(some.numbers)));
     some.scales.resize(std::size_t(count));
     return some;
@@ -64,12 +64,16 @@ inline std::vector<float> decoded(const BlockPlaces& places, CodedBlocks& some) 
   return numbers;
 }
 
-/// Calls f(first, count) for the blocks that bytes [begin, end) lie in, where a block has so many of them.
+/// Calls f(first, count) for blocks of so many numbers, up to `last`.
 template <class F>
-void for_blocks(std::uint64_t begin, std::uint64_t end, std::uint64_t bytes, F&& f) {
-  const auto last = std::int64_t((end + bytes - 1) / bytes);
-  for (auto first = std::int64_t(begin / bytes); first < last; first += blocks_at_once)
-    f(first, std::min(blocks_at_once, last - first));
+void for_blocks(std::int64_t first, std::int64_t last, std::int64_t block, F&& f) {
+  const auto at_once = std::max<std::int64_t>(1, numbers_at_once / block);
+  for (; first < last; first += at_once) f(first, std::min(at_once, last - first));
+}
+/// The same for those that bytes [begin, begin + size) lie in, where a block has so many of them.
+template <class F>
+void for_bytes(std::uint64_t begin, std::uint64_t size, std::uint64_t bytes, std::int64_t block, F&& f) {
+  for_blocks(std::int64_t(begin / bytes), std::int64_t((begin + size + bytes - 1) / bytes), block, f);
 }
 
 /// Copies what of `from`, which stands at `at`, belongs to [begin, begin + out.size()).
@@ -87,13 +91,13 @@ class Packing {
 
   void read_codes(std::uint64_t begin, std::span<std::byte> out) {
     const auto bytes = places().block_bytes();
-    for_blocks(begin, begin + out.size(), bytes, [&](std::int64_t first, std::int64_t count) {
-      copy_part(blocks(first, count).codes, std::uint64_t(first) * bytes, begin, out);
+    for_bytes(begin, out.size(), bytes, like_.block, [&](std::int64_t first, std::int64_t count) {
+      copy_part(blocks(first, count, Wanted::codes).codes, std::uint64_t(first) * bytes, begin, out);
     });
   }
   void read_scales(std::uint64_t begin, std::span<std::byte> out) {
-    for_blocks(begin, begin + out.size(), sizeof(float), [&](std::int64_t first, std::int64_t count) {
-      const auto some = blocks(first, count);
+    for_bytes(begin, out.size(), sizeof(float), like_.block, [&](std::int64_t first, std::int64_t count) {
+      const auto some = blocks(first, count, Wanted::scales);
       copy_part(std::as_bytes(std::span(some.scales)), std::uint64_t(first) * sizeof(float), begin, out);
     });
   }
@@ -101,7 +105,8 @@ class Packing {
  private:
   BlockPlaces places() const { return {.all = all_, .block = like_.block, .map = *like_.map}; }
 
-  CodedBlocks blocks(std::int64_t first, std::int64_t count) {
+  enum class Wanted { codes, scales };
+  CodedBlocks blocks(std::int64_t first, std::int64_t count, Wanted wanted) {
     const auto here = places(), there = places_of(like_);
     auto some = here.blocks(first, count);
     std::vector<float> numbers(std::size_t(some.numbers));
@@ -119,7 +124,7 @@ class Packing {
       const bool kept = i < old.count && there.size(b) == size &&
                         std::memcmp(own.data(), old_numbers.data() + i * here.block, own.size_bytes()) == 0;
       if (!kept) {
-        scale = here.map.encode(own, codes);
+        scale = here.map.encode(own, wanted == Wanted::codes ? codes : std::span<std::byte>());
         continue;
       }
       std::ranges::copy(there.codes(old, b), codes.begin());
@@ -140,7 +145,7 @@ MODELGROW_INLINE JoinedTensor PackedTensor::numbers(std::string name) const {
   return {NamedShape{.name = std::move(name), .dtype = DType::f32, .shape = shape},
           [packed = *this](std::uint64_t begin, std::span<std::byte> out) {
             const auto bytes = std::uint64_t(packed.block) * sizeof(float);
-            detail::for_blocks(begin, begin + out.size(), bytes, [&](std::int64_t first, std::int64_t count) {
+            detail::for_bytes(begin, out.size(), bytes, packed.block, [&](std::int64_t first, std::int64_t count) {
               auto some = detail::read_blocks(packed, first, count);
               const auto numbers = detail::decoded(detail::places_of(packed), some);
               detail::copy_part(std::as_bytes(std::span(numbers)), std::uint64_t(first) * bytes, begin, out);
@@ -167,17 +172,18 @@ MODELGROW_INLINE PackedTensor packed_like(const JoinedTensor& numbers, const Pac
 
 MODELGROW_INLINE std::optional<std::int64_t> first_difference(const PackedTensor& a, const PackedTensor& b) {
   const auto places = detail::places_of(a);
-  for (std::int64_t first = 0; first < a.blocks(); first += detail::blocks_at_once) {
-    const auto count = std::min(detail::blocks_at_once, a.blocks() - first);
+  std::optional<std::int64_t> found;
+  detail::for_blocks(0, a.blocks(), a.block, [&](std::int64_t first, std::int64_t count) {
+    if (found) return;
     auto some = detail::read_blocks(a, first, count), other = detail::read_blocks(b, first, count);
-    for (auto block = first; block < first + count; ++block) {
+    for (auto block = first; block < first + count && !found; ++block) {
       const auto i = std::size_t(block - first);
       if (!std::ranges::equal(places.codes(some, block), places.codes(other, block)) ||
           std::memcmp(&some.scales[i], &other.scales[i], sizeof(float)) != 0)
-        return block;
+        found = block;
     }
-  }
-  return std::nullopt;
+  });
+  return found;
 }
 
 }  // namespace modelgrow::inline v0
