@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // States of optimizers in 8 bits: read as the numbers that their packages see, written as they came, and refused where
 // a part does not fit.
+#include <modelgrow/checkpoint/dcp_optimizer.hpp>
+#include <modelgrow/checkpoint/dcp_writer.hpp>
 #include <modelgrow/checkpoint/regroup.hpp>
 #include <modelgrow/checkpoint/torch_optimizer.hpp>
 #include <modelgrow/checkpoint/torch_optimizer_writer.hpp>
@@ -253,4 +255,27 @@ TEST_CASE("objects of torchao whose parts do not fit are refused") {
     return PickleValue(torch_tensor(t.name(), t.dtype(), t.shape()));
   });
   CHECK(detail::packed_object(again)->codes.shape == Shape{64, 64});
+}
+
+TEST_CASE("in distributed checkpoints such state is named, and not moved") {
+  const Scratch scratch;
+  write_wrapped(scratch / "optimizer.pt", {packed_moments(shape)}, {"weight"});
+  const auto state = read_torch_optimizer(scratch / "optimizer.pt");
+  const auto path = [](std::vector<PickleValue> keys) {
+    keys.insert(keys.begin(), {PickleValue("optim"), PickleValue("state"), PickleValue("weight")});
+    return keys;
+  };
+  std::vector<DcpEntry> entries{{.keys = path({PickleValue("step")}), .value = PickleValue(3)}};
+  for (const auto& [key, tensor] : packed_moments(shape))
+    entries.push_back({.keys = path({PickleValue(wrapped_key), PickleValue(key)}), .tensor = tensor});
+  auto options = state.groups[0].options;
+  options.set("params", PickleList{{PickleValue("weight")}});
+  entries.push_back({.keys = {PickleValue("optim"), PickleValue("param_groups")},
+                     .value = PickleList{{PickleValue(std::move(options))}}});
+  write_dcp(scratch / "dcp", entries);
+  const auto folder = DcpFolder::open(scratch / "dcp");
+  CHECK(dcp_optimizers(folder) == std::vector<std::string>{"optim"});
+  const auto read = dcp_optimizer(folder, "optim");
+  CHECK(!read.is.kind);
+  CHECK(says(read.is.title, "bitsandbytes in a distributed checkpoint"));
 }

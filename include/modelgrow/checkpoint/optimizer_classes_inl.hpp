@@ -6,6 +6,7 @@
 
 #include <modelgrow/checkpoint/optimizer_classes.hpp>
 #include <modelgrow/checkpoint/optimizer_names.hpp>
+#include <modelgrow/checkpoint/packed_entry.hpp>
 #include <modelgrow/checkpoint/pickle_access.hpp>
 #include <modelgrow/core/linkage.hpp>
 
@@ -129,6 +130,7 @@ inline constexpr OptimizerMarks optimizer_marks[] = {
     {.kind = {"", "Prodigy that looks at some elements only (slice_p)", {}}, .with = {"d0", "growth_rate", "slice_p"}},
     {.kind = {"", "an optimizer of bitsandbytes other than its Adam and AdamW", {}}, .entry = "state1"},
     {.kind = {"", "LAMB or LARS of bitsandbytes", {}}, .entry = "unorm_vec"},
+    {.kind = {"", "an optimizer of bitsandbytes in a distributed checkpoint", {}}, .entry = wrapped_key},
     {.kind = {"", "the package muon-optimizer, which numbers parameters by size", {}}, .with = {"use_muon"}},
 };
 
