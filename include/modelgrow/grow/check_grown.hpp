@@ -82,7 +82,10 @@ inline FileCheck check_grown_part(const Plan& plan, const Part& old, const Part&
 /// How the state of the source was read when it was grown: what was not grown then is not asked for.
 inline StateOptions state_as_grown(const Checkpoint& source, const Checkpoint& grown, const ParamGroupsOf& groups,
                                    StateOptions options) {
-  for (const auto& [file, g] : groups) options.names.emplace(file, g.before);
+  for (const auto& [file, g] : groups) {
+    options.names.emplace(file, g.before);
+    if (options.optimizer.empty()) options.optimizer = g.optimizer;  // of those that do not tell it themselves
+  }
   if (!grown.has_ema() && !is_one_store(grown)) {
     if (std::ranges::find(source.beside_weights(), averages_key) != source.beside_weights().end())
       options.leave_behind.emplace_back(averages_key);
