@@ -214,11 +214,12 @@ TEST_CASE("codes that are not those of the plan are found") {
   CHECK(says(text, "parameter 'embed.weight'", "few bits; whole numbers were promised"));
 }
 
-TEST_CASE("objects of torchao come out as they came, and in float where blocks are not whole any more") {
+namespace {
+void grow_objects(const std::string& of, const std::function<void(PackedTensor&)>& change) {
   const tiny::Scratch scratch;
   write_run(scratch / "base");
-  const auto golden = read_torch_optimizer(
-      tiny::fs::path(MODELGROW_SOURCE_DIR) / "tests/golden/training_state/low_bit.pt", {.at = "torchao_8"});
+  const auto golden =
+      read_torch_optimizer(tiny::fs::path(MODELGROW_SOURCE_DIR) / "tests/golden/training_state/low_bit.pt", {.at = of});
   auto state = read_torch_optimizer(scratch / "base/optimizer.bin");
   state.wrapped = false;
   state.groups[0].options = golden.groups[0].options;
@@ -231,6 +232,7 @@ TEST_CASE("objects of torchao come out as they came, and in float where blocks a
       packed->whole_blocks = true;
       const auto blocks = packed->blocks();
       packed->scales = in_memory<float>("", {blocks}, std::vector<float>(std::size_t(blocks), 0.5f));
+      change(*packed);
       e.packed = packed;
       e.object = golden.parameters[0].find(e.name)->object;
     }
@@ -283,4 +285,17 @@ TEST_CASE("objects of torchao come out as they came, and in float where blocks a
     CHECK(says(message_of<check_error>([&] { check_grown(Checkpoint::open(out), in, small); }), "optimizer.bin",
                "in blocks of 120", "240 were promised"));
   }
+}
+}  // namespace
+
+TEST_CASE("objects of torchao come out as they came, and in float where blocks are not whole any more") {
+  grow_objects("torchao_8", [](PackedTensor&) {});
+  grow_objects("torchao_fp8", [](PackedTensor& t) {
+    t.map = std::make_shared<const CodeMap>(CodeMap::e4m3());
+    auto codes = values_in<std::uint8_t>(t.codes);
+    for (auto& code : codes) code %= 127;  // of the others one is no number
+    const auto tensor = in_memory<std::uint8_t>("", t.shape, codes);
+    t.codes = {NamedShape{.name = "", .dtype = DType::f8_e4m3, .shape = t.shape},
+               [=](std::uint64_t begin, std::span<std::byte> out) { tensor.read(begin, out); }};
+  });
 }

@@ -8,6 +8,8 @@ from came_pytorch import CAME
 from lion_pytorch import Lion
 from schedulefree import AdamWScheduleFree
 
+torch.compiler.set_stance("force_eager")  # torchao compiles its steps, for which these runs are too short
+
 
 def matrices(named, yes):
     return [(n, p) for n, p in named if (p.dim() == 2) == yes]
