@@ -10,7 +10,7 @@ set(sources_training)
 
 # Definitions: one unit for each room, and one for those of the room that walk over the elements of tensors. Only these are
 # optimised in full; the others read texts, check and print, and are waited for.
-set(walk_over_elements checkpoint/convert checkpoint/gather checkpoint/rewrite checkpoint/zip_writer grow/checksums grow/kernel grow/low_rank grow/low_rank_sum grow/maker grow/promises grow/window_proofs grow/window_reader grow/window_writer)
+set(walk_over_elements checkpoint/code_map checkpoint/convert checkpoint/gather checkpoint/packed_tensor checkpoint/rewrite checkpoint/zip_writer grow/checksums grow/kernel grow/low_rank grow/low_rank_sum grow/maker grow/promises grow/window_proofs grow/window_reader grow/window_writer)
 set(definitions ${headers})
 list(FILTER definitions INCLUDE REGEX "_inl[.]hpp$")
 foreach(header ${definitions})

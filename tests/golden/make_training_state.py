@@ -1,19 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes classes.pt, order.pt, broken.pt, averages.pt, dcp_flat and dcp_broken of tests/golden/training_state with torch itself.
+"""Writes classes.pt, order.pt, broken.pt, averages.pt, low_bit.pt, dcp_flat and dcp_broken of tests/golden/training_state with torch
+itself, and what packages read from low_bit.pt into values.json.
 
-    make_training_state.py [folder]        needs torch (made with torch 2.15.0: scripts/peers-env)
+    make_training_state.py [folder]        needs torch, bitsandbytes and torchao
+                                           (scripts/peers-env torch==2.15.0 bitsandbytes==0.50.2 torchao==0.18.0)
 
 The other files there were left by real runs (torch 2.15.0, accelerate 1.15.0, deepspeed 0.19.8, diffusers 0.42.1, two gloo
 processes where ranks are told apart); values.json says what their own packages read from them.
 """
+import json
 import os
 import pickle
 import sys
 from pathlib import Path
 
+import bitsandbytes
 import torch
 import torch.distributed.checkpoint as dcp
+import torchao.optim
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_optimizer_state_dict
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / "training_state").absolute()
@@ -131,6 +136,50 @@ torch.save({
     "averaged": torch.optim.swa_utils.AveragedModel(model()).state_dict(),
     "plain": model().state_dict(),
 }, folder / "averages.pt")
+
+
+def in_few_bits(make, rows, columns):
+    torch.manual_seed(2)
+    net = torch.nn.Linear(columns, rows)
+    optimizer = make(net.parameters())
+    for _ in range(3):
+        optimizer.zero_grad()
+        (net(torch.randn(4, columns)) ** 2).sum().backward()
+        optimizer.step()
+    return optimizer
+
+
+def seen(entry):
+    numbers = entry.double().flatten()
+    return {"dtype": "float32", "shape": list(entry.shape), "sum": numbers.sum().item(), "first": numbers[:4].tolist(),
+            "last": numbers[-2:].tolist()}
+
+
+def read_by_package(state):
+    """The moments of a weight as the steps of its optimizer see them."""
+    if "state1" not in state:
+        return {key: state[key].dequantize().float() for key in ("exp_avg", "exp_avg_sq")}
+    read = bitsandbytes.functional.dequantize_blockwise
+    return {key: read(state[f"state{i}"], absmax=state[f"absmax{i}"], code=state[f"qmap{i}"], blocksize=256)
+            for i, key in ((1, "exp_avg"), (2, "exp_avg_sq"))}
+
+
+torch.compiler.set_stance("force_eager")  # torchao compiles its steps
+low_bit = {
+    "bitsandbytes": in_few_bits(lambda p: bitsandbytes.optim.AdamW8bit(p, min_8bit_size=600), 24, 30),
+    "bitsandbytes_32": in_few_bits(bitsandbytes.optim.AdamW, 3, 4),
+    "bitsandbytes_lion": in_few_bits(lambda p: bitsandbytes.optim.Lion8bit(p, min_8bit_size=600), 24, 30),
+    "bitsandbytes_ademamix": in_few_bits(lambda p: bitsandbytes.optim.AdEMAMix8bit(p, min_8bit_size=600), 24, 30),
+    "torchao_8": in_few_bits(torchao.optim.AdamW8bit, 64, 64), "torchao_4": in_few_bits(torchao.optim.AdamW4bit, 64, 64),
+    "torchao_fp8": in_few_bits(torchao.optim.AdamWFp8, 64, 64),
+}
+torch.save({name: o.state_dict() for name, o in low_bit.items()}, folder / "low_bit.pt")
+values = json.loads((folder / "values.json").read_text())
+values["low_bit.pt"] = {f"{name}/{key}": seen(entry) for name, o in low_bit.items() if name in ("bitsandbytes", "torchao_8", "torchao_4", "torchao_fp8")
+                        for key, entry in read_by_package(o.state[o.param_groups[0]["params"][0]]).items()}
+lines = (f" {json.dumps(file)}: {{\n" + ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in entries.items()) + "\n }"
+         for file, entries in values.items())
+(folder / "values.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 net = model()
 optimizer = optim.AdamW([{"params": net[0].parameters(), "lr": 1e-2}, {"params": net[1].parameters()}])

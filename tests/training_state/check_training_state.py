@@ -31,7 +31,13 @@ RUNS = {
     "Lion": (Plain(), Accelerate()),
     "CAME": (Plain(), Accelerate()),
     "ScheduleFree": (Plain(), Accelerate()),
+    "AdamW8bit of bitsandbytes": (Plain(), Accelerate()),
+    "AdamW8bit of torchao": (Plain(),),
+    "AdamW4bit of torchao": (Plain(),),
+    "AdamWFp8 of torchao": (Plain(),),
 }
+# Of these the file does not tell which one it is.
+TOLD = {name: ["--optimizer", "adamw"] for name in RUNS if "torchao" in name}
 
 
 def apart(stayed, losses):
@@ -55,18 +61,32 @@ def rows(tool, work, chosen):
             for growth, how in GROWTHS.items():
                 shutil.rmtree(grown, ignore_errors=True)
                 order = ["--parameter-order", work / "order.txt"] if "numbers" in name else []
-                said = subprocess.run([tool, "grow", base, grown, "--json", *order, *how], capture_output=True, text=True)
+                told = TOLD.get(name, [])
+                said = subprocess.run([tool, "grow", base, grown, "--json", *order, *told, *how], capture_output=True, text=True)
                 if said.returncode:
                     raise SystemExit(f"{name}, {store.name}, {growth}: {said.stderr}")
                 found = [apart(stayed, losses) for losses in store.go_on(name, grown)]
                 yield name, store.name, growth, json.loads(said.stdout)["trajectory"], found
 
 
+def write(table):
+    """The table of the documentation; rows of optimizers that did not run stay."""
+    docs = DOCS.read_text()
+    is_row = re.compile("|".join(rf"\| {re.escape(name)} \|" for name in RUNS)).match
+    head, rows = [line for line in table if not is_row(line)], [line for line in table if is_row(line)]
+    ran = {row.split(" | ")[0] for row in rows}
+    found = re.search(r"<!-- runs -->\n(.*)\n<!-- end of runs -->", docs, re.S)
+    rows += [row for row in found[1].split("\n") if is_row(row) and row.split(" | ")[0] not in ran]
+    place = {f"| {name}": i for i, name in enumerate(RUNS)}
+    rows.sort(key=lambda row: place[row.split(" | ")[0]])
+    DOCS.write_text(docs[: found.start(1)] + "\n".join(head + rows) + docs[found.end(1) :])
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tool", required=True)
     parser.add_argument("--optimizer", action="append", default=[])
-    parser.add_argument("--table", action="store_true", help="writes the table of docs/training-state.md")
+    parser.add_argument("--table", action="store_true", help="writes its rows into the table of docs/training-state.md")
     options = parser.parse_args()
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)  # tensors are tiny
@@ -84,9 +104,7 @@ def main():
             if claim.startswith("EXACT") and found[0] > 1e-6:
                 wrong.append(table[-1])
     if options.table:
-        docs = DOCS.read_text()
-        block = "<!-- runs -->\n" + "\n".join(table) + "\n<!-- end of runs -->"
-        DOCS.write_text(re.sub(r"<!-- runs -->.*<!-- end of runs -->", lambda _: block, docs, flags=re.S))
+        write(table)
     if wrong:
         raise SystemExit("these leave the trajectory that is claimed:\n" + "\n".join(wrong))
 

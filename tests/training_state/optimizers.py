@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Optimizers of torch and of packages, as a trainer makes them for the named parameters of a model."""
 
+import bitsandbytes
 import torch
+import torchao.optim
 from came_pytorch import CAME
 from lion_pytorch import Lion
 from schedulefree import AdamWScheduleFree
+
+torch.compiler.set_stance("force_eager")  # torchao compiles its steps, for which these runs are too short
 
 
 def matrices(named, yes):
@@ -30,4 +34,8 @@ OPTIMIZERS = {
     "Lion": lambda named: [Lion(named, lr=1e-4, weight_decay=0.01)],
     "CAME": lambda named: [CAME(named, lr=1e-3, weight_decay=0.01)],
     "ScheduleFree": lambda named: [AdamWScheduleFree(named, lr=1e-3, weight_decay=0.01)],
+    "AdamW8bit of bitsandbytes": lambda named: [bitsandbytes.optim.AdamW8bit(named, lr=1e-3, weight_decay=0.01)],
+    "AdamW8bit of torchao": lambda named: [torchao.optim.AdamW8bit(named, lr=1e-3, weight_decay=0.01)],
+    "AdamW4bit of torchao": lambda named: [torchao.optim.AdamW4bit(named, lr=1e-3, weight_decay=0.01)],
+    "AdamWFp8 of torchao": lambda named: [torchao.optim.AdamWFp8(named, lr=1e-3, weight_decay=0.01)],
 }

@@ -56,7 +56,7 @@ def empty(folder):
 class Store:
     def begin(self, run, folder):
         """Trains, saves, and trains on; the losses after that."""
-        model = self.made(build())
+        model = self.made(build(run))
         optimizers = OPTIMIZERS[run](list(model.named_parameters()))
         losses(model, optimizers, range(STEPS))
         self.save(model, optimizers, folder)

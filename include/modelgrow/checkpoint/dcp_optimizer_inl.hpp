@@ -27,7 +27,8 @@ inline std::optional<PlaceInOptimizer> place_in_optimizer(const DcpFolder::Item&
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto at = item.keys_before(i);
     const std::size_t behind = keys.size() - i - 1;
-    if (keys[i] == "state" && behind == 2)
+    const bool wrapped = behind == 3 && keys[i + 2] == wrapped_key;  // moments that nobody unwraps here
+    if (keys[i] == "state" && (behind == 2 || wrapped))
       return PlaceInOptimizer{.kind = Kind::entry, .at = at, .owner = keys[i + 1], .name = keys[i + 2]};
     if (keys[i] == "param_groups" && behind == 2)
       return PlaceInOptimizer{.kind = Kind::group_option, .at = at, .owner = keys[i + 1], .name = keys[i + 2]};

@@ -6,6 +6,8 @@
 
 #include <modelgrow/checkpoint/optimizer_classes.hpp>
 #include <modelgrow/checkpoint/optimizer_names.hpp>
+#include <modelgrow/checkpoint/packed_entry.hpp>
+#include <modelgrow/checkpoint/pickle_access.hpp>
 #include <modelgrow/core/linkage.hpp>
 
 namespace modelgrow::inline v0 {
@@ -85,6 +87,10 @@ inline bool rate_is_original(const PickleDict& group) {
   const auto* value = group.find("adjust_lr_fn");
   return value && (value->is_none() || option_is<std::string>(group, "adjust_lr_fn", "original"));
 }
+inline bool has_two_betas(const PickleDict& group) {
+  const auto* betas = sequence(group.find("betas"));
+  return betas && betas->size() == 2;
+}
 inline bool takes_every_element(const PickleDict& group) { return option_is(group, "slice_p", std::int64_t{1}); }
 
 inline constexpr OptimizerMarks optimizer_marks[] = {
@@ -95,6 +101,10 @@ inline constexpr OptimizerMarks optimizer_marks[] = {
      .without = {"decoupled_weight_decay"},
      .also = decays_not},
     {.kind = {"adamw", "AdamW of transformers", entries_adamw}, .with = {"betas", "correct_bias"}},
+    {.kind = {"adamw", "Adam or AdamW of bitsandbytes, which are one", entries_adamw},
+     .with = {"betas", "t_alpha", "t_beta3"},
+     .without = {"amsgrad"},
+     .also = has_two_betas},
     {.kind = {"nadam", "NAdam", entries_nadam}, .with = {"betas", "momentum_decay"}},
     {.kind = {"radam", "RAdam", entries_radam},
      .with = {"betas", "decoupled_weight_decay"},
@@ -118,7 +128,9 @@ inline constexpr OptimizerMarks optimizer_marks[] = {
     // known, and not moved
     {.kind = {"", "Adafactor of transformers", {}}, .with = {"scale_parameter", "relative_step"}},
     {.kind = {"", "Prodigy that looks at some elements only (slice_p)", {}}, .with = {"d0", "growth_rate", "slice_p"}},
-    {.kind = {"", "an optimizer of bitsandbytes in low precision", {}}, .entry = "__bnb_optimizer_quant_state__"},
+    {.kind = {"", "an optimizer of bitsandbytes other than its Adam and AdamW", {}}, .entry = "state1"},
+    {.kind = {"", "LAMB or LARS of bitsandbytes", {}}, .entry = "unorm_vec"},
+    {.kind = {"", "an optimizer of bitsandbytes in a distributed checkpoint", {}}, .entry = wrapped_key},
     {.kind = {"", "the package muon-optimizer, which numbers parameters by size", {}}, .with = {"use_muon"}},
 };
 
@@ -170,7 +182,7 @@ MODELGROW_INLINE KnownOptimizer tell_optimizer(const std::vector<const PickleDic
   std::string title = "an optimizer with the entries " + (entries.empty() ? "none" : detail::quoted(entries)) +
                       " and the options " + detail::quoted(options);
   if (options.contains("betas") && options.contains("amsgrad") && !options.contains("decoupled_weight_decay"))
-    title = "Adam or AdamW, which old versions of torch write alike";
+    title = "Adam or AdamW, which old versions of torch and torchao write alike";
   for (const auto* kind : found) title.append(", which may be ").append(kind->title);
   return {.title = std::move(title)};
 }

@@ -10,6 +10,7 @@ namespace modelgrow::inline v0 {
 struct GroupedParameter {
   std::string name;
   std::size_t group = 0;
+  std::string source = {};  ///< the parameter of the old state that it is made from: what is packed there is so here
 };
 
 /// `parameters` are in the order of the model, in which each group keeps them; `tensors` may lack entries of new ones,

@@ -33,8 +33,9 @@ MODELGROW_INLINE StoredOptimizer regrouped(const StoredOptimizer& old, const std
                         .param_names = old.param_names,
                         .source = old.source,
                         .prefix = old.prefix,
-                        .joined = old.joined};
-  for (const auto& group : old.groups) grown.groups.push_back({.options = group.options});
+                        .joined = old.joined,
+                        .wrapped = old.wrapped};
+  for (const auto& group : old.groups) grown.groups.push_back({.options = group.options, .tensors = group.tensors});
   std::vector<std::vector<std::string>> names(old.groups.size());
   for (const auto& p : parameters) {
     if (p.group >= names.size())
@@ -43,6 +44,10 @@ MODELGROW_INLINE StoredOptimizer regrouped(const StoredOptimizer& old, const std
     names[p.group].push_back(p.name);
   }
   std::unordered_map<std::string, std::size_t> place;
+  std::unordered_map<std::string_view, const StoredOptimizer::Parameter*> before;
+  for (const auto& p : old.parameters) before.emplace(p.name, &p);
+  std::unordered_map<std::string_view, std::string_view> source;
+  for (const auto& p : parameters) source.emplace(p.name, p.source);
   for (std::size_t g = 0; g < names.size(); ++g)
     for (const auto& name : names[g]) {
       if (!place.emplace(name, grown.parameters.size()).second) fail("parameter '" + name + "' is listed twice");
@@ -67,6 +72,12 @@ MODELGROW_INLINE StoredOptimizer regrouped(const StoredOptimizer& old, const std
     StoredOptimizer::Entry made{.name = name, .tensor = tensor.renamed(name)};
     if (const auto number = numbers.find(name); number != numbers.end())
       made.number = detail::number_like(number->second, made.tensor);
+    const auto like = before.find(source.at(owner->first));
+    const auto* packed = like == before.end() ? nullptr : like->second->find(name);
+    if (packed && packed->packed && packed->packed->can_pack(made.tensor.shape())) {
+      made.packed = std::make_shared<const PackedTensor>(packed_like(made.tensor, *packed->packed));
+      made.object = packed->object;
+    }
     grown.parameters[owner->second].entries.push_back(std::move(made));
   }
   for (auto& p : grown.parameters)  // as its package has them

@@ -2,12 +2,14 @@
 // The state of one optimizer, whatever file it was stored in: groups of options, and for every parameter its entries.
 // Its tensors have names of the form that growth moves: "<optimizer>.<entry>.<parameter>".
 #pragma once
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <modelgrow/checkpoint/joined_tensor.hpp>
 #include <modelgrow/checkpoint/optimizer_classes.hpp>
+#include <modelgrow/checkpoint/packed_entry.hpp>
 #include <modelgrow/core/names.hpp>
 
 namespace modelgrow::inline v0 {
@@ -18,6 +20,8 @@ struct StoredOptimizer {
     std::string name;
     JoinedTensor tensor;
     PickleValue number = {};
+    std::shared_ptr<const PackedTensor> packed = {};  ///< what has these numbers in the file, in few bits
+    PickleValue object = {};                          ///< the object that holds it there (torchao)
   };
   /// In the order of their groups. Without a name until someone gives it one.
   struct Parameter {
@@ -29,6 +33,7 @@ struct StoredOptimizer {
   struct Group {
     PickleDict options = {};
     std::vector<std::size_t> parameters = {};
+    std::map<std::string, JoinedTensor> tensors = {};  ///< of the options that are such (a rate)
   };
 
   /// How groups list their parameters.
@@ -42,8 +47,11 @@ struct StoredOptimizer {
   std::string source = {};  ///< what it was read from, for errors
   std::string prefix = {};  ///< what the file has before every name ("module."), and names here have not
   bool joined = false;      ///< a group is one tensor in the files, with one counter of steps (ZeRO)
+  bool wrapped = false;     ///< moments are in a dictionary of their own (bitsandbytes)
 
   bool has_names() const;
+  /// Whether some entries are in few bits.
+  bool has_packed() const;
   /// Names of parameters that have no entry: frozen, or not trained yet.
   std::vector<std::string> without_state() const;
   /// The entries of all parameters under their names. Throws format_error where parameters have no names, where nobody

@@ -105,6 +105,12 @@ MODELGROW_INLINE bool StoredOptimizer::has_names() const {
   return std::ranges::none_of(parameters, [](const Parameter& p) { return p.name.empty(); });
 }
 
+MODELGROW_INLINE bool StoredOptimizer::has_packed() const {
+  return std::ranges::any_of(parameters, [](const Parameter& p) {
+    return std::ranges::any_of(p.entries, [](const Entry& e) { return e.packed != nullptr; });
+  });
+}
+
 MODELGROW_INLINE std::vector<std::string> StoredOptimizer::without_state() const {
   std::vector<std::string> names;
   for (const auto& p : parameters)

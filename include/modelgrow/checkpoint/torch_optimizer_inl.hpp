@@ -31,6 +31,7 @@ class TorchOptimizerReader {
     for (std::size_t g = 0; g < groups->size(); ++g) read_group((*groups)[g], g);
     for (const auto& item : state->items) read_state(item);
     take_tensors();
+    take_options();
     return std::move(found_);
   }
 
@@ -79,7 +80,46 @@ class TorchOptimizerReader {
            ", which is in no group; the file is altered, or two were mixed: save it again");
     const auto* entries = item.value.get<PickleDict>();
     if (!entries) fail("the entries of parameter " + key + " are " + item.value.kind() + "; expected a dictionary");
-    for (const auto& entry : entries->items) read_entry(place->second, key, entry);
+    for (const auto& entry : entries->items) {
+      const auto* name = entry.key.get<std::string>();
+      const auto* moments = name && *name == wrapped_key ? entry.value.get<PickleDict>() : nullptr;
+      if (moments)
+        read_wrapped(place->second, key, *moments);
+      else
+        read_entry(place->second, key, entry);
+    }
+  }
+
+  /// Two moments of bitsandbytes have the names that Adam of torch gives them; whatever else is there keeps its own.
+  void read_wrapped(std::size_t parameter, const std::string& key, const PickleDict& moments) {
+    found_.wrapped = true;
+    const auto tensor = [&](std::string_view name) {
+      const auto* value = moments.find(name);
+      return value ? tensor_of(*value) : std::nullopt;
+    };
+    const auto first = tensor(wrapped_moments[0].state), second = tensor(wrapped_moments[1].state);
+    std::set<std::string_view> read;
+    const auto place = [&](const WrappedMoment& moment, std::string_view name, Part part) {
+      const std::string which = "'" + std::string(name) + "' of parameter " + key;
+      const auto found = tensor(name);
+      if (!found)
+        fail(which + (moments.find(name) ? " is no tensor" : " is missing") + ", and '" + std::string(moment.state) +
+             "' is in 8 bits; save it again");
+      place_tensor({.parameter = parameter, .entry = std::string(moment.entry), .part = part, .which = which}, *found);
+      read.insert(name);
+    };
+    for (const auto& moment : wrapped_moments) {
+      if (!first || !second || first->shape != second->shape) break;
+      const bool packed = !is_arithmetic_float(tensor(moment.state)->dtype) || moments.find(moment.scales);
+      place(moment, moment.state, packed ? Part::codes : Part::whole);
+      if (!packed) continue;
+      place(moment, moment.scales, Part::scales);
+      place(moment, moment.map, Part::map);
+    }
+    for (const auto& item : moments.items) {
+      const auto* name = item.key.get<std::string>();
+      if (!name || !read.contains(*name)) read_entry(parameter, key, item);
+    }
   }
 
   void read_entry(std::size_t parameter, const std::string& key, const PickleItem& item) {
@@ -87,9 +127,19 @@ class TorchOptimizerReader {
     const std::string which = "entry " + (name ? "'" + *name + "'" : item.key.kind()) + " of parameter " + key;
     if (!name) fail(which + " has no name; an optimizer that keeps such state cannot be moved: leave it behind");
     if (item.value.is_none()) return;
-    if (auto tensor = tensor_of(item.value)) {
-      tensors_.emplace_back(std::to_string(parameter) + "/" + *name, std::move(*tensor));
-      places_.emplace_back(parameter, *name);
+    if (auto tensor = tensor_of(item.value)) return place_tensor({.parameter = parameter, .entry = *name}, *tensor);
+    if (const auto object = object_of(item.value, which)) {
+      const auto place = [&](Part part, const char* attribute, const PickleTensor& tensor) {
+        place_tensor({.parameter = parameter,
+                      .entry = *name,
+                      .part = part,
+                      .which = std::string("'") + attribute + "' of " + which,
+                      .object = item.value},
+                     tensor);
+      };
+      place(Part::codes, "codes", object->codes);
+      place(Part::scales, "scale", object->scales);
+      if (object->map) place(Part::map, "qmap", *object->map);
       return;
     }
     const auto* whole = item.value.get<std::int64_t>();
@@ -107,13 +157,58 @@ class TorchOptimizerReader {
     fail(which + " is " + item.value.kind() + "; an optimizer that keeps such state cannot be moved: leave it behind");
   }
 
+  /// What a tensor is of an entry: all of it, or codes, which the other two parts follow.
+  enum class Part { whole, codes, scales, map };
+  struct Place {
+    std::size_t parameter;
+    std::string entry;
+    Part part = Part::whole;
+    std::string which = {};   // of a part, for errors
+    PickleValue object = {};  // that it is a part of
+  };
+
+  std::optional<PackedObject> object_of(const PickleValue& value, const std::string& which) const try {
+    return packed_object(value);
+  } catch (const format_error& e) {
+    fail(which + " is " + e.what() + ": the file is altered, or of another version of torchao");
+  }
+
+  void place_tensor(Place place, const PickleTensor& tensor) {
+    tensors_.emplace_back(std::to_string(places_.size()), tensor);
+    places_.push_back(std::move(place));
+  }
+
   void take_tensors() {
     const auto file = std::make_shared<const MappedTensors>(file_.tensors(tensors_));
+    const auto tensor = [&](std::size_t i) { return JoinedTensor(places_[i].entry, file, file->tensors()[i]); };
     for (std::size_t i = 0; i < places_.size(); ++i) {
-      const auto& [parameter, name] = places_[i];
-      found_.parameters[parameter].entries.push_back(
-          {.name = name, .tensor = JoinedTensor(name, file, file->tensors()[i])});
+      const Place& place = places_[i];
+      auto& entries = found_.parameters[place.parameter].entries;
+      if (place.part == Part::whole) entries.push_back({.name = place.entry, .tensor = tensor(i)});
+      if (place.part != Part::codes) continue;
+      const auto part = [&](std::size_t j) {
+        return PackedParts::Part{.tensor = tensor(j), .where = where_ + ": " + places_[j].which};
+      };
+      PackedParts parts{.codes = part(i), .scales = part(i + 1), .map = {}};
+      if (i + 2 < places_.size() && places_[i + 2].part == Part::map) parts.map = part(i + 2);
+      const bool wrapped = place.object.is_none();
+      auto packed = std::make_shared<const PackedTensor>(wrapped ? packed_moment(parts)
+                                                                 : packed_tensor(*packed_object(place.object), parts));
+      entries.push_back(
+          {.name = place.entry, .tensor = packed->numbers(place.entry), .packed = packed, .object = place.object});
     }
+  }
+
+  /// Options that are tensors: rates that compiled optimizers read.
+  void take_options() {
+    for (auto& group : found_.groups)
+      for (const auto& item : group.options.items) {
+        const auto* key = item.key.get<std::string>();
+        const auto* tensor = item.value.get<PickleTensor>();
+        if (!key || !tensor) continue;
+        const auto file = std::make_shared<const MappedTensors>(file_.tensors({{*key, *tensor}}));
+        group.tensors.emplace(*key, JoinedTensor(*key, file, file->tensors()[0]));
+      }
   }
 
   const TorchFile& file_;
@@ -122,7 +217,7 @@ class TorchOptimizerReader {
   std::map<std::string, std::size_t> place_of_;
   std::set<std::string> names_;
   std::vector<TorchFile::Named> tensors_;
-  std::vector<std::pair<std::size_t, std::string>> places_;
+  std::vector<Place> places_;
 };
 
 /// Optimizers of a tree, with the keys that lead to them.

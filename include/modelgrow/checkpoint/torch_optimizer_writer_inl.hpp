@@ -19,9 +19,23 @@ MODELGROW_INLINE PickleValue detail::torch_optimizer_tree(
   };
   PickleDict state;
   for (std::size_t i = 0; i < optimizer.parameters.size(); ++i) {
-    PickleDict entries;
-    for (const auto& e : optimizer.parameters[i].entries)
-      entries.items.push_back({.key = e.name, .value = e.number.is_none() ? place(e.tensor) : e.number});
+    PickleDict entries, moments;
+    for (const auto& e : optimizer.parameters[i].entries) {
+      const auto* moment = optimizer.wrapped ? wrapped_moment(e.name) : nullptr;
+      if (!moment) {
+        const auto value = [&] {
+          if (!e.number.is_none()) return e.number;
+          return e.packed ? repacked(e.object, *e.packed, place) : place(e.tensor);
+        };
+        entries.items.push_back({.key = e.name, .value = value()});
+        continue;
+      }
+      moments.set(moment->state, place(e.packed ? e.packed->codes : e.tensor));
+      if (!e.packed) continue;
+      moments.set(moment->map, place(map_tensor(*e.packed)));
+      moments.set(moment->scales, place(e.packed->scales));
+    }
+    if (!moments.items.empty()) entries.set(wrapped_key, std::move(moments));
     if (!entries.items.empty()) state.items.push_back({.key = id(i), .value = std::move(entries)});
   }
   PickleList groups;
@@ -34,11 +48,17 @@ MODELGROW_INLINE PickleValue detail::torch_optimizer_tree(
     }
     if (optimizer.param_names) dict.set("param_names", std::move(names));
     for (const auto& item : group.options.items) {
-      if (item.value.get<PickleTensor>())
+      if (!item.value.get<PickleTensor>()) {
+        dict.items.push_back(item);
+        continue;
+      }
+      const auto* key = item.key.get<std::string>();
+      const auto tensor = key ? group.tensors.find(*key) : group.tensors.end();
+      if (tensor == group.tensors.end())
         throw format_error(optimizer.source +
-                           ": an option of a group is a tensor, which groups would share; save the "
-                           "run with a rate that is a number");
-      dict.items.push_back(item);
+                           ": an option of a group is a tensor, whose number nobody has read; save the run with a "
+                           "rate that is a number");
+      dict.items.push_back({.key = item.key, .value = place(tensor->second)});
     }
     dict.set("params", std::move(ids));
     groups.values.emplace_back(std::move(dict));

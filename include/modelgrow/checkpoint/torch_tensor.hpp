@@ -30,6 +30,11 @@ PickleStorage storage_of(const PickleValue& persistent_id);
 /// What torch._utils._rebuild_tensor_v2 and _v3 make of their arguments. Throws format_error without a place.
 PickleTensor rebuilt_tensor(const PickleGlobal& function, const PickleTuple& arguments);
 bool rebuilds_tensor(const PickleGlobal& function);
+/// What torch._tensor._rebuild_from_type_v2(function, type, arguments, state) was called with; nullptr for other
+/// values.
+const PickleTuple* typed_tensor(const PickleValue& value);
+/// The dictionary of attributes in such arguments, where it is one or the first of two; nullptr for none.
+const PickleDict* attributes_of(const PickleTuple& typed);
 }  // namespace detail
 
 }  // namespace modelgrow::inline v0

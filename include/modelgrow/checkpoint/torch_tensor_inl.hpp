@@ -90,14 +90,19 @@ MODELGROW_INLINE PickleTensor rebuilt_tensor(const PickleGlobal& function, const
   return tensor;
 }
 
-/// What torch._tensor._rebuild_from_type_v2(function, type, arguments, state) was called with; nullptr for other
-/// values.
-inline const PickleTuple* typed_tensor(const PickleValue& value) {
+MODELGROW_INLINE const PickleTuple* typed_tensor(const PickleValue& value) {
   const auto* object = value.get<PickleObject>();
   if (!object || !object->type.is("torch._tensor", "_rebuild_from_type_v2")) return nullptr;
   argument<PickleGlobal>(object->arguments, 0, "a function");
   argument<PickleTuple>(object->arguments, 2, "arguments");
   return &object->arguments;
+}
+
+MODELGROW_INLINE const PickleDict* attributes_of(const PickleTuple& typed) {
+  if (typed.values.size() < 4) return nullptr;
+  const auto* both = typed.values[3].get<PickleTuple>();  // what __dict__ holds, what slots hold
+  return both ? (both->values.empty() ? nullptr : both->values[0].get<PickleDict>())
+              : typed.values[3].get<PickleDict>();
 }
 
 }  // namespace detail

@@ -9,6 +9,7 @@
 #include <modelgrow/grow/checksums.hpp>
 #include <modelgrow/grow/completeness.hpp>
 #include <modelgrow/grow/optimizers/trajectory.hpp>
+#include <modelgrow/grow/packed_state.hpp>
 #include <modelgrow/grow/param_groups.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/read_plan.hpp>
@@ -81,7 +82,10 @@ inline FileCheck check_grown_part(const Plan& plan, const Part& old, const Part&
 /// How the state of the source was read when it was grown: what was not grown then is not asked for.
 inline StateOptions state_as_grown(const Checkpoint& source, const Checkpoint& grown, const ParamGroupsOf& groups,
                                    StateOptions options) {
-  for (const auto& [file, g] : groups) options.names.emplace(file, g.before);
+  for (const auto& [file, g] : groups) {
+    options.names.emplace(file, g.before);
+    if (options.optimizer.empty()) options.optimizer = g.optimizer;  // of those that do not tell it themselves
+  }
   if (!grown.has_ema() && !is_one_store(grown)) {
     if (std::ranges::find(source.beside_weights(), averages_key) != source.beside_weights().end())
       options.leave_behind.emplace_back(averages_key);
@@ -131,6 +135,7 @@ inline GrownCheck check_grown(const Checkpoint& grown, const Checkpoint& source,
       for (const auto o : held.optimizers())
         found.trajectory =
             combine(found.trajectory, old.torch ? trajectory_of(plan, o) : trajectory_of(plan, std::vector{o}));
+      if (old.torch) found.trajectory = combine(found.trajectory, rounding_of(*old.torch));
       found.optimizer_tensors += check.tensors.size();
     } else {
       found.tensors += check.tensors.size();

@@ -11,6 +11,7 @@
 #include <modelgrow/grow/gathered_verdicts.hpp>
 #include <modelgrow/grow/left_behind.hpp>
 #include <modelgrow/grow/optimizers/trajectory.hpp>
+#include <modelgrow/grow/packed_state.hpp>
 #include <modelgrow/grow/plan_to_json.hpp>
 #include <modelgrow/grow/read_back.hpp>
 #include <modelgrow/grow/stopwatch.hpp>
@@ -104,6 +105,7 @@ MODELGROW_INLINE void FolderGrowth::judge_optimizers() {
       if (auto note = newcomers_of(plan_, o); !note.empty()) report_.notes.push_back(std::move(note));
     }
     if (g.torch) judge_groups(*g.torch);
+    if (g.torch) report_.trajectory = combine(report_.trajectory, rounding_of(*g.part.torch));
   }
   for (const auto& [file, why] : unread_)
     if (is_distributed(in_)) report_.notes.push_back("'" + file + "' was not grown: " + why);

@@ -15,7 +15,8 @@
 
 namespace modelgrow::inline v0::detail {
 
-/// Keeps references, also to `outputs`, and stays where it is. Its tensors are proven when they are read, once.
+/// Keeps references, also to `outputs`, and stays where it is. Its tensors are proven when they are read, once; those
+/// of ZeRO and of few bits from what was written.
 class TorchGrowth {
  public:
   /// `outputs` are what optimizer_outputs() makes of the part. Throws format_error where new parameters have no place
@@ -35,6 +36,7 @@ class TorchGrowth {
   FileCheck check(const std::filesystem::path& path, StoredOptimizer written, std::span<const std::uint64_t> places);
 
  private:
+  bool proven_later() const { return part_.torch->joined || part_.torch->has_packed(); }
   std::vector<GroupedParameter> dealt(const StoredOptimizer& old) const;
   void split();
 

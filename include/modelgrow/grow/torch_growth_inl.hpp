@@ -12,6 +12,7 @@
 #include <modelgrow/grow/optimizer_outputs.hpp>
 #include <modelgrow/grow/optimizers/rate_groups.hpp>
 #include <modelgrow/grow/own_groups.hpp>
+#include <modelgrow/grow/packed_state.hpp>
 #include <modelgrow/grow/parameter_order.hpp>
 #include <modelgrow/grow/torch_growth.hpp>
 
@@ -47,8 +48,8 @@ MODELGROW_INLINE TorchGrowth::TorchGrowth(const Plan& plan, const Part& part, co
       tensors_(plan, Contents::optimizer, set_of(part.in), outputs, "the grown state of " + part.torch->source) {
   std::vector<JoinedTensor> tensors;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    // what ZeRO joins is read several times, and proven when it is read back
-    auto tensor = part.torch->joined ? made_tensor(plan, tensors_.old(), outputs[i]) : tensors_.tensor(i);
+    // what ZeRO joins, or is packed, is read several times, and proven when it is read back
+    auto tensor = proven_later() ? made_tensor(plan, tensors_.old(), outputs[i]) : tensors_.tensor(i);
     const auto of = parse_state_name(tensor.name());
     if (of && !is_factor(of->entry)) {
       tensors.push_back(std::move(tensor));
@@ -94,7 +95,7 @@ MODELGROW_INLINE std::vector<GroupedParameter> TorchGrowth::dealt(const StoredOp
              " do not stand in the order of modules, so that nobody knows which numbers new ones have; give them to "
              "the optimizer as model.named_parameters() does");
     std::ranges::stable_sort(grown, {}, [&](const Recipe* r) { return order.place(r->name, r->source); });
-    for (const auto* r : grown) all.push_back({.name = r->name, .group = g});
+    for (const auto* r : grown) all.push_back({.name = r->name, .group = g, .source = r->source});
   }
   return all;
 }
@@ -145,6 +146,7 @@ inline void name_as_promised(StoredOptimizer& state, const Part& part, const std
 
 MODELGROW_INLINE FileCheck TorchGrowth::check(const std::filesystem::path& path, StoredOptimizer written,
                                               std::span<const std::uint64_t> places) {
+  if (proven_later()) return check_torch_state(plan_, part_, path, std::move(written), groups_);
   name_as_promised(written, part_, path, groups_);
   check_places(written, grown_, places, path.string());
   const auto file = joined_file(path, written.tensors());
@@ -162,9 +164,9 @@ MODELGROW_INLINE FileCheck check_torch_state(const Plan& plan, const Part& part,
                                              StoredOptimizer state, const ParamGroups& groups) {
   name_as_promised(state, part, path, groups);
   const auto old = set_of(part.in);
-  const auto file = joined_file(path, state.tensors());
-  std::vector<TensorView> views = file.tensors();
   const auto outputs = optimizer_outputs(plan, old);
+  const auto file = joined_file(path, made_again(plan, old, outputs, *part.torch, state, path.string()));
+  std::vector<TensorView> views = file.tensors();
   std::deque<std::vector<std::byte>> counters;  // of new parameters, which are those of their groups in joined ones
   for (const auto& o : outputs)
     if (part.torch->joined && o.target.shape.rank() == 0 && o.kind != Output::Kind::copied &&

@@ -94,9 +94,14 @@ inline void check_fits(const StoredOptimizer& state, const Checkpoint& in, const
 MODELGROW_INLINE std::vector<TorchState> torch_states(const Checkpoint& in, const StateOptions& options,
                                                       Unread& unread) {
   std::vector<TorchState> states;
+  const auto known = read_param_groups(in.state_folder());
+  const auto word_of = [&](const std::string& file) {
+    const auto written = known.find(file);
+    return !options.optimizer.empty() || written == known.end() ? options.optimizer : written->second.optimizer;
+  };
   for (const auto& file : detail::torch_state_files(in, options)) try {
       auto state = read_torch_optimizer(in.state_folder() / file);
-      if (!state.is.kind && !options.optimizer.empty()) state.tell(options.optimizer);
+      if (const auto word = word_of(file); !state.is.kind && !word.empty()) state.tell(word);
       if (state.is.kind)
         states.push_back({.file = file, .state = std::move(state)});
       else
@@ -106,7 +111,6 @@ MODELGROW_INLINE std::vector<TorchState> torch_states(const Checkpoint& in, cons
     } catch (const format_error& e) {
       throw format_error(e.what() + detail::or_leave_behind(file));
     }
-  const auto known = read_param_groups(in.state_folder());
   std::vector<StoredOptimizer*> nameless;
   for (auto& [file, state] : states) {
     const auto given = options.names.find(file);
