@@ -77,7 +77,10 @@ TEST_CASE("a rank is killed while it grows", "[.fault]") {
   grow_until([] { std::raise(SIGKILL); });
 }
 TEST_CASE("a rank is stopped while it grows", "[.fault]") {
-  grow_until([] { std::raise(SIGSTOP); });
+  grow_until([] {
+    std::this_thread::sleep_for(600ms);  // after a sign of life that tells of this tensor
+    std::raise(SIGSTOP);
+  });
 }
 TEST_CASE("a rank hangs while it grows", "[.fault]") {
   grow_until([] { std::this_thread::sleep_for(1h); });
