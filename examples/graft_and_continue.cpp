@@ -37,17 +37,18 @@ struct Pair {
   double file_residual = 0, output_change = 0;
   RunResult without, with;
   std::optional<Model> model_without, model_with;
+  bool stopped() const { return without.stopped || with.stopped; }
 };
 
 /// Grafts, proves, and trains on with and without.
 Pair graft_and_train(const fs::path& base, const ClipData& data, const mg::EmbeddingCache& states,
-                     const GraftTraining& how, const Settings& s, const std::string& name) {
+                     const GraftTraining& how, const Settings& s, const std::string& name, Together& together) {
   Pair pair;
   const mg::Plan plan = graft_plan(base, "CrossText", states, s.seed);
   std::cout << "\n" << name << ": the plan (dry run)\n" << plan << std::endl;
   const fs::path with = s.out / name / "with", without = s.out / name / "without";
-  const mg::Report written = write_pipeline(plan, base, with);
-  write_pipeline(graft_plan(base, {}, states, s.seed), base, without);
+  const mg::Report written = write_pipeline(plan, base, with, together.ranks());
+  write_pipeline(graft_plan(base, {}, states, s.seed), base, without, together.ranks());
   pair.file_residual = written.max_residual;
   pair.parameters_base = written.parameters_before;
   pair.parameters_with = written.parameters_after;
@@ -67,10 +68,12 @@ Pair graft_and_train(const fs::path& base, const ClipData& data, const mg::Embed
     RunOptions options = graft_run(how, model, states, name + ", " + run, from, s.seed + 100);
     options.directory = from;  // the trained pipeline takes the place of the grown one
     options.on_terminal = on_terminal;
+    options.together = &together;
     return train(model, data, options);
   };
-  side_by_side([&] { pair.without = train_on(*pair.model_without, "without", without, nothing); },
-               [&] { pair.with = train_on(*pair.model_with, "with", with, progress); });
+  in_turn_or_side_by_side(
+      together.ranks(), [&] { pair.without = train_on(*pair.model_without, "without", without, nothing); },
+      [&] { pair.with = train_on(*pair.model_with, "with", with, progress); });
   return pair;
 }
 
@@ -160,7 +163,7 @@ mg::detail::json report(const Pair& pair) {
           {"with", losses(pair.with.curve.back())}};
 }
 
-int run(const Settings& s) {
+int run(const Settings& s, Together& together) {
   const Interrupt interrupt;
   fs::create_directories(s.out);
   const ClipSource emoji{.archives = {emoji_clips().front()}},
@@ -177,19 +180,22 @@ int run(const Settings& s) {
   std::vector<std::string> texts = clip_texts;
   texts.insert(texts.end(), digit_texts.begin(), digit_texts.end());
   const auto begin = std::chrono::steady_clock::now();
-  const mg::EmbeddingCache states = states_of(s.llm, texts, s.out, prompt_of_examples());
+  const mg::EmbeddingCache states = states_of(s.llm, texts, s.out, prompt_of_examples(), together.ranks());
   require_states(states, clip_texts);
   std::cout << states.count() << " texts read by " << states.manifest().language_model << ", " << states.tokens()
             << " states, " << std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() << " s"
             << std::endl;
 
-  Pair pair = graft_and_train(s.base, clips, states, s.clips, s, "clips");
-  if (Interrupt::requested()) return Interrupt::exit_code;
-  draw(pair, clips, unseen_prompts(clips, s), states, s, "samples.png", "Words never trained on");
+  Pair pair = graft_and_train(s.base, clips, states, s.clips, s, "clips", together);
+  if (pair.stopped() || Interrupt::requested()) return Interrupt::exit_code;
+  const bool first = together.ranks().first();  // which alone draws, judges and reports
+  if (first) draw(pair, clips, unseen_prompts(clips, s), states, s, "samples.png", "Words never trained on");
   std::optional<DigitResults> results;
   if (std::ranges::all_of(digit_texts, [&](const auto& text) { return states.contains(text); })) {
-    results.emplace(DigitResults{graft_and_train(s.base_digits, digits, states, s.digits, s, "digits"), {}, {}});
-    if (Interrupt::requested()) return Interrupt::exit_code;
+    results.emplace(
+        DigitResults{graft_and_train(s.base_digits, digits, states, s.digits, s, "digits", together), {}, {}});
+    if (results->pair.stopped() || Interrupt::requested()) return Interrupt::exit_code;
+    if (!first) return 0;
     FlowTask task(digits, 8, s.seed);
     task.second_text = text_source(states);
     const auto judge = [&](Model& model) {
@@ -205,6 +211,7 @@ int run(const Settings& s) {
   } else {
     std::cout << s.llm.string() << " has no states of captions of moving digits: that part is left out; a language "
               << "model (scripts/get-llm) encodes them" << std::endl;
+    if (!first) return 0;
   }
 
   const std::string text = markdown(pair, results, states);
@@ -226,6 +233,7 @@ int run(const Settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  Together together;
   CLI::App app{
       "Grafts a language model onto a pretrained text-to-video model, proves that nothing changed, and trains "
       "on with and without it."};
@@ -256,11 +264,10 @@ int main(int argc, char** argv) {
   app.add_option("--seed", s.seed, "seed of everything random")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
-    return run(s);
+    return run(s, together);
   } catch (const Stopped&) {
     return Interrupt::exit_code;
   } catch (const std::exception& e) {
-    std::cerr << "graft_and_continue: " << e.what() << std::endl;
-    return 1;
+    return together.fail("graft_and_continue", e);
   }
 }

@@ -45,19 +45,22 @@ struct Runs {
   std::int64_t parameters = 0;
   std::vector<Losses> losses = {};
   std::vector<Curve> keywords = {};
+  bool stopped = false;
 };
 
-Runs run_all(const Kind& kind, const ClipData& data, const mg::EmbeddingCache& states, const Settings& s) {
+Runs run_all(const Kind& kind, const ClipData& data, const mg::EmbeddingCache& states, const Settings& s,
+             Together& together) {
   Runs runs{.kind = kind};
   for (const std::uint64_t seed : s.seeds) {
     const fs::path grown = s.work / kind.name;
-    write_pipeline(graft_plan(s.base, kind.graft, states, seed), s.base, grown);
+    write_pipeline(graft_plan(s.base, kind.graft, states, seed), s.base, grown, together.ranks());
     Model model = load_pipeline(grown, Weights::averaged);
     runs.parameters = mg::count_parameters(model.transformer);
-    const RunOptions options =
+    RunOptions options =
         graft_run(s.training, model, states, kind.name + " " + std::to_string(seed), grown, seed + 100);
+    options.together = &together;
     const RunResult result = train(model, data, options);
-    if (result.stopped) return runs;
+    if ((runs.stopped = result.stopped)) return runs;
     ClipData known = data;
     std::swap(known.train, known.validation);
     FlowTask task(known, 1, seed);
@@ -132,24 +135,25 @@ void write(const std::vector<Runs>& all, const Settings& s, const mg::EmbeddingC
                                                       .height = 460}));
 }
 
-int run(const Settings& s, const std::string& command) {
+int run(const Settings& s, const std::string& command, Together& together) {
   const Interrupt interrupt;
   const ClipData data = clips_for(model_of(s.base).transformer.config, s.clips);
   const std::vector<std::string> texts = texts_of(data, Reworded::all);
-  const mg::EmbeddingCache states = states_of(s.llm, texts, s.work, prompt_of_examples());
+  const mg::EmbeddingCache states = states_of(s.llm, texts, s.work, prompt_of_examples(), together.ranks());
   require_states(states, texts);
   std::cout << states.count() << " texts, " << states.tokens() << " states of width " << states.width() << ", read by "
             << mg::to_json(states.manifest()) << std::endl;
   std::vector<Runs> all;
   for (const Kind& kind : kinds) {
     if (std::ranges::find(s.runs, kind.name) == s.runs.end()) continue;
-    Runs runs = run_all(kind, data, states, s);
-    if (Interrupt::requested()) {
-      std::cerr << "interrupted; finished kinds of run are in " << s.out << std::endl;
+    Runs runs = run_all(kind, data, states, s, together);
+    const bool first = together.ranks().first();
+    if (runs.stopped || Interrupt::requested()) {
+      if (first) std::cerr << "interrupted; finished kinds of run are in " << s.out << std::endl;
       return Interrupt::exit_code;
     }
     all.push_back(std::move(runs));
-    write(all, s, states, command);
+    if (first) write(all, s, states, command);
   }
   std::cout << "\n" << markdown(all, s, states, command) << "\nWritten to " << s.out.string() << std::endl;
   return 0;
@@ -158,6 +162,7 @@ int run(const Settings& s, const std::string& command) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  Together together;
   CLI::App app{"Compares training on with and without a grafted language model, on words never trained on."};
   Settings s;
   std::vector<std::string> names;
@@ -189,11 +194,10 @@ int main(int argc, char** argv) {
     else
       command += " " + std::string(argv[i]);
   try {
-    return run(s, command);
+    return run(s, command, together);
   } catch (const Stopped&) {
     return Interrupt::exit_code;
   } catch (const std::exception& e) {
-    std::cerr << "graft_study: " << e.what() << std::endl;
-    return 1;
+    return together.fail("graft_study", e);
   }
 }

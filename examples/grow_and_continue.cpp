@@ -106,12 +106,7 @@ int run(const Settings& s, Together& together) {
   const auto train_grown = [&] {
     report.grown = continue_training(grown, growth.data, s, "grown", s.grown(), progress, together);
   };
-  if (together.ranks().size() == 1) {
-    side_by_side(train_base, train_grown);
-  } else {
-    train_base();
-    train_grown();
-  }
+  in_turn_or_side_by_side(together.ranks(), train_base, train_grown);
   if (!together.ranks().first()) return Interrupt::requested() ? Interrupt::exit_code : 0;
   if (Interrupt::requested()) {
     std::cerr << "interrupted; the logs so far are in " << s.out << std::endl;

@@ -97,15 +97,15 @@ mg::detail::json json(const std::vector<Contestant>& all, const Findings& found)
   return report;
 }
 
-LanguageModel read_texts(const Settings& s, const ClipData& data) {
+LanguageModel read_texts(const Settings& s, const ClipData& data, mg::Ranks& ranks) {
   if (s.llm.extension() == ".safetensors")
     throw mg::error(s.llm.string() +
                     ": states alone do not say which bytes they stand for; give the language model (scripts/get-llm)");
-  const auto states = states_of(s.llm, texts_of(data, Reworded::all), s.out, prompt_of_examples());
+  const auto states = states_of(s.llm, texts_of(data, Reworded::all), s.out, prompt_of_examples(), ranks);
   return {mg::CaptionEncoder<mg::Cpu>::open(s.llm, states.manifest()), states};
 }
 
-int run(const Settings& s) {
+int run(const Settings& s, Together& together) {
   const Interrupt interrupt;
   Model old = load_pipeline(s.base, Weights::averaged);
   if (!old.text_encoder)
@@ -115,7 +115,7 @@ int run(const Settings& s) {
                     ": this model reads a second text encoder beside its own; give the pipeline that it was grafted "
                     "onto");
   const ClipData data = clips_for(old.transformer.config, s.clips);
-  const LanguageModel llm = read_texts(s, data);
+  const LanguageModel llm = read_texts(s, data, together.ranks());
   Findings found{.language_model = llm.states.manifest().language_model,
                  .certificate = {},
                  .map = fit_text_map(old, llm, data, s.lambda)};
@@ -128,8 +128,8 @@ int run(const Settings& s) {
   std::vector<Contestant> all{{.name = "before", .folder = s.base},
                               {.name = "aligned", .folder = s.out / "aligned"},
                               {.name = "not aligned", .folder = s.out / "unaligned"}};
-  write_pipeline(plan, s.base, all[1].folder);
-  write_pipeline(swap_plan(s.base, llm.states, {}, s.seed), s.base, all[2].folder);
+  write_pipeline(plan, s.base, all[1].folder, together.ranks());
+  write_pipeline(swap_plan(s.base, llm.states, {}, s.seed), s.base, all[2].folder, together.ranks());
 
   FlowTask task(data, std::uint64_t(s.training.batch), s.seed);
   task.first_text = text_source(llm.states);
@@ -145,6 +145,7 @@ int run(const Settings& s) {
     if (s.training.steps > 0) {
       RunOptions options = graft_run(s.training, *c.model, llm.states, c.name, c.folder, s.seed + 100);
       options.first_text = task.first_text;
+      options.together = &together;
       if (c.folder != s.base) options.directory = c.folder;  // the trained pipeline takes the place of the swapped one
       const RunResult result = train(*c.model, data, options);
       if (result.stopped) return Interrupt::exit_code;
@@ -155,6 +156,7 @@ int run(const Settings& s) {
                           .keywords = task.validation_loss(tape, *c.model, Captions::keywords)});
     }
   }
+  if (!together.ranks().first()) return 0;
   const std::string text = markdown(all, found);
   mg::detail::write_file(s.out / "report.json", json(all, found).dump(2) + "\n");
   mg::detail::write_file(s.out / "report.md", text);
@@ -165,6 +167,7 @@ int run(const Settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  Together together;
   CLI::App app{
       "Swaps the text encoder of a pretrained text-to-video model for a language model, aligned in closed form, and "
       "says how far the output moves."};
@@ -184,11 +187,10 @@ int main(int argc, char** argv) {
   app.add_option("--seed", s.seed, "seed of everything random")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
-    return run(s);
+    return run(s, together);
   } catch (const Stopped&) {
     return Interrupt::exit_code;
   } catch (const std::exception& e) {
-    std::cerr << "swap_text_encoder: " << e.what() << std::endl;
-    return 1;
+    return together.fail("swap_text_encoder", e);
   }
 }

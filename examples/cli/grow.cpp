@@ -21,7 +21,7 @@ struct Options {
   State state;
   std::string out;
   std::vector<std::string> adapters;
-  double shard_gb = 0;
+  double shard_gb = 0, rank_limit = 30;
   bool json = false, dry_run = false, replace = false, allow_not_finite = false, no_resume = false;
 };
 
@@ -85,6 +85,12 @@ void add_grow(CLI::App& program) {
   command->add_option("--shard-gb", o->shard_gb, "start a new file before so many GB; 0: as the source")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
+  command
+      ->add_option("--rank-limit", o->rank_limit,
+                   "of ranks that grow together: all end when one takes so many minutes for 8 MB, or gives no sign of "
+                   "life for as long")
+      ->check(CLI::Range(0.01, 1e5))
+      ->capture_default_str();
   command->add_flag("--json", o->json, "for machines");
   command->footer(
       "Operators apply in the order given, as often as given.\n"
@@ -92,7 +98,10 @@ void add_grow(CLI::App& program) {
       "  modelgrow grow IN OUT --insert-blocks every=1\n"
       "  modelgrow grow IN OUT --net2wider space=hidden,times=2 --insert-blocks count=4\n"
       "  modelgrow grow IN OUT --recipe recipe.json");
-  command->callback([o] { with_ranks([&](mg::Ranks& ranks) { grow(*o, ranks); }); });
+  command->callback([o] {
+    with_ranks({.out = o->out, .limit = std::chrono::milliseconds(std::int64_t(o->rank_limit * 60e3))},
+               [&](mg::Ranks& ranks) { grow(*o, ranks); });
+  });
 }
 
 }  // namespace tool

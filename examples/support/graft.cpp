@@ -23,11 +23,18 @@ mg::Plan graft_plan(const std::filesystem::path& base, const std::string& design
   return plan;
 }
 
-mg::Report write_pipeline(const mg::Plan& plan, const std::filesystem::path& base, const std::filesystem::path& to) {
-  std::filesystem::remove_all(to);
-  std::filesystem::create_directories(to);
-  const mg::Report report = plan.write(mg::Checkpoint::open(base / "transformer"), to / "transformer");
-  copy_text_encoder(base, to);
+mg::Report write_pipeline(const mg::Plan& plan, const std::filesystem::path& base, const std::filesystem::path& to,
+                          mg::Ranks& ranks) {
+  ranks.together([&] {
+    if (!ranks.first()) return;
+    std::filesystem::remove_all(to);
+    std::filesystem::create_directories(to);
+  });
+  const mg::Report report =
+      plan.write(mg::Checkpoint::open(base / "transformer"), to / "transformer", {.ranks = &ranks});
+  ranks.together([&] {
+    if (ranks.first()) copy_text_encoder(base, to);
+  });
   return report;
 }
 

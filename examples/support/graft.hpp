@@ -15,8 +15,9 @@ namespace example {
 mg::Plan graft_plan(const std::filesystem::path& base, const std::string& design, const mg::EmbeddingCache& states,
                     std::uint64_t seed);
 
-/// Grows the transformer of a pipeline folder into a new one; the text encoder goes along, if it is read.
-mg::Report write_pipeline(const mg::Plan& plan, const std::filesystem::path& base, const std::filesystem::path& to);
+/// Grows the transformer of a pipeline folder into a new one, by all ranks; the text encoder goes along, if it is read.
+mg::Report write_pipeline(const mg::Plan& plan, const std::filesystem::path& base, const std::filesystem::path& to,
+                          mg::Ranks& ranks);
 
 /// How both go on training: so that the language model is needed, half of the captions are read by it alone.
 struct GraftTraining {

@@ -9,7 +9,10 @@
 #include <exception>
 #include <thread>
 
+#include <modelgrow/grow/ranks.hpp>
+
 namespace example {
+namespace mg = modelgrow;
 
 /// Calls all functions at once, each in a thread of its own with its share of the cores, and returns when all are
 /// through; throws the exception of the first of them that threw one.
@@ -33,6 +36,14 @@ void side_by_side(F&&... f) {
   }
   for (const auto& failure : failures)
     if (failure) std::rethrow_exception(failure);
+}
+/// The same for work that the ranks do together: where there are several, one after the other.
+template <class... F>
+void in_turn_or_side_by_side(const mg::Ranks& ranks, F&&... f) {
+  if (ranks.size() == 1)
+    side_by_side(f...);
+  else
+    (f(), ...);
 }
 
 }  // namespace example

@@ -29,13 +29,17 @@ std::vector<std::string> texts_of(const ClipData& data, Reworded which) {
 }
 
 mg::EmbeddingCache states_of(const std::filesystem::path& source, std::span<const std::string> texts,
-                             const std::filesystem::path& directory, const mg::PromptManifest& how) {
+                             const std::filesystem::path& directory, const mg::PromptManifest& how, mg::Ranks& ranks) {
   if (source.extension() == ".safetensors") return mg::EmbeddingCache::open(source);
-  const auto encoder = mg::CaptionEncoder<mg::Cpu>::open(source, how);
-  const auto file = directory / ("states-" + mg::hex_digits(mg::hash(encoder.manifest())) + ".safetensors");
-  std::filesystem::create_directories(directory);
-  mg::EmbeddingCacheUpdate<mg::Cpu>(encoder, texts, file).write(encoding_progress(), 4096);
-  return mg::EmbeddingCache::open(file);
+  std::filesystem::path file;
+  ranks.together([&] {
+    if (!ranks.first()) return;
+    const auto encoder = mg::CaptionEncoder<mg::Cpu>::open(source, how);
+    file = directory / ("states-" + mg::hex_digits(mg::hash(encoder.manifest())) + ".safetensors");
+    std::filesystem::create_directories(directory);
+    mg::EmbeddingCacheUpdate<mg::Cpu>(encoder, texts, file).write(encoding_progress(), 4096);
+  });
+  return mg::EmbeddingCache::open(ranks.all(file.string())[0]);
 }
 
 void require_states(const mg::EmbeddingCache& cache, std::span<const std::string> texts) {

@@ -2,6 +2,7 @@
 // A language model as text encoder of the examples: its states of all captions are computed once and kept in a
 // cache file, from which training reads.
 #pragma once
+#include <modelgrow/grow/ranks.hpp>
 #include <modelgrow/text/embedding_cache.hpp>
 #include <modelgrow/text/prompt_manifest_json.hpp>
 
@@ -20,9 +21,10 @@ enum class Reworded { held_out, all };
 std::vector<std::string> texts_of(const ClipData& data, Reworded which);
 
 /// States of `texts`: `source` is a cache of states, or a language model (a .gguf file or a directory), whose states
-/// are kept in `directory`, in a file that is named by the manifest. Throws Stopped after Ctrl-C.
+/// are kept in `directory`, in a file that is named by the manifest: the first rank computes them. Throws Stopped after
+/// Ctrl-C.
 mg::EmbeddingCache states_of(const std::filesystem::path& source, std::span<const std::string> texts,
-                             const std::filesystem::path& directory, const mg::PromptManifest& how);
+                             const std::filesystem::path& directory, const mg::PromptManifest& how, mg::Ranks& ranks);
 
 /// Throws format_error that names a text whose states are not there: before hours of training, not after.
 void require_states(const mg::EmbeddingCache& cache, std::span<const std::string> texts);

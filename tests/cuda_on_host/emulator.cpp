@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The emulator does what it is trusted for: it runs every thread, strides, keeps device memory from the host, and
 // notices what would hang a GPU.
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <modelgrow/core/tensor.hpp>
 #include <set>
+#include <thread>
 
 #include "tests/cuda_on_host/support/emulated.hpp"
 #include "tests/support/catch.hpp"
@@ -38,6 +41,13 @@ void run(emulator::Machine& machine, Index blocks, Body body) {
 struct Slots {
   float at[64];
 };
+
+/// Needs a kilobyte of stack for each.
+int deep(int calls) {
+  volatile char frame[1024];
+  frame[0] = char(calls);
+  return calls == 0 ? 0 : deep(calls - 1) + frame[0];
+}
 
 }  // namespace
 
@@ -198,4 +208,36 @@ TEST_CASE("device memory cannot be read by the host, and comes full of NaN") {
   close(channel[1]);
   CHECK(to_cpu(t).data()[1] == 2);
   CHECK(std::isnan(to_cpu(Tensor<float, Emulated>({3})).data()[2]));
+}
+
+TEST_CASE("device memory belongs to one thread of the host") {
+  const auto t = to_device<Emulated>(Tensor<float, Cpu>::from({2}, std::vector<float>{1, 2}));
+  std::string message;
+  std::thread([&] { message = testing::message_of<std::logic_error>([&] { to_cpu(t); }); }).join();
+  CHECK(testing::says(message, "memory of the emulated GPU that another one works with"));
+  CHECK(to_cpu(t).data()[1] == 2);
+}
+
+TEST_CASE("a fiber that needs more than its stack ends the program, and says which kernel it ran") {
+  int channel[2];
+  REQUIRE(pipe(channel) == 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    std::signal(SIGSEGV, SIG_DFL);
+    dup2(channel[1], STDERR_FILENO);
+    emulator::Machine machine;
+    run<32>(machine, 1, [](auto dev, auto&) {
+      if (deep(dev.thread() == 7 ? 1000 : 10) > 1 << 20) _exit(1);
+    });
+    _exit(0);
+  }
+  close(channel[1]);
+  std::string said;
+  char c;
+  while (read(channel[0], &c, 1) == 1) said += c;
+  close(channel[0]);
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status));
+  CHECK(testing::says(said, "a fiber of kernel ", "Test<32", " overflowed its stack of 64 KB\n"));
 }

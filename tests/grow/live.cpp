@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Live models grow like files: model, optimizer and averages together, whatever their device type, all or nothing.
+#include <atomic>
+#include <chrono>
 #include <cstring>
 #include <map>
+#include <thread>
 
 #include <modelgrow/grow/live.hpp>
 #include <modelgrow/grow/operators/insert_blocks.hpp>
@@ -82,6 +85,15 @@ struct Averages {
 
 /// Host memory that pretends to be another device.
 struct Elsewhere : Cpu {};
+/// The same, and counts what threads give it, as a GPU has a queue for each.
+struct WithQueues : Cpu {
+  static inline thread_local bool own = false;
+  static inline std::atomic<int> by_owner = 0, by_others = 0;
+  static void from_host(void* to, const void* from, std::size_t bytes) {
+    ++(own ? by_owner : by_others);
+    Cpu::from_host(to, from, bytes);
+  }
+};
 
 template <class T, class D>
 Schema live_schema(const Live<T, D>& m) {
@@ -180,6 +192,18 @@ TEMPLATE_TEST_CASE("model, optimizer and averages grow together", "", Cpu, Elsew
   for (std::size_t i = 0; i < 5; ++i) old_sum += tiny::numbers(gradient)[i * 6];
   CHECK_THAT(sum, WithinAbs(old_sum, 1e-5));
   CHECK_FALSE(run.model.at("t_block.bias").gradient.defined());
+}
+
+TEST_CASE("the thread that grows a model gives its device all values, whichever threads make them") {
+  Run<float, WithQueues> run("");
+  const Plan p = plan(live_schema(run.model), Net2Wider{.space = "ffn", .to = 7});
+  WithQueues::own = true;
+  const GrowOptions options{.progress = [](const ProgressReport&) {  // time for all threads to make some
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }};
+  grow(p, run.model, options, run.ema, run.optimizer);
+  CHECK(std::size_t(WithQueues::by_owner) >= run.model.all.size());
+  CHECK(WithQueues::by_others == 0);
 }
 
 TEST_CASE("16-bit models bring their master weights") {

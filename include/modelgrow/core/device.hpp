@@ -33,7 +33,8 @@ struct Meta {
 /// An NVIDIA GPU; completed by <modelgrow/cuda.cuh>.
 struct Cuda;
 
-/// A type that allocates, clears and moves memory.
+/// A type that allocates, clears and moves memory. Of others than Cpu one thread at a time does so, the one whose work
+/// goes to them: its queue and its GPU are its own.
 template <class D>
 concept Device = requires(void* p, const void* q, std::size_t n) {
   { D::allocate(n) } -> std::same_as<void*>;

@@ -23,12 +23,15 @@ namespace modelgrow::inline v0 {
 struct WatchdogOptions {
   std::filesystem::path directory;                             // which all ranks see: rank r writes `rank-r` there
   std::chrono::milliseconds limit = std::chrono::minutes(10);  // for one step and its hooks, and for signs of life
+  std::chrono::milliseconds apart{0};                          // at least, where a sign tells of something new
 };
 
 /// Watches over the ranks of a program from a thread of its own. The file of a rank says in which step it is and what
 /// it does, also when all have ended.
 class Watchdog {
  public:
+  using Clock = std::chrono::steady_clock;
+
   /// end(why) must end all ranks; it is called from the thread. Throws io_error when the directory cannot be written.
   Watchdog(int rank, int ranks, WatchdogOptions options, std::function<void(const std::string& why)> end)
       : rank_(rank), options_(std::move(options)), end_(std::move(end)) {
@@ -57,16 +60,21 @@ class Watchdog {
   /// What this rank does from now on: `computing` is limited, `waiting` for others as well but to twice the time, so
   /// that who computes too long is named first; what is `paused` may take as long as it takes.
   enum class Doing { computing, waiting, paused };
-  void now(std::int64_t step, Doing doing) {
+  void now(std::int64_t step, Doing doing) { now("step " + std::to_string(step), doing); }
+  /// The same of what is no step, since a moment that may have passed.
+  void now(std::string what, Doing doing, Clock::time_point since = Clock::now()) {
     const std::lock_guard lock(mutex_);
-    const bool another = step != std::exchange(step_, step);
+    const bool another = what != what_;
+    what_ = std::move(what);
     doing_ = doing;
-    since_ = Clock::now();
-    if (another) write();
+    since_ = since;
+    if (const auto now = Clock::now(); another && now - told_ >= options_.apart) {
+      told_ = now;
+      write();
+    }
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
   struct Other {
     int rank = 0;
     std::string said = {};  // the content of its file
@@ -75,7 +83,7 @@ class Watchdog {
 
   std::filesystem::path file_of(int rank) const { return options_.directory / ("rank-" + std::to_string(rank)); }
   std::string doing() const {
-    return "step " + std::to_string(step_) + ", " +
+    return what_ + ", " +
            (doing_ == Doing::computing ? "computing"
             : doing_ == Doing::waiting ? "waiting for other ranks"
                                        : "paused");
@@ -123,9 +131,10 @@ class Watchdog {
   std::vector<Other> others_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::int64_t step_ = 0, signs_ = 0;
+  std::string what_ = "step 0";
+  std::int64_t signs_ = 0;
   Doing doing_ = Doing::paused;
-  Clock::time_point since_ = Clock::now();
+  Clock::time_point since_ = Clock::now(), told_ = {};
   bool ends_ = false;
   std::thread thread_;
 };

@@ -2,6 +2,7 @@
 // Growth of a live model with its optimizer and averages, in the middle of training: everything is made and checked
 // beside the old objects, then exchanged at once.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <list>
 #include <utility>
@@ -77,6 +78,15 @@ HostViews views_of_model(const M& model) {
   return views;
 }
 
+/// Where the bytes of a tensor are written: its own memory, or host memory that goes to its device later.
+template <class U, class D>
+Tensor<U, Cpu> host_side(const Tensor<U, D>& t) {
+  if constexpr (std::same_as<D, Cpu>)
+    return t;
+  else
+    return Tensor<U, Cpu>(t.shape());
+}
+
 template <class U, class D>
 void fill_from(Tensor<U, D>& tensor, const HostTensor& from, const std::string& name) {
   if (from.dtype != dtype_of<U>)
@@ -103,7 +113,8 @@ M grown_model(const Plan& plan, const M& model, const TensorSet& old, const Prog
   auto outputs = weight_outputs(plan, old);
   std::map<std::string_view, Output*> output_of;
   for (auto& o : outputs) output_of.emplace(o.target.name, &o);
-  std::vector<std::function<void(std::size_t, std::span<const std::byte>)>> write(outputs.size());
+  std::vector<std::byte*> to(outputs.size());        // written by any thread
+  std::vector<std::function<void()>> to_its_device;  // called by this one, whose queue, on whose GPU, it is
   std::size_t filled = 0;
   for_each_parameter(grown, [&]<class T, class D>(const std::string& path, Parameter<T, D>& p) {
     const auto it = output_of.find(path);
@@ -112,9 +123,10 @@ M grown_model(const Plan& plan, const M& model, const TensorSet& old, const Prog
                        ", which the plan does not make: its configuration cannot express this growth");
     Output& o = *it->second;
     if (!o.source) o.target.dtype = dtype_of<T>;
-    write[std::size_t(&o - outputs.data())] = [&p](std::size_t at, std::span<const std::byte> bytes) {
-      D::from_host(reinterpret_cast<std::byte*>(p.value.data()) + at, bytes.data(), bytes.size());
-    };
+    const auto host = host_side(p.value);
+    to[std::size_t(&o - outputs.data())] = reinterpret_cast<std::byte*>(host.data());
+    if constexpr (!std::same_as<D, Cpu>)
+      to_its_device.push_back([&p, host] { D::from_host(p.value.data(), host.data(), host.bytes()); });
     ++filled;
     const Recipe r = plan.recipe(std::size_t(o.parameter));
     const auto source = before.find(r.source);
@@ -133,11 +145,11 @@ M grown_model(const Plan& plan, const M& model, const TensorSet& old, const Prog
   if (filled != outputs.size())
     throw plan_error("the plan makes " + std::to_string(outputs.size()) + " tensors, the rebuilt model has " +
                      std::to_string(filled) + " parameters: its configuration cannot express this growth");
-  std::vector<std::size_t> at(outputs.size(), 0);
   const auto put = [&](std::size_t i, std::span<const std::byte> bytes) {
-    write[i](std::exchange(at[i], at[i] + bytes.size()), bytes);
+    to[i] = std::copy(bytes.begin(), bytes.end(), to[i]);
   };
   apply(plan, old, outputs, put, progress);
+  for (auto& f : to_its_device) std::exchange(f, nullptr)();
   return grown;
 }
 

@@ -6,6 +6,7 @@
 #include <exception>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -19,13 +20,20 @@ namespace modelgrow::inline v0 {
 ///   Mpi mpi;
 ///   Ranks ranks(mpi.rank(), mpi.size(), [&](const std::string& own) { return gather_texts(mpi, own); });
 ///   ranks.together([&] { plan.write(in, "grown/", {.ranks = &ranks}); });
-/// After an error a group is of no more use. check() is for any thread, all else for the one that made the group.
+/// After an error a group is of no more use. check() and making() are for any thread, all else for the one that made
+/// the group.
 class Ranks {
  public:
   /// What every rank says, by rank. All call it together, and it ends when all have.
   using Gather = std::function<std::vector<std::string>(const std::string& own)>;
   /// What every rank has for this one, by rank, where `to` has what this one has for each. All call it together.
   using Swap = std::function<std::vector<std::string>(const std::vector<std::string>& to)>;
+  /// Who watches over this rank hears that all have met, which may throw, and which tensor a thread makes, until what
+  /// that returned goes.
+  struct Watch {
+    std::function<void()> met = {};
+    std::function<std::shared_ptr<void>(const std::string& tensor)> making = {};
+  };
   /// What has to be the same for all: its name, and a text.
   using Facts = std::vector<std::pair<std::string, std::string>>;
 
@@ -45,6 +53,13 @@ class Ranks {
   std::vector<std::string> all(const std::string& own = {});
   /// What every rank has for this one, by rank; to[r] is for rank r. Throws as all() does.
   std::vector<std::string> swap(std::vector<std::string> to);
+
+  /// Somebody watches over this rank from the next meet_in() on (dist/growth_watchdog.hpp).
+  void watched_by(Watch watch) { watch_ = std::move(watch); }
+  /// Kept by a thread while it makes a tensor, or a part of one.
+  std::shared_ptr<void> making(const std::string& tensor) const {
+    return watch_.making ? watch_.making(tensor) : nullptr;
+  }
 
   /// Calls f; ends when f has ended on all ranks. Where it throws on any of them, all throw that, with the number of
   /// the first such rank unless all say the same.
@@ -71,6 +86,7 @@ class Ranks {
   int rank_ = 0, size_ = 1;
   Gather gather_;
   Swap swap_;
+  Watch watch_;
   bool ended_ = false;             // an error was told to all
   std::filesystem::path meeting_;  // is empty once a rank has failed
   std::mutex mutex_;               // of what follows

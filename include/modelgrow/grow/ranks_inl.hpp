@@ -150,6 +150,7 @@ MODELGROW_INLINE void Ranks::meet_in(const std::filesystem::path& folder) {
       throw io_error("rank " + std::to_string(r) + " does not see what rank 0 writes into '" + folder.string() +
                      "'; write where all ranks see the same folder");
   meeting_ = file;
+  if (watch_.met) watch_.met();
 }
 
 MODELGROW_INLINE void Ranks::leave() {

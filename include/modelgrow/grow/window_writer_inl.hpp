@@ -122,6 +122,9 @@ MODELGROW_INLINE void WindowWriter::window(const Job& job, const BlockBuffer& bu
   const auto& layout = *file.layout;
   const std::uint64_t begin = job.window * window_bytes_, end = std::min(begin + window_bytes_, layout.bytes());
   const auto bytes = buffer.first(std::size_t(end - begin));
+  const auto parts = pieces_of(layout.begin, file.first, begin, bytes);
+  const std::string what = parts.empty() ? file.key : tensors_.output(outputs_[parts.back().tensor]).target.name;
+  const auto making = ranks_.making(what);
   DirectFile& disk = open(file);
   const auto known = journal.find(file.key, job.window);
   const bool there = known && disk.read(begin, buffer, bytes.size()) && hash64(bytes) == *known;
@@ -129,7 +132,6 @@ MODELGROW_INLINE void WindowWriter::window(const Job& job, const BlockBuffer& bu
     const auto head = std::string_view(layout.header).substr(begin, bytes.size());
     std::memcpy(bytes.data(), head.data(), head.size());
   }
-  const auto parts = pieces_of(layout.begin, file.first, begin, bytes);
   for (const auto& p : parts) tensors_.make(outputs_[p.tensor], p.begin, p.bytes, there);
   const std::uint64_t sum = there ? *known : hash64(bytes);
   if (!there && job.written) {
@@ -147,7 +149,7 @@ MODELGROW_INLINE void WindowWriter::window(const Job& job, const BlockBuffer& bu
   ranks_.check();
   const std::lock_guard lock(mutex_);
   peak_private_ = std::max(peak_private_, private_memory());
-  progress_.what = parts.empty() ? file.key : tensors_.output(outputs_[parts.back().tensor]).target.name;
+  progress_.what = what;
   ++progress_.done;
   progress_.bytes += bytes.size();
   if (options.progress) options.progress(progress_);

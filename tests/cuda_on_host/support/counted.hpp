@@ -2,16 +2,12 @@
 // The device Counted: the CUDA backend on a GPU that computes nothing and writes down what it is asked for. It has no
 // memory, so a model of any size trains on it at once; what the host reads from it is zero.
 #pragma once
-#include <cxxabi.h>
-
-#include <cstdlib>
 #include <cstring>
 #include <map>
-#include <memory>
 #include <string>
-#include <typeinfo>
 
 #include "tests/cuda_on_host/support/kernel_bytes.hpp"
+#include "tests/cuda_on_host/support/kernel_name.hpp"
 
 namespace modelgrow::inline v0 {
 
@@ -56,17 +52,6 @@ struct Counted {
 };
 
 namespace kernels {
-
-/// The name of a kernel without its namespaces: "ForEach<Add<bf16>>".
-template <class Kernel>
-std::string name_of() {
-  const std::unique_ptr<char, decltype(&std::free)> text(
-      abi::__cxa_demangle(typeid(Kernel).name(), nullptr, nullptr, nullptr), &std::free);
-  std::string name = text.get();
-  for (const std::string part : {"modelgrow::v0::", "kernels::", " "})
-    for (std::size_t at; (at = name.find(part)) != std::string::npos;) name.erase(at, part.size());
-  return name;
-}
 
 struct CountingExecutor {
   using Device = Counted;

@@ -4,6 +4,9 @@
 #pragma once
 #include <sys/mman.h>
 
+#include <stdexcept>
+#include <thread>
+
 #include <modelgrow/backend/cuda/operations.hpp>
 
 #include "tests/cuda_on_host/support/emulator.hpp"
@@ -11,7 +14,8 @@
 
 namespace emulator {
 
-/// Address space that is inaccessible while nobody has it open.
+/// Address space that is inaccessible while nobody has it open. It belongs to the thread that asks for memory first: a
+/// GPU has a queue for each host thread, and what one gives to its own is in no order with what others do.
 class Arena {
  public:
   Arena() {
@@ -27,6 +31,7 @@ class Arena {
   class Open {
    public:
     explicit Open(Arena& arena) : arena_(arena) {
+      arena_.require_owner();
       if (arena_.open_++ == 0) arena_.protect(PROT_READ | PROT_WRITE);
     }
     ~Open() {
@@ -41,6 +46,7 @@ class Arena {
 
   /// Memory full of NaN.
   void* allocate(std::size_t bytes) {
+    require_owner();
     bytes = (bytes + alignment - 1) / alignment * alignment + alignment;
     void* p;
     if (auto& free = free_[bytes]; !free.empty()) {
@@ -56,13 +62,22 @@ class Arena {
     std::memset(p, 0xff, bytes);
     return p;
   }
-  void release(void* p) { free_[size_.at(p)].push_back(p); }
+  void release(void* p) {
+    require_owner();
+    free_[size_.at(p)].push_back(p);
+  }
 
  private:
   static constexpr std::size_t capacity = std::size_t{1} << 32, alignment = 256, page = 4096;
+  void require_owner() const {
+    if (std::this_thread::get_id() != owner_)
+      throw std::logic_error(
+          "a thread uses memory of the emulated GPU that another one works with; only that one has its queue");
+  }
   void protect(int access) {
     if (mprotect(base_, (used_ + page - 1) / page * page, access) != 0) throw std::bad_alloc();
   }
+  const std::thread::id owner_ = std::this_thread::get_id();
   char* base_;
   std::size_t used_ = 0;
   int open_ = 0;
@@ -96,6 +111,7 @@ struct Emulated {
   static void from_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
   static void to_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
   static Pool<Emulated>& pool() {
+    arena();  // made before the pool, so that it is there when the pool goes
     static Pool<Emulated> pool;
     return pool;
   }

@@ -6,8 +6,8 @@
 // order; asynchronous copies take place at once or at the last moment. A body that needs a barrier or a wait it does
 // not have gives wrong results in at least one of these ways. Shared memory starts as NaN. A block in which no thread
 // can go on, a warp whose lanes do different things together or with lanes that have left, misaligned copies and
-// matrices, and copies that nobody waits for are reported. Not seen: races between blocks, the rounding of device
-// instructions, speed.
+// matrices, copies that nobody waits for, and stacks that are too small are reported. Not seen: races between blocks,
+// the rounding of device instructions, speed.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -27,6 +27,7 @@
 
 #include "tests/cuda_on_host/support/copy_queue.hpp"
 #include "tests/cuda_on_host/support/fiber.hpp"
+#include "tests/cuda_on_host/support/kernel_name.hpp"
 #include "tests/cuda_on_host/support/lanes.hpp"
 #include "tests/cuda_on_host/support/order.hpp"
 
@@ -170,6 +171,10 @@ class Machine {
   void launch(const Kernel& kernel) {
     using Shared = typename Kernel::Shared;
     static_assert(Kernel::threads % warp_size == 0);
+    static const std::string overflow = "a fiber of kernel " + modelgrow::kernels::name_of<Kernel>() +
+                                        " overflowed its stack of " + std::to_string(Stack::bytes >> 10) + " KB\n";
+    overflow_ = overflow.c_str();
+    const FaultsSaid faults(&Machine::overflow_at);
     blocks_ = std::min(kernel.blocks(), config_.most_blocks);
     launches_.push_back({});
     // Exactly as large as asked for, so that AddressSanitizer sees the first byte beyond.
@@ -234,6 +239,12 @@ class Machine {
     m.set_state(m.current_, State::done);
     m.next();
     std::abort();  // a finished thread is never resumed
+  }
+  /// What to say of a fault at an address.
+  static const char* overflow_at(const void* address) {
+    const Machine& m = *running_;
+    const auto left = [&](const Fiber& f) { return f.overflowed_at(address); };
+    return std::any_of(m.fibers_.begin(), m.fibers_.end(), left) ? m.overflow_ : nullptr;
   }
   void set_state(int i, State state) {
     threads_[std::size_t(i)].state = state;
@@ -313,6 +324,7 @@ class Machine {
   Index block_ = 0, blocks_ = 0;
   std::function<void()> body_;
   std::string misuse_;
+  const char* overflow_ = nullptr;  // what to say when a fiber needs more than its stack
   std::mt19937 random_{3};
   static inline thread_local Machine* running_ = nullptr;
 };

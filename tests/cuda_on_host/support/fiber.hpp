@@ -2,8 +2,8 @@
 // Stacks to switch between: 16 instructions on x86-64, ucontext elsewhere (30 times slower, still usable).
 #pragma once
 #include <cstddef>
-#include <cstdlib>
-#include <memory>
+
+#include "tests/cuda_on_host/support/stack.hpp"
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -47,26 +47,26 @@ class Fiber {
 
   static Fiber with_stack() {
     Fiber f;
-    f.memory_.reset(static_cast<char*>(std::aligned_alloc(64, stack_bytes)));
-    f.stack_ = f.memory_.get();
-    f.bytes_ = stack_bytes;
+    f.own_ = Stack::make();
+    f.stack_ = f.own_.bottom();
+    f.bytes_ = f.own_.size();
     return f;
   }
   /// Makes the next switch to this fiber call entry(), which must never return.
   void restart(void (*entry)()) {
 #if defined(__SANITIZE_ADDRESS__)
-    ASAN_UNPOISON_MEMORY_REGION(memory_.get(), stack_bytes);
+    ASAN_UNPOISON_MEMORY_REGION(own_.bottom(), own_.size());
 #endif
 #if defined(__x86_64__)
-    void** top = reinterpret_cast<void**>(memory_.get() + stack_bytes);
+    void** top = reinterpret_cast<void**>(own_.top());
     *--top = nullptr;  // the stack pointer is 8 off a multiple of 16 on entry, as after a call
     *--top = reinterpret_cast<void*>(entry);
     for (int i = 0; i < 6; ++i) *--top = nullptr;
     context_ = top;
 #else
     getcontext(&context_);
-    context_.uc_stack.ss_sp = memory_.get();
-    context_.uc_stack.ss_size = stack_bytes;
+    context_.uc_stack.ss_sp = own_.bottom();
+    context_.uc_stack.ss_size = own_.size();
     context_.uc_link = nullptr;
     makecontext(&context_, entry, 0);
 #endif
@@ -92,19 +92,18 @@ class Fiber {
     const void* bottom;
     std::size_t size;
     __sanitizer_finish_switch_fiber(nullptr, &bottom, &size);
-    if (!from.memory_) {  // the thread's own stack is learnt when it is left
+    if (!from.own_) {  // the thread's own stack is learnt when it is left
       from.stack_ = bottom;
       from.bytes_ = size;
     }
 #endif
   }
 
+  /// Whether an address is below its stack, where it comes when that is too small.
+  bool overflowed_at(const void* address) const { return own_ && own_.guards(address); }
+
  private:
-  static constexpr std::size_t stack_bytes = 64 << 10;
-  struct Free {
-    void operator()(char* p) const { std::free(p); }
-  };
-  std::unique_ptr<char, Free> memory_;
+  Stack own_;
   const void* stack_ = nullptr;
   std::size_t bytes_ = 0;
 #if defined(__x86_64__)
