@@ -148,6 +148,18 @@ TEST_CASE("a folder without weights says what it has instead") {
   CHECK(says(refusal("zero_pp_rank_0_mp_rank_00_model_states.pt"), "one step of a run of DeepSpeed", "'latest'"));
 }
 
+TEST_CASE("a run with weights and optimizers in folders of their own says what to do, whatever else lies there") {
+  const Scratch scratch;
+  std::filesystem::create_directories(scratch / "model");
+  std::filesystem::create_directories(scratch / "optim");
+  put(scratch / "step_scheduler.pt", "x");
+  const auto refusal = [&] { return message_of<error>([&] { Checkpoint::open(scratch.path()); }); };
+  CHECK_FALSE(says(refusal(), "join them"));
+  put(scratch / "optim/.metadata", "x");
+  CHECK(says(refusal(), scratch.path().string(), "weights are in 'model' and its optimizers in 'optim'", "join them",
+             "without moments"));
+}
+
 TEST_CASE("files of single ranks are parts of tensors, alone or together") {
   const Scratch scratch;
   const auto part = [](std::string_view offsets) {

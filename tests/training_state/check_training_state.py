@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 from deepspeed_run import Zero
-from stores import DOCS, WAYS, Accelerate, Distributed, OnTwoRanks, Plain, Sharded
+from documented import DOCS
+from stores import WAYS, Accelerate, Distributed, OnTwoRanks, Plain, Sharded
 from tiny_run import STEPS, build
 
 WIDER, DEEPER = ["--net2wider", "space=ffn,times=2"], ["--insert-blocks", "every=1"]

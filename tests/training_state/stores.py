@@ -2,7 +2,6 @@
 """How a run is saved, and how it goes on in a grown folder: torch.save, accelerate, torch.distributed.checkpoint."""
 
 import json
-import re
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ import torch.distributed.checkpoint as dcp
 import torch.multiprocessing as mp
 from accelerate import Accelerator
 from diffusers import WanTransformer3DModel
+from documented import documented
 from optimizers import OPTIMIZERS
 from tiny_run import STEPS, build, losses, new_parameters
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
@@ -34,15 +34,11 @@ WAYS = {
     "without moments": Way(moments=False, groups=False),
     "what is new trained, too": Way(at_rest=False),
 }
-DOCS = Path(__file__).resolve().parents[2] / "docs/training-state.md"
 
 
 def regroup():
     """The lines of the documentation."""
-    code = re.search(r"<!-- hook -->\n```python\n(.*?)```", DOCS.read_text(), re.S).group(1)
-    scope = {}
-    exec(code, scope)
-    return scope["regroup"]
+    return documented("hook", "regroup")
 
 
 def file_of(i):

@@ -85,6 +85,13 @@ inline std::string pickle_in(const std::filesystem::path& folder, const std::vec
   return found.empty() ? std::string() : found[0];
 }
 
+/// Whether a folder keeps its weights in one folder, and its optimizers as a distributed checkpoint in another.
+inline bool is_run_of_two(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(folder / "model", ignored) &&
+         std::filesystem::exists(folder / "optim/.metadata", ignored);
+}
+
 /// Whether files hold what each rank had: the parts of tensors, as the safetensors writer of torch's distributed
 /// checkpoints leaves them.
 inline bool are_of_ranks(const std::vector<std::string>& names) {
@@ -133,6 +140,11 @@ inline std::filesystem::path weights_in(const std::filesystem::path& folder) {
   if (found.empty() && find(".metadata")) return folder / ".metadata";  // of a distributed checkpoint
   if (std::error_code ignored; found.empty() && std::filesystem::is_regular_file(folder / "latest", ignored))
     return folder / "latest";  // of a run of DeepSpeed
+  if (found.empty() && is_run_of_two(folder))
+    no_weights(folder,
+               "its weights are in 'model' and its optimizers in 'optim'; where both are distributed "
+               "checkpoints, join them (docs/training-state.md has the lines), or give the folder of the weights "
+               "to grow without moments");
   if (const auto pickle = found.empty() ? pickle_in(folder, files) : std::string(); !pickle.empty())
     return folder / pickle;
   no_weights(folder, found.empty() ? instead_of_weights(folder, files)
