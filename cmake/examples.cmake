@@ -88,7 +88,7 @@ foreach(source ${example_sources})
 endforeach()
 if(MODELGROW_TESTS AND TARGET modelgrow::mpi)
   add_test(NAME train_by_ranks COMMAND ${PROJECT_SOURCE_DIR}/tests/scripts/train-by-ranks $<TARGET_FILE_DIR:train_base> ${MPIEXEC_EXECUTABLE})
-  set_tests_properties(train_by_ranks PROPERTIES TIMEOUT 300 PROCESSORS 2)
+  set_tests_properties(train_by_ranks PROPERTIES TIMEOUT 600 PROCESSORS 2)
 endif()
 if(TARGET test_end_to_end)  # starts the programs
   add_dependencies(test_end_to_end examples)
