@@ -19,7 +19,7 @@ namespace emulator {
 
 class Stack {
  public:
-  static constexpr std::size_t bytes = 64 << 10;  // kernels of this room touch two pages of it, at -O0 and -O1
+  static constexpr std::size_t bytes = 64 << 10;  // kernels of this room touch two pages of it at -O1
 
   /// None.
   Stack() = default;
