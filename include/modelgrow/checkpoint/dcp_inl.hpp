@@ -137,6 +137,12 @@ MODELGROW_INLINE void DcpFolder::open_files() {
                          " bytes, and .metadata says " + std::to_string(ends[file]) +
                          ": it is cut, or of another save; fetch the files of one save");
   }
+  constexpr std::uint64_t head = 2048, directory = 2048;  // of an archive with one tensor
+  for (const auto& [name, place] : places_) {
+    const auto archive = files_[place.file]->bytes().subspan(place.offset, place.size);
+    detail::ask_for(archive.first(std::min(head, place.size)));
+    detail::ask_for(archive.last(std::min(directory, place.size)));
+  }
 }
 
 MODELGROW_INLINE const DcpFolder::Item& DcpFolder::item(std::string_view name) const {

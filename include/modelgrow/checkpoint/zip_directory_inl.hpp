@@ -7,6 +7,7 @@
 #include <modelgrow/checkpoint/zip_directory.hpp>
 #include <modelgrow/core/error.hpp>
 #include <modelgrow/core/linkage.hpp>
+#include <modelgrow/detail/mmap.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -28,6 +29,8 @@ class ZipReader {
     std::uint64_t at = end.offset;
     for (std::uint64_t i = 0; i < end.entries; ++i) records.push_back(entry(at, end));
     if (at != end.at) cut("its directory has more bytes than entries");
+    for (const auto& r : records) ask_for(header_of(r));
+    for (auto& r : records) r.begin = contents(r, end);
     check_apart(records);
     return records;
   }
@@ -84,7 +87,7 @@ class ZipReader {
                .at = at};
   }
 
-  /// The entry at a place, which moves behind it.
+  /// The entry at a place, which moves behind it. Its record seems to begin where its header does.
   ZipRecord entry(std::uint64_t& at, const End& end) const {
     if (at > end.at || end.at - at < entry_bytes || !starts(at, 0x02014b50))
       cut("an entry of its directory is missing");
@@ -96,10 +99,11 @@ class ZipReader {
     if (const auto method = load<std::uint16_t>(at + 10))
       fail("record '" + r.name + "' is packed (method " + std::to_string(method) +
            "); torch.save stores them as they are: save it again, or zip it with -0");
-    std::uint64_t packed = load<std::uint32_t>(at + 20), header = load<std::uint32_t>(at + 42);
-    long_fields(at + entry_bytes + name, extra, {&r.size, &packed, &header});
+    std::uint64_t packed = load<std::uint32_t>(at + 20);
+    r.begin = load<std::uint32_t>(at + 42);
+    long_fields(at + entry_bytes + name, extra, {&r.size, &packed, &r.begin});
     if (packed != r.size) cut("record '" + r.name + "' has two sizes");
-    r.begin = contents(header, r, end);
+    if (r.begin > end.offset || end.offset - r.begin < local_bytes) not_there(r);
     at += entry_bytes + name + extra + comment;
     return r;
   }
@@ -118,10 +122,20 @@ class ZipReader {
       }
     }
   }
+  [[noreturn]] void not_there(const ZipRecord& r) const {
+    cut("record '" + r.name + "' is not at " + std::to_string(r.begin));
+  }
+  /// What is read of the header before a record, and the record itself where it is as small as the step of an
+  /// optimizer.
+  std::span<const std::byte> header_of(const ZipRecord& r) const {
+    constexpr std::uint64_t alignment = 64, small = 64;
+    const auto most = local_bytes + r.name.size() + alignment + std::min(r.size, small);
+    return bytes_.subspan(r.begin, std::min<std::uint64_t>(most, bytes_.size() - r.begin));
+  }
   /// Where the bytes of a record begin, behind its header.
-  std::uint64_t contents(std::uint64_t header, const ZipRecord& r, const End& end) const {
-    if (header > end.offset || end.offset - header < local_bytes || !starts(header, 0x04034b50))
-      cut("record '" + r.name + "' is not at " + std::to_string(header));
+  std::uint64_t contents(const ZipRecord& r, const End& end) const {
+    const std::uint64_t header = r.begin;
+    if (!starts(header, 0x04034b50)) not_there(r);
     const auto name = load<std::uint16_t>(header + 26), extra = load<std::uint16_t>(header + 28);
     if (text(header + local_bytes, name) != r.name) cut("record '" + r.name + "' has two names");
     const std::uint64_t begin = header + local_bytes + name + extra;

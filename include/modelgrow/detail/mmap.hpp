@@ -9,6 +9,10 @@ namespace modelgrow::inline v0::detail {
 
 class Descriptor;
 
+/// Asks for a part of any memory that is going to be read soon, and does not wait: places all over a mapped file, asked
+/// for together, come from the disk together, where each read alone would wait for it.
+void ask_for(std::span<const std::byte> part) noexcept;
+
 /// Read-only mapping of a whole file. The file must not be shortened while it is mapped; replacing it by rename is
 /// safe.
 class Mapping {

@@ -4,7 +4,9 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
+#include <cstdint>
 
 #include <modelgrow/core/linkage.hpp>
 #include <modelgrow/detail/mmap.hpp>
@@ -18,6 +20,12 @@ inline Descriptor open_to_map(const std::filesystem::path& path) {
   Descriptor file = open_file(path, O_RDONLY);
   if (!file) throw_io("read", path);
   return file;
+}
+
+MODELGROW_INLINE void ask_for(std::span<const std::byte> part) noexcept {
+  const auto page = std::uintptr_t(::sysconf(_SC_PAGESIZE));
+  const auto at = std::bit_cast<std::uintptr_t>(part.data()), begin = at / page * page;
+  if (!part.empty()) ::madvise(std::bit_cast<void*>(begin), at + part.size() - begin, MADV_WILLNEED);
 }
 
 MODELGROW_INLINE Mapping::Mapping(const std::filesystem::path& path) : Mapping(open_to_map(path), path) {}
