@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
-// How tensors and windows are divided between ranks, and what is noticed of a rank that makes other bytes than it
+// How tensors are divided between ranks, and what is noticed of a rank that makes other bytes than it
 // should. Ranks are threads here; tests/dist has real ones.
+#include <atomic>
 #include <barrier>
+#include <chrono>
 #include <numeric>
+#include <random>
 #include <thread>
 
 #include <modelgrow/detail/hash64.hpp>
 #include <modelgrow/detail/packed.hpp>
+#include <modelgrow/grow/chunks.hpp>
 #include <modelgrow/grow/operators/net2wider.hpp>
 #include <modelgrow/grow/shares.hpp>
 
@@ -71,22 +75,120 @@ TEST_CASE("ranks get whole tensors, neighbours, of as many bytes as the others a
   CHECK(detail::ranks_of({}, 3).empty());
 }
 
-TEST_CASE("a window is made by all ranks that have bytes in it") {
-  const std::vector<std::uint64_t> begin{20, 30, 30, 50, 90};
-  const std::vector<int> rank_of{0, 0, 1, 3};
-  const auto ranks = [&](std::uint64_t at, std::uint64_t end) {
-    const auto r = detail::ranks_in(begin, rank_of, at, end);
-    return std::pair(r.first, r.last);
+TEST_CASE("the part of a rank is cut into chunks, of which the first is small and each further one half of the rest") {
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::uint64_t> bytes(random() % 200);
+    for (auto& b : bytes) b = random() % 4 == 0 ? 0 : random() % 1000;
+    const std::uint64_t least = 1 + random() % 3000;
+    const int ranks = 1 + int(random() % 5);
+    const auto rank_of = detail::ranks_of(bytes, ranks);
+    const auto chunks = detail::chunks_of(bytes, ranks, least);
+    REQUIRE(chunks.size() == std::size_t(ranks));
+    std::size_t at = 0;
+    for (int r = 0; r < ranks; ++r) {
+      std::uint64_t left = 0;
+      for (std::size_t i = 0; i < bytes.size(); ++i) left += rank_of[i] == r ? bytes[i] : 0;
+      bool first = ranks > 1;
+      for (const auto& chunk : chunks[std::size_t(r)]) {
+        REQUIRE(chunk.first == at);
+        REQUIRE(chunk.first < chunk.end);
+        const auto sum = std::accumulate(bytes.begin() + std::ptrdiff_t(chunk.first),
+                                         bytes.begin() + std::ptrdiff_t(chunk.end), std::uint64_t{0});
+        CHECK(chunk.bytes == sum);
+        const auto wanted = ranks == 1 ? left : std::exchange(first, false) ? least : std::max(left / 2, least);
+        CHECK(sum >= std::min(wanted, left));
+        CHECK(sum < wanted + 1000);
+        left -= sum;
+        at = chunk.end;
+      }
+      CHECK(left == 0);
+      CHECK(at == std::size_t(std::ranges::upper_bound(rank_of, r) - rank_of.begin()));
+    }
+    if (ranks == 1) CHECK(chunks[0].size() == (bytes.empty() ? 0 : 1));
+  }
+}
+
+TEST_CASE("a rank that is slow keeps its first chunk, and the other takes the rest from the last one on") {
+  tiny::Scratch scratch;
+  const std::vector<std::uint64_t> bytes(40, 100);
+  const auto chunks = detail::chunks_of(bytes, 2, 300);
+  REQUIRE(chunks[1].size() > 3);
+  std::vector<std::vector<std::size_t>> taken(2);
+  std::barrier<> first_done{2};
+  const auto thrown = TwoThreads([](int, const std::string& said) { return said; }).run([&](Ranks& ranks) {
+    ranks.meet_in(scratch.path());
+    detail::ChunkClaims claims(chunks, ranks, "files");
+    if (ranks.rank() == 1) first_done.arrive_and_wait();
+    CHECK(claims.bytes_left() == 2000);
+    while (const auto chunk = claims.next()) taken[std::size_t(ranks.rank())].push_back(chunk->first);
+    CHECK(claims.bytes_left() == 0);
+    if (ranks.rank() == 0) first_done.arrive_and_wait();
+  });
+  CHECK(thrown == std::vector<std::string>(2));
+  std::vector<std::size_t> expected;
+  for (const auto& c : chunks[0]) expected.push_back(c.first);
+  for (auto i = chunks[1].size() - 1; i > 0; --i) expected.push_back(chunks[1][i].first);
+  CHECK(taken[0] == expected);
+  CHECK(taken[1] == std::vector<std::size_t>{chunks[1][0].first});
+}
+
+TEST_CASE("what a slow rank does not come to, the other makes, and the bytes are those of one process") {
+  tiny::Scratch scratch;
+  const tiny::Config large{.ffn = 400, .depth = 8};
+  tiny::make_directory<float>(scratch / "base", large);
+  const Plan p = plan(tiny::disk_schema(large), Net2Wider{.space = "ffn", .times = 2});
+  const auto in = Checkpoint::open(scratch / "base");
+  std::int64_t windows = 0;
+  p.write(in, scratch / "by_one",
+          {.progress =
+               [&](const ProgressReport& at) {
+                 if (windows == 0) windows = at.total;  // of the weights
+               },
+           .window_bytes = 4096});
+  REQUIRE(windows > 70);
+  std::atomic<std::int64_t> made{0};  // by rank 0
+  std::atomic<bool> in_vain{false};
+  const auto thrown = TwoThreads([](int, const std::string& said) { return said; }).run([&](Ranks& ranks) {
+    const bool slow = !ranks.first();
+    ranks.watched_by({.making = [&, slow](const std::string&) {
+      const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+      while (slow && !in_vain && made < windows * 3 / 4) {
+        if (std::chrono::steady_clock::now() > end) in_vain = true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+      return std::shared_ptr<void>();
+    }});
+    p.write(in, scratch / "by_two",
+            {.progress = [&, slow](const ProgressReport&) { made += !slow; }, .window_bytes = 4096, .ranks = &ranks});
+  });
+  CHECK(thrown == std::vector<std::string>(2));
+  CHECK_FALSE(in_vain);
+  std::size_t files = 0;
+  for (const auto& e : std::filesystem::directory_iterator(scratch / "by_one")) {
+    INFO(e.path());
+    CHECK(detail::read_file(scratch / "by_two" / e.path().filename()) == detail::read_file(e.path()));
+    ++files;
+  }
+  CHECK(std::distance(std::filesystem::directory_iterator(scratch / "by_two"), {}) == std::ptrdiff_t(files));
+}
+
+TEST_CASE("a window that no rank has made is noticed") {
+  tiny::Scratch scratch;
+  tiny::make_directory<float>(scratch / "base", {});
+  const Plan p = plan(tiny::disk_schema({}), Net2Wider{.space = "ffn", .to = 8});
+  const auto in = Checkpoint::open(scratch / "base");
+  // Rank 1 does not tell of its last window, which is that of the end of the weights.
+  const auto change = [windows = false](int rank, const std::string& said) mutable {
+    if (rank != 1 || windows || said.size() < 25 || (said.size() - 1) % 24 != 0) return said;
+    windows = true;
+    return said.substr(0, said.size() - 24);
   };
-  CHECK(ranks(0, 20) == std::pair(0, 0));  // the header
-  CHECK(ranks(0, 30) == std::pair(0, 0));
-  CHECK(ranks(0, 31) == std::pair(0, 1));
-  CHECK(ranks(30, 50) == std::pair(1, 1));
-  CHECK(ranks(40, 60) == std::pair(1, 3));
-  CHECK(ranks(50, 90) == std::pair(3, 3));
-  CHECK(ranks(0, 90) == std::pair(0, 3));
-  const std::vector<std::uint64_t> nothing{20};
-  CHECK(detail::ranks_in(nothing, {}, 0, 20).last == 0);
+  const auto thrown = TwoThreads(change).run(
+      [&](Ranks& ranks) { p.write(in, scratch / "grown", {.window_bytes = 4096, .ranks = &ranks}); });
+  CHECK(says(thrown[0], "was made by no rank"));
+  CHECK(says(thrown[1], "was made by no rank"));
+  CHECK(scratch.entries() == 1);
 }
 
 TEST_CASE("ranks that make other bytes of a window between them are noticed") {

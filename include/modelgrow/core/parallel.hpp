@@ -42,26 +42,39 @@ inline int parallel_threads() {
 #endif
 }
 
-/// Tasks 0 to n - 1, begun in this order, each by one of the workers that `make_worker()` makes, one a thread.
-/// `waiting` more threads than there are cores work while others wait for a disk. The first exception ends the work and
-/// is thrown.
+/// Workers that `make_worker()` makes, one a thread, each called until it returns false. The first exception ends the
+/// work and is thrown.
 template <class MakeWorker>
-void parallel_tasks(std::int64_t n, int waiting, MakeWorker&& make_worker) {
+void parallel_workers([[maybe_unused]] int threads, MakeWorker&& make_worker) {
   std::exception_ptr failure;
   std::mutex mutex;
   std::atomic<bool> failed{false};
-  std::atomic<std::int64_t> next{0};
-  [[maybe_unused]] const auto threads = int(std::min<std::int64_t>(n, parallel_threads() + waiting));
 #pragma omp parallel num_threads(threads) if (threads > 1)
   try {
-    if (auto worker = make_worker(); true)
-      for (std::int64_t i; !failed && (i = next++) < n;) worker(i);
+    auto worker = make_worker();
+    while (!failed && worker()) {
+    }
   } catch (...) {
     const std::lock_guard lock(mutex);
     if (!failure) failure = std::current_exception();
     failed = true;
   }
   if (failure) std::rethrow_exception(failure);
+}
+
+/// Tasks 0 to n - 1, begun in this order, each by one of the workers that `make_worker()` makes, one a thread.
+/// `waiting` more threads than there are cores work while others wait for a disk. The first exception ends the work and
+/// is thrown.
+template <class MakeWorker>
+void parallel_tasks(std::int64_t n, int waiting, MakeWorker&& make_worker) {
+  std::atomic<std::int64_t> next{0};
+  parallel_workers(int(std::min<std::int64_t>(n, parallel_threads() + waiting)), [&] {
+    return [&next, n, worker = make_worker()]() mutable {
+      const std::int64_t i = next++;
+      if (i < n) worker(i);
+      return i < n;
+    };
+  });
 }
 
 }  // namespace modelgrow::inline v0

@@ -26,12 +26,16 @@ class ProvenTensors {
   std::size_t size() const { return tensors_.size(); }
   const Output& output(std::size_t i) const { return *tensors_[i].output; }
 
-  /// Another process proves an output: of what is made of it here nothing is proven. Before its first bytes.
-  void leave(std::size_t output) { proofs_.leave(output); }
+  /// Only outputs that are taken from now on are proven here; other processes prove the others.
+  void share() { proofs_.share(); }
+  /// This one proves an output.
+  void take(std::size_t output) { proofs_.take(output); }
 
   /// Makes and proves the bytes of an output from `begin` on, which begin and end with an element; `there`: they are
   /// made already. From any thread, each of them once. Throws check_error, io_error, and what Maker throws.
   void make(std::size_t output, std::uint64_t begin, std::span<std::byte> bytes, bool there = false);
+  /// Makes them and proves nothing.
+  void only_make(std::size_t output, std::uint64_t begin, std::span<std::byte> bytes);
   /// What has no bytes. Throws check_error.
   void empty(std::size_t output) { proofs_.empty(output); }
 
@@ -53,6 +57,7 @@ class ProvenTensors {
     std::unique_ptr<Maker> maker = {};
   };
   const Maker& maker(Making& t) const;
+  std::span<const std::byte> prepare(const Making& t, const Maker& maker, std::uint64_t begin, std::uint64_t end) const;
 
   const Plan& plan_;
   TensorSet old_;

@@ -39,14 +39,27 @@ MODELGROW_INLINE const Maker& ProvenTensors::maker(Making& t) const {
   return *t.maker;
 }
 
+/// Reads what bytes are made from; returns what that is of the source.
+MODELGROW_INLINE std::span<const std::byte> ProvenTensors::prepare(const Making& t, const Maker& maker,
+                                                                   std::uint64_t begin, std::uint64_t end) const {
+  const auto source = maker.source(begin, end);
+  old_.prepare(source);
+  if (t.output->donor && t.output->source && !source.empty())
+    old_.prepare(t.output->donor->span().subspan(std::size_t(source.data() - t.output->source->data), source.size()));
+  return source;
+}
+
+MODELGROW_INLINE void ProvenTensors::only_make(std::size_t i, std::uint64_t begin, std::span<std::byte> bytes) {
+  const Maker own(plan_, output(i));  // that of the tensor goes with its last byte
+  prepare(tensors_[i], own, begin, begin + bytes.size());
+  own.make(begin, bytes);
+}
+
 MODELGROW_INLINE void ProvenTensors::make(std::size_t i, std::uint64_t begin, std::span<std::byte> bytes, bool there) {
   Making& t = tensors_[i];
   proofs_.prepare(i);
   const Maker& maker_of = maker(t);
-  const auto source = maker_of.source(begin, begin + bytes.size());
-  old_.prepare(source);
-  if (t.output->donor && t.output->source && !source.empty())
-    old_.prepare(t.output->donor->span().subspan(std::size_t(source.data() - t.output->source->data), source.size()));
+  const auto source = prepare(t, maker_of, begin, begin + bytes.size());
   const std::uint64_t unit = proofs_.unit(i), step = std::max<std::uint64_t>(1, near_bytes / unit) * unit;
   for (std::uint64_t at = begin, end = begin + bytes.size(), next; at < end; at = next) {
     next = std::min(end, at / step * step + step);

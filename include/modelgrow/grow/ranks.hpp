@@ -20,8 +20,8 @@ namespace modelgrow::inline v0 {
 ///   Mpi mpi;
 ///   Ranks ranks(mpi.rank(), mpi.size(), [&](const std::string& own) { return gather_texts(mpi, own); });
 ///   ranks.together([&] { plan.write(in, "grown/", {.ranks = &ranks}); });
-/// After an error a group is of no more use. check() and making() are for any thread, all else for the one that made
-/// the group.
+/// After an error a group is of no more use. check(), claim() and making() are for any thread, all else for the one
+/// that made the group.
 class Ranks {
  public:
   /// What every rank says, by rank. All call it together, and it ends when all have.
@@ -71,6 +71,9 @@ class Ranks {
   /// From now on all write into this folder, which rank 0 has made. Throws io_error, on all ranks, which names one that
   /// does not see what rank 0 writes there.
   void meet_in(const std::filesystem::path& folder);
+  /// Whether this rank is the first that asks for something by this name since they met: one of them is told so. Throws
+  /// io_error.
+  bool claim(const std::string& name);
   /// Throws where another rank has failed since they met, so that nobody works on in vain. Costs nothing when called
   /// again within a tenth of a second.
   void check();
@@ -79,6 +82,7 @@ class Ranks {
 
  private:
   static constexpr const char* meeting_file = ".modelgrow-ranks";
+  static constexpr const char* claim_file = ".modelgrow-claim-";
   std::vector<std::string> exchange(const std::string& own);
   [[noreturn]] void fail(const std::exception_ptr& why);
   [[noreturn]] void throw_first(const std::vector<std::string>& said, const std::exception_ptr& own) const;
@@ -89,6 +93,7 @@ class Ranks {
   Watch watch_;
   bool ended_ = false;             // an error was told to all
   std::filesystem::path meeting_;  // is empty once a rank has failed
+  std::string mark_;               // of this meeting
   std::mutex mutex_;               // of what follows
   std::chrono::steady_clock::time_point looked_ = {};
 };

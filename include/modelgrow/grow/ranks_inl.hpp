@@ -135,15 +135,14 @@ MODELGROW_INLINE void Ranks::agree(const Facts& facts) {
 MODELGROW_INLINE void Ranks::meet_in(const std::filesystem::path& folder) {
   if (size_ == 1) return;
   const auto file = folder / meeting_file;
-  std::string mark;
   if (first()) {
     std::random_device random;
-    mark = std::to_string(random()) + "-" + std::to_string(random()) + "\n";
-    detail::write_file(file, mark);
+    mark_ = std::to_string(random()) + "-" + std::to_string(random());
+    detail::write_file(file, mark_);
   }
-  mark = all(mark)[0];
+  mark_ = all(mark_)[0];
   std::error_code missing;
-  const bool seen = std::filesystem::exists(file, missing) && detail::read_file(file) == mark;
+  const bool seen = std::filesystem::exists(file, missing) && detail::read_file(file) == mark_;
   const auto saw = all(seen ? "1" : "0");
   for (std::size_t r = 0; r < saw.size(); ++r)
     if (saw[r] == "0")
@@ -156,6 +155,14 @@ MODELGROW_INLINE void Ranks::meet_in(const std::filesystem::path& folder) {
 MODELGROW_INLINE void Ranks::leave() {
   if (std::error_code gone; !meeting_.empty()) std::filesystem::remove(meeting_, gone);
   meeting_.clear();
+}
+
+MODELGROW_INLINE bool Ranks::claim(const std::string& name) {
+  if (size_ == 1) return true;
+  const auto file = meeting_.parent_path() / (claim_file + mark_ + "-" + name);
+  if (detail::open_file(file, O_CREAT | O_EXCL | O_WRONLY)) return true;
+  if (errno != EEXIST) detail::throw_io("write", file);
+  return false;
 }
 
 MODELGROW_INLINE void Ranks::check() {

@@ -30,8 +30,10 @@ class WindowProofs {
 
   /// The number of one more tensor.
   std::size_t add(const NamedShape& tensor);
-  /// Another process proves this one. Before its first piece.
-  void leave(std::size_t tensor);
+  /// Other processes prove all tensors, but those that are taken.
+  void share();
+  /// This one proves a tensor. Before its first piece.
+  void take(std::size_t tensor);
 
   /// Before the first piece of a tensor, as often as one likes. Throws check_error for what its shape or type shows.
   void prepare(std::size_t tensor);
@@ -60,8 +62,8 @@ class WindowProofs {
     std::unique_ptr<ProofFeed> feed = {};
     std::uint64_t left = 0;  // bytes
     bool prepared = false;
-    bool whole = false;      // its proof needs more of it at once than fits in memory
-    bool elsewhere = false;  // proven by another process
+    bool whole = false;  // its proof needs more of it at once than fits in memory
+    bool own = true;     // to be proven by this process
   };
   void finish(Tensor& tensor);
 

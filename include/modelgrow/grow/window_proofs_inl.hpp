@@ -33,11 +33,11 @@ MODELGROW_INLINE std::size_t WindowProofs::add(const NamedShape& tensor) {
   return tensors_.size() - 1;
 }
 
-MODELGROW_INLINE void WindowProofs::leave(std::size_t number) {
-  Tensor& t = tensors_[number];
-  t.elsewhere = t.prepared = true;
-  t.left = 0;
+MODELGROW_INLINE void WindowProofs::share() {
+  for (auto& t : tensors_) t.own = false;
 }
+
+MODELGROW_INLINE void WindowProofs::take(std::size_t tensor) { tensors_[tensor].own = true; }
 
 MODELGROW_INLINE void WindowProofs::prepare(std::size_t number) {
   Tensor& t = tensors_[number];
@@ -64,7 +64,6 @@ MODELGROW_INLINE void WindowProofs::piece(std::size_t tensor, std::uint64_t begi
 
 MODELGROW_INLINE bool WindowProofs::done(std::size_t tensor, std::uint64_t bytes) {
   Tensor& t = tensors_[tensor];
-  if (t.elsewhere) return false;
   {
     const std::lock_guard lock(t.mutex);
     t.left -= bytes;
@@ -90,6 +89,7 @@ MODELGROW_INLINE void WindowProofs::finish(Tensor& t) {
 
 MODELGROW_INLINE std::vector<Verdict> WindowProofs::verdicts(const TensorSet& grown) {
   for (auto& t : tensors_) {
+    if (!t.own) continue;
     if (t.left > 0)
       throw check_error(grown.where() + ": " + std::to_string(t.left) + " bytes of tensor '" + t.target.name +
                         "' were not written");
