@@ -26,12 +26,13 @@ from measured import files_under, forget, run  # noqa: E402
 from table import put_between_marks  # noqa: E402
 
 MARKS = ("<!-- bench-scale growth: written by scripts/bench-scale growth --write-docs -->", "<!-- /bench-scale growth -->")
-JOBS = [("stdit-xl", "width"), ("wan-1.3b", "depth")]
-# Ranks of one machine, also as root, over nothing that leaves it: how Open MPI is told.
+JOBS = [("stdit-xl", "width"), ("wan-1.3b", "depth"), ("wan-14b", "depth")]
+BLOCKS = {"wan-14b": 20}  # of 40: half of it, as disks are
+# Ranks of one machine, also as root, over nothing that leaves it: how Open MPI is told (docs/scale.md).
 ENVIRONMENT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
                "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_oob_tcp_if_include": "lo",
                "OMPI_MCA_btl_tcp_if_include": "lo", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
-               "OMPI_MCA_plm_rsh_agent": "false"}  # fmt: skip
+               "OMPI_MCA_plm_rsh_agent": "false", "OMPI_MCA_pml": "ob1"}  # fmt: skip
 
 
 def command_of(who: str, tool: str, mpirun: str) -> tuple[list[str], dict]:
@@ -70,7 +71,8 @@ def measure(who: str, weights: Path, output: Path, growth: str, o: argparse.Name
 
 
 def measure_job(name: str, growth: str, o: argparse.Namespace, place: Path) -> dict:
-    weights = sources.write_source(all_sources(o.quick, o.blocks)[name], place / "in", WEIGHTS)
+    blocks = o.blocks or (0 if o.quick else BLOCKS.get(name, 0))
+    weights = sources.write_source(all_sources(o.quick, blocks)[name], place / "in", WEIGHTS)
     entries = []
     for round_ in range(o.rounds):
         for who in random.Random(f"{name} {round_}").sample(["ranks", "threads"], 2):
@@ -91,7 +93,8 @@ def table(report: dict) -> str:
     for job in report["jobs"]:
         size = job["measurements"][0]["bytes_out"] / 1e9
         seconds = [f"{job['median_wall_s'][who]:.1f} s, {size / job['median_wall_s'][who]:.2f} GB/s" for who in ("threads", "ranks")]
-        lines.append(f"| {job['source']}, {job['growth']} | {size:.1f} | {seconds[0]} | {seconds[1]} | {job['ranks_of_threads']:.2f} |")
+        part = f" ({BLOCKS[job['source']]} blocks)" if job["source"] in BLOCKS else ""
+        lines.append(f"| {job['source']}{part}, {job['growth']} | {size:.1f} | {seconds[0]} | {seconds[1]} | {job['ranks_of_threads']:.2f} |")
     m = report["machine"]
     told = f"{report['date']}, {m['processor']}, {m['cores']} cores, {m['disk'].get('file_system', 'unknown file system')}; cold sources; medians of {report['rounds']} rounds."
     return "\n".join([*lines, "", told]) + "\n"
@@ -102,7 +105,7 @@ def options() -> argparse.Namespace:
     p.add_argument("--tool", required=True, help=argparse.SUPPRESS)
     p.add_argument("--mpirun", default="mpirun")
     p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--dir", type=Path, default=ROOT / "out/benchmarks", help="on the disk to be measured; 12 GB are needed there")
+    p.add_argument("--dir", type=Path, default=ROOT / "out/benchmarks", help="on the disk to be measured; 45 GB are needed there")
     p.add_argument("--out", type=Path, default=ROOT / "out/benchmarks/scale-growth.json")
     p.add_argument("--quick", action="store_true", help="tiny models, to see that all of it works: no figures")
     p.add_argument("--blocks", type=int, default=0, help="so many blocks instead of all: no figures for docs")
