@@ -17,7 +17,7 @@ struct Options {
   explicit Options(CLI::App& command) : in(command), state(command) {}
   Input in;
   State state;
-  std::string out, dtype, names, to = "safetensors";
+  std::string out, dtype, names, like, to = "safetensors";
   double shard_gb = 0;
   bool replace = false;
 };
@@ -53,9 +53,12 @@ void convert(const Options& o) {
   const auto in = o.in.open();
   const example::Interrupt interrupt;
   const bool one_file = o.out.ends_with(".safetensors") || mg::is_torch_file(o.out);
+  if (one_file && !o.like.empty()) throw mg::option_error("--like is for a folder: give OUT without an ending");
   if (one_file) return show(mg::rewrite(in, o.out, how(o, in)));
   const auto form = o.to == "torch" ? mg::WeightsFile::torch : mg::WeightsFile::safetensors;
-  for (const auto& r : mg::rewrite_folder(in, o.out, how(o, in), form, o.state.options())) show(r);
+  std::optional<mg::TorchState> like;
+  if (!o.like.empty()) like = mg::torch_run_state(mg::Checkpoint::open(o.like), o.state.options());
+  for (const auto& r : mg::rewrite_folder(in, o.out, how(o, in), form, o.state.options(), like)) show(r);
   if (!o.names.empty() && !in.config().empty())
     std::cout << "  config.json was not written: it belongs to the names that were; take the one of the other class\n";
 }
@@ -79,13 +82,19 @@ void add_convert(CLI::App& program) {
   command->add_option("--shard-gb", o->shard_gb, "safetensors: start a new file before so many GB; 0: one file")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
+  command
+      ->add_option("--like", o->like,
+                   "a run of torch: the optimizer state of IN, of this library, is written as its file has it, with "
+                   "its groups, options and order of parameters")
+      ->type_name("RUN");
   command->add_flag("--replace", o->replace, "OUT may exist; it is replaced when the new one is whole");
   command->footer(
       "Examples:\n"
       "  modelgrow convert run.pth model.safetensors --state-dict ema --dtype bf16\n"
       "  modelgrow convert IN OUT --shard-gb 5\n"
       "  modelgrow convert Wan2.1/transformer wan-native --names native\n"
-      "  modelgrow convert checkpoint-1000 run             of accelerate, for the trainer of this library");
+      "  modelgrow convert checkpoint-1000 run             of accelerate, for the trainer of this library\n"
+      "  modelgrow convert run OUT --like checkpoint-1000  and back");
   command->callback([o] { convert(*o); });
 }
 

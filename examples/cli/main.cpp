@@ -37,8 +37,16 @@ std::string unknown_word(const CLI::App& program) {
       break;
     }
   const bool flag = word.starts_with("-");
+  if (!flag && app != &program) return "'" + app->get_name() + "' takes no further argument; there is '" + word + "'";
   return "there is no " + std::string(flag ? "option '" : "command '") + word + "'" +
          modelgrow::nearest_names(word.substr(0, word.find('=')), words_of(*app, flag));
+}
+
+std::string version() {
+  std::string text;
+  for (const int part : {MODELGROW_VERSION_MAJOR, MODELGROW_VERSION_MINOR, MODELGROW_VERSION_PATCH})
+    text += (text.empty() ? "" : ".") + std::to_string(part);
+  return text;
 }
 
 int complain(const std::string& what, tool::Exit code) {
@@ -52,12 +60,13 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a failed write, which cleans up
   CLI::App program("Grows pretrained video diffusion transformers without changing what they compute.", "modelgrow");
   program.require_subcommand(1);
+  program.set_version_flag("--version", "modelgrow " + version());
   program.footer(
       "Begin with:\n"
       "  modelgrow inspect IN                          what it is, and how it may grow\n"
       "  modelgrow plan IN --insert-blocks every=1     what would be done, and how exact it is\n"
       "  modelgrow grow IN OUT --insert-blocks every=1 done and checked\n"
-      "Exit codes: 0 good, 1 a check failed, 2 usage, 3 refused, 4 input or output, 130 Ctrl-C.\n"
+      "Exit codes: 0 good, 1 a check failed, 2 usage, 3 refused, 4 input or output, 130 Ctrl-C or SIGTERM.\n"
       "`modelgrow COMMAND --help` says more.");
   tool::add_inspect(program);
   tool::add_plan(program);
@@ -74,7 +83,7 @@ int main(int argc, char** argv) {
     return complain("interrupted; " + stopped.what, tool::interrupted);
   } catch (const tool::SaidByAnother&) {
     return tool::good;  // launchers end all ranks at the first failure, maybe before the other has said why
-  } catch (const CLI::CallForHelp& e) {
+  } catch (const CLI::Success& e) {  // --help, --version
     return program.exit(e);
   } catch (const CLI::ParseError& e) {
     const auto unknown = unknown_word(program);

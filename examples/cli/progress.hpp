@@ -35,7 +35,7 @@ inline modelgrow::Progress progress_of_bytes() {
   };
 }
 
-/// Ends the work when Ctrl-C was pressed. An example::Interrupt has to live.
+/// Ends the work after Ctrl-C or SIGTERM. An example::Interrupt has to live.
 inline modelgrow::Progress until_interrupted() {
   return [](const modelgrow::ProgressReport&) {
     if (example::Interrupt::requested()) throw Interrupted{};

@@ -15,7 +15,7 @@ namespace mg = modelgrow;
 /// Exit codes, which are documented in docs/tool.md.
 enum Exit { good = 0, check_failed = 1, usage = 2, refused = 3, input_output = 4, interrupted = 130 };
 
-/// Ctrl-C ended the work.
+/// Ctrl-C, or SIGTERM, ended the work.
 struct Interrupted {
   std::string what = "nothing was written";
 };

@@ -150,7 +150,8 @@ TEST_CASE("a run is resumed by the options it began with; others are refused and
   CHECK(content("transformer/model.safetensors") != weights);
 }
 
-TEST_CASE("Ctrl-C saves the run, exits with 130, and the run goes on from there") {
+TEST_CASE("Ctrl-C and SIGTERM save the run, exit with 130, and the run goes on from there") {
+  const int how = GENERATE(SIGINT, SIGTERM);
   const Job job;
   const fs::path out = job / "long";
   const std::string command = "train_base --steps 100000 --out " + out.string() + tiny + clips;
@@ -160,7 +161,7 @@ TEST_CASE("Ctrl-C saves the run, exits with 130, and the run goes on from there"
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
     pid_t program = 0;
     std::ifstream(job / "pid") >> program;  // written before the log
-    if (program > 0) ::kill(program, SIGINT);
+    if (program > 0) ::kill(program, how);
   });
   stopped = run(command, "echo $$ > " + (job / "pid").string() + ";");  // exec keeps the number
   user.join();

@@ -9,6 +9,7 @@
 #include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/shards.hpp>
 #include <modelgrow/checkpoint/torch_writer.hpp>
+#include <modelgrow/version.hpp>
 #include <tests/support/message.hpp>
 #include <tests/support/program.hpp>
 #include <tests/support/releases.hpp>
@@ -34,6 +35,18 @@ TEST_CASE("inspect tells where layers can go, and which a model was given") {
   const auto j = detail::parse_json(tool("inspect --json " + out).output, "inspection");
   CHECK(j.at("grafts").at(0).at("name") == "TemporalConv");
   CHECK(j.at("ports").size() >= 2);
+}
+
+TEST_CASE("it tells its version, and which word it does not take") {
+  const auto version = tool("--version");
+  CHECK(version.code == 0);
+  CHECK(version.output == "modelgrow " + std::to_string(MODELGROW_VERSION_MAJOR) + "." +
+                              std::to_string(MODELGROW_VERSION_MINOR) + "." + std::to_string(MODELGROW_VERSION_PATCH) +
+                              "\n");
+  const auto more = tool("check " + base + " " + base);
+  CHECK(more.code == 2);
+  CHECK(says(more.output, "'check' takes no further argument", base));
+  CHECK(says(tool("chek " + base).output, "there is no command 'chek'"));
 }
 
 TEST_CASE("an operator without options leaves the next word alone") {

@@ -4,6 +4,7 @@
 #include <modelgrow/checkpoint/pickle_text.hpp>
 #include <modelgrow/checkpoint/torch_optimizer.hpp>
 #include <modelgrow/checkpoint/torch_optimizer_writer.hpp>
+#include <modelgrow/grow/back_to_torch.hpp>
 #include <modelgrow/grow/check_grown.hpp>
 #include <tests/support/low_bit.hpp>
 #include <tests/support/raw_files.hpp>
@@ -141,6 +142,14 @@ TEST_CASE("moments of bitsandbytes in float are not rounded") {
   const auto after = read_torch_optimizer(scratch / "grown/optimizer.bin");
   CHECK(after.wrapped);
   CHECK_FALSE(after.has_packed());
+}
+
+TEST_CASE("moments in few bits are none that state of this library goes back into") {
+  const tiny::Scratch scratch;
+  write_run(scratch / "base");
+  const auto run = Checkpoint::open(scratch / "base");
+  CHECK(says(message_of<format_error>([&] { torch_run_state(run, {.optimizer = "adamw"}); }), "'optimizer.bin'",
+             "in few bits"));
 }
 
 TEST_CASE("codes that are not those of the plan are found") {

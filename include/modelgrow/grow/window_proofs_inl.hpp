@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 
+#include <modelgrow/detail/mmap.hpp>
 #include <modelgrow/grow/window_proofs.hpp>
 
 namespace modelgrow::inline v0 {
@@ -88,18 +89,28 @@ MODELGROW_INLINE void WindowProofs::finish(Tensor& t) {
 }
 
 MODELGROW_INLINE std::vector<Verdict> WindowProofs::verdicts(const TensorSet& grown) {
+  std::vector<std::pair<Tensor*, const TensorView*>> whole;
   for (auto& t : tensors_) {
     if (!t.own) continue;
     if (t.left > 0)
       throw check_error(grown.where() + ": " + std::to_string(t.left) + " bytes of tensor '" + t.target.name +
                         "' were not written");
-    if (!t.whole) continue;
-    const TensorView* view = grown.find(t.target.name);
-    if (!view) throw check_error(grown.where() + ": tensor '" + t.target.name + "' is missing");
-    prove(*t.proof, view->span());
-    verdicts_.push_back(t.proof->verdict());
+    if (t.whole) whole.emplace_back(&t, grown.find(t.target.name));
+  }
+  const auto ask = [&](std::size_t i) {  // so that the disk works while the one before is proven
+    if (i >= whole.size() || !whole[i].second) return;
+    ask_for(whole[i].second->span());
+    if (const auto* old = whole[i].first->proof->old()) ask_for(old->span());
+  };
+  ask(0);
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    const auto& [t, view] = whole[i];
+    ask(i + 1);
+    if (!view) throw check_error(grown.where() + ": tensor '" + t->target.name + "' is missing");
+    prove(*t->proof, view->span());
+    verdicts_.push_back(t->proof->verdict());
     grown.release(view->span());
-    t.proof.reset();
+    t->proof.reset();
   }
   return std::exchange(verdicts_, {});
 }
