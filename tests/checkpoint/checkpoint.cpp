@@ -148,15 +148,15 @@ TEST_CASE("a folder without weights says what it has instead") {
   CHECK(says(refusal("zero_pp_rank_0_mp_rank_00_model_states.pt"), "one step of a run of DeepSpeed", "'latest'"));
 }
 
-TEST_CASE("a run with weights and optimizers in folders of their own says what to do, whatever else lies there") {
+TEST_CASE("a run whose weights are no distributed checkpoint, and whose optimizers are, says what to do") {
   const Scratch scratch;
   std::filesystem::create_directories(scratch / "model");
   std::filesystem::create_directories(scratch / "optim");
   put(scratch / "step_scheduler.pt", "x");
   const auto refusal = [&] { return message_of<error>([&] { Checkpoint::open(scratch.path()); }); };
-  CHECK_FALSE(says(refusal(), "join them"));
+  CHECK_FALSE(says(refusal(), "without moments"));
   put(scratch / "optim/.metadata", "x");
-  CHECK(says(refusal(), scratch.path().string(), "weights are in 'model' and its optimizers in 'optim'", "join them",
+  CHECK(says(refusal(), scratch.path().string(), "optimizers in 'optim'", "'model/.metadata' is missing", "fetch it",
              "without moments"));
 }
 

@@ -3,7 +3,9 @@
 // of one save.
 #include <set>
 
+#include <modelgrow/checkpoint/checkpoint.hpp>
 #include <modelgrow/checkpoint/dcp_optimizer.hpp>
+#include <modelgrow/checkpoint/dcp_writer.hpp>
 #include <modelgrow/checkpoint/rank_files.hpp>
 #include <tests/support/training_values.hpp>
 
@@ -14,9 +16,9 @@ namespace {
 
 const std::filesystem::path folder = training_state / "dcp";
 
-void copy_to(const Scratch& scratch, const std::filesystem::path& from) {
+void copy_to(const Scratch& scratch, const std::filesystem::path& from, const std::filesystem::path& below = {}) {
   for (const auto& entry : std::filesystem::directory_iterator(from))
-    put(scratch / entry.path().filename().string(), get(entry.path()));
+    put(scratch.path() / below / entry.path().filename(), get(entry.path()));
 }
 
 template <class E>
@@ -89,6 +91,47 @@ TEST_CASE("the flattened layout has the same groups") {
   const auto tensors = optimizer.tensors();
   CHECK(tensors.size() == 12);
   CHECK(numbers_of(named(tensors, "adamw.step.0.bias")) == std::vector<double>{1});
+}
+
+TEST_CASE("a run of two distributed checkpoints is read as one, and names the folder in which something is wrong") {
+  const auto one = DcpFolder::open(folder);
+  const Scratch scratch;
+  write_dcp(scratch / "model", dcp_entries(one.tensors("model"), ""));
+  auto optimizers = dcp_entries(dcp_optimizer(one, "optim"), "optim", DcpLayout::flattened);
+  optimizers.push_back({.keys = {PickleValue("sched"), PickleValue("step")}, .value = PickleValue(7)});
+  write_dcp(scratch / "optim", optimizers);
+  const auto f = DcpFolder::open(scratch.path());
+  CHECK(f.folder_of("model") == "model");
+  CHECK(f.metadata("optim/optim") == scratch / "optim" / ".metadata");
+  CHECK(*f.value(f.item("optim/sched.step")).get<std::int64_t>() == 7);
+  for (const auto& t : one.tensors("model")) CHECK(numbers_of(named(f.tensors("model"), t.name())) == numbers_of(t));
+  REQUIRE(dcp_optimizers(f) == std::vector<std::string>{"optim/optim"});
+  const auto moments = dcp_optimizer(f, "optim/optim").tensors();
+  for (const auto& t : dcp_optimizer(one, "optim").tensors())
+    CHECK(numbers_of(named(moments, t.name())) == numbers_of(t));
+  const auto c = Checkpoint::open(scratch.path());
+  CHECK(c.names().size() == 11);
+  CHECK(c.state_dict() == "model");
+  CHECK(c.store() == scratch.path());
+  CHECK(Checkpoint::open(scratch / "model").names().size() == 11);
+
+  const auto metadata = scratch / "optim" / ".metadata";
+  const auto whole = get(metadata), values = get(scratch / "optim" / dcp_file);
+  put(scratch / "optim" / dcp_file, values.substr(0, values.size() - 100));
+  CHECK(says(refusal<format_error>(scratch), (scratch / "optim" / dcp_file).string(), "it is cut"));
+  std::filesystem::remove(scratch / "optim" / dcp_file);
+  CHECK(says(refusal<io_error>(scratch), "of the 2 files", "'optim/__0_0.distcp' is missing"));
+  put(metadata, get(training_state / "dcp_broken/no_values.metadata"));
+  CHECK(says(refusal<format_error>(scratch), metadata.string(), "no metadata of a distributed checkpoint"));
+  copy_to(scratch, folder, "optim");
+  put(metadata, get(training_state / "dcp_broken/no_place.metadata"));
+  CHECK(says(refusal<format_error>(scratch), metadata.string(), "'optim/model.a.weight at [3, 0]' stands in no file"));
+  std::filesystem::remove(metadata);
+  CHECK(says(message_of<io_error>([&] { Checkpoint::open(scratch.path()); }), (scratch / "optim").string(),
+             "no .metadata", "fetch it", "give '" + (scratch / "model").string() + "'"));
+  std::filesystem::remove_all(scratch / "optim");
+  CHECK(Checkpoint::open(scratch.path()).names().size() == 11);
+  CHECK(dcp_optimizers(DcpFolder::open(scratch.path())).empty());
 }
 
 TEST_CASE("names that are not there") {

@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 import yaml
 from diffusers import WanTransformer3DModel
-from documented import documented
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
+from trainer_optimizer import OPTIMIZER
 
 HERE = Path(__file__).resolve().parent
 STEPS = 10  # before the growth, and after it
@@ -109,21 +109,10 @@ class Trainer:
         return saved[0], losses
 
 
-def resumable(grown, run, folder):
-    """The grown folder in the form of the trainer: where it looks for weights and for moments, it finds both."""
-    folder.mkdir()
-    for file in run.iterdir():
-        if file.name not in ("model", "optim"):
-            (folder / file.name).symlink_to(file)
-    for part in ("model", "optim"):
-        (folder / part).symlink_to(grown)
-    return folder
-
-
 def new_parameters(grown):
     """Those of blocks that the growth put in: their last layer is zero."""
     with tempfile.NamedTemporaryFile() as file:
-        dcp_to_torch_save(grown, file.name)
+        dcp_to_torch_save(grown / "model", file.name)
         tensors = torch.load(file.name, weights_only=True)
     closed = [n.split(".ffn.")[0] + "." for n, t in tensors.items() if n.endswith("ffn.net.2.weight") and not t.any()]
     return [n for n in tensors if n.startswith(tuple(closed))] if closed else []
@@ -133,7 +122,7 @@ def groups(grown, file):
     """param_groups.json, and new parameters as a group that does not move."""
     told = json.loads((grown / "param_groups.json").read_text())
     new = new_parameters(grown)
-    own = told["optim"]["groups"]
+    own = told[OPTIMIZER]["groups"]
     for group in own:
         group["params"] = [n for n in group["params"] if n not in new]
     if new:
@@ -155,19 +144,16 @@ def rows(tool, work, ranks):
     run, before = trainer.run("begin", base, STEPS)
     saved, stayed = trainer.run("stayed", base, 2 * STEPS, run)
     yield "none", "", before, stayed, stayed
-    joined = work / "joined"
-    documented("join", "join")(run, joined)
-    (joined / "config.json").write_text(config)
+    (run / "config.json").write_text(config)
     for growth, how in GROWTHS.items():
         grown = work / f"grown-{growth}"
-        said = subprocess.run([tool, "grow", joined, grown, "--json", *how], capture_output=True, text=True)
+        said = subprocess.run([tool, "grow", run, grown, "--json", *how], capture_output=True, text=True)
         if said.returncode:
             raise SystemExit(f"{growth}: {said.stderr}")
         base = base_of((grown / "config.json").read_text(), work / f"base-{growth}")
-        restore = resumable(grown, run, work / f"run-{growth}")
         optimizer = {"_target_": f"{HERE / 'trainer_optimizer.py'}:adamw", "groups": str(groups(grown, work / f"groups-{growth}.json"))}
-        _, alone = trainer.run(f"alone-{growth}", base, 2 * STEPS, restore)
-        _, told = trainer.run(f"told-{growth}", base, 2 * STEPS, restore, optimizer)
+        _, alone = trainer.run(f"alone-{growth}", base, 2 * STEPS, grown)
+        _, told = trainer.run(f"told-{growth}", base, 2 * STEPS, grown, optimizer)
         yield growth, json.loads(said.stdout)["trajectory"], stayed, alone, told
 
 

@@ -35,10 +35,11 @@ class Checkpoint {
 
   /// Opens a .safetensors file, a file of torch.save, an .index.json, a directory that holds model.safetensors,
   /// diffusion_pytorch_model.safetensors, an index, or exactly one .safetensors file besides optimizer and EMA, or,
-  /// where there is none, pytorch_model.bin or exactly one torch file, a distributed checkpoint, the transformer of a
-  /// pipeline, or of a run that keeps the state of its optimizers beside the folder `transformer`. A directory
-  /// with two sets of weights is refused unless the options name one, and so is a torch file with two. Throws io_error
-  /// (missing, ambiguous, incomplete) and format_error (bytes or index that do not follow the format).
+  /// where there is none, pytorch_model.bin or exactly one torch file, a distributed checkpoint, a run that has one in
+  /// the folder `model` and one of its optimizers in `optim`, the transformer of a pipeline, or of a run that keeps the
+  /// state of its optimizers beside the folder `transformer`. A directory with two sets of weights is refused unless
+  /// the options name one, and so is a torch file with two. Throws io_error (missing, ambiguous, incomplete) and
+  /// format_error (bytes or index that do not follow the format).
   static Checkpoint open(const std::filesystem::path& path, const CheckpointOptions& options = {});
 
   /// Tensors that somebody has read from `path` in another form.
@@ -62,6 +63,8 @@ class Checkpoint {
   const std::filesystem::path& path() const { return path_; }
   /// The file or index with the weights.
   const std::filesystem::path& weights_path() const { return weights_; }
+  /// The folder of a distributed checkpoint, of two of them, or of a run of DeepSpeed.
+  std::filesystem::path store() const;
   /// Where the training state of other trainers lies: path(), or for a run that has its model in a folder, that of the
   /// run.
   const std::filesystem::path& state_folder() const { return run_.empty() ? path_ : run_; }

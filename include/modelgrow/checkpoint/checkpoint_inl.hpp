@@ -125,6 +125,11 @@ MODELGROW_INLINE std::filesystem::path Checkpoint::beside(std::string_view name)
   return index;
 }
 
+MODELGROW_INLINE std::filesystem::path Checkpoint::store() const {
+  const auto folder = weights_.parent_path();
+  return folder == path_ / detail::model_of_two ? path_ : folder;
+}
+
 MODELGROW_INLINE void Checkpoint::read_config() {
   const auto file = path_ / config_file;
   config_ = detail::read_file(file);
@@ -143,13 +148,13 @@ MODELGROW_INLINE void Checkpoint::open_file(const CheckpointOptions& options) {
     return;
   }
   if (weights_.filename() == DcpFolder::metadata_file) {
-    const auto folder = DcpFolder::open(weights_.parent_path());
+    const auto folder = DcpFolder::open(store());
     state_dict_ = dcp_contents(folder, options.state_dict).weights;
     files_.push_back(joined_file(weights_, folder.tensors(state_dict_)));
     return;
   }
   if (weights_.filename() == deepspeed_latest) {
-    files_.push_back(joined_file(weights_, read_deepspeed(weights_.parent_path()).weights));
+    files_.push_back(joined_file(weights_, read_deepspeed(store()).weights));
     return;
   }
   files_.push_back(Safetensors::open(weights_));

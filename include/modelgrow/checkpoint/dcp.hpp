@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Folders of torch.distributed.checkpoint: .metadata says of every tensor which boxes of it stand where in the files of
 // the ranks (__0_0.distcp ..), each a small archive of torch.save; other values stand whole in the file of any rank.
+// A run that is two of them, `model` and `optim`, is read as one whose first keys are these names.
 #pragma once
 #include <map>
 
@@ -23,12 +24,17 @@ class DcpFolder {
 
   static constexpr std::string_view metadata_file = ".metadata";
 
-  /// Reads .metadata. Throws io_error where it or a file of a rank is missing, and format_error: not such a file, or
-  /// the file of a rank has another size than .metadata says (it is cut, or of another save).
+  /// Reads .metadata, or those of both folders of a run. Throws io_error where it or a file of a rank is missing, and
+  /// format_error: not such a file, or the file of a rank has another size than .metadata says (it is cut, or of
+  /// another save).
   static DcpFolder open(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
   const std::vector<Item>& items() const { return items_; }
+  /// In which folder below path() lies what these keys lead to: "model" or "optim" of a run, otherwise "".
+  std::string folder_of(const std::string& at) const;
+  /// The .metadata of that folder.
+  std::filesystem::path metadata(const std::string& at) const { return path_ / folder_of(at) / metadata_file; }
   /// Throws format_error with the nearest names.
   const Item& item(std::string_view name) const;
 
@@ -46,12 +52,14 @@ class DcpFolder {
     std::string file;
     std::uint64_t offset = 0, size = 0;
   };
-  void read_items(const PickleDict& tensors, const PickleDict* keys);
-  void read_places(const PickleDict& places);
+  void read(const std::string& below);
+  void read_items(const std::string& below, const PickleDict& tensors, const PickleDict* keys);
+  void read_places(const std::string& below, const PickleDict& places);
   void open_files();
   TorchFile archive(const Item& item, const Shape* offset) const;
 
-  std::filesystem::path path_, metadata_;
+  std::filesystem::path path_;
+  std::vector<std::string> folders_;  // of a run
   std::vector<Item> items_;
   std::map<std::string, std::size_t, std::less<>> item_of_;
   std::map<std::string, Place> places_;  // by name and offset

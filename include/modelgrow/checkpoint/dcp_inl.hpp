@@ -13,6 +13,11 @@ namespace modelgrow::inline v0 {
 
 namespace detail {
 
+/// "__0_0.distcp", or "optim/__0_0.distcp" of a run that has folders.
+inline std::string in_folder(const std::string& below, const std::string& name) {
+  return below.empty() ? name : below + "/" + name;
+}
+
 /// "model.w", or "model.w at [3, 0]": what .metadata knows a place by.
 inline std::string place_key(const std::string& name, const Shape* offset) {
   return offset ? name + " at " + modelgrow::to_string(*offset) : name;
@@ -29,34 +34,46 @@ MODELGROW_INLINE std::string DcpFolder::Item::keys_before(std::size_t n) const {
 MODELGROW_INLINE DcpFolder DcpFolder::open(const std::filesystem::path& path) {
   DcpFolder folder;
   folder.path_ = path;
-  folder.metadata_ = path / metadata_file;
-  std::error_code ignored;
-  if (!std::filesystem::exists(folder.metadata_, ignored))
-    throw io_error("cannot read '" + path.string() +
-                   "' as a distributed checkpoint: it has no .metadata; fetch it too, or save again (the run may have "
-                   "ended while it saved)");
-  const auto root = TorchFile::open(folder.metadata_).root();
-  const auto* tensors = detail::attribute(root, "Metadata", "state_dict_metadata");
-  const auto* places = detail::attribute(root, "Metadata", "storage_data");
-  const auto* keys = detail::attribute(root, "Metadata", "planner_data");
-  if (!tensors || !tensors->get<PickleDict>() || !places || !places->get<PickleDict>())
-    throw format_error(folder.metadata_.string() +
-                       ": it is no metadata of a distributed checkpoint in files (state_dict_metadata, storage_data)");
-  folder.read_items(*tensors->get<PickleDict>(), keys ? keys->get<PickleDict>() : nullptr);
-  folder.read_places(*places->get<PickleDict>());
+  folder.folders_ = detail::two_in(path);
+  if (folder.folders_.empty()) folder.read({});
+  for (const auto& below : folder.folders_) folder.read(below);
   folder.open_files();
   return folder;
 }
 
-MODELGROW_INLINE void DcpFolder::read_items(const PickleDict& tensors, const PickleDict* keys) {
+MODELGROW_INLINE std::string DcpFolder::folder_of(const std::string& at) const {
+  return folders_.empty() ? std::string() : at.substr(0, at.find('/'));
+}
+
+MODELGROW_INLINE void DcpFolder::read(const std::string& below) {
+  if (!detail::has_metadata(path_ / below))
+    throw io_error(
+        "cannot read '" + (below.empty() ? path_ : path_ / below).string() +
+        "' as a distributed checkpoint: it has no .metadata; fetch it too, or save again (the run may have "
+        "ended while it saved)" +
+        (below.empty() ? "" : ", or give '" + (path_ / detail::model_of_two).string() + "' to go on without moments"));
+  const auto root = TorchFile::open(metadata(below)).root();
+  const auto* tensors = detail::attribute(root, "Metadata", "state_dict_metadata");
+  const auto* places = detail::attribute(root, "Metadata", "storage_data");
+  const auto* keys = detail::attribute(root, "Metadata", "planner_data");
+  if (!tensors || !tensors->get<PickleDict>() || !places || !places->get<PickleDict>())
+    throw format_error(metadata(below).string() +
+                       ": it is no metadata of a distributed checkpoint in files (state_dict_metadata, storage_data)");
+  read_items(below, *tensors->get<PickleDict>(), keys ? keys->get<PickleDict>() : nullptr);
+  read_places(below, *places->get<PickleDict>());
+}
+
+MODELGROW_INLINE void DcpFolder::read_items(const std::string& below, const PickleDict& tensors,
+                                            const PickleDict* keys) {
   for (const auto& entry : tensors.items) {
     const auto* name = entry.key.get<std::string>();
     const auto* object = entry.value.get<PickleObject>();
     const auto fail = [&](const std::string& what) {
-      throw format_error(metadata_.string() + ": '" + (name ? *name : entry.key.kind()) + "' " + what);
+      throw format_error(metadata(below).string() + ": '" + (name ? *name : entry.key.kind()) + "' " + what);
     };
     if (!name || !object) fail("is " + entry.value.kind() + "; expected what torch says of a tensor or of bytes");
-    Item item{.about = {.name = *name}};
+    Item item{.about = {.name = detail::in_folder(below, *name)}};
+    if (!below.empty()) item.keys.push_back(below);
     const auto* path = keys && keys->find(*name) ? keys->find(*name)->get<PickleTuple>() : nullptr;
     if (!path) item.keys.push_back(*name);
     for (std::size_t i = 0; path && i < path->values.size(); ++i) {
@@ -83,12 +100,12 @@ MODELGROW_INLINE void DcpFolder::read_items(const PickleDict& tensors, const Pic
     } else if (object->type.name != "BytesStorageMetadata") {
       fail("is " + entry.value.kind() + ", neither a tensor nor bytes");
     }
-    item_of_.emplace(*name, items_.size());
+    item_of_.emplace(item.about.name, items_.size());
     items_.push_back(std::move(item));
   }
 }
 
-MODELGROW_INLINE void DcpFolder::read_places(const PickleDict& places) {
+MODELGROW_INLINE void DcpFolder::read_places(const std::string& below, const PickleDict& places) {
   for (const auto& entry : places.items) {
     const auto text = [&](const char* type, const PickleValue& of, const char* name) {
       const auto* value = detail::attribute(of, type, name);
@@ -103,15 +120,17 @@ MODELGROW_INLINE void DcpFolder::read_places(const PickleDict& places) {
     const auto* file = text("_StorageInfo", entry.value, "relative_path");
     const auto *offset = number("offset"), *size = number("length");
     if (!name || !file || !offset || !size || file->empty() || file->find('/') != file->npos || *file == "..")
-      throw format_error(metadata_.string() + ": the place of " + (name ? "'" + *name + "'" : entry.key.kind()) +
+      throw format_error(metadata(below).string() + ": the place of " + (name ? "'" + *name + "'" : entry.key.kind()) +
                          " is no file of the folder with offset and length");
     if (const auto* packed = detail::attribute(entry.value, "_StorageInfo", "transform_descriptors");
         packed && !packed->is_none())
-      throw format_error(metadata_.string() + ": '" + *name + "' is packed; save without extensions of the writer");
+      throw format_error(metadata(below).string() + ": '" + *name +
+                         "' is packed; save without extensions of the writer");
     const auto begin = detail::size_of(detail::attribute(entry.key, "MetadataIndex", "offset"));
-    places_[detail::place_key(*name, begin ? &*begin : nullptr)] =
-        Place{.file = *file, .offset = std::uint64_t(*offset), .size = std::uint64_t(*size)};
-    files_.emplace(*file, nullptr);
+    const auto within = detail::in_folder(below, *file);
+    places_[detail::place_key(detail::in_folder(below, *name), begin ? &*begin : nullptr)] =
+        Place{.file = within, .offset = std::uint64_t(*offset), .size = std::uint64_t(*size)};
+    files_.emplace(within, nullptr);
   }
 }
 
@@ -156,7 +175,8 @@ MODELGROW_INLINE const DcpFolder::Item& DcpFolder::item(std::string_view name) c
 MODELGROW_INLINE TorchFile DcpFolder::archive(const Item& item, const Shape* offset) const {
   const auto key = detail::place_key(item.about.name, offset);
   const auto it = places_.find(key);
-  if (it == places_.end()) throw format_error(metadata_.string() + ": '" + key + "' stands in no file; save again");
+  if (it == places_.end())
+    throw format_error(metadata(item.keys_before(1)).string() + ": '" + key + "' stands in no file; save again");
   const auto& place = it->second;
   try {
     return TorchFile::open(path_ / place.file, files_.at(place.file), place.offset, place.size);

@@ -85,11 +85,22 @@ inline std::string pickle_in(const std::filesystem::path& folder, const std::vec
   return found.empty() ? std::string() : found[0];
 }
 
-/// Whether a folder keeps its weights in one folder, and its optimizers as a distributed checkpoint in another.
-inline bool is_run_of_two(const std::filesystem::path& folder) {
+/// The folders of a run that is two distributed checkpoints, one of the weights and one of the optimizers.
+inline constexpr std::string_view model_of_two = "model";
+inline constexpr std::string_view optimizer_of_two = "optim";
+
+inline bool has_metadata(const std::filesystem::path& folder) {
   std::error_code ignored;
-  return std::filesystem::is_directory(folder / "model", ignored) &&
-         std::filesystem::exists(folder / "optim/.metadata", ignored);
+  return std::filesystem::exists(folder / ".metadata", ignored);
+}
+
+/// Which of them a folder has; none where it has no weights in such a folder, or is a distributed checkpoint itself.
+inline std::vector<std::string> two_in(const std::filesystem::path& folder) {
+  if (has_metadata(folder) || !has_metadata(folder / model_of_two)) return {};
+  std::vector<std::string> found{std::string(model_of_two)};
+  if (std::error_code ignored; std::filesystem::is_directory(folder / optimizer_of_two, ignored))
+    found.emplace_back(optimizer_of_two);
+  return found;
 }
 
 /// Whether files hold what each rank had: the parts of tensors, as the safetensors writer of torch's distributed
@@ -140,11 +151,13 @@ inline std::filesystem::path weights_in(const std::filesystem::path& folder) {
   if (found.empty() && find(".metadata")) return folder / ".metadata";  // of a distributed checkpoint
   if (std::error_code ignored; found.empty() && std::filesystem::is_regular_file(folder / "latest", ignored))
     return folder / "latest";  // of a run of DeepSpeed
-  if (found.empty() && is_run_of_two(folder))
+  if (found.empty() && !two_in(folder).empty()) return folder / model_of_two / ".metadata";
+  if (std::error_code ignored; found.empty() && std::filesystem::is_directory(folder / model_of_two, ignored) &&
+                               has_metadata(folder / optimizer_of_two))
     no_weights(folder,
-               "its weights are in 'model' and its optimizers in 'optim'; where both are distributed "
-               "checkpoints, join them (docs/training-state.md has the lines), or give the folder of the weights "
-               "to grow without moments");
+               "its optimizers in 'optim' are a distributed checkpoint, and its weights in 'model' are none, as "
+               "'model/.metadata' is missing; fetch it, or save both so (model_save_format: torch_save in NeMo "
+               "AutoModel), or give the folder of the weights to grow without moments");
   if (const auto pickle = found.empty() ? pickle_in(folder, files) : std::string(); !pickle.empty())
     return folder / pickle;
   no_weights(folder, found.empty() ? instead_of_weights(folder, files)

@@ -50,7 +50,7 @@ class FolderGrowth {
     CheckpointLayout layout;                     // below the root
     std::unique_ptr<TorchGrowth> torch;          // in place of it
     std::unique_ptr<ProvenTensors> proven = {};  // of a distributed checkpoint, while it is written
-    std::size_t first_place = 0;                 // among its tensors
+    std::size_t first_place = 0;                 // among the tensors of its folder
     bool own_folder = false;
     std::string config;  // empty: there is none
     std::vector<std::string> notes;
@@ -63,8 +63,9 @@ class FolderGrowth {
   void judge_optimizers();
   void judge_groups(const TorchGrowth& torch);
   void write_part(const std::filesystem::path& root, Journal& journal, Grown& grown);
-  std::vector<std::uint64_t> write_distributed(const std::filesystem::path& folder);
-  void check_distributed(const std::filesystem::path& folder, std::span<const std::uint64_t> places);
+  using Places = std::map<std::string, std::vector<std::uint64_t>>;  // by the folder, "" where there is one
+  Places write_distributed(const std::filesystem::path& folder);
+  void check_distributed(const std::filesystem::path& folder, const Places& places);
   void write_deepspeed_run(const std::filesystem::path& folder);
   void check_deepspeed_run(const std::filesystem::path& folder);
   void write_store(const std::filesystem::path& root);

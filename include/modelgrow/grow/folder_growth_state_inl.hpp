@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The definitions of folder_growth.hpp about what torch left: optimizers in its files, and distributed checkpoints.
 #pragma once
+#include <algorithm>
+
 #include <modelgrow/checkpoint/deepspeed_writer.hpp>
 #include <modelgrow/checkpoint/torch_optimizer.hpp>
 #include <modelgrow/checkpoint/torch_optimizer_writer.hpp>
@@ -60,18 +62,21 @@ MODELGROW_INLINE void FolderGrowth::write_store(const std::filesystem::path& roo
   }
 }
 
-/// A distributed checkpoint; returns where its tensors begin.
-MODELGROW_INLINE std::vector<std::uint64_t> FolderGrowth::write_distributed(const std::filesystem::path& folder) {
-  const auto fresh = folder / "distributed";
-  const auto source = DcpFolder::open(in_.weights_path().parent_path());
-  std::vector<DcpEntry> entries;
-  std::size_t tensors = 0;
+/// A distributed checkpoint, or the two of a run, whose first keys name the folder; returns where their tensors begin.
+MODELGROW_INLINE FolderGrowth::Places FolderGrowth::write_distributed(const std::filesystem::path& folder) {
+  const auto source = DcpFolder::open(in_.store());
+  std::map<std::string, std::vector<DcpEntry>> folders;
   const auto add = [&](std::vector<DcpEntry> more) {
-    for (const auto& e : more) tensors += e.tensor.has_value();
-    entries.insert(entries.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+    for (auto& e : more) {
+      const auto* key = e.keys.front().get<std::string>();
+      const auto below = key ? source.folder_of(*key) : std::string();
+      if (!below.empty()) e.keys.erase(e.keys.begin());
+      folders[below].push_back(std::move(e));
+    }
   };
   for (auto& g : parts_) {
-    g.first_place = tensors;
+    g.first_place = std::size_t(std::ranges::count_if(folders[source.folder_of(g.part.name)],
+                                                      [](const DcpEntry& e) { return e.tensor.has_value(); }));
     if (g.torch) {
       add(dcp_entries(g.torch->state(), g.part.name, dcp_layout(source, g.part.name)));
       continue;
@@ -83,22 +88,29 @@ MODELGROW_INLINE std::vector<std::uint64_t> FolderGrowth::write_distributed(cons
     add(dcp_entries(grown, g.part.name));
   }
   add(dcp_contents(source, in_.state_dict()).others);
-  auto written = write_dcp(fresh, entries, Existing::replace, windows());
-  note(dcp_file, written);
-  for (const auto& entry : std::filesystem::directory_iterator(fresh)) {
-    std::filesystem::rename(entry.path(), folder / entry.path().filename());
-    report_.files.push_back(entry.path().filename().string());
+  Places places;
+  const auto fresh = folder / "distributed";
+  for (const auto& [name, entries] : folders) {
+    const std::filesystem::path below = name;
+    auto written = write_dcp(fresh, entries, Existing::replace, windows());
+    note((below / dcp_file).string(), written);
+    std::filesystem::create_directories(folder / below);
+    for (const auto& entry : std::filesystem::directory_iterator(fresh)) {
+      const auto file = below / entry.path().filename();
+      std::filesystem::rename(entry.path(), folder / file);
+      report_.files.push_back(file.string());
+    }
+    std::filesystem::remove(fresh);
+    places.emplace(name, std::move(written.tensors));
   }
-  std::filesystem::remove(fresh);
-  return std::move(written.tensors);
+  return places;
 }
 
-/// Ends the proofs of a distributed checkpoint: that it is read as it was meant.
-MODELGROW_INLINE void FolderGrowth::check_distributed(const std::filesystem::path& folder,
-                                                      std::span<const std::uint64_t> places) {
+/// Ends the proofs of distributed checkpoints: that they are read as they were meant.
+MODELGROW_INLINE void FolderGrowth::check_distributed(const std::filesystem::path& folder, const Places& places) {
   const auto written = DcpFolder::open(folder);
   for (auto& g : parts_) {
-    const auto own = places.subspan(g.first_place);
+    const auto own = std::span(places.at(written.folder_of(g.part.name))).subspan(g.first_place);
     if (g.torch) {
       merge(g.torch->check(folder, dcp_optimizer(written, g.part.name), own), g.part);
       continue;
@@ -131,8 +143,7 @@ MODELGROW_INLINE void FolderGrowth::write_deepspeed_run(const std::filesystem::p
     const auto source = o.parameter < 0 ? o.source->name : plan_.recipe(std::size_t(o.parameter)).source;
     weights.push_back({.tensor = made_tensor(plan_, set, o).renamed(named(o.target.name)), .source = named(source)});
   }
-  for (const auto& file :
-       write_deepspeed(in_.weights_path().parent_path(), folder, weights, parts_.back().torch->state()))
+  for (const auto& file : write_deepspeed(in_.store(), folder, weights, parts_.back().torch->state()))
     report_.files.push_back(file.string());
 }
 
@@ -164,14 +175,25 @@ MODELGROW_INLINE void FolderGrowth::write_state(const std::filesystem::path& roo
   report_.optimizer_moved = true;
 }
 
+/// What lies beside the two folders of a run and its trainer resumes from: everything but models, other distributed
+/// checkpoints, and what an earlier growth has written.
+inline bool goes_with_two(const std::filesystem::path& run, const FolderFile& f) {
+  if (f.role != FileRole::other && f.role != FileRole::pickle) return false;
+  return !has_metadata(run / f.name) && !f.name.starts_with("plan.") && f.name != Checksums::file &&
+         f.name != ParamGroups::file;
+}
+
 /// What goes with a state of torch and does not depend on sizes: schedulers, scalers, random numbers, counters.
 MODELGROW_INLINE std::set<std::string> FolderGrowth::carry_state(const std::filesystem::path& folder) {
   std::set<std::string> carried;
-  for (const auto& f : list_folder(in_.state_folder())) {
-    if (!goes_along(f) || fits_any(f.name, options_.state.leave_behind)) continue;
+  const auto& from = in_.state_folder();
+  const bool of_two = is_distributed(in_) && !two_in(from).empty();
+  const auto resumes = [&](const FolderFile& f) { return goes_along(f) || (of_two && goes_with_two(from, f)); };
+  for (const auto& f : list_folder(from)) {
+    if (!resumes(f) || fits_any(f.name, options_.state.leave_behind)) continue;
     std::filesystem::remove_all(folder / f.name);  // of an earlier try
     Carried done;
-    carry_file(in_.state_folder() / f.name, folder / f.name, done);
+    carry(from / f.name, folder / f.name, done);
     carried.insert(f.name);
     report_.files.push_back(f.name);
   }

@@ -36,9 +36,14 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
   }
   const bool moved = std::ranges::any_of(parts, [](const Part& p) { return p.kind == Part::Kind::optimizer; });
   if (moved) used.insert(in.state_folder() / ParamGroups::file);  // is written anew
-  if (is_distributed(in))
-    for (const auto& f : list_folder(in.path()))
-      if (f.name.ends_with(".distcp")) used.insert(in.path() / f.name);
+  std::vector<std::filesystem::path> folders{in.path()};
+  if (is_distributed(in)) {
+    for (const auto& below : detail::two_in(in.path())) folders.push_back(in.path() / below);
+    used.insert(folders.begin(), folders.end());
+    for (const auto& folder : folders)
+      for (const auto& f : list_folder(folder))
+        if (f.name.ends_with(".distcp") || f.name == DcpFolder::metadata_file) used.insert(folder / f.name);
+  }
   if (is_deepspeed(in)) used.insert(deepspeed_step(in.path()));
   used.insert(adapters.files.begin(), adapters.files.end());
   std::string hidden;
@@ -87,7 +92,7 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
       notes.push_back("'" + f.name + "' was not grown: " + what);
     }
   };
-  name_all(in.path());
+  for (const auto& folder : folders) name_all(folder);
   if (in.state_folder() != in.path()) {
     used.insert(in.path());
     name_all(in.state_folder());

@@ -56,17 +56,17 @@ namespace detail {
 /// The parts of a distributed checkpoint, by the keys that lead to them.
 inline std::vector<Part> dcp_parts(const Checkpoint& in, const StateOptions& options, Unread& unread) {
   using Kind = Part::Kind;
-  const auto folder = DcpFolder::open(in.weights_path().parent_path());
+  const auto folder = DcpFolder::open(in.store());
   const auto contents = dcp_contents(folder, in.state_dict());
+  const auto opened = [&](const std::string& at, const std::vector<JoinedTensor>& tensors) {
+    return Checkpoint::of(folder.metadata(at), joined_file(folder.metadata(at), tensors));
+  };
   std::vector<Part> parts{Part{.kind = Kind::weights, .name = contents.weights, .in = in}};
   for (const auto& at : contents.averages)
     if (!fits_any(at, options.leave_behind))
-      parts.push_back(
-          Part{.kind = Kind::averages,
-               .name = at,
-               .in = Checkpoint::of(in.weights_path(), joined_file(in.weights_path(), folder.tensors(at)))});
+      parts.push_back(Part{.kind = Kind::averages, .name = at, .in = opened(at, folder.tensors(at))});
   for (auto& [at, state] : dcp_states(folder, contents, in, options, unread)) {
-    auto tensors = Checkpoint::of(in.weights_path(), joined_file(in.weights_path(), state.tensors()));
+    auto tensors = opened(at, state.tensors());
     parts.push_back(Part{.kind = Kind::optimizer,
                          .name = at,
                          .in = std::move(tensors),
@@ -88,7 +88,7 @@ inline std::vector<Part> deepspeed_parts(const Checkpoint& in, const StateOption
 
 }  // namespace detail
 
-/// Whether a checkpoint is distributed (torch.distributed.checkpoint), or a run of DeepSpeed.
+/// Whether a checkpoint is distributed (torch.distributed.checkpoint), in one folder or two, or a run of DeepSpeed.
 inline bool is_distributed(const Checkpoint& in) { return in.weights_path().filename() == DcpFolder::metadata_file; }
 inline bool is_deepspeed(const Checkpoint& in) { return in.weights_path().filename() == deepspeed_latest; }
 /// Whether one store holds all of a checkpoint, and is written as one.

@@ -141,7 +141,7 @@ MODELGROW_INLINE std::vector<TorchState> torch_states(const Checkpoint& in, cons
 }
 
 MODELGROW_INLINE TorchState deepspeed_state(const Checkpoint& in, const StateOptions& options) {
-  TorchState found{.file = "optimizer", .state = read_deepspeed(in.weights_path().parent_path()).optimizer};
+  TorchState found{.file = "optimizer", .state = read_deepspeed(in.store()).optimizer};
   auto& state = found.state;
   if (!state.is.kind && !options.optimizer.empty()) state.tell(options.optimizer);
   const bool unknown = !state.is.kind;
@@ -160,7 +160,7 @@ MODELGROW_INLINE std::vector<TorchState> dcp_states(const DcpFolder& folder, con
                                                     const Checkpoint& in, const StateOptions& options, Unread& unread) {
   std::vector<TorchState> states;
   for (const auto& at : contents.optimizers) {
-    if (fits_any(at, options.leave_behind)) {
+    if (fits_any(at, options.leave_behind) || fits_any(folder.folder_of(at), options.leave_behind)) {
       unread[at] = "it was to be left behind";
       continue;
     }
