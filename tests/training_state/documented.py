@@ -2,11 +2,13 @@
 """The lines that docs/training-state.md gives to trainers, as they stand there."""
 
 import dataclasses
+import json
 import os
 import pickle
 import re
 from pathlib import Path
 
+import safetensors.torch
 import torch.distributed.checkpoint
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/training-state.md"
@@ -15,6 +17,6 @@ DOCS = Path(__file__).resolve().parents[2] / "docs/training-state.md"
 def documented(mark, function):
     """The function that is defined behind `<!-- mark -->`."""
     code = re.search(rf"<!-- {mark} -->\n```python\n(.*?)```", DOCS.read_text(), re.S).group(1)
-    scope = {"dataclasses": dataclasses, "os": os, "pickle": pickle, "torch": torch}
+    scope = {"dataclasses": dataclasses, "json": json, "os": os, "pickle": pickle, "safetensors": safetensors, "torch": torch}
     exec(code, scope)
     return scope[function]
