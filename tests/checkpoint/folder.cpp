@@ -59,7 +59,8 @@ TEST_CASE("what stands beside the weights") {
   }
   CHECK(classify("global_step2", true).role == FileRole::foreign_optimizer);
   for (const char* name : {"scheduler.bin", "scheduler_1.bin", "random_states_0.pkl", "custom_checkpoint_0.pkl",
-                           "trainer_state.json", "rng_state.pth", "training_args.bin", "mp_rank_00_model_states.pt"}) {
+                           "trainer_state.json", "training_state.json", "training_state-clips.json", "rng_state.pth",
+                           "training_args.bin", "mp_rank_00_model_states.pt"}) {
     INFO(name);
     CHECK(classify(name).role == FileRole::training_state);
   }

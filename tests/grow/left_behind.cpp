@@ -42,6 +42,24 @@ TEST_CASE("every file that is not grown is named") {
           "no optimizer state in the folder was moved: training starts with new moments"});
 }
 
+TEST_CASE("what a trainer keeps beside its averages is named") {
+  const Scratch scratch;
+  const std::string weights = file(R"({"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x");
+  for (const char* folder : {"transformer", "transformer_ema"}) {
+    std::filesystem::create_directory(scratch / folder);
+    put(scratch / folder / "diffusion_pytorch_model.safetensors", weights);
+    put(scratch / folder / "config.json", "{}");
+  }
+  put(scratch / "transformer_ema/ema_model.pt", "x");
+  put(scratch / "transformer_ema/.lock", "");
+  CHECK(left(scratch / "transformer") ==
+        std::vector<std::string>{
+            "'transformer_ema/ema_model.pt' was not grown: averages once more, from which their trainer may go on "
+            "(docs/training-state.md)",
+            "hidden entries were not copied: 'transformer_ema/.lock'",
+            "no optimizer state in the folder was moved: training starts with new moments"});
+}
+
 TEST_CASE("of a torch file only the weights are grown, and the rest is named") {
   const auto run = std::filesystem::path(MODELGROW_SOURCE_DIR) / "tests/golden/torch/run.ckpt";
   const auto in = Checkpoint::open(run, {.state_dict = "model"});

@@ -115,14 +115,15 @@ inline bool is_foreign_optimizer(std::string_view name, bool directory) {
          name.find("optim_states") != name.npos || name.ends_with(".distcp");
 }
 
-/// What accelerate, the trainer of transformers and deepspeed keep beside the optimizer.
+/// What accelerate, the trainer of transformers, SimpleTuner and deepspeed keep beside the optimizer.
 inline bool is_training_state(std::string_view name) {
   const auto is = [&](std::string_view stem, std::string_view ending) {
     return name.starts_with(stem) && name.ends_with(ending);
   };
   return is("scheduler", ".bin") || is("scheduler", ".pt") || is("sampler", ".bin") || is("scaler", ".pt") ||
          is("random_states_", ".pkl") || is("rng_state", ".pth") || is("custom_checkpoint_", ".pkl") ||
-         name == "training_args.bin" || name == "trainer_state.json" || name.ends_with("_model_states.pt");
+         is("training_state", ".json") || name == "training_args.bin" || name == "trainer_state.json" ||
+         name.ends_with("_model_states.pt");
 }
 
 /// Whether state of a trainer is the same for a model of another size: no averages, no weights of a rank.

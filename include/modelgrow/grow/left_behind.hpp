@@ -31,7 +31,7 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
   if (std::error_code ignored; !std::filesystem::is_directory(in.path(), ignored)) return notes;
   std::set<std::filesystem::path> used{in.path() / Checkpoint::config_file};
   for (const auto& p : parts) {
-    used.insert({p.in.weights_path(), p.in.path()});
+    used.insert({p.in.weights_path(), p.in.path(), p.in.path() / Checkpoint::config_file});
     for (const auto& f : p.in.files()) used.insert(f.path());
   }
   const bool moved = std::ranges::any_of(parts, [](const Part& p) { return p.kind == Part::Kind::optimizer; });
@@ -47,13 +47,13 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
   if (is_deepspeed(in)) used.insert(deepspeed_step(in.path()));
   used.insert(adapters.files.begin(), adapters.files.end());
   std::string hidden;
-  const auto name_all = [&](const std::filesystem::path& folder) {
+  const auto name_all = [&](const std::filesystem::path& folder, const std::string& below = {}) {
     for (const auto& f : list_folder(folder)) {
       if (used.contains(folder / f.name) || carried.contains(f.name)) continue;
       std::string what = "not part of the checkpoint";
       switch (f.role) {
         case FileRole::hidden:
-          hidden.append(hidden.empty() ? "'" : ", '").append(f.name).append("'");
+          hidden.append(hidden.empty() ? "'" : ", '").append(below + f.name).append("'");
           continue;
         case FileRole::foreign_optimizer:
           what = "optimizer state of another trainer: its moments were not moved";
@@ -72,7 +72,8 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
           what = "variant '" + f.variant + "' of other weights";
           break;
         case FileRole::average:
-          what = "averaged weights that do not have the tensors of the model";
+          what = below.empty() ? "averaged weights that do not have the tensors of the model"
+                               : "averages once more, from which their trainer may go on (docs/training-state.md)";
           break;
         case FileRole::weights:
           what = "another set of weights";
@@ -89,10 +90,12 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
           break;
       }
       if (const auto reason = unread.find(f.name); reason != unread.end()) what = reason->second;
-      notes.push_back("'" + f.name + "' was not grown: " + what);
+      notes.push_back("'" + below + f.name + "' was not grown: " + what);
     }
   };
   for (const auto& folder : folders) name_all(folder);
+  for (const auto& p : parts)
+    if (p.kind == Part::Kind::averaged_model) name_all(p.in.path(), p.name + "/");
   if (in.state_folder() != in.path()) {
     used.insert(in.path());
     name_all(in.state_folder());
