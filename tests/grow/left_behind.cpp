@@ -52,12 +52,21 @@ TEST_CASE("what a trainer keeps beside its averages is named") {
   }
   put(scratch / "transformer_ema/ema_model.pt", "x");
   put(scratch / "transformer_ema/.lock", "");
-  CHECK(left(scratch / "transformer") ==
-        std::vector<std::string>{
-            "'transformer_ema/ema_model.pt' was not grown: averages once more, from which their trainer may go on "
-            "(docs/training-state.md)",
-            "hidden entries were not copied: 'transformer_ema/.lock'",
-            "no optimizer state in the folder was moved: training starts with new moments"});
+  const std::vector<std::string> expected{
+      "'transformer_ema/ema_model.pt' was not grown: averages once more, from which their trainer may go on "
+      "(docs/training-state.md)",
+      "hidden entries were not copied: 'transformer_ema/.lock'",
+      "no optimizer state in the folder was moved: training starts with new moments"};
+  CHECK(left(scratch / "transformer") == expected);
+  put(scratch / "optimizer.bin", "x");  // a run with its model in a folder
+  StateOptions options;
+  options.leave_behind = {"optimizer.bin"};
+  for (const auto& run : {scratch.path(), std::filesystem::relative(scratch.path())}) {
+    const auto in = Checkpoint::open(run);
+    const auto notes = left_behind(in, parts_of(in, options));
+    CHECK(notes.size() == expected.size() + 1);
+    CHECK(std::ranges::find(notes, expected[0]) != notes.end());
+  }
 }
 
 TEST_CASE("of a torch file only the weights are grown, and the rest is named") {

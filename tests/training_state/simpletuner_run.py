@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 STEPS = 10  # before the growth, and after it
 SIDE, FRAMES, CHANNELS = 64, 9, 16
 TRACKER = "losses_and_groups"
-AVERAGES = "transformer_ema/diffusion_pytorch_model.safetensors"
+WEIGHTS = "diffusion_pytorch_model.safetensors"
 SIZES = dict(num_attention_heads=2, attention_head_dim=12, ffn_dim=48, text_dim=16, num_layers=3)
 CONFIG = dict(**SIZES, in_channels=CHANNELS, out_channels=CHANNELS)
 
@@ -180,8 +180,9 @@ open("order.txt", "w").write("\\n".join(name for name, _ in model.named_paramete
     return work / "order.txt"
 
 
-def new_parameters(weights):
+def new_parameters(grown):
     """Those of blocks that the growth put in: their last layer is zero."""
+    weights = load_file(grown / "transformer" / WEIGHTS)
     closed = [n.split(".ffn.")[0] + "." for n, t in weights.items() if n.endswith("ffn.net.2.weight") and not t.any()]
     return [n for n in weights if n.startswith(tuple(closed))] if closed else []
 
@@ -189,7 +190,7 @@ def new_parameters(weights):
 def groups(grown, file):
     """param_groups.json, and new parameters as a group that does not move."""
     told = json.loads((grown / "param_groups.json").read_text())["optimizer.bin"]
-    new = new_parameters(load_file(grown / "transformer/diffusion_pytorch_model.safetensors"))
+    new = new_parameters(grown)
     for group in told["groups"]:
         group["params"] = [n for n in group["params"] if n not in new]
     if new:
@@ -205,20 +206,21 @@ def grow(tool, folder, out, order, how):
     return json.loads(said.stdout)["trajectory"]
 
 
-def off(averages, expected):
-    """How far averages are from those that they should be, by the largest of all numbers."""
-    a, b = load_file(averages), load_file(expected)
+def off(weights, expected, new):
+    """How far weights that are not new are from those that they should be, by the largest of all numbers."""
+    a, b = load_file(weights), load_file(expected)
     if a.keys() != b.keys():
-        raise SystemExit(f"{averages}: averages of other names than {expected}")
-    return max((a[n] - b[n]).abs().max().item() for n in a) / max(t.abs().max().item() for t in b.values())
+        raise SystemExit(f"{weights}: tensors of other names than {expected}")
+    return max((a[n] - b[n]).abs().max().item() for n in a if n not in new) / max(t.abs().max().item() for t in b.values())
 
 
 def rows(tool, work, growths):
+    """As those of check_trainer.py, and how far weights and averages are in the end from what ends without the growth, grown."""
     trainer = Trainer(work)
     order = parameter_order(CONFIG, work)
     run, before = trainer.run("begin", trainer.base, STEPS)
     end, stayed = trainer.run("stayed", trainer.base, 2 * STEPS, run)
-    yield "none", "", before, stayed, stayed, 0.0
+    yield "none", "", before, stayed, stayed, None
     for growth, how in growths.items():
         grown = work / f"grown-{growth}"
         claim = grow(tool, run, grown, order, how)
@@ -227,5 +229,7 @@ def rows(tool, work, growths):
         told = groups(grown, work / f"groups-{growth}.json")
         _, alone = trainer.run(f"alone-{growth}", grown, 2 * STEPS, grown)
         last, rates = trainer.run(f"told-{growth}", grown, 2 * STEPS, grown, told)
-        averages = off(last / AVERAGES, work / f"end-{growth}/transformer" / AVERAGES)
-        yield growth, claim, stayed, alone, rates, averages
+        ends, new = work / f"end-{growth}/transformer", new_parameters(grown)
+        weights = off(last / "transformer" / WEIGHTS, ends / WEIGHTS, new)
+        averages = off(last / "transformer_ema" / WEIGHTS, ends / "transformer_ema" / WEIGHTS, new)
+        yield growth, claim, stayed, alone, rates, (weights, averages)

@@ -29,27 +29,30 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
                       (averages ? " and averages" : "") + " were grown, not " + detail::quoted_list(beside));
   }
   if (std::error_code ignored; !std::filesystem::is_directory(in.path(), ignored)) return notes;
-  std::set<std::filesystem::path> used{in.path() / Checkpoint::config_file};
+  const auto place = [](const std::filesystem::path& p) { return std::filesystem::absolute(p).lexically_normal(); };
+  std::set<std::filesystem::path> used{place(in.path() / Checkpoint::config_file)};
+  const auto use = [&](const std::filesystem::path& p) { used.insert(place(p)); };
   for (const auto& p : parts) {
-    used.insert({p.in.weights_path(), p.in.path(), p.in.path() / Checkpoint::config_file});
-    for (const auto& f : p.in.files()) used.insert(f.path());
+    for (const auto& path : {p.in.weights_path(), p.in.path(), p.in.path() / Checkpoint::config_file}) use(path);
+    for (const auto& f : p.in.files()) use(f.path());
   }
   const bool moved = std::ranges::any_of(parts, [](const Part& p) { return p.kind == Part::Kind::optimizer; });
-  if (moved) used.insert(in.state_folder() / ParamGroups::file);  // is written anew
+  if (moved) use(in.state_folder() / ParamGroups::file);  // is written anew
   std::vector<std::filesystem::path> folders{in.path()};
   if (is_distributed(in)) {
     for (const auto& below : detail::two_in(in.path())) folders.push_back(in.path() / below);
-    used.insert(folders.begin(), folders.end());
-    for (const auto& folder : folders)
+    for (const auto& folder : folders) {
+      use(folder);
       for (const auto& f : list_folder(folder))
-        if (f.name.ends_with(".distcp") || f.name == DcpFolder::metadata_file) used.insert(folder / f.name);
+        if (f.name.ends_with(".distcp") || f.name == DcpFolder::metadata_file) use(folder / f.name);
+    }
   }
-  if (is_deepspeed(in)) used.insert(deepspeed_step(in.path()));
-  used.insert(adapters.files.begin(), adapters.files.end());
+  if (is_deepspeed(in)) use(deepspeed_step(in.path()));
+  for (const auto& path : adapters.files) use(path);
   std::string hidden;
   const auto name_all = [&](const std::filesystem::path& folder, const std::string& below = {}) {
     for (const auto& f : list_folder(folder)) {
-      if (used.contains(folder / f.name) || carried.contains(f.name)) continue;
+      if (used.contains(place(folder / f.name)) || carried.contains(f.name)) continue;
       std::string what = "not part of the checkpoint";
       switch (f.role) {
         case FileRole::hidden:
@@ -97,7 +100,7 @@ inline std::vector<std::string> left_behind(const Checkpoint& in, const std::vec
   for (const auto& p : parts)
     if (p.kind == Part::Kind::averaged_model) name_all(p.in.path(), p.name + "/");
   if (in.state_folder() != in.path()) {
-    used.insert(in.path());
+    use(in.path());
     name_all(in.state_folder());
   }
   for (const auto& [name, why] : adapters.unreadable)
