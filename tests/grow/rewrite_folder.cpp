@@ -203,6 +203,8 @@ TEST_CASE("state that torch cannot have, or not that run, is refused") {
   CHECK(says(with("adamw.m." + parameter + "x", good.at("adamw.m." + parameter)), "'" + parameter + "x'",
              "does not train", "nearest", "by the same plan"));
   CHECK(says(with("adamw.m." + parameter, one), "'adamw.m." + parameter + "' of shape [1]", "by the same plan"));
+  const HostTensor two{.dtype = DType::f64, .shape = {2}, .bytes = std::vector<std::byte>(16, std::byte{0})};
+  CHECK(says(with("adamw.step." + parameter, two), "'adamw.step." + parameter + "' has shape [2]", "one number"));
   CHECK(says(with("adamw.lr." + parameter, one), "other rates", parameter, "annealed"));
   CHECK(says(with("adamw.max_exp_avg." + parameter, one), "max_exp_avg", "has not"));
   CHECK(says(with("sgd.momentum_buffer." + parameter, one), "state of 'sgd'", "AdamW"));

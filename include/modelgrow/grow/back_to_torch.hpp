@@ -16,7 +16,7 @@ TorchState torch_run_state(const Checkpoint& run, const StateOptions& options = 
 /// state of keep that of `like`; `rename` gives the names in `like`. Throws format_error: a parameter that `like` does
 /// not train, or of another shape, the state of another optimizer, and rates that differ within a parameter, as a
 /// growth leaves them.
-StoredOptimizer back_to_torch(const Checkpoint& run, StoredOptimizer like,
+StoredOptimizer back_to_torch(const Checkpoint& run, const StoredOptimizer& like,
                               const std::function<std::string(const std::string&)>& rename = {});
 
 }  // namespace modelgrow::inline v0

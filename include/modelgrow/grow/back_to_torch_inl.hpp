@@ -16,12 +16,19 @@ namespace modelgrow::inline v0 {
 
 namespace detail {
 
-/// The one value of a tensor, also of a counter.
-inline double number_in(const TensorView& t) {
-  if (t.dtype != DType::i64) return values_of<double>(t).at(0);
-  std::int64_t n = 0;
-  std::memcpy(&n, t.data, sizeof n);
-  return double(n);
+/// The one value of a tensor in a file, also of a counter.
+inline double number_in(const JoinedTensor& t) {
+  const auto bytes = t.piece();
+  if (numel(t.shape()) != 1)
+    throw format_error("'" + t.name() + "' has shape " + to_string(t.shape()) + "; one number was expected");
+  if (t.dtype() == DType::i64) {
+    std::int64_t n = 0;
+    std::memcpy(&n, bytes.data(), sizeof n);
+    return double(n);
+  }
+  double x = 0;
+  convert(t.dtype(), bytes.data(), DType::f64, reinterpret_cast<std::byte*>(&x), 1);
+  return x;
 }
 
 /// A counter as the run of torch has them: a tensor of float32, or a number of Python.
@@ -44,24 +51,9 @@ class BackToTorch {
               const std::function<std::string(const std::string&)>& rename)
       : state_(run.optimizer()), like_(like) {
     for (const auto& p : like.parameters) parameters_.push_back(p.name);
-    for (const auto& t : state_.tensors()) {
-      const auto name = parse_state_name(t.name);
-      if (!name) fail("has a tensor '" + t.name + "', which is no state of an optimizer");
-      if (modelgrow::name(name->optimizer) != like.is.kind->word)
-        fail("has state of '" + std::string(modelgrow::name(name->optimizer)) + "', and " + like.source + " that of " +
-             like.is.title);
-      if (name->entry == "anneal" || name->entry == master_entry.name) continue;  // torch has no such thing
-      if (is_factor(name->entry)) {
-        check_factors(t, name->parameter);
-        continue;
-      }
-      if (!is_known(name->entry)) fail("has a tensor '" + t.name + "', which " + like.is.title + " has not");
-      const auto parameter = rename ? rename(name->parameter) : name->parameter;
-      if (std::ranges::find(parameters_, parameter) == parameters_.end())
-        fail("has state of a parameter '" + parameter + "', which " + like.source + " does not train" +
-             nearest_names(parameter, std::vector<std::string_view>(parameters_.begin(), parameters_.end())) +
-             "; grow that run by the same plan first, or give the one that this run came from");
-      entries_[parameter].emplace(name->entry, &t);
+    for (const auto& file : state_.files()) {
+      const auto shared = std::make_shared<const MappedTensors>(file);
+      for (const auto& t : file.tensors()) add(shared, t, rename);
     }
   }
 
@@ -75,10 +67,10 @@ class BackToTorch {
       if (it == found->second.end()) continue;
       const auto name = std::string(known.name);
       const auto* theirs = like.find(name);
-      auto entry = known.shape == EntryShape::number ? number_entry(name, number_in(*it->second), theirs)
-                                                     : tensor_entry(name, *it->second);
+      auto entry = known.shape == EntryShape::number ? number_entry(name, number_in(it->second), theirs)
+                                                     : StoredOptimizer::Entry{.name = name, .tensor = it->second};
       if (theirs && entry.tensor.shape() != theirs->tensor.shape())
-        fail("has '" + it->second->name + "' of shape " + to_string(it->second->shape) + ", and " + like_.source +
+        fail("has '" + it->second.name() + "' of shape " + to_string(it->second.shape()) + ", and " + like_.source +
              " has " + to_string(theirs->tensor.shape()) + "; grow that run by the same plan first");
       all.push_back(std::move(entry));
     }
@@ -86,6 +78,23 @@ class BackToTorch {
   }
 
  private:
+  void add(const std::shared_ptr<const MappedTensors>& file, const TensorView& t,
+           const std::function<std::string(const std::string&)>& rename) {
+    const auto name = parse_state_name(t.name);
+    if (!name) fail("has a tensor '" + t.name + "', which is no state of an optimizer");
+    if (modelgrow::name(name->optimizer) != like_.is.kind->word)
+      fail("has state of '" + std::string(modelgrow::name(name->optimizer)) + "', and " + like_.source + " that of " +
+           like_.is.title);
+    if (name->entry == "anneal" || name->entry == master_entry.name) return;  // torch has no such thing
+    if (is_factor(name->entry)) return check_factors(t, name->parameter);
+    if (!is_known(name->entry)) fail("has a tensor '" + t.name + "', which " + like_.is.title + " has not");
+    const auto parameter = rename ? rename(name->parameter) : name->parameter;
+    if (std::ranges::find(parameters_, parameter) == parameters_.end())
+      fail("has state of a parameter '" + parameter + "', which " + like_.source + " does not train" +
+           nearest_names(parameter, std::vector<std::string_view>(parameters_.begin(), parameters_.end())) +
+           "; grow that run by the same plan first, or give the one that this run came from");
+    entries_[parameter].emplace(name->entry, JoinedTensor(t.name, file, t));
+  }
   bool is_known(const std::string& entry) const {
     return std::ranges::any_of(like_.is.kind->entries, [&](const auto& e) { return e.here == entry; });
   }
@@ -97,18 +106,10 @@ class BackToTorch {
              "'), which torch has for whole groups only; train on here until they are annealed, or grow the run of "
              "torch, whose groups param_groups.json tells");
   }
-  StoredOptimizer::Entry tensor_entry(const std::string& name, const TensorView& t) const {
-    return {.name = name,
-            .tensor = {NamedShape{.name = name, .dtype = t.dtype, .shape = t.shape},
-                       [state = state_, t](std::uint64_t begin, std::span<std::byte> out) {
-                         std::memcpy(out.data(), t.data + begin, out.size());
-                       }}};
-  }
-
   Checkpoint state_;
   const StoredOptimizer& like_;
   std::vector<std::string> parameters_;
-  std::map<std::string, std::map<std::string, const TensorView*, std::less<>>, std::less<>> entries_;
+  std::map<std::string, std::map<std::string, JoinedTensor, std::less<>>, std::less<>> entries_;
 };
 
 }  // namespace detail
@@ -133,7 +134,7 @@ MODELGROW_INLINE TorchState torch_run_state(const Checkpoint& run, const StateOp
   return std::move(*found);
 }
 
-MODELGROW_INLINE StoredOptimizer back_to_torch(const Checkpoint& run, StoredOptimizer like,
+MODELGROW_INLINE StoredOptimizer back_to_torch(const Checkpoint& run, const StoredOptimizer& like,
                                                const std::function<std::string(const std::string&)>& rename) {
   const detail::BackToTorch own(run, like, rename);
   StoredOptimizer state = like;
