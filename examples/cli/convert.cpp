@@ -86,7 +86,8 @@ void add_convert(CLI::App& program) {
       ->add_option("--like", o->like,
                    "a run of torch: the optimizer state of IN, of this library, is written as its file has it, with "
                    "its groups, options and order of parameters")
-      ->type_name("RUN");
+      ->type_name("RUN")
+      ->check(CLI::ExistingDirectory);
   command->add_flag("--replace", o->replace, "OUT may exist; it is replaced when the new one is whole");
   command->footer(
       "Examples:\n"
