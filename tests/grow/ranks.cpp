@@ -56,6 +56,14 @@ class TwoThreads {
   std::barrier<> both_{2};
 };
 
+/// A growth of more than seventy windows of 4096 bytes.
+struct Large {
+  static constexpr tiny::Config config{.ffn = 400, .depth = 8};
+  tiny::Scratch scratch;
+  Plan plan = modelgrow::plan(tiny::disk_schema(config), Net2Wider{.space = "ffn", .times = 2});
+  Checkpoint in = (tiny::make_directory<float>(scratch / "base", config), Checkpoint::open(scratch / "base"));
+};
+
 }  // namespace
 
 TEST_CASE("ranks get whole tensors, neighbours, of as many bytes as the others and at most one tensor more") {
@@ -134,11 +142,8 @@ TEST_CASE("a rank that is slow keeps its first chunk, and the other takes the re
 }
 
 TEST_CASE("what a slow rank does not come to, the other makes, and the bytes are those of one process") {
-  tiny::Scratch scratch;
-  const tiny::Config large{.ffn = 400, .depth = 8};
-  tiny::make_directory<float>(scratch / "base", large);
-  const Plan p = plan(tiny::disk_schema(large), Net2Wider{.space = "ffn", .times = 2});
-  const auto in = Checkpoint::open(scratch / "base");
+  const Large large;
+  const auto& [scratch, p, in] = large;
   std::int64_t windows = 0;
   p.write(in, scratch / "by_one",
           {.progress =
@@ -174,11 +179,8 @@ TEST_CASE("what a slow rank does not come to, the other makes, and the bytes are
 }
 
 TEST_CASE("a window that no rank has made is noticed") {
-  tiny::Scratch scratch;
-  const tiny::Config large{.ffn = 400, .depth = 8};
-  tiny::make_directory<float>(scratch / "base", large);
-  const Plan p = plan(tiny::disk_schema(large), Net2Wider{.space = "ffn", .times = 2});
-  const auto in = Checkpoint::open(scratch / "base");
+  const Large large;
+  const auto& [scratch, p, in] = large;
   // Rank 1 does not tell of its windows, three numbers each, of which the eight of its first chunk are its own.
   const auto change = [windows = false](int rank, const std::string& said) mutable {
     if (rank != 1 || windows || said.size() < 8 * 24 || (said.size() - 1) % 24 != 0) return said;
