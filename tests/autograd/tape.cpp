@@ -123,6 +123,28 @@ TEST_CASE("recomputation adds to gradients as the operations themselves would, t
   CHECK(same_bits(gradient(Activations::keep), gradient(Activations::recompute)));
 }
 
+TEST_CASE("recomputation says which value nobody reads: what only it needs may be left out") {
+  Block block;
+  const auto x = random_tensor({2, 4}, 3);
+  std::vector<Value> asked;
+  const auto gradient = [&](bool leaves_out) {
+    DoubleTape tape;
+    const V leaf = tape.leaf(x);
+    const V y = recompute(tape, std::vector<V>{leaf}, [&](const std::vector<V>& v, Value result) {
+      asked.push_back(result);
+      const V inner = block(tape, v[0]);
+      Tensor<double, Cpu> sum = tape.allocate(inner.shape());
+      if (result == Value::read || !leaves_out) Backend<Cpu>::add(sum.size(), inner.data(), inner.data(), sum.data());
+      return tape.record(std::move(sum), {inner},
+                         [&tape, inner](Tensor<double, Cpu> dy) { tape.accumulate(inner, 2.0, dy); });
+    });
+    tape.backward(y);
+    return leaf.gradient();
+  };
+  CHECK(same_bits(gradient(true), gradient(false)));
+  CHECK(asked == std::vector<Value>{Value::read, Value::unread, Value::read, Value::unread});
+}
+
 TEST_CASE("recomputation nests") {
   Block kept, inner;
   const auto x = random_tensor({2, 4}, 3), target = random_tensor({2, 4}, 4);

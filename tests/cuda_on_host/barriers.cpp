@@ -19,6 +19,7 @@ bool right(Call call, const Defect& defect) {
   const testing::Allowance allowance{.factor = std::same_as<T, bf16> ? 2 * testing::rounded_factor.factor : 0};
   for (const emulator::Order order : emulator::orders) {
     testing::Side<T, Emulated, T> device;
+    Emulated::pool().trim();  // scratch memory starts as NaN, not as what the last run left there
     try {
       Emulated::machine().configure({.order = order, .most_blocks = 1, .defect = defect});
       call(device);
@@ -82,10 +83,10 @@ TEST_CASE("every barrier of attention is needed and seen") {
 TEST_CASE("every barrier of attention on matrix units is needed and seen") {
   check_barriers<bf16>(&Defect::sync, 5, {0}, testing::MatrixAttentionCall{});
   check_barriers<bf16>(&Defect::warp_sync, 1, {0}, testing::MatrixAttentionCall{});
-  check_barriers<bf16>(&Defect::sync, 5, {1}, testing::MatrixAttentionDxCall{});
-  check_barriers<bf16>(&Defect::warp_sync, 1, {1}, testing::MatrixAttentionDxCall{});
-  check_barriers<bf16>(&Defect::sync, 4, {2}, testing::MatrixAttentionDxCall{});
-  check_barriers<bf16>(&Defect::warp_sync, 2, {2}, testing::MatrixAttentionDxCall{});
+  check_barriers<bf16>(&Defect::sync, 5, {0}, testing::MatrixAttentionDxCall{});
+  check_barriers<bf16>(&Defect::warp_sync, 2, {0}, testing::MatrixAttentionDxCall{});
+  check_barriers<bf16>(&Defect::sync, 4, {1}, testing::MatrixAttentionDxCall{});
+  check_barriers<bf16>(&Defect::warp_sync, 2, {1}, testing::MatrixAttentionDxCall{});
 }
 
 TEST_CASE("every barrier of the gradients of depthwise convolution is needed and seen") {

@@ -19,9 +19,9 @@ namespace {
 const std::string table_path = MODELGROW_SOURCE_DIR "/docs/kernels/step_cost.csv";
 
 /// The log of the second step: the first one also makes what later ones use again.
-Counted::Log step_cost(const std::optional<EmaOptions>& ema = {}) {
+Counted::Log step_cost(const std::optional<EmaOptions>& ema = {}, Activations activations = Activations::recompute) {
   Stdit<bf16, Counted> model(StditConfig{.input_size = {16, 64, 64}, .pred_sigma = false});
-  model.activations = Activations::recompute;
+  model.activations = activations;
   const Tensor<bf16, Counted> states({1, 120, 4096}), clip({1, 4, 16, 64, 64});
   const Tensor<float, Counted> time({1});
   Counted::Log log;
@@ -80,6 +80,11 @@ TEST_CASE("a step waits for the GPU twice, for the loss and for the norm of the 
   const Total t = total_of(step_cost());
   CHECK(t.waits == 2);
   CHECK(t.allocations == 0);
+}
+
+TEST_CASE("a step launches at most 1,900 kernels, and 1,500 when activations are kept") {
+  CHECK(total_of(step_cost()).launches <= 1900);
+  CHECK(total_of(step_cost({}, Activations::keep)).launches <= 1500);
 }
 
 TEST_CASE("averages of the weights cost a step no launch and no wait more") {

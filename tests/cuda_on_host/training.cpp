@@ -36,7 +36,8 @@ TEST_CASE("Mixtures of experts train on the emulated GPU") {
 }
 
 TEST_CASE("STDiT trains on the emulated GPU in bf16 within its rounding") {
-  check_against_cpu<bf16>({}, testing::bf16_bounds);
+  for (const Activations activations : {Activations::keep, Activations::recompute})
+    check_against_cpu<bf16>({.activations = activations}, testing::bf16_bounds);
 }
 
 TEST_CASE("gradients of 16-bit weights add up in float, by operations that only add and by those that give one") {

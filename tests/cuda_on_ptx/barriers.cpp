@@ -54,7 +54,7 @@ TEST_CASE("every barrier of attention on matrix units is needed and seen in PTX"
   check_barriers<bf16>("AttentionMma<", "bar.warp.sync", 1, testing::MatrixAttentionCall{});
   for (const char* kernel : {"AttentionMmaDq", "AttentionMmaDkv"})
     check_barriers<bf16>(kernel, "bar.sync", 3, testing::MatrixAttentionDxCall{});
-  check_barriers<bf16>("AttentionMmaDq", "bar.warp.sync", 1, testing::MatrixAttentionDxCall{});
+  check_barriers<bf16>("AttentionMmaDq", "bar.warp.sync", 2, testing::MatrixAttentionDxCall{});
   check_barriers<bf16>("AttentionMmaDkv", "bar.warp.sync", 2, testing::MatrixAttentionDxCall{});
 }
 

@@ -88,10 +88,10 @@ struct SumRowTooMany {
   void operator()(PartialColumnSums<float, GateResidualDx<bf16>, 8>& k) const { ++k.size.rows; }
 };
 struct SumPartMissed {
-  void operator()(AddColumnSums<float>& k) const { --k.parts; }
+  void operator()(AddColumnSums<float>& k) const { --k.table.tensors[0].parts; }
 };
 struct SumsOfOneGroup {
-  void operator()(AddColumnSums<float>& k) const { k.to.group_stride = 0; }
+  void operator()(AddColumnSums<float>& k) const { k.table.tensors[0].to.group_stride = 0; }
 };
 struct NormDxRowMissed {
   void operator()(NormDxSums<bf16>& k) const { --k.size.rows; }
@@ -104,6 +104,21 @@ struct NormDxAddsToNothing {
 };
 struct NormDxVectorOfFirstEntry {
   void operator()(NormDxSums<bf16>& k) const { k.affine.stride = 0; }
+};
+struct ModulationOfOneTable {
+  void operator()(ForEach<Modulation<bf16>>& k) const { k.element.all_rows = k.element.row; }
+};
+struct ModulationTableMissed {
+  void operator()(ForEach<ModulationDt<bf16>>& k) const { --k.element.copies; }
+};
+struct ModulationSumOfNextTable {
+  void operator()(ForEach<ModulationDtables<bf16>>& k) const { ++k.element.first; }
+};
+struct DeltaOfOtherTensor {
+  void operator()(AttentionMmaDq<72>& k) const { k.out = k.in.dout; }
+};
+struct DenominatorOfNextQuery {
+  void operator()(AttentionMmaDq<72>& k) const { ++k.lse; }
 };
 struct SumNotKept {
   void operator()(ForEachRow<Norm<float, SummedRows<float>>>& k) const { k.row.rows.sum = k.row.y; }
@@ -154,6 +169,11 @@ std::vector<ChangedRow> changed_rows() {
       row<NormDxCall, NormDxColumnsUnmasked>("columns behind the last", would_crash, outside),
       row<NormModulateDxCall, NormDxAddsToNothing>("added to memory that nobody wrote", sees, wrong),
       row<NormModulateDxCall, NormDxVectorOfFirstEntry>("the scale of another entry", sees, wrong),
+      row<ModulationCall, ModulationOfOneTable>("tables of one block for all", sees, race),
+      row<ModulationCall, ModulationTableMissed>("a table left out", sees, wrong),
+      row<ModulationCall, ModulationSumOfNextTable>("the gradient of the next table", would_crash, outside),
+      row<MatrixAttentionDxCall, DeltaOfOtherTensor>("delta of another tensor", sees, wrong),
+      row<MatrixAttentionDxCall, DenominatorOfNextQuery>("the denominator of the next query", would_crash, outside),
       row<ResidualNormCall, SumNotKept, float>("a sum stored in another tensor", sees, wrong),
       row<ResidualNormCall, SumWithoutGate, float>("a gate left out", sees, wrong),
       row<ResidualNormCall, NormTailUnmasked, float>("a row behind the last", would_crash, outside),
@@ -223,6 +243,6 @@ TEST_CASE("the calls in which defects are planted are right without them") {
     CHECK((... + emulated(run_changed<HostExecutor, T, Calls, Nothing>)) == "");
   };
   right.operator()<bf16, AddCall, OddAddCall, DepthwiseConvCall, DepthwiseConvDxCall, DenseConvCall, CollectAllCall,
-                   GateDxCall, ColumnSumCall, NormDxCall, NormModulateDxCall>();
+                   GateDxCall, ColumnSumCall, NormDxCall, NormModulateDxCall, ModulationCall, MatrixAttentionDxCall>();
   right.operator()<float, AdamWCall, ResidualNormCall>();
 }

@@ -188,6 +188,32 @@ void check_norm() {
 }
 
 template <class D, class T>
+void check_modulation(ModulateSize s, std::int64_t stride, std::size_t tables) {
+  const std::int64_t row = s.slots * s.channels, t_size = s.batch * (stride == 0 ? s.channels : row);
+  const std::int64_t vectors = s.batch * std::int64_t(tables) * row;
+  check_parity<D, T>("modulation", [&](auto& side) {
+    using U = typename std::remove_reference_t<decltype(side)>::Element;
+    std::vector<const U*> from;
+    for (std::size_t i = 0; i < tables; ++i) from.push_back(side.values(row, 3 + i));
+    auto* t = side.values(t_size, 2);
+    side.backend.template modulation<U>(s, stride, from, t, side.fresh(vectors));
+  });
+  for (const Write write : {Write::overwrite, Write::add})
+    for (const int without : {0, 1, 2, 3})  // dt, all of dtables, the first of them absent
+      check_parity<D, T>("modulation_dx", [&](auto& side) {
+        using U = typename std::remove_reference_t<decltype(side)>::Element;
+        auto* dm = side.values(vectors, 1);
+        std::vector<Stat<U>*> sums;
+        for (std::size_t i = 0; i < tables; ++i) {
+          auto* sum = side.statistics(row, 3 + i);
+          sums.push_back(without == 2 || (without == 3 && i == 0) ? nullptr : sum);
+        }
+        auto* dt = write == Write::add ? side.values(t_size, 2) : side.fresh(t_size);
+        side.backend.template modulation_dx<U>(s, stride, dm, sums, without == 1 ? nullptr : dt, write);
+      });
+}
+
+template <class D, class T>
 void check_modulate() {
   for (const ModulateSize s : {ModulateSize{2, 3, 33, 6}, ModulateSize{3, 17, 5, 2}, ModulateSize{2, 3, 264, 2}}) {
     const std::int64_t n = s.batch * s.tokens * s.channels, vectors = s.batch * s.slots * s.channels;
@@ -216,23 +242,11 @@ void check_modulate() {
         side.backend.head_gate_dx(rows, heads, s.channels, x, gate, dy, without == 1 ? nullptr : dx,
                                   without == 2 ? nullptr : dgate);
       });
-    for (const std::int64_t stride : {std::int64_t{0}, s.channels}) {
-      const std::int64_t t_size = stride == 0 ? s.batch * s.channels : vectors;
-      check_parity<D, T>("modulation", [&](auto& side) {
-        auto *table = side.values(s.slots * s.channels, 1), *t = side.values(t_size, 2);
-        side.backend.modulation(s, stride, table, t, side.fresh(vectors));
-      });
-      for (const Write write : {Write::overwrite, Write::add})
-        for (const int without : {0, 1, 2})
-          check_parity<D, T>("modulation_dx", [&](auto& side) {
-            auto* dm = side.values(vectors, 1);
-            auto* dtable = side.statistics(s.slots * s.channels, 2);
-            auto* dt = write == Write::add ? side.values(t_size, 3) : side.fresh(t_size);
-            side.backend.modulation_dx(s, stride, dm, without == 1 ? nullptr : dtable, without == 2 ? nullptr : dt,
-                                       write);
-          });
-    }
+    for (const std::int64_t stride : {std::int64_t{0}, s.channels})
+      for (const std::size_t tables : {1, 3}) check_modulation<D, T>(s, stride, tables);
   }
+  // More tables than the kernels take at once.
+  check_modulation<D, T>({.batch = 2, .tokens = 0, .channels = 3, .slots = 2}, 3, 130);
 }
 
 /// Attention of one size, forward and backward, over separate or interleaved q, k, v. The allowance is rounded_factor

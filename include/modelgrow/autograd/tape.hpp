@@ -45,6 +45,7 @@ class Var {
     Tensor<T, D> value, gradient;
     Tensor<Stat<T>, D> sum;  // what collect() adds to, where that is not `gradient`
     bool wants_gradient = false;
+    bool sums_wait = false;  // something of its gradient is in later_
     enum class Kind { leaf, result, parameter } kind = Kind::leaf;
   };
   using Kind = typename Node::Kind;
@@ -124,10 +125,27 @@ class Tape {
   void collect(F&& f, const Vs&... of) {
     const std::array<Tensor<S, D>, sizeof...(Vs)> sums{sum_of(of)...};
     std::apply([&](const auto&... sum) { f(sum.data()...); }, sums);
-    const auto round_leaf = [&](const V& v) {  // nobody comes for it later, as backward() does for results
-      if (v.defined() && v.node_->kind == V::Kind::leaf) round_sum(v);
-    };
-    if constexpr (!std::same_as<T, S>) (round_leaf(of), ...);
+    (round_leaf(of), ...);
+  }
+  /// Calls f(span of S* sums), for as many values as there are.
+  template <class F>
+  void collect(F&& f, std::span<const V> of) {
+    std::vector<Tensor<S, D>> sums;
+    std::vector<S*> places;
+    for (const V& v : of) places.push_back(sums.emplace_back(sum_of(v)).data());
+    f(std::span<S* const>(places));
+    for (const V& v : of) round_leaf(v);
+  }
+  /// Calls f(S* sum, LaterSums&): the same for one value, where what is added may wait for other sums.
+  template <class F>
+  void collect_later(F&& f, const V& of) {
+    const Tensor<S, D> sum = sum_of(of);
+    f(sum.data(), later_);
+    if (!sum.defined()) return;
+    of.node_->sums_wait = true;
+    if (of.node_->kind == V::Kind::result) return;  // until backward() comes for it
+    add_later_sums(of);
+    round_leaf(of);
   }
   /// Calls f(S* sum): where f writes all that it adds to the gradient of v. Null where v is undefined or wants none.
   /// What parameters get waits for the end of backward() and is added for all of them at once.
@@ -160,6 +178,7 @@ class Tape {
     } else if (have.unique()) {
       Backend<D>::add(g.size(), have.data(), g.data(), have.data());
     } else {
+      add_later_sums(v);
       Tensor<T, D> sum = allocate(v.shape());
       Backend<D>::add(g.size(), have.data(), g.data(), sum.data());
       have = std::move(sum);
@@ -212,17 +231,26 @@ class Tape {
     used_ = &used;
     return without_recording(f);
   }
-  /// Inside of a backward step: a leaf in the place of x, whose gradient goes on from that of x until it returns it.
+  /// Inside of a backward step: a value in the place of x, whose gradient goes on from that of x until it returns it.
   V stand_in(const V& x) {
     if (!x.wants_gradient()) return constant(x.value());
     if (x.node_->kind == V::Kind::parameter) return x;
     V v = make(x.value(), true);
+    v.node_->kind = x.node_->kind;
     v.node_->gradient = std::move(x.node_->gradient);
+    v.node_->sum = std::move(x.node_->sum);
+    v.node_->sums_wait = std::exchange(x.node_->sums_wait, false);
     return v;
   }
   void return_gradient(const V& stand_in, const V& x) {
-    if (stand_in.node_ != x.node_ && stand_in.gradient().defined())
-      accumulate(x, std::exchange(stand_in.node_->gradient, {}));
+    if (stand_in.node_ == x.node_) return;
+    if (x.node_->gradient.defined()) add_later_sums(stand_in);  // f has added to x itself
+    if (stand_in.gradient().defined()) accumulate(x, std::exchange(stand_in.node_->gradient, {}));
+    if (!stand_in.node_->sum.defined() && !stand_in.node_->sums_wait) return;
+    add_later_sums(x);
+    round_sum(x);
+    x.node_->sum = std::move(stand_in.node_->sum);
+    x.node_->sums_wait = stand_in.node_->sums_wait;
   }
   /// Inside of a backward step, recomputes: records f() now, runs it backward from its result with gradient dy, leaves
   /// the tape as it was.
@@ -252,6 +280,7 @@ class Tape {
     Tape& tape;
     ~Emptied() {
       tape.steps_.clear();
+      tape.later_ = {};
       tape.waiting_.clear();
       tape.awaited_.clear();
     }
@@ -302,7 +331,10 @@ class Tape {
     if constexpr (std::same_as<T, S>)
       if (node.kind == V::Kind::parameter) return {node.sum, Write::add};
     if (node.gradient.defined()) {
-      if (!node.gradient.unique()) node.gradient = copy(node.gradient);
+      if (!node.gradient.unique()) {
+        add_later_sums(v);
+        node.gradient = copy(node.gradient);
+      }
       return {node.gradient, Write::add};
     }
     node.gradient = allocate(v.shape());
@@ -324,13 +356,23 @@ class Tape {
       return sum;
     }
   }
+  /// What waits of the gradient of v is added to it, and all else that waits.
+  void add_later_sums(const V& v) {
+    if (std::exchange(v.node_->sums_wait, false)) later_.add_up();
+  }
+  /// Nobody comes for the sum of a leaf later, as backward() does for that of a result.
+  void round_leaf(const V& v) {
+    if (v.defined() && v.node_->kind == V::Kind::leaf) round_sum(v);
+  }
   /// The gradient of a value that is no parameter, summed in float, becomes one in T.
   void round_sum(const V& v) {
-    if (!v.node_->sum.defined() || v.node_->kind == V::Kind::parameter) return;
-    Tensor<T, D> g = allocate(v.shape());
-    Backend<D>::narrow(g.size(), v.node_->sum.data(), g.data());
-    v.node_->sum = {};
-    accumulate(v, std::move(g));
+    if constexpr (!std::same_as<T, S>) {
+      if (!v.node_->sum.defined() || v.node_->kind == V::Kind::parameter) return;
+      Tensor<T, D> g = allocate(v.shape());
+      Backend<D>::narrow(g.size(), v.node_->sum.data(), g.data());
+      v.node_->sum = {};
+      accumulate(v, std::move(g));
+    }
   }
   Tensor<T, D> copy(const Tensor<T, D>& t) {
     Tensor<T, D> c = allocate(t.shape());
@@ -350,7 +392,8 @@ class Tape {
     while (steps_.size() > base) {
       Step step = std::move(steps_.back());
       steps_.pop_back();
-      if constexpr (!std::same_as<T, S>) round_sum(step.out);
+      add_later_sums(step.out);
+      round_sum(step.out);
       Tensor<T, D> dy = std::exchange(step.out.node_->gradient, {});
       if (dy.defined()) step.backward(std::move(dy));
       settle(step);
@@ -360,6 +403,7 @@ class Tape {
   Mode mode_;
   Pool<D> pool_ = pool_of<D>();
   std::vector<Step> steps_;
+  LaterSums<T, D> later_;
   std::vector<Waiting> waiting_;
   std::unordered_map<const S*, std::int64_t> awaited_;  // by gradient: inputs of recorded steps
   std::vector<Parameter<T, D>*>* used_ = nullptr;

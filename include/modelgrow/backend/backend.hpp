@@ -168,10 +168,11 @@ struct BackendContract {
   static void head_gate(Size rows, Size heads, Size head_dim, const T* x, const T* gate, T* y /*=*/);
   static void head_gate_dx(Size rows, Size heads, Size head_dim, const T* x, const T* gate, const T* dy, T* dx /*= ?*/,
                            S* dgate /*+= ?*/);
-  // m[b, k, c] = table[k, c] + t[b, k * slot_stride + c]; slot_stride is channels (a vector a slot) or 0 (shared).
-  // `tokens` is not used.
-  static void modulation(ModulateSize, Size slot_stride, const T* table, const T* t, T* m /*=*/);
-  static void modulation_dx(ModulateSize, Size slot_stride, const T* dm, S* dtable /*+= ?*/, T* dt /*?*/, Write);
+  // m[b, i, k, c] = tables[i][k, c] + t[b, k * slot_stride + c]; slot_stride is channels (a vector a slot) or 0
+  // (shared). The size has the slots of one table; its `tokens` is not used. dt is summed from the last table on.
+  static void modulation(ModulateSize, Size slot_stride, std::span<const T* const> tables, const T* t, T* m /*=*/);
+  static void modulation_dx(ModulateSize, Size slot_stride, const T* dm, std::span<S* const> dtables /*+= ?*/,
+                            T* dt /*?*/, Write);
 
   // y = LN(x) * gain + bias over x[rows, channels]; gain and bias are both null or both given.
   static void layer_norm(Size rows, Size channels, double eps, const T* x, const T* gain /*?*/, const T* bias /*?*/,
@@ -231,6 +232,16 @@ struct BackendContract {
   // Gradients are multiplied by scale[0], and set to zero behind the step. A scale that is no number leaves everything
   // as it is.
   static void adamw(const AdamWStep&, const S* scale, std::span<const AdamWUpdate<T>>);
+};
+
+/// The two operations that end in sums over tokens, with those sums: here nothing waits. A backend that rather adds up
+/// many at once specialises it, and what goes to dm is not there before add_up().
+template <class T, Device D>
+class LaterSums {
+ public:
+  void norm_modulate_dx(ModulateSize s, auto... operands) { Backend<D>::norm_modulate_dx(s, operands...); }
+  void gate_residual_dx(ModulateSize s, auto... operands) { Backend<D>::gate_residual_dx(s, operands...); }
+  void add_up() {}
 };
 
 /// What language models need besides: forward only. Backend<Cpu> has them in float.

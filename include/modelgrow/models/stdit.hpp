@@ -16,6 +16,7 @@
 #include <modelgrow/nn/patch_embed.hpp>
 #include <modelgrow/nn/position.hpp>
 #include <modelgrow/nn/timestep.hpp>
+#include <modelgrow/ops/modulation.hpp>
 
 namespace modelgrow::inline v0 {
 
@@ -120,9 +121,8 @@ struct Stdit {
   static Parameter<T, D> table(Axes axes) {
     return Parameter<T, D>(ParamInfo{.axes = std::move(axes), .purpose = Purpose::buffer});
   }
-  Var<T, D> run_block(Tape<T, D>& tape, StditBlock<T, D>& block, const Var<T, D>& x, const Var<T, D>& t0,
-                      const StditText<T, D>& y, const GraftContext<T, D>& context, const Var<T, D>& table,
-                      const std::string& scope);
+  Var<T, D> run_block(Tape<T, D>& tape, std::size_t i, const Var<T, D>& x, const Var<T, D>& m, const StditText<T, D>& y,
+                      const GraftContext<T, D>& context, const Var<T, D>& table);
   void check(const Shape& x, const TextStates<T, D>& text_2) const;
 };
 
@@ -166,9 +166,13 @@ Var<T, D> Stdit<T, D>::forward(Tape<T, D>& tape, const Var<T, D>& x, const Tenso
   tape.observe({}, "y_embedder", y.tokens);
   const Var<T, D> frames = reshape(tape, tape.use(pos_embed_temporal), {config.num_temporal(), width});
 
+  std::vector<Var<T, D>> tables;
+  for (auto& block : blocks) tables.push_back(tape.use(block.scale_shift_table));
+  const Var<T, D> m = modulation(tape, tables, t0);
+
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const Var<T, D> table = i == 0 ? frames : Var<T, D>{};
-    const Var<T, D> made = run_block(tape, blocks[i], h, t0, y, context, table, "blocks." + std::to_string(i) + ".");
+    const Var<T, D> made = run_block(tape, i, h, m, y, context, table);
     h = mask(tape, std::int64_t(i), h, made);
   }
   h = final_layer(tape, h, context.time);
@@ -178,18 +182,21 @@ Var<T, D> Stdit<T, D>::forward(Tape<T, D>& tape, const Var<T, D>& x, const Tenso
 }
 
 template <class T, Device D>
-Var<T, D> Stdit<T, D>::run_block(Tape<T, D>& tape, StditBlock<T, D>& block, const Var<T, D>& x, const Var<T, D>& t0,
-                                 const StditText<T, D>& y, const GraftContext<T, D>& context, const Var<T, D>& table,
-                                 const std::string& scope) {
-  if (activations == Activations::keep || !tape.records()) return block(tape, x, t0, y, context, table, scope);
-  std::vector<Var<T, D>> inputs{x, t0, y.tokens, context.time};
+Var<T, D> Stdit<T, D>::run_block(Tape<T, D>& tape, std::size_t i, const Var<T, D>& x, const Var<T, D>& m,
+                                 const StditText<T, D>& y, const GraftContext<T, D>& context, const Var<T, D>& table) {
+  StditBlock<T, D>& block = blocks[i];
+  const int first = int(i) * StditBlock<T, D>::slots;
+  if (activations == Activations::keep || !tape.records())
+    return block(tape, x, m, first, y, context, table, "blocks." + std::to_string(i) + ".");
+  std::vector<Var<T, D>> inputs{x, m, y.tokens, context.time};
   if (context.tokens.defined()) inputs.push_back(context.tokens);
-  return recompute(tape, std::move(inputs), [&tape, &block, y, context, table](const std::vector<Var<T, D>>& v) {
-    GraftContext<T, D> seen = context;
-    seen.time = v[3];
-    if (v.size() == 5) seen.tokens = v[4];
-    return block(tape, v[0], v[1], StditText<T, D>{v[2], y.lengths}, seen, table);
-  });
+  return recompute(tape, std::move(inputs),
+                   [&tape, &block, first, y, context, table](const std::vector<Var<T, D>>& v, Value result) {
+                     GraftContext<T, D> seen = context;
+                     seen.time = v[3];
+                     if (v.size() == 5) seen.tokens = v[4];
+                     return block(tape, v[0], v[1], first, StditText<T, D>{v[2], y.lengths}, seen, table, {}, result);
+                   });
 }
 
 template <class T, Device D>

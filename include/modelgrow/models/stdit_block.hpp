@@ -11,7 +11,6 @@
 #include <modelgrow/models/stdit_config.hpp>
 #include <modelgrow/nn/self_attention.hpp>
 #include <modelgrow/ops/add_table.hpp>
-#include <modelgrow/ops/modulation.hpp>
 #include <modelgrow/ops/residual_norm.hpp>
 
 namespace modelgrow::inline v0 {
@@ -53,7 +52,7 @@ struct StditBlock {
   AnyGraftsAt<T, D> temporal, text;
 
   StditBlock(const StditConfig& c, const StditSpaces& s)
-      : scale_shift_table(ParamInfo{.axes = {fixed(6), each(s.hidden)},
+      : scale_shift_table(ParamInfo{.axes = {fixed(slots), each(s.hidden)},
                                     .init = Init::normal(1.0 / std::sqrt(double(c.hidden_size)))}),
         attn(s.hidden, s.heads, s.head_dim),
         attn_temp(s.hidden, s.heads, s.head_dim, Init::zeros()),
@@ -72,13 +71,15 @@ struct StditBlock {
     AnyGraftsAt<T, D>::describe(self.text, v);
   }
 
-  /// x [B,T,S,C], t0 [B,6C]; temporal_table [T,C] only for the first block.
-  Var<T, D> operator()(Tape<T, D>& tape, Var<T, D> x, const Var<T, D>& t0, const StditText<T, D>& y,
-                       const GraftContext<T, D>& context, const Var<T, D>& temporal_table,
-                       std::string_view scope = {}) {
-    constexpr Slots attention{.shift = 0, .scale = 1}, perceptron{.shift = 3, .scale = 4};
-    constexpr int attention_gate = 2, mlp_gate = 5;
-    const Var<T, D> m = modulation(tape, tape.use(scale_shift_table), t0);
+  static constexpr int slots = 6;  // of scale_shift_table
+
+  /// x [B,T,S,C]; m [B,..,C] are the modulation vectors of all blocks, those of this one from `first` on;
+  /// temporal_table [T,C] only for the first block.
+  Var<T, D> operator()(Tape<T, D>& tape, Var<T, D> x, const Var<T, D>& m, int first, const StditText<T, D>& y,
+                       const GraftContext<T, D>& context, const Var<T, D>& temporal_table, std::string_view scope = {},
+                       Value result = Value::read) {
+    const Slots attention{.shift = first, .scale = first + 1}, perceptron{.shift = first + 3, .scale = first + 4};
+    const int attention_gate = first + 2, mlp_gate = first + 5;
 
     x = gate_residual(tape, x, attn(tape, norm_modulate(tape, x, m, attention), Along::space), m, attention_gate);
     tape.observe(scope, "attn", x);
@@ -97,8 +98,8 @@ struct StditBlock {
       std::tie(x, normed) = residual_norm_modulate(tape, x, found, m, std::nullopt, perceptron);
       tape.observe(scope, "cross_attn", x);
     }
-    x = gate_residual(tape, x, mlp(tape, normed, context.balance), m, mlp_gate);
-    tape.observe(scope, "mlp", x);
+    x = gate_residual(tape, x, mlp(tape, normed, context.balance), m, mlp_gate, result);
+    if (result == Value::read) tape.observe(scope, "mlp", x);
     return x;
   }
 };

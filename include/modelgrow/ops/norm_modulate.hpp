@@ -25,10 +25,10 @@ Var<T, D> record_norm_modulate(Tape<T, D>& tape, Tensor<T, D> y, const ModulateS
                                const Var<T, D>& m, Slots slots, const NormMoments<T, D>& kept) {
   return tape.record(std::move(y), {x, m}, [&tape, size, slots, x, m, kept](Tensor<T, D> dy) {
     tape.write(x, [&](T* dx, Write write) {
-      tape.collect(
-          [&](Stat<T>* dm) {
-            Backend<D>::norm_modulate_dx(size, x.data(), m.data(), slots.shift, slots.scale, kept.mean.data(),
-                                         kept.rstd.data(), dy.data(), dx, write, dm);
+      tape.collect_later(
+          [&](Stat<T>* dm, auto& sums) {
+            sums.norm_modulate_dx(size, x.data(), m.data(), slots.shift, slots.scale, kept.mean.data(),
+                                  kept.rstd.data(), dy.data(), dx, write, dm);
           },
           m);
     });

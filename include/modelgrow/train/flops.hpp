@@ -77,7 +77,9 @@ struct Backend<FlopCounter> {
   static void gate_residual_dx(auto&&...) {}
   static void head_gate(auto&&...) {}
   static void head_gate_dx(auto&&...) {}
+  template <class>
   static void modulation(auto&&...) {}
+  template <class>
   static void modulation_dx(auto&&...) {}
   static void layer_norm(auto&&...) {}
   static void layer_norm_dx(auto&&...) {}

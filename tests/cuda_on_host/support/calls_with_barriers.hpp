@@ -72,7 +72,7 @@ struct AttentionCallOf {
   }
 };
 
-/// Its launches: delta (on matrix units: terms), without barriers; dq; dk and dv.
+/// Its launches: delta, without barriers (on matrix units dq finds it); dq; dk and dv.
 template <std::int64_t queries, std::int64_t keys, std::int64_t d>
 struct AttentionDxCallOf {
   template <class Side>

@@ -54,13 +54,12 @@ double bytes_each(const Modulation<T>&) {
   return 3 * size_of<T>;
 }
 template <class T>
-double bytes_each(const ModulationDx<T>& k) {
-  const double dt = !k.dt ? 0 : k.how == Write::add ? 2 : 1;
-  return double(k.batch) * (1 + dt) * size_of<T> + (k.dtable ? 2 * statistic<T> : 0);
+double bytes_each(const ModulationDtables<T>& k) {
+  return double(k.batch) * size_of<T> + 2 * statistic<T>;
 }
 template <class T>
-double bytes_each(const SharedModulationDt<T>& k) {
-  return double(k.slots + (k.how == Write::add ? 2 : 1)) * size_of<T>;
+double bytes_each(const ModulationDt<T>& k) {
+  return double(k.copies + (k.how == Write::add ? 2 : 1)) * size_of<T>;
 }
 template <class T>
 double bytes_each(const TimeFeatures<T>&) {
@@ -182,9 +181,6 @@ template <int dim, int tiles>
 double bytes_each(const TemporalAttentionDx<dim, tiles>& k) {
   return 4 * dim * size_of<bf16> * double(k.size.queries + k.size.keys) + size_of<float> * double(k.size.queries);
 }
-inline double bytes_each(const AttentionMmaTerms& k) {
-  return 2 * double(k.size.head_dim) * size_of<bf16> + 3 * size_of<float>;
-}
 template <class T>
 double bytes_each(const JoinAttention<T>& k) {
   return 3 * double(k.size.head_dim) * size_of<T> + 4 * statistic<T>;
@@ -244,7 +240,12 @@ double bytes_of(const PartialColumnSums<A, Term, columns>& k) {
 }
 template <class A>
 double bytes_of(const AddColumnSums<A>& k) {
-  return double(k.rows * k.columns) * double(k.parts + 2) * size_of<A>;
+  double values = 0;
+  for (int i = 0; i < k.table.count; ++i) {
+    const auto& sum = k.table.tensors[i];
+    values += double(sum.sums * sum.groups * sum.columns) * double(sum.parts + 2);
+  }
+  return values * size_of<A>;
 }
 template <class T>
 double bytes_of(const NormDxSums<T>& k) {
@@ -309,7 +310,7 @@ double bytes_of(const AttentionMma<dim>& k) {
 }
 template <int dim>
 double bytes_of(const AttentionMmaDq<dim>& k) {
-  return attention_bytes<bf16>(k.in.size, 3, 2);
+  return attention_bytes<bf16>(k.in.size, 4, 2);
 }
 template <int dim>
 double bytes_of(const AttentionMmaDkv<dim>& k) {  // the parts of the queries each leave their sums in float

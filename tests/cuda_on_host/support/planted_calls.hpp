@@ -81,6 +81,24 @@ struct GateDxCall {
     side.backend.gate_residual_dx(size, branch, m, 1, dy, side.fresh(values), side.statistics(vectors, 4));
   }
 };
+/// Of three tables, forward and backward.
+struct ModulationCall {
+  template <class Side>
+  void operator()(Side& side) const {
+    using T = typename Side::Element;
+    constexpr ModulateSize size{2, 0, 40, 2};
+    constexpr std::int64_t row = 2 * 40, vectors = 2 * 3 * row;
+    std::vector<const T*> tables;
+    std::vector<Stat<T>*> dtables;
+    for (const std::uint64_t i : {0, 1, 2}) {
+      tables.push_back(side.values(row, 1 + i));
+      dtables.push_back(side.statistics(row, 4 + i));
+    }
+    side.backend.template modulation<T>(size, 40, tables, side.values(2 * row, 7), side.fresh(vectors));
+    side.backend.template modulation_dx<T>(size, 40, side.values(vectors, 8), dtables, side.fresh(2 * row),
+                                           Write::overwrite);
+  }
+};
 struct NormModulateDxCall {
   template <class Side>
   void operator()(Side& side) const {

@@ -2,6 +2,7 @@
 // Gates, modulation vectors and position tables: sums and products that repeat one operand over tokens.
 #pragma once
 #include <cmath>
+#include <span>
 
 #include <modelgrow/backend/backend.hpp>
 #include <modelgrow/backend/cpu/arrays.hpp>
@@ -62,22 +63,26 @@ struct Modulate {
   }
 
   template <class T>
-  static void modulation(ModulateSize s, std::int64_t slot_stride, const T* table, const T* t, T* m) {
+  static void modulation(ModulateSize s, std::int64_t slot_stride, std::span<const T* const> tables, const T* t, T* m) {
     const std::int64_t n = s.channels, t_row = slot_stride == 0 ? n : s.slots * n;
     for (std::int64_t b = 0; b < s.batch; ++b)
-      for (std::int64_t k = 0; k < s.slots; ++k)
-        array(m + (b * s.slots + k) * n, n) = array(table + k * n, n) + array(t + b * t_row + k * slot_stride, n);
+      for (const T* table : tables)
+        for (std::int64_t k = 0; k < s.slots; ++k, m += n)
+          array(m, n) = array(table + k * n, n) + array(t + b * t_row + k * slot_stride, n);
   }
   template <class T>
-  static void modulation_dx(ModulateSize s, std::int64_t slot_stride, const T* dm, T* dtable, T* dt, Write write) {
+  static void modulation_dx(ModulateSize s, std::int64_t slot_stride, const T* dm, std::span<T* const> dtables, T* dt,
+                            Write write) {
     const std::int64_t n = s.channels, t_row = slot_stride == 0 ? n : s.slots * n;
+    const auto tables = std::int64_t(dtables.size());
     if (dt && write == Write::overwrite) array(dt, s.batch * t_row).setZero();
-    for (std::int64_t b = 0; b < s.batch; ++b)
-      for (std::int64_t k = 0; k < s.slots; ++k) {
-        const auto g = array(dm + (b * s.slots + k) * n, n);
-        if (dtable) array(dtable + k * n, n) += g;
-        if (dt) array(dt + b * t_row + k * slot_stride, n) += g;
-      }
+    for (std::int64_t i = tables; i-- > 0;)
+      for (std::int64_t b = 0; b < s.batch; ++b)
+        for (std::int64_t k = 0; k < s.slots; ++k) {
+          const auto g = array(dm + ((b * tables + i) * s.slots + k) * n, n);
+          if (T* dtable = dtables[std::size_t(i)]) array(dtable + k * n, n) += g;
+          if (dt) array(dt + b * t_row + k * slot_stride, n) += g;
+        }
   }
 
   template <class T>

@@ -7,42 +7,16 @@
 namespace modelgrow::inline v0 {
 namespace kernels {
 
-/// For each query of each problem, padded to whole tiles of queries: its denominator as a power of 2, and delta =
-/// dout out. Those that pad have an infinite denominator: no key gets anything. A warp for each.
-struct AttentionMmaTerms {
-  AttentionSize size;
-  Index padded;
-  const bf16 *out, *dout;
-  const float* lse;
-  float *lse2, *delta;
-  static constexpr float closed = std::numeric_limits<float>::infinity();
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const Index row = i % padded;
-    const bool present = row < size.queries;
-    const AttentionProblem problem = AttentionProblem::of(size, i / padded);
-    const int c = lane(dev) * Chunk<bf16>::values;
-    float sum = 0;
-    if (present && c < size.head_dim) {
-      const Index at = problem.offset(size, size.out) + row * size.out.token + c;
-      const auto a = dev.template load<Chunk<bf16>>(out + at), b = dev.template load<Chunk<bf16>>(dout + at);
-      for (int j = 0; j < a.values; ++j) sum += dev.widen(a.at[j]) * dev.widen(b.at[j]);
-    }
-    sum = warp_sum(dev, sum);
-    if (lane(dev) > 0) return;
-    delta[i] = sum;
-    lse2[i] = present ? lse[problem.number * size.queries + row] * log2_e : closed;
-  }
-};
-
-/// What the kernels of the backward pass read; lse2 and delta are those of AttentionMmaTerms.
+/// What the kernels of the backward pass read. For each query of each problem, padded to whole tiles of queries, that
+/// of dq leaves two numbers for that of dk and dv: the denominator as a power of 2, and delta = dout out. Queries that
+/// pad have an infinite denominator: no key gets anything.
 struct AttentionMmaInput {
   AttentionSize size;
   Index padded;
   float scale;
   const std::int32_t* lengths;
   const bf16 *q, *k, *v, *dout;
-  const float *lse2, *delta;
+  float *lse2, *delta;
 };
 
 template <int Dim>
@@ -56,6 +30,8 @@ struct AttentionMmaDq {
     Stage stages[2];
   };
   AttentionMmaInput in;
+  const bf16* out;
+  const float* lse;
   bf16* dq;
   MODELGROW_HOST_DEVICE Index tiles() const { return ceil_div(in.size.queries, rows); }
   MODELGROW_HOST_DEVICE Index blocks() const { return attention_problems(in.size) * tiles(); }
@@ -69,6 +45,8 @@ struct AttentionMmaDq {
   }
 
  private:
+  static constexpr float closed = std::numeric_limits<float>::infinity();
+
   /// What a warp keeps of its rows, and a lane of its two.
   struct Own {
     typename Tiles::Rows queries, douts;
@@ -95,14 +73,15 @@ struct AttentionMmaDq {
     dev.template wait_copies<1>();
     dev.sync();
     const int in_tile = warp(dev) * Tiles::warp_rows;
+    leave_terms(dev, problem, first + in_tile, shared.stages[1].second(in_tile));
     Own own;
-    own.queries.load(dev, shared.stages[1].first(in_tile));
-    own.douts.load(dev, shared.stages[1].second(in_tile));
     for (int half = 0; half < 2; ++half) {
       const Index row = problem.number * in.padded + first + in_tile + FragmentC::row(lane(dev), 2 * half);
       own.lse2[half] = in.lse2[row];
       own.delta[half] = in.delta[row];
     }
+    own.queries.load(dev, shared.stages[1].first(in_tile));
+    own.douts.load(dev, shared.stages[1].second(in_tile));
     const bool has_rows = first + in_tile < queries;
     const int steps = int(ceil_div(keys, columns));
     stream_tiles(dev, shared.stages, steps, fetch, [&](Stage& stage, int step) {
@@ -112,6 +91,28 @@ struct AttentionMmaDq {
     if (has_rows)
       Tiles::store(dev, own.sums, scales, shared.stages[steps % 2].first(in_tile), dq + at_q, int(size.q.token),
                    first + in_tile, queries);
+  }
+  /// The two numbers of the 16 rows of a warp, two lanes for each; `douts` are their rows of dout.
+  template <class Dev>
+  MODELGROW_DEVICE void leave_terms(Dev dev, AttentionProblem problem, int first, const bf16* douts) const {
+    static_assert(warp_size == 2 * Tiles::warp_rows);
+    const int r = lane(dev) / 2, row = first + r;
+    const bool present = row < in.size.queries;
+    const Index at = problem.offset(in.size, in.size.out) + Index(row) * in.size.out.token;
+    float sum = 0;
+    if (present)
+      for (int c = lane(dev) % 2 * Tiles::chunk; c < Dim; c += 2 * Tiles::chunk) {
+        const auto a = dev.template load<Chunk<bf16>>(out + at + c);
+        const auto b = dev.template load<Chunk<bf16>>(douts + r * Tiles::stride + c);
+        for (int j = 0; j < a.values; ++j) sum = dev.fma(dev.widen(a.at[j]), dev.widen(b.at[j]), sum);
+      }
+    sum += dev.shuffle_xor(sum, 1);
+    if (lane(dev) % 2 == 0) {
+      const Index i = problem.number * in.padded + row;
+      in.delta[i] = sum;
+      in.lse2[i] = present ? lse[problem.number * in.size.queries + row] * log2_e : closed;
+    }
+    dev.sync_warp();
   }
   /// Adds what a tile gives, of which the first `valid` keys count.
   template <class Dev>

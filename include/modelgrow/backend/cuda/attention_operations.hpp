@@ -83,14 +83,6 @@ struct AttentionOperations {
     constexpr Index tile = MatrixStage<Dim>::tile_rows;
     const Index problems = attention_problems(s), padded = ceil_div(s.queries, tile) * tile;
     const auto lse2 = scratch<Exec, float>(problems * padded), delta = scratch<Exec, float>(problems * padded);
-    Exec::launch(ForEachRow<AttentionMmaTerms>{.n = problems * padded,
-                                               .row = {.size = s,
-                                                       .padded = padded,
-                                                       .out = out,
-                                                       .dout = dout,
-                                                       .lse = lse,
-                                                       .lse2 = lse2.data(),
-                                                       .delta = delta.data()}});
     const AttentionMmaInput in{.size = s,
                                .padded = padded,
                                .scale = scale<bf16>(s),
@@ -101,7 +93,7 @@ struct AttentionOperations {
                                .dout = dout,
                                .lse2 = lse2.data(),
                                .delta = delta.data()};
-    Exec::launch(AttentionMmaDq<Dim>{.in = in, .dq = dq});
+    Exec::launch(AttentionMmaDq<Dim>{.in = in, .out = out, .lse = lse, .dq = dq});
     const auto parts = QueryParts::of(problems * ceil_div(s.keys, tile), padded / tile);
     const auto partial = scratch<Exec, float>(parts.count() > 1 ? 2 * problems * parts.count() * s.keys * Dim : 0);
     Exec::launch(AttentionMmaDkv<Dim>{.in = in, .parts = parts, .partial = partial.data(), .dk = dk, .dv = dv});

@@ -1,56 +1,61 @@
 // SPDX-License-Identifier: MIT
 // adaLN around the branches of a block: modulation vectors from a table and the time, gates on the residual stream.
 #pragma once
+#include <algorithm>
+#include <span>
+
 #include <modelgrow/backend/cuda/sums.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {
 
-/// m[b, k, c] = table[k, c] + t[b, k * slot_stride + c]; t has slots vectors an entry, or one when slot_stride is 0.
+/// m[b, i, k, c] = tables[i][k, c] + t[b, k * slot_stride + c] of the tables from `first` on; t has slots vectors an
+/// entry, or one when slot_stride is 0.
 template <class T>
 struct Modulation {
-  Index channels, slots, slot_stride;
-  const T *table, *t;
+  Index channels, row, all_rows, first, slot_stride;  // row: slots * channels; all_rows: those of all tables
+  PointerList<const T> tables;
+  const T* t;
   T* m;
+  Index size(Index batch) const { return batch * tables.count * row; }
   template <class Dev>
   MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const Index kc = i % (slots * channels), b = i / (slots * channels);
-    const Index row = slot_stride == 0 ? channels : slots * slot_stride;
-    const Index source = b * row + kc / channels * slot_stride + kc % channels;
-    m[i] = dev.template narrow<T>(dev.widen(table[kc]) + dev.widen(t[source]));
+    const Index kc = i % row, table = i / row % tables.count, b = i / row / tables.count;
+    const Index t_row = slot_stride == 0 ? channels : row;
+    const Index source = b * t_row + kc / channels * slot_stride + kc % channels;
+    m[b * all_rows + (first + table) * row + kc] =
+        dev.template narrow<T>(dev.widen(tables.at[table][kc]) + dev.widen(t[source]));
   }
 };
-/// dtable[k, c] += sum_b dm[b, k, c], and dt = or += dm where t has slots vectors an entry; each may be null.
+/// dtables[i][k, c] += sum_b dm[b, i, k, c] of the tables from `first` on; each may be null.
 template <class T>
-struct ModulationDx {
-  Index batch, row;  // row: slots * channels
+struct ModulationDtables {
+  Index batch, row, all_rows, first;
+  PointerList<Stat<T>> dtables;
   const T* dm;
-  Stat<T>* dtable;
+  Index size() const { return dtables.count * row; }
+  template <class Dev>
+  MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
+    Stat<T>* const to = dtables.at[i / row];
+    if (!to) return;
+    Stat<T> sum = 0;
+    for (Index b = 0; b < batch; ++b) sum += dev.widen(dm[b * all_rows + first * row + i]);
+    to[i % row] += sum;
+  }
+};
+/// dt[b, c] = or += the sum of dm[b, copy, c] over all copies of a row, the last first: slots that share a vector, and
+/// tables.
+template <class T>
+struct ModulationDt {
+  Index row, copies;
+  const T* dm;
   T* dt;
   Write how;
   template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Index kc) const {
-    Stat<T> sum = 0;
-    for (Index i = kc; i < batch * row; i += row) {
-      const Stat<T> value = dev.widen(dm[i]);
-      if (dt) put(dev, dt + i, value, how);
-      sum += value;
-    }
-    if (dtable) dtable[kc] += sum;
-  }
-};
-/// dt[b, c] = or += sum_k dm[b, k, c]: the gradient of a vector that all slots share.
-template <class T>
-struct SharedModulationDt {
-  Index channels, slots;
-  const T* dm;
-  T* dt;
-  Write how;
-  template <class Dev>
   MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
-    const Index b = i / channels, c = i % channels;
+    const Index b = i / row, c = i % row;
     Stat<T> sum = 0;
-    for (Index k = 0; k < slots; ++k) sum += dev.widen(dm[(b * slots + k) * channels + c]);
+    for (Index copy = copies; copy-- > 0;) sum += dev.widen(dm[(b * copies + copy) * row + c]);
     put(dev, dt + i, sum, how);
   }
 };
@@ -153,6 +158,14 @@ struct ModulateOperations {
   template <class T>
   static void gate_residual_dx(ModulateSize s, const T* branch, const T* m, int gate, const T* dy, T* dbranch,
                                Stat<T>* dm) {
+    WaitingSums<Exec, Stat<T>> sums;
+    begin_gate_residual_dx(sums, s, branch, m, gate, dy, dbranch, dm);
+    sums.add_up();
+  }
+  /// The same, but what is added to dm waits.
+  template <class T>
+  static void begin_gate_residual_dx(WaitingSums<Exec, Stat<T>>& sums, ModulateSize s, const T* branch, const T* m,
+                                     int gate, const T* dy, T* dbranch, Stat<T>* dm) {
     const T* own = m + gate * s.channels;
     const GateResidualDbranch<T> to{.tokens = s.tokens,
                                     .channels = s.channels,
@@ -162,9 +175,9 @@ struct ModulateOperations {
                                     .dy = dy,
                                     .dbranch = dbranch};
     if (dm)
-      add_column_sums<Exec, T>(ColumnSums{.groups = s.batch, .rows = s.tokens, .columns = s.channels},
-                               {own, branch, dy, dbranch}, GateResidualDx<T>{.to = to, .branch = branch},
-                               {{dm + gate * s.channels, nullptr}, s.slots * s.channels, 1});
+      begin_column_sums<T>(sums, ColumnSums{.groups = s.batch, .rows = s.tokens, .columns = s.channels},
+                           {own, branch, dy, dbranch}, GateResidualDx<T>{.to = to, .branch = branch},
+                           {{dm + gate * s.channels, nullptr}, s.slots * s.channels, 1});
     else if (dbranch)
       Exec::launch(ForEachRow<GateResidualDbranch<T>>{.n = s.batch * s.tokens, .row = to});
   }
@@ -190,25 +203,35 @@ struct ModulateOperations {
     if (dx) head_gate(rows, heads, head_dim, dy, gate, dx);
   }
   template <class T>
-  static void modulation(ModulateSize s, Index slot_stride, const T* table, const T* t, T* m) {
-    Exec::launch(ForEach<Modulation<T>>{
-        .n = s.batch * s.slots * s.channels,
-        .element = {
-            .channels = s.channels, .slots = s.slots, .slot_stride = slot_stride, .table = table, .t = t, .m = m}});
+  static void modulation(ModulateSize s, Index slot_stride, std::span<const T* const> tables, const T* t, T* m) {
+    const Index row = s.slots * s.channels, all_rows = Index(tables.size()) * row;
+    PointerList<const T>::for_each(tables, [&](Index first, const auto& list) {
+      const Modulation<T> kernel{.channels = s.channels,
+                                 .row = row,
+                                 .all_rows = all_rows,
+                                 .first = first,
+                                 .slot_stride = slot_stride,
+                                 .tables = list,
+                                 .t = t,
+                                 .m = m};
+      Exec::launch(ForEach<Modulation<T>>{.n = kernel.size(s.batch), .element = kernel});
+    });
   }
   template <class T>
-  static void modulation_dx(ModulateSize s, Index slot_stride, const T* dm, Stat<T>* dtable, T* dt, Write write) {
-    const Index row = s.slots * s.channels;
-    const bool shared = slot_stride == 0;
-    if (dt && shared)
-      Exec::launch(ForEach<SharedModulationDt<T>>{
-          .n = s.batch * s.channels,
-          .element = {.channels = s.channels, .slots = s.slots, .dm = dm, .dt = dt, .how = write}});
-    if (dtable || (dt && !shared))
-      Exec::launch(ForEach<ModulationDx<T>>{
-          .n = row,
-          .element = {
-              .batch = s.batch, .row = row, .dm = dm, .dtable = dtable, .dt = shared ? nullptr : dt, .how = write}});
+  static void modulation_dx(ModulateSize s, Index slot_stride, const T* dm, std::span<Stat<T>* const> dtables, T* dt,
+                            Write write) {
+    const Index row = s.slots * s.channels, all_rows = Index(dtables.size()) * row;
+    const Index t_row = slot_stride == 0 ? s.channels : row;
+    if (dt)
+      Exec::launch(ForEach<ModulationDt<T>>{
+          .n = s.batch * t_row,
+          .element = {.row = t_row, .copies = all_rows / t_row, .dm = dm, .dt = dt, .how = write}});
+    if (std::ranges::all_of(dtables, [](const auto* d) { return d == nullptr; })) return;
+    PointerList<Stat<T>>::for_each(dtables, [&](Index first, const auto& list) {
+      const ModulationDtables<T> kernel{
+          .batch = s.batch, .row = row, .all_rows = all_rows, .first = first, .dtables = list, .dm = dm};
+      Exec::launch(ForEach<ModulationDtables<T>>{.n = kernel.size(), .element = kernel});
+    });
   }
 };
 

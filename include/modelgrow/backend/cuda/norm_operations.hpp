@@ -24,9 +24,18 @@ struct NormOperations {
   template <class T>
   static void norm_modulate_dx(ModulateSize s, const T* x, const T* m, int shift, int scale, const Stat<T>* mean,
                                const Stat<T>* rstd, const T* dy, T* dx, Write write, Stat<T>* dm) {
+    WaitingSums<Exec, Stat<T>> sums;
+    begin_norm_modulate_dx(sums, s, x, m, shift, scale, mean, rstd, dy, dx, write, dm);
+    sums.add_up();
+  }
+  /// The same, but what is added to dm waits.
+  template <class T>
+  static void begin_norm_modulate_dx(WaitingSums<Exec, Stat<T>>& sums, ModulateSize s, const T* x, const T* m,
+                                     int shift, int scale, const Stat<T>* mean, const Stat<T>* rstd, const T* dy, T* dx,
+                                     Write write, Stat<T>* dm) {
     backward(
-        {.groups = s.batch, .rows = s.tokens, .columns = s.channels}, x, from_modulation(s, m, shift, scale), mean,
-        rstd, dy, dx, write,
+        sums, {.groups = s.batch, .rows = s.tokens, .columns = s.channels}, x, from_modulation(s, m, shift, scale),
+        mean, rstd, dy, dx, write,
         {{dm ? dm + scale * s.channels : nullptr, dm ? dm + shift * s.channels : nullptr}, s.slots * s.channels, 1});
   }
   template <class T>
@@ -37,8 +46,10 @@ struct NormOperations {
   template <class T>
   static void layer_norm_dx(Index rows, Index channels, const T* x, const T* gain, const Stat<T>* mean,
                             const Stat<T>* rstd, const T* dy, T* dx, Write write, Stat<T>* dgain, Stat<T>* dbias) {
-    backward({.groups = 1, .rows = rows, .columns = channels}, x, from_vectors(rows, gain, gain), mean, rstd, dy, dx,
-             write, {{dgain, dbias}, 0, 1});
+    WaitingSums<Exec, Stat<T>> sums;
+    backward(sums, {.groups = 1, .rows = rows, .columns = channels}, x, from_vectors(rows, gain, gain), mean, rstd, dy,
+             dx, write, {{dgain, dbias}, 0, 1});
+    sums.add_up();
   }
 
  private:
@@ -71,12 +82,13 @@ struct NormOperations {
   }
   /// The sums go to dscale, dshift; each may be null.
   template <class T>
-  static void backward(ColumnSums size, const T* x, const Affine<T>& affine, const Stat<T>* mean, const Stat<T>* rstd,
-                       const T* dy, T* dx, Write write, const ColumnSumsOut<Stat<T>>& to) {
+  static void backward(WaitingSums<Exec, Stat<T>>& waiting, ColumnSums size, const T* x, const Affine<T>& affine,
+                       const Stat<T>* mean, const Stat<T>* rstd, const T* dy, T* dx, Write write,
+                       const ColumnSumsOut<Stat<T>>& to) {
     const bool sums = to.out[0] || to.out[1];
     const Index wide = wide_columns<T>(size.columns, {x, affine.scale, dy, dx});
     if (dx && sums && wide == size.columns && wide <= NormDxSums<T>::most_columns)
-      return backward_at_once(size, x, affine, mean, rstd, dy, dx, write, to);
+      return backward_at_once(waiting, size, x, affine, mean, rstd, dy, dx, write, to);
     if (dx)
       Exec::launch(ForEachRow<NormDx<T>>{.n = size.groups * size.rows,
                                          .row = {.channels = size.columns,
@@ -89,13 +101,14 @@ struct NormOperations {
                                                  .dx = dx,
                                                  .how = write}});
     if (sums)
-      add_column_sums<Exec, T>(
-          size, {dy, x},
+      begin_column_sums<T>(
+          waiting, size, {dy, x},
           NormTerm<T>{.rows = size.rows, .columns = size.columns, .dy = dy, .x = x, .mean = mean, .rstd = rstd}, to);
   }
   template <class T>
-  static void backward_at_once(ColumnSums size, const T* x, const Affine<T>& affine, const Stat<T>* mean,
-                               const Stat<T>* rstd, const T* dy, T* dx, Write write, const ColumnSumsOut<Stat<T>>& to) {
+  static void backward_at_once(WaitingSums<Exec, Stat<T>>& waiting, ColumnSums size, const T* x,
+                               const Affine<T>& affine, const Stat<T>* mean, const Stat<T>* rstd, const T* dy, T* dx,
+                               Write write, const ColumnSumsOut<Stat<T>>& to) {
     NormDxSums<T> kernel{.size = size,
                          .x = x,
                          .affine = affine,
@@ -105,10 +118,11 @@ struct NormOperations {
                          .dx = dx,
                          .how = write,
                          .partial = nullptr};
-    const auto partial = scratch<Exec, Stat<T>>(2 * kernel.blocks() * size.columns);
+    auto partial = scratch<Exec, Stat<T>>(2 * kernel.blocks() * size.columns);
     kernel.partial = partial.data();
     Exec::launch(kernel);
-    add_parts<Exec>(2, size, kernel.parts(), partial.data(), to);
+    waiting.take({.sums = 2, .groups = size.groups, .columns = size.columns, .parts = kernel.parts(), .to = to},
+                 std::move(partial));
   }
 };
 

@@ -32,7 +32,24 @@ struct Operations : LinearOperations<Exec>,
                     TemporalConvOperations<Exec>,
                     PatchOperations<Exec>,
                     TextOperations<Exec>,
-                    AdamWOperations<Exec> {};
+                    AdamWOperations<Exec> {
+  using Executor = Exec;
+};
 
 }  // namespace kernels
+
+template <class T, Device D>
+requires requires { typename Backend<D>::Executor; }
+class LaterSums<T, D> {
+  using Operations = Backend<D>;
+
+ public:
+  void norm_modulate_dx(ModulateSize s, auto... operands) { Operations::begin_norm_modulate_dx(sums_, s, operands...); }
+  void gate_residual_dx(ModulateSize s, auto... operands) { Operations::begin_gate_residual_dx(sums_, s, operands...); }
+  void add_up() { sums_.add_up(); }
+
+ private:
+  kernels::WaitingSums<typename Operations::Executor, Stat<T>> sums_;
+};
+
 }  // namespace modelgrow::inline v0

@@ -7,6 +7,7 @@
 
 #include <modelgrow/backend/cuda/tensor_table.hpp>
 #include <modelgrow/backend/cuda/values.hpp>
+#include <modelgrow/backend/cuda/waiting_sums.hpp>
 #include <modelgrow/core/pool.hpp>
 #include <modelgrow/core/tensor.hpp>
 
@@ -108,73 +109,32 @@ struct PartialColumnSums {
   }
 };
 
-/// Where a sum goes: out[g * group_stride + c * column_stride] +=; null: nowhere.
-template <class A>
-struct ColumnSumsOut {
-  A* out[2];
-  Index group_stride, column_stride;
-};
-
-/// The sum of partial[s, g, part, c] over the parts, every eighth by one warp; a block for 32 columns.
-template <class A>
-struct AddColumnSums {
-  static constexpr int threads = block_threads, warps = threads / warp_size;
-  struct Shared {
-    A sums[warps][warp_size];
-  };
-  Index rows, groups, columns, parts;  // rows: sums * groups
-  const A* partial;
-  ColumnSumsOut<A> to;
-  MODELGROW_HOST_DEVICE Index tiles() const { return ceil_div(columns, warp_size); }
-  MODELGROW_HOST_DEVICE Index blocks() const { return rows * tiles(); }
-
-  template <class Dev>
-  MODELGROW_DEVICE void operator()(Dev dev, Shared& shared) const {
-    for (Index work = dev.block(); work < blocks(); work += dev.blocks()) {
-      const Index row = work / tiles(), c = work % tiles() * warp_size + lane(dev);
-      A* const out = to.out[row / groups];
-      if (!out) continue;
-      A sum = 0;
-      if (c < columns)
-        for (Index part = warp(dev); part < parts; part += warps) sum += partial[(row * parts + part) * columns + c];
-      shared.sums[warp(dev)][lane(dev)] = sum;
-      dev.sync();
-      if (warp(dev) == 0 && c < columns) {
-        for (int w = 1; w < warps; ++w) sum += shared.sums[w][lane(dev)];
-        out[row % groups * to.group_stride + c * to.column_stride] += sum;
-      }
-      dev.sync();
-    }
-  }
-};
-
-/// Adds up the parts of `sums` sums.
-template <class Exec, class A>
-void add_parts(Index sums, ColumnSums size, Index parts, const A* partial, const ColumnSumsOut<A>& to) {
-  Exec::launch(AddColumnSums<A>{.rows = sums * size.groups,
-                                .groups = size.groups,
-                                .columns = size.columns,
-                                .parts = parts,
-                                .partial = partial,
-                                .to = to});
-}
-
-/// Adds the sums over the rows of every group of a term that takes N columns at a time.
-template <class Exec, int N, class Term, class A>
-void add_column_sums(ColumnSums size, const Term& term, const ColumnSumsOut<A>& to) {
+/// Begins the sums over the rows of every group of a term that takes N columns at a time.
+template <int N, class Term, class Exec, class A>
+void begin_column_sums(WaitingSums<Exec, A>& waiting, ColumnSums size, const Term& term, const ColumnSumsOut<A>& to) {
   constexpr int sums = sums_of<Term>();
-  const auto partial = scratch<Exec, A>(sums * size.groups * size.parts() * size.columns);
+  auto partial = scratch<Exec, A>(sums * size.groups * size.parts() * size.columns);
   Exec::launch(PartialColumnSums<A, Term, N>{.size = size, .term = term, .partial = partial.data()});
-  add_parts<Exec>(sums, size, size.parts(), partial.data(), to);
+  waiting.take({.sums = sums, .groups = size.groups, .columns = size.columns, .parts = size.parts(), .to = to},
+               std::move(partial));
 }
 /// Of a term whose columns are those of matrices of T at these addresses: eight at a time, or one.
+template <class T, class Term, class Exec>
+void begin_column_sums(WaitingSums<Exec, Stat<T>>& waiting, ColumnSums size,
+                       std::initializer_list<const void*> addresses, const Term& term,
+                       const ColumnSumsOut<Stat<T>>& to) {
+  if (size.columns % at_once == 0 && wide_columns<T>(size.columns, addresses) > 0)
+    begin_column_sums<at_once>(waiting, size, term, to);
+  else
+    begin_column_sums<1>(waiting, size, term, to);
+}
+/// The same, and adds them up.
 template <class Exec, class T, class Term>
 void add_column_sums(ColumnSums size, std::initializer_list<const void*> addresses, const Term& term,
                      const ColumnSumsOut<Stat<T>>& to) {
-  if (size.columns % at_once == 0 && wide_columns<T>(size.columns, addresses) > 0)
-    add_column_sums<Exec, at_once>(size, term, to);
-  else
-    add_column_sums<Exec, 1>(size, term, to);
+  WaitingSums<Exec, Stat<T>> sums;
+  begin_column_sums<T>(sums, size, addresses, term, to);
+  sums.add_up();
 }
 
 /// Terms of a sum over everything.

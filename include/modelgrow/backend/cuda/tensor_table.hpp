@@ -10,11 +10,13 @@
 namespace modelgrow::inline v0 {
 namespace kernels {
 
+template <class Entry>
+inline constexpr std::size_t most_entries =  // the rest is for the kernel's other members
+    (most_argument_bytes - 128) / (sizeof(Entry) + sizeof(Index));
 /// Tensors with their `size`, cut into chunks of so many values, which are numbered over all of them.
-template <class Entry, Index chunk_values>
+template <class Entry, Index chunk_values, std::size_t entries = most_entries<Entry>>
 struct TensorTable {
-  static constexpr std::size_t most_bytes = most_argument_bytes - 128;  // the rest is for the kernel's other members
-  static constexpr std::size_t capacity = most_bytes / (sizeof(Entry) + sizeof(Index));
+  static constexpr std::size_t capacity = entries;
   struct Part {  // values [begin, end) of a tensor
     int tensor;
     Index begin, end;
@@ -54,6 +56,25 @@ struct TensorTable {
       }
       f(table);
       tensors = tensors.subspan(some.size());
+    }
+  }
+};
+
+/// Addresses as an argument of a kernel.
+template <class T>
+struct PointerList {
+  static constexpr std::size_t capacity = 128;
+  int count;
+  T* at[capacity];
+
+  /// f(first, list) for as few lists as hold all, in their order; `first` is the place of the first one of a list.
+  template <class F>
+  static void for_each(std::span<T* const> all, F f) {
+    for (std::size_t first = 0; first < all.size(); first += capacity) {
+      PointerList list{};
+      list.count = int(std::min(capacity, all.size() - first));
+      std::copy_n(all.begin() + std::ptrdiff_t(first), list.count, list.at);
+      f(Index(first), list);
     }
   }
 };

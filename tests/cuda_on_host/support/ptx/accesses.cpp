@@ -74,15 +74,30 @@ void Machine::require_no_copy(const Thread& thread, const Instruction& i, const 
       fail(thread, i, "touches shared memory into which a copy of thread " + std::to_string(*copier) + " is under way");
 }
 
-void Machine::count(const Place& place, int bytes) {
+void Machine::count(Thread& thread, const Instruction& i, const Place& place, int bytes) {
+  if (config_.traffic) note_traffic(thread, i, place, bytes);
   if (place.space != Space::global) return;
   ++accesses_;
   wide_ += bytes == 16;
 }
 
+void Machine::note_traffic(Thread& thread, const Instruction& i, const Place& place, int bytes) {
+  if (place.space != Space::global && place.space != Space::shared) return;
+  const bool shared = place.space == Space::shared;
+  const auto at = shared ? std::uint64_t(place.bytes - shared_.data()) : reinterpret_cast<std::uint64_t>(place.bytes);
+  const auto& code = launch_.entry->code;
+  thread.times.resize(2 * code.size());  // a copy is an access to either memory
+  const int instruction = int(&i - code.data());
+  traffic_.note({.warp = thread.number / warp_size,
+                 .instruction = instruction,
+                 .time = thread.times[std::size_t(2 * instruction + shared)]++,
+                 .shared = shared},
+                {.lane = thread.number % warp_size, .at = at, .bytes = bytes});
+}
+
 void Machine::load(Thread& thread, const Instruction& i) {
   const Place place = locate(thread, i, 0, i.space, i.bytes * i.count, i.bytes * i.count);
-  count(place, i.bytes * i.count);
+  count(thread, i, place, i.bytes * i.count);
   note_read(thread, i, place);
   for (int k = 0; k < i.count; ++k) {
     std::uint64_t value = 0;
@@ -103,7 +118,7 @@ void Machine::store(Thread& thread, const Instruction& i) {
     std::memcpy(values.data() + k * i.bytes, &thread.registers[std::size_t(i.from[std::size_t(1 + k)])],
                 std::size_t(i.bytes));
   const auto all = std::size_t(i.count * i.bytes);
-  count(place, i.count * i.bytes);
+  count(thread, i, place, i.count * i.bytes);
   note_write(thread, i, place, std::memcmp(place.bytes, values.data(), all) == 0 ? Value::kept : Value::changed);
   std::memcpy(place.bytes, values.data(), all);
 }
@@ -112,11 +127,13 @@ void Machine::store(Thread& thread, const Instruction& i) {
 void Machine::copy(Thread& thread, const Instruction& i) {
   const Place to = locate(thread, i, 0, Space::shared, copy_bytes, copy_bytes);
   note_write(thread, i, to, Value::changed);
+  if (config_.traffic) note_traffic(thread, i, to, copy_bytes);
   const int bytes = int(thread.registers[std::size_t(i.from[3])]);
   const std::uint8_t* from = nullptr;
   if (bytes > 0) {  // the rest becomes zero, without being read
     const Place source = locate(thread, i, 1, Space::global, bytes, copy_bytes);
     note_read(thread, i, source);
+    if (config_.traffic) note_traffic(thread, i, source, bytes);
     from = source.bytes;
   }
   const auto first = std::size_t(to.granules.data() - shared_granules_.data());

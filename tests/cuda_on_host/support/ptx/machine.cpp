@@ -13,6 +13,7 @@ void Machine::launch(const Launch& launch) {
   grid_ = std::min(launch.blocks, config_.most_blocks);
   first_block_ = block_ + 1;
   executed_ = folded_ = accesses_ = wide_ = 0;
+  traffic_ = {};
   shared_.resize(launch.shared_bytes);
   order_.resize(std::size_t(launch.threads));
   std::iota(order_.begin(), order_.end(), 0);
@@ -47,6 +48,7 @@ void Machine::run_block() {
   for (const Thread& thread : threads_)
     if (thread.state != State::done)
       fail(thread, entry.code[std::size_t(thread.position)], "waits for threads that never come");
+  traffic_.settle();
 }
 
 bool Machine::run_ready() {

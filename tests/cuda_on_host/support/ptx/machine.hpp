@@ -15,6 +15,7 @@
 #include "tests/cuda_on_host/support/order.hpp"
 #include "tests/cuda_on_host/support/ptx/instruction.hpp"
 #include "tests/cuda_on_host/support/ptx/memory.hpp"
+#include "tests/cuda_on_host/support/ptx/traffic.hpp"
 
 namespace ptx {
 
@@ -26,6 +27,7 @@ struct Config {
   Copies copies = Copies::late;
   std::int64_t most_blocks = 3;                    // few, so that kernels have to stride
   std::int64_t most_instructions = 1'000'000'000;  // of a launch: more are taken for a loop without end
+  bool traffic = false;                            // whether to look at the accesses of a warp together
 };
 
 /// How a kernel is started.
@@ -49,6 +51,8 @@ class Machine {
   std::int64_t folded() const { return folded_; }
   /// The share of accesses of 16 bytes in those to global memory in the last launch.
   double wide_share() const { return double(wide_) / double(accesses_); }
+  /// Of the last launch, where the configuration asks for it.
+  const Traffic& traffic() const { return traffic_; }
 
  private:
   static constexpr int warp_size = 32;
@@ -64,6 +68,7 @@ class Machine {
     int position = 0, barriers = 0, warp_barriers = 0;
     std::vector<std::uint64_t> registers;
     std::vector<std::uint8_t> local;
+    std::vector<int> times;  // by instruction: accesses so far, for the traffic
     std::vector<Copy> open_copies;
     std::vector<std::vector<Copy>> copy_groups;
   };
@@ -86,7 +91,8 @@ class Machine {
   void note_read(const Thread& thread, const Instruction& i, const Place& place);
   void note_write(const Thread& thread, const Instruction& i, const Place& place, Value value);
   void require_no_copy(const Thread& thread, const Instruction& i, const Place& place) const;
-  void count(const Place& place, int bytes);
+  void count(Thread& thread, const Instruction& i, const Place& place, int bytes);
+  void note_traffic(Thread& thread, const Instruction& i, const Place& place, int bytes);
   void load(Thread& thread, const Instruction& i);
   void store(Thread& thread, const Instruction& i);
 
@@ -118,6 +124,7 @@ class Machine {
   std::vector<std::uint8_t> shared_;
   std::vector<Granule> shared_granules_;
   std::vector<int> copied_by_;  // for every granule of shared memory the thread whose copy is under way, or -1
+  Traffic traffic_;
   std::mt19937 random_{3};
 };
 

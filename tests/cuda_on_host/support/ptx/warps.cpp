@@ -62,12 +62,15 @@ void Machine::load_matrices(std::span<Thread> lanes, const Instruction& i) {
   constexpr int row_bytes = 16;
   for (int m = 0; m < i.results; ++m) {
     std::array<std::array<std::uint16_t, 8>, 8> matrix;
+    std::array<Traffic::Access, 8> rows;
     for (std::size_t r = 0; r < 8; ++r) {
       Thread& lane = lanes[std::size_t(8 * m) + r];
       const Place row = locate(lane, i, 0, Space::shared, row_bytes, row_bytes);
       note_read(lane, i, row);
       std::memcpy(matrix[r].data(), row.bytes, row_bytes);
+      rows[r] = {.lane = int(r), .at = std::uint64_t(row.bytes - shared_.data()), .bytes = row_bytes};
     }
+    if (config_.traffic) traffic_.note_rows(rows);
     for (std::size_t l = 0; l < warp_size; ++l) {
       const std::size_t across = l / 4, along = 2 * (l % 4);
       const bool transposed = i.action == Action::load_matrix_transposed;
