@@ -19,11 +19,12 @@ namespace emulator {
 class Arena {
  public:
   Arena() {
-    void* p = mmap(nullptr, capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) throw std::bad_alloc();
-    base_ = static_cast<char*>(p);
+    memory_ = mmap(nullptr, capacity + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory_ == MAP_FAILED) throw std::bad_alloc();
+    base_ = reinterpret_cast<char*>((reinterpret_cast<std::uintptr_t>(memory_) + page - 1) / page * page);
+    madvise(base_, capacity, MADV_HUGEPAGE);  // each launch opens and closes all of it, page by page
   }
-  ~Arena() { munmap(base_, capacity); }
+  ~Arena() { munmap(memory_, capacity + page); }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -68,7 +69,7 @@ class Arena {
   }
 
  private:
-  static constexpr std::size_t capacity = std::size_t{1} << 32, alignment = 256, page = 4096;
+  static constexpr std::size_t capacity = std::size_t{1} << 32, alignment = 256, page = std::size_t{2} << 20;
   void require_owner() const {
     if (std::this_thread::get_id() != owner_)
       throw std::logic_error(
@@ -78,6 +79,7 @@ class Arena {
     if (mprotect(base_, (used_ + page - 1) / page * page, access) != 0) throw std::bad_alloc();
   }
   const std::thread::id owner_ = std::this_thread::get_id();
+  void* memory_;
   char* base_;
   std::size_t used_ = 0;
   int open_ = 0;
