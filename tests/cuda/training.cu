@@ -42,6 +42,15 @@ TEMPLATE_TEST_CASE("two runs on the GPU are the same bit for bit", "", float, bf
   }
 }
 
+TEMPLATE_TEST_CASE("steps as graphs have the bits of steps piece by piece", "", float, bf16) {
+  if (!testing::gpu_present()) return;
+  const TinyRun graph = testing::tiny_run<TestType, Cuda>({.steps = 5, .graph = true}),
+                pieces = testing::tiny_run<TestType, Cuda>({.steps = 5});
+  CHECK(graph.losses == pieces.losses);
+  CHECK(graph.norms == pieces.norms);
+  CHECK(graph.clip == pieces.clip);
+}
+
 TEST_CASE("what a GPU cannot do is an exception that says so") {
   if (!testing::gpu_present()) return;
   CHECK_THROWS_AS(Cuda::allocate(std::size_t{1} << 60), device_error);

@@ -98,3 +98,26 @@ TEST_CASE("averages of the weights cost a step no launch and no wait more") {
 TEST_CASE("write the table of a step's cost", "[.write_step_cost]") {
   std::ofstream(table_path) << table_of(step_cost());
 }
+
+TEST_CASE(
+    "a step given out as one waits as often, allocates nothing and launches what looks for losses that are none") {
+  const auto cost = [](bool graph) {
+    Stdit<bf16, Counted> model(StditConfig{.input_size = {16, 64, 64}, .depth = 2, .pred_sigma = false});
+    const Tensor<bf16, Counted> states({1, 120, 4096}), clip({1, 4, 16, 64, 64});
+    const Tensor<float, Counted> time({1});
+    Counted::Log log;
+    Trainer<Stdit<bf16, Counted>, bf16, Counted> trainer(
+        model, TrainerOptions{.steps = 3, .schedule = {.peak = 1e-4}, .ema = EmaOptions{}, .graph = graph});
+    trainer.at(2, [&](const StepReport&) { Counted::log() = {}; });
+    trainer.at(3, [&](const StepReport&) { log = Counted::log(); });
+    trainer.run([&](auto& tape, std::int64_t) {
+      const TextStates<bf16, Counted> text{tape.constant(states), {}, {}};
+      return mse(tape, model.forward(tape, tape.constant(clip), time, text), clip);
+    });
+    return total_of(log);
+  };
+  const Total graph = cost(true), pieces = cost(false);
+  CHECK(graph.waits == 2);
+  CHECK(graph.allocations == 0);
+  CHECK(graph.launches == pieces.launches + 7);
+}

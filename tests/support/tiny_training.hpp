@@ -33,6 +33,7 @@ struct TinyRunOptions {
   ConvKind conv = ConvKind::depthwise;
   Activations activations = Activations::keep;
   std::int64_t steps = 2;
+  bool graph = false;        // TrainerOptions::graph
   std::int64_t experts = 0;  // 0: no mixtures; all of them see each token, as rounding would change a choice
 };
 
@@ -88,7 +89,8 @@ TinyRun tiny_run(const TinyRunOptions& options) {
                                            TrainerOptions{.steps = options.steps,
                                                           .schedule = {.peak = 1e-3},
                                                           .adamw = {.eps = 1e-2, .weight_decay = 0.1, .clip_norm = 1.0},
-                                                          .ema = EmaOptions{.decay = 0.9}});
+                                                          .ema = EmaOptions{.decay = 0.9},
+                                                          .graph = options.graph});
   trainer.every(1, [&](const StepReport& report) {
     run.losses.push_back(report.loss);
     run.norms.push_back(report.gradient_norm);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The CUDA backend (float, bf16) for compute capability 8.0 and later. Needs nvcc and cuBLAS.
 #pragma once
+#include <modelgrow/backend/cuda/graph.cuh>
 #include <modelgrow/backend/cuda/launch.cuh>
 #include <modelgrow/backend/cuda/multiply.cuh>
 #include <modelgrow/backend/cuda/operations.hpp>

@@ -16,6 +16,7 @@
 #include <modelgrow/core/describe.hpp>
 #include <modelgrow/grow/optimizer_state.hpp>
 #include <modelgrow/train/parameter_groups.hpp>
+#include <modelgrow/train/step_parts.hpp>
 #include <modelgrow/train/tensor_file.hpp>
 
 namespace modelgrow::inline v0 {
@@ -72,20 +73,6 @@ struct AdamWState {
   Tensor<Stat<T>, D> lr_columns_, eps_rows_;
 };
 
-/// Averages that follow the weights in the pass that moves these: average += rate * (weight - average).
-template <class T, Device D>
-struct Followers {
-  double rate = 0.0;
-  std::function<Stat<T>*(const std::string& path, const Parameter<T, D>&)> average_of = {};  // of every trained one
-};
-
-/// What the step of a part of a model must know of the whole; by itself the part is the whole.
-template <Device D>
-struct WholeModel {
-  std::function<void(const Tensor<double, D>& sum)> sum_squares = {};  // of all gradients together
-  std::int64_t oldest = 0;                                             // most steps that a tensor has had
-};
-
 /// The optimizer of a model, or of a pipeline of models.
 template <class T, Device D>
 class AdamW {
@@ -104,6 +91,22 @@ class AdamW {
   template <class M>
   double step(M& model, double lr, double added = 1.0, const Followers<T, D>& followers = {},
               const WholeModel<D>& whole = {});
+
+  /// step() in two: begin_step() gives all of it to the device and waits for nothing where ready(); end_step() waits
+  /// for the norm, counts the step and sets what follows from that. Between them the device has stepped, unless the
+  /// norm is not finite.
+  struct Begun {
+    States made;  // of parameters that had none
+  };
+  template <class M>
+  Begun begin_step(M& model, double lr, double added = 1.0, const Followers<T, D>& followers = {},
+                   const WholeModel<D>& whole = {});
+  template <class M>
+  double end_step(M& model, Begun begun);
+  /// Whether all that a step needs is there: some state, and beside any gradient its state and beside any state its
+  /// gradient, with the weights in float.
+  template <class M>
+  bool ready(M& model) const;
 
   /// Norm of all gradients together, summed in the order of the description.
   template <class M>
@@ -202,30 +205,44 @@ template <class T, Device D>
 template <class M>
 double AdamW<T, D>::step(M& model, double lr, double added, const Followers<T, D>& followers,
                          const WholeModel<D>& whole) {
+  return end_step(model, begin_step(model, lr, added, followers, whole));
+}
+
+template <class T, Device D>
+template <class M>
+auto AdamW<T, D>::begin_step(M& model, double lr, double added, const Followers<T, D>& followers,
+                             const WholeModel<D>& whole) -> Begun {
   if (whole.sum_squares)
     whole.sum_squares(square_);
   else
     sum_squares_of(model);
+  if (whole.guard) whole.guard(square_);
   Backend<D>::template clipping<T>(options_.clip_norm, square_.data(), scale_.data());
   std::int64_t oldest = whole.oldest;
   for (const auto& [path, s] : states_) oldest = std::max(oldest, s.step);
-  States made;
+  Begun begun;
   std::vector<AdamWUpdate<T>> updates;
   for_each_parameter(model, [&](const std::string& path, Parameter<T, D>& p) {
     auto state = states_.find(path);
     if (!p.trained() || (state == states_.end() && !p.gradient.defined())) return;  // never used by the loss: no decay
     const bool old = state == states_.end() ? oldest == 0 : state->second.step == oldest;
-    if (state == states_.end()) state = made.emplace(path, fresh(p)).first;
+    if (state == states_.end()) state = begun.made.emplace(path, fresh(p)).first;
     updates.push_back(update_of(path, p, state->second, old ? lr : lr * added));
     if (followers.average_of) updates.back().average = followers.average_of(path, p);
   });
   const AdamWStep common{.beta1 = options_.beta1, .beta2 = options_.beta2, .average_rate = followers.rate};
   Backend<D>::template adamw<T>(common, scale_.data(), updates);
+  return begun;
+}
+
+template <class T, Device D>
+template <class M>
+double AdamW<T, D>::end_step(M& model, Begun begun) {
   const double length = norm();
   if (!std::isfinite(length))
     throw error("the gradient norm is " + std::to_string(length) + " (" + first_bad(model) +
                 "): lower the learning rate, clip the gradient or look at the data; the model is unchanged");
-  states_.merge(made);
+  states_.merge(begun.made);
   for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
     const auto state = states_.find(path);
     if (!p.trained() || state == states_.end()) return;
@@ -233,6 +250,19 @@ double AdamW<T, D>::step(M& model, double lr, double added, const Followers<T, D
     state->second.anneal_multipliers();
   });
   return length;
+}
+
+template <class T, Device D>
+template <class M>
+bool AdamW<T, D>::ready(M& model) const {
+  bool all = !states_.empty();
+  for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) {
+    const auto state = states_.find(path);
+    if (!p.trained() || (state == states_.end() && !p.gradient.defined())) return;
+    all = all && state != states_.end() && p.gradient.defined() &&
+          (std::same_as<T, Stat<T>> || state->second.master.defined());
+  });
+  return all;
 }
 
 template <class T, Device D>

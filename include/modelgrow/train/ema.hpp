@@ -74,7 +74,19 @@ class Ema {
   /// A step of the optimizer and update() in one pass over memory. Returns and throws what these do; the model is
   /// unchanged then.
   template <class M>
-  double step(M& model, AdamW<T, D>& optimizer, double lr, double added = 1.0, const WholeModel<D>& whole = {});
+  double step(M& model, AdamW<T, D>& optimizer, double lr, double added = 1.0, const WholeModel<D>& whole = {}) {
+    return end_step(model, optimizer, begin_step(model, optimizer, lr, added, whole));
+  }
+  /// The same in two, as AdamW has it.
+  using Begun = typename AdamW<T, D>::Begun;
+  template <class M>
+  Begun begin_step(M& model, AdamW<T, D>& optimizer, double lr, double added = 1.0, const WholeModel<D>& whole = {});
+  template <class M>
+  double end_step(M& model, AdamW<T, D>& optimizer, Begun begun) {
+    const double norm = optimizer.end_step(model, std::move(begun));
+    move(model, optimizer, [&](const std::string& path) { return optimizer.states().contains(path); });
+    return norm;
+  }
 
   /// Puts the averages into the model for as long as the result lives. Meanwhile the run can be neither trained nor
   /// grown, saved or loaded: what would be taken for the weights are averages.
@@ -170,14 +182,13 @@ void Ema<T, D>::restart(const M& model, const AdamW<T, D>& optimizer, const std:
 
 template <class T, Device D>
 template <class M>
-double Ema<T, D>::step(M& model, AdamW<T, D>& optimizer, double lr, double added, const WholeModel<D>& whole) {
+auto Ema<T, D>::begin_step(M& model, AdamW<T, D>& optimizer, double lr, double added, const WholeModel<D>& whole)
+    -> Begun {
   require_at_rest("move the averages");
   for_each_parameter(model, [&](const std::string& path, const Parameter<T, D>& p) { of(path, p); });  // or throws
   const auto average_of = [&](const std::string& path, const Parameter<T, D>& p) { return of(path, p).data(); };
   const Followers<T, D> averages{.rate = 1.0 - options_.at(updates_), .average_of = average_of};
-  const double norm = optimizer.step(model, lr, added, averages, whole);
-  move(model, optimizer, [&](const std::string& path) { return optimizer.states().contains(path); });
-  return norm;
+  return optimizer.begin_step(model, lr, added, averages, whole);
 }
 
 template <class T, Device D>

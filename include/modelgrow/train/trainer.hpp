@@ -18,6 +18,7 @@
 #include <modelgrow/autograd/tape.hpp>
 #include <modelgrow/core/denormals.hpp>
 #include <modelgrow/core/linkage.hpp>
+#include <modelgrow/core/recording.hpp>
 #include <modelgrow/detail/hash64.hpp>
 #include <modelgrow/train/checkpointing.hpp>
 #include <modelgrow/train/schedule.hpp>
@@ -45,6 +46,12 @@ struct TrainerOptions {
   std::filesystem::path directory = {};  // where the run is saved; empty: nowhere
   std::int64_t save_every = 0;           // steps; 0: only at the end, or when stopped
   std::function<bool()> stop = {};       // asked after every step; true saves and ends the run
+  /// Gives a step to the device as one piece of work, on Cuda a graph (other devices do the same at once): passes,
+  /// optimizer and average, for small models, where launches take longer than kernels. Losses and weights have the same
+  /// bits. Steps that must make state first (the first one, and the first after growth) are given as without. The
+  /// loss may copy to the device but not read from it, which throws device_error (mixtures of experts do). Not for
+  /// several ranks.
+  bool graph = false;
 };
 
 namespace detail {
@@ -77,8 +84,13 @@ class Trainer {
   /// Starts a new run at step 0 from the weights, averages and moments that a directory has.
   void start_from(const std::filesystem::path& directory);
 
-  /// Trains together with other ranks from now on; train/distributed.hpp has the one line for it.
+  /// Trains together with other ranks from now on; train/distributed.hpp has the one line for it. Throws error for a
+  /// trainer whose steps are graphs.
   void join(std::unique_ptr<Team<M, T, D>> team) {
+    if (options_.graph)
+      throw error(
+          "TrainerOptions::graph is set for a trainer that joins other ranks, which wait for each other within a step: "
+          "train by one rank, or without graphs");
     team_ = std::move(team);
     team_->watch(tape_);
   }
@@ -133,6 +145,15 @@ class Trainer {
 
   template <class Loss>
   StepReport train_step(Loss& loss);
+  /// Fills in loss and norm: given to the device piece by piece, or as one.
+  template <class Loss>
+  void step_at_once(Loss& loss, StepReport& report, double added);
+  template <class Loss>
+  void step_as_one(Loss& loss, StepReport& report, double added);
+  void set_loss(StepReport& report, std::span<const double> losses) const;
+  /// The loss of a micro-batch, whose backward pass has been given to the device.
+  template <class Loss>
+  Var<T, D> pass_of(Loss& loss, std::int64_t i);
   /// Losses of the micro-batches of a step, whose gradients are added up.
   template <class Loss>
   std::vector<double> pass(Loss& loss, StepReport& report);
@@ -148,6 +169,7 @@ class Trainer {
   AdamW<T, D> optimizer_;
   std::optional<Ema<T, D>> ema_;
   Tape<T, D> tape_;
+  Recording<D> recording_;
   std::unique_ptr<Team<M, T, D>> team_;  // none: this process trains alone
   std::vector<std::pair<std::function<bool(std::int64_t)>, Hook>> hooks_;
   std::int64_t step_ = 0;
@@ -199,14 +221,11 @@ StepReport Trainer<M, T, D>::train_step(Loss& loss) {
   const FlushDenormals flush;
   const auto begin = Clock::now();
   StepReport report{.step = step_ + 1, .lr = options_.schedule(step_)};
-  for (const double l : pass(loss, report)) report.loss += l * (1.0 / double(options_.micro_batches));
-  if (!std::isfinite(report.loss))
-    throw error("the loss of step " + std::to_string(report.step) + " is " + std::to_string(report.loss) +
-                ": lower the learning rate or look at the data; the run saved last is intact");
   const double added = options_.schedule.of_added(step_);
-  report.gradient_norm = team_  ? team_->step(model_, optimizer_, ema(), report.lr, added)
-                         : ema_ ? ema_->step(model_, optimizer_, report.lr, added)
-                                : optimizer_.step(model_, report.lr, added);
+  if (options_.graph && optimizer_.ready(model_))
+    step_as_one(loss, report, added);
+  else
+    step_at_once(loss, report, added);
   if (team_) report.waited = team_->waited();
   ++step_;
   const std::uint64_t history[] = {history_, std::bit_cast<std::uint64_t>(report.loss),
@@ -217,6 +236,78 @@ StepReport Trainer<M, T, D>::train_step(Loss& loss) {
 }
 
 template <class M, class T, Device D>
+void Trainer<M, T, D>::set_loss(StepReport& report, std::span<const double> losses) const {
+  for (const double l : losses) report.loss += l * (1.0 / double(options_.micro_batches));
+  if (!std::isfinite(report.loss))
+    throw error("the loss of step " + std::to_string(report.step) + " is " + std::to_string(report.loss) +
+                ": lower the learning rate or look at the data; the run saved last is intact");
+}
+
+template <class M, class T, Device D>
+template <class Loss>
+void Trainer<M, T, D>::step_at_once(Loss& loss, StepReport& report, double added) {
+  set_loss(report, pass(loss, report));
+  report.gradient_norm = team_  ? team_->step(model_, optimizer_, ema(), report.lr, added)
+                         : ema_ ? ema_->step(model_, optimizer_, report.lr, added)
+                                : optimizer_.step(model_, report.lr, added);
+}
+
+template <class M, class T, Device D>
+template <class Loss>
+void Trainer<M, T, D>::step_as_one(Loss& loss, StepReport& report, double added) {
+  const std::int64_t count = options_.micro_batches;
+  const Tensor<T, D> losses = tape_.allocate(Shape{count}), zeros = tape_.allocate(Shape{count});
+  // No step where a loss is not finite, as when the host reads it before.
+  const WholeModel<D> whole{.guard = [&](const Tensor<double, D>& sum) {
+    using S = Stat<T>;
+    D::zero(zeros.data(), zeros.bytes());
+    Backend<D>::axpy(count, 0.0, losses.data(), zeros.data());
+    Tensor<S, D> wide = tape_.template allocate<S>(Shape{count});
+    wide.zero();
+    Backend<D>::collect(count, zeros.data(), wide.data());
+    const std::span<const S> values(wide.data(), std::size_t(count));
+    Backend<D>::template sum_of_squares<T>({&values, 1}, sum.data());
+  }};
+  const auto begin_step = [&] {
+    return ema_ ? ema_->begin_step(model_, optimizer_, report.lr, added, whole)
+                : optimizer_.begin_step(model_, report.lr, added, {}, whole);
+  };
+  std::optional<typename AdamW<T, D>::Begun> begun;
+  try {
+    recording_.run([&] {
+      for (std::int64_t i = 0; i < count; ++i) {
+        const Var<T, D> l = pass_of(loss, step_ * count + i);
+        D::copy(losses.data() + i, l.data(), sizeof(T));
+      }
+      if (optimizer_.ready(model_)) begun = begin_step();
+    });
+  } catch (...) {
+    for_each_parameter(model_, [&](const std::string& path, Parameter<T, D>& p) {
+      if (p.trained() && !optimizer_.states().contains(path)) p.gradient = {};  // nobody has set it to zero
+    });
+    throw;
+  }
+  if (!begun) begun = begin_step();  // a parameter was used for the first time
+  std::vector<double> read;
+  const Tensor<T, Cpu> host = to_cpu(losses);
+  for (const T l : host.span()) read.push_back(double(Stat<T>(l)));
+  set_loss(report, read);
+  report.gradient_norm =
+      ema_ ? ema_->end_step(model_, optimizer_, std::move(*begun)) : optimizer_.end_step(model_, std::move(*begun));
+}
+
+template <class M, class T, Device D>
+template <class Loss>
+Var<T, D> Trainer<M, T, D>::pass_of(Loss& loss, std::int64_t i) {
+  const Var<T, D> l = loss(tape_, i);
+  Tensor<T, D> seed = tape_.allocate(l.shape());
+  Backend<D>::fill(seed.size(), T(Stat<T>(1.0 / double(options_.micro_batches))), seed.data());
+  if (team_) team_->begin_pass(tape_, i);
+  tape_.backward(l, std::move(seed));
+  return l;
+}
+
+template <class M, class T, Device D>
 template <class Loss>
 std::vector<double> Trainer<M, T, D>::pass(Loss& loss, StepReport& report) {
   const std::int64_t count = options_.micro_batches, begin = step_ * count;
@@ -224,11 +315,7 @@ std::vector<double> Trainer<M, T, D>::pass(Loss& loss, StepReport& report) {
   std::vector<double> losses;
   for (std::int64_t i = begin; i < begin + count; ++i) {
     if (team_ && !team_->takes(i)) continue;
-    const Var<T, D> l = loss(tape_, i);
-    Tensor<T, D> seed = tape_.allocate(l.shape());
-    Backend<D>::fill(seed.size(), T(Stat<T>(1.0 / double(count))), seed.data());
-    if (team_) team_->begin_pass(tape_, i);
-    tape_.backward(l, std::move(seed));
+    const Var<T, D> l = pass_of(loss, i);
     losses.push_back(double(Stat<T>(to_cpu(l.value()).data()[0])));  // waits: nothing is left to be given out
     if (team_) team_->end_pass(i, losses.back());
   }

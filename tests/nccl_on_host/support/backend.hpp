@@ -3,6 +3,8 @@
 #pragma once
 #include <modelgrow/backend/cuda/context.cuh>
 
+#include <typeinfo>
+
 #include "tests/nccl_on_host/support/cuda_double.hpp"
 
 namespace modelgrow::inline v0 {
@@ -12,11 +14,11 @@ struct StreamExecutor {
   using Device = Cuda;
   template <class Kernel>
   static void launch(const Kernel& kernel) {
-    give([kernel] { Emulated::machine().launch(kernel); });
+    give(typeid(Kernel).name(), [kernel] { Emulated::machine().launch(kernel); });
   }
   template <class T, class R>
   static void multiply(MatrixSize size, Transposed transposed, const T* a, const T* b, Write write, R* c) {
-    give([=] { emulator::multiply(size, transposed, a, b, write, c); });
+    give("product", [=] { emulator::multiply(size, transposed, a, b, write, c); });
   }
   template <class Epilogue, class T, class R>
   static bool multiply_with(const Epilogue&, MatrixSize, Transposed, const T*, const T*, Write, R*) {
@@ -25,11 +27,13 @@ struct StreamExecutor {
 
  private:
   template <class F>
-  static void give(F f) {
-    cuda_double::give(CudaContext::current().stream(), {.begin = [f] {
-                        const cuda_double::Access access;
-                        f();
-                      }});
+  static void give(const char* kind, F f) {
+    cuda_double::give(CudaContext::current().stream(), {.begin =
+                                                            [f] {
+                                                              const cuda_double::Access access;
+                                                              f();
+                                                            },
+                                                        .kind = kind});
   }
 };
 

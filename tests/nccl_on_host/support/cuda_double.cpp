@@ -1,31 +1,14 @@
 // SPDX-License-Identifier: MIT
-#include "tests/nccl_on_host/support/cuda_double.hpp"
+#include "tests/nccl_on_host/support/graph_double.hpp"
 
 #include <cublas_v2.h>
 
 #include <cstring>
-#include <deque>
 #include <map>
 #include <set>
 
 #include "tests/cuda_calls/cublaslt_double.hpp"
 
-struct CUstream_st {
-  std::string name;
-  std::deque<cuda_double::Work> work = {};
-  bool begun = false;  // the first of it
-  std::size_t given = 0, ended = 0;
-
-  /// Does what can be done up to a place; whether that is all.
-  bool reaches(std::size_t place) {
-    for (; ended < place; ++ended, begun = false, work.pop_front()) {
-      if (!begun) work.front().begin();
-      begun = true;
-      if (!work.front().done()) return false;
-    }
-    return true;
-  }
-};
 struct CUevent_st {
   cudaStream_t stream = nullptr;
   std::size_t place = 0;
@@ -75,8 +58,18 @@ int failure_of(const std::string& call) {
 }
 std::string name_of(cudaStream_t stream) { return stream->name; }
 void give(cudaStream_t stream, Work work) {
+  if (stream->recorded) {
+    stream->recorded->work.push_back(std::move(work));
+    return;
+  }
   stream->work.push_back(std::move(work));
   ++stream->given;
+}
+bool is_on_device(const void* p) {
+  const auto behind = made().memory.upper_bound(const_cast<void*>(p));
+  if (behind == made().memory.begin()) return false;
+  const auto& [begin, bytes] = *std::prev(behind);
+  return p < static_cast<char*>(begin) + bytes;
 }
 int objects() { return int(made().streams.size() + made().memory.size()) + made().events; }
 Gpus& gpus() {
@@ -106,6 +99,11 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (stream->recorded) {
+    broken_rules().push_back("waiting for a stream that records");
+    stream->broken = true;
+    return cudaErrorStreamCaptureUnsupported;
+  }
   run(stream);
   return result_of("cudaStreamSynchronize");
 }
@@ -138,11 +136,14 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 }
 
 cudaError_t cudaMalloc(void** p, std::size_t bytes) {
+  if (const auto failed = result_of("cudaMalloc")) return failed;
   *p = modelgrow::Emulated::allocate(bytes);
   made().memory[*p] = bytes;
   return cudaSuccess;
 }
 cudaError_t cudaFree(void* p) {
+  for (const cudaStream_t stream : made().streams)
+    if (stream->recorded) broken_rules().push_back("freeing memory while a stream records");
   for (const cudaStream_t stream : made().streams)
     if (stream->name == "compute") run(stream);
   const auto block = made().memory.find(p);
@@ -160,17 +161,27 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void* p, int value, std::size_t bytes, cudaStream_t stream) {
-  give(stream, {.begin = [=] {
-         const Access access;
-         std::memset(p, value, bytes);
-       }});
+  give(stream, {.begin =
+                    [=] {
+                      const Access access;
+                      std::memset(p, value, bytes);
+                    },
+                .kind = "clear",
+                .to = p});
   return result_of("cudaMemsetAsync");
 }
-cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
-  give(stream, {.begin = [=] {
-         const Access access;
-         std::memcpy(to, from, bytes);
-       }});
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  const bool to_host = kind == cudaMemcpyDeviceToHost;
+  if (stream->recorded && kind != cudaMemcpyDeviceToDevice && !is_pinned(to_host ? to : from))
+    broken_rules().push_back("recording a copy of host memory that is not pinned");
+  give(stream, {.begin =
+                    [=] {
+                      const Access access;
+                      std::memcpy(to, from, bytes);
+                    },
+                .kind = "copy " + std::to_string(kind),
+                .to = to,
+                .from = from});
   return result_of("cudaMemcpyAsync");
 }
 

@@ -27,7 +27,8 @@ __global__ void __launch_bounds__(Kernel::threads, resident_blocks<Kernel>())
   kernel(GpuThread{}, *reinterpret_cast<typename Kernel::Shared*>(memory));
 }
 
-/// Whether each launch is waited for, so that an error names the kernel that made it: MODELGROW_CUDA_SYNC=1.
+/// Whether each launch that is not recorded is waited for, so that an error names the kernel that made it:
+/// MODELGROW_CUDA_SYNC=1.
 inline bool waits_for_each_launch() {
   static const bool waits = [] {
     const char* wanted = std::getenv("MODELGROW_CUDA_SYNC");
@@ -50,7 +51,8 @@ void launch(const Kernel& kernel, std::source_location at = std::source_location
           "asking for shared memory", at);
   run<Kernel><<<unsigned(blocks), Kernel::threads, shared, CudaContext::current().stream()>>>(kernel);
   check(cudaGetLastError(), "launching a kernel (or running an earlier one: MODELGROW_CUDA_SYNC=1 tells which)", at);
-  if (waits_for_each_launch()) check(cudaStreamSynchronize(CudaContext::current().stream()), "running a kernel", at);
+  if (waits_for_each_launch() && !CudaContext::current().recording())
+    check(cudaStreamSynchronize(CudaContext::current().stream()), "running a kernel", at);
 }
 
 }  // namespace kernels
