@@ -33,6 +33,13 @@ void show(const auto& report, bool json, const mg::Ranks& ranks) {
     std::cout << report;
 }
 
+/// What to say of an interrupted growth.
+Interrupted interrupted_at(const std::filesystem::path& out) {
+  const auto partial = mg::unfinished_path(out);
+  if (std::error_code failed; !std::filesystem::exists(partial, failed)) return {};
+  return {"what was written is kept in '" + partial.string() + "'; the same command goes on from there"};
+}
+
 /// What every rank does.
 void grow(const Options& o, mg::Ranks& ranks) {
   const auto in = o.in.open(o.dry_run ? mg::Incomplete::accept : mg::Incomplete::refuse);
@@ -57,11 +64,13 @@ void grow(const Options& o, mg::Ranks& ranks) {
       show(mg::write_pipeline(plan, *pipeline, o.out, how, o.in.component()), o.json, ranks);
     else
       show(plan.write(in, o.out, how), o.json, ranks);
-  } catch (Interrupted& stopped) {
-    const auto partial = mg::unfinished_path(o.out);
-    if (std::error_code failed; std::filesystem::exists(partial, failed))
-      stopped.what = "what was written is kept in '" + partial.string() + "'; the same command goes on from there";
+  } catch (const Interrupted&) {
+    throw interrupted_at(o.out);
+  } catch (const mg::error&) {
     throw;
+  } catch (const std::exception&) {  // no error of the library: another rank was interrupted, and noticed it first
+    if (!example::Interrupt::requested()) throw;
+    throw interrupted_at(o.out);
   }
 }
 }  // namespace
