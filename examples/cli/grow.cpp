@@ -66,11 +66,10 @@ void grow(const Options& o, mg::Ranks& ranks) {
       show(plan.write(in, o.out, how), o.json, ranks);
   } catch (const Interrupted&) {
     throw interrupted_at(o.out);
-  } catch (const mg::error&) {
-    throw;
-  } catch (const std::exception&) {  // no error of the library: another rank was interrupted, and noticed it first
-    if (!example::Interrupt::requested()) throw;
-    throw interrupted_at(o.out);
+  } catch (const mg::interrupted_error& e) {
+    auto stopped = interrupted_at(o.out);
+    if (!example::Interrupt::requested()) stopped.what = e.what() + ("; " + stopped.what);  // another rank alone
+    throw stopped;
   }
 }
 }  // namespace

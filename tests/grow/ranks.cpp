@@ -66,6 +66,24 @@ struct Large {
 
 }  // namespace
 
+TEST_CASE("a rank that is stopped is told apart from one that fails") {
+  struct Stop {};
+  TwoThreads group([](int, const std::string& said) { return said; });
+  std::vector<std::string> how(2);
+  group.run([&](Ranks& ranks) {
+    try {
+      ranks.together([&] {
+        if (ranks.rank() == 1) throw Stop{};
+      });
+    } catch (const Stop&) {
+      how[1] = "itself";
+    } catch (const interrupted_error& e) {
+      how[std::size_t(ranks.rank())] = e.what();
+    }
+  });
+  CHECK(how == std::vector<std::string>{"rank 1: it was stopped", "itself"});
+}
+
 TEST_CASE("ranks get whole tensors, neighbours, of as many bytes as the others and at most one tensor more") {
   const std::vector<std::uint64_t> bytes{100, 0, 1, 2, 3, 50, 50, 50, 70, 0, 20, 900, 5, 5, 5};
   const auto total = std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0});

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,12 @@
 #include <modelgrow/core/linkage.hpp>
 
 namespace modelgrow::inline v0 {
+
+/// Another rank was stopped, as by Ctrl-C or a scheduler: it threw what is no std::exception. It is no `error`, behind
+/// which nothing would be kept to go on from.
+struct interrupted_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 /// A group of processes. What they tell each other goes through a function, of MPI or of whatever else started them:
 ///   Mpi mpi;

@@ -27,8 +27,9 @@ using ToldErrors = std::tuple<error, shape_error, format_error, io_error, plan_e
 /// What a rank tells all others: something, or that it has failed. From `error` on numbers are places in ToldErrors.
 enum class Told : std::uint8_t {
   something,
-  stopped,  // because of another
-  unknown,  // no error of this library
+  stopped,      // because of another
+  interrupted,  // by what is no exception
+  unknown,      // no error of this library
   error
 };
 inline std::pair<Told, std::string> told(const std::exception_ptr& error_of_this_rank) {
@@ -46,10 +47,11 @@ inline std::pair<Told, std::string> told(const std::exception_ptr& error_of_this
   } catch (const std::exception& e) {
     return {Told::unknown, e.what()};
   } catch (...) {
-    return {Told::unknown, "it was stopped"};
+    return {Told::interrupted, "it was stopped"};
   }
 }
 [[noreturn]] inline void throw_told(Told told, const std::string& what) {
+  if (told == Told::interrupted) throw interrupted_error(what);
   if (told == Told::unknown) throw std::runtime_error(what);
   [&]<std::size_t... i>(std::index_sequence<i...>) {
     ((told == Told(std::size_t(Told::error) + i) ? throw std::tuple_element_t<i, ToldErrors>(what) : void()), ...);
@@ -110,7 +112,7 @@ MODELGROW_INLINE void Ranks::throw_first(const std::vector<std::string>& said, c
     first = std::ranges::find_if(said, [](const auto& s) { return kind_of(s) == Told::stopped; });
   const auto rank = first - said.begin();
   const bool same = std::ranges::count(said, *first) == size_;
-  if (own && (same || (rank == rank_ && kind_of(*first) == Told::unknown))) std::rethrow_exception(own);
+  if (own && (same || (rank == rank_ && kind_of(*first) < Told::error))) std::rethrow_exception(own);
   detail::throw_told(kind_of(*first), "rank " + std::to_string(rank) + ": " + first->substr(1));
 }
 
