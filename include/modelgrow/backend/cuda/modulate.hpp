@@ -9,11 +9,11 @@
 namespace modelgrow::inline v0 {
 namespace kernels {
 
-/// m[b, i, k, c] = tables[i][k, c] + t[b, k * slot_stride + c] of the tables from `first` on; t has slots vectors an
-/// entry, or one when slot_stride is 0.
+/// m[b, i, kc] = tables[i][kc] + t[b, kc % t_row] of the tables from `first` on; t has a row of them an entry, or one
+/// vector that all slots share.
 template <class T>
 struct Modulation {
-  Index channels, row, all_rows, first, slot_stride;  // row: slots * channels; all_rows: those of all tables
+  Index row, t_row, all_rows, first;  // row: slots * channels; all_rows: those of all tables
   PointerList<const T> tables;
   const T* t;
   T* m;
@@ -21,10 +21,8 @@ struct Modulation {
   template <class Dev>
   MODELGROW_DEVICE void operator()(Dev dev, Index i) const {
     const Index kc = i % row, table = i / row % tables.count, b = i / row / tables.count;
-    const Index t_row = slot_stride == 0 ? channels : row;
-    const Index source = b * t_row + kc / channels * slot_stride + kc % channels;
     m[b * all_rows + (first + table) * row + kc] =
-        dev.template narrow<T>(dev.widen(tables.at[table][kc]) + dev.widen(t[source]));
+        dev.template narrow<T>(dev.widen(tables.at[table][kc]) + dev.widen(t[b * t_row + kc % t_row]));
   }
 };
 /// dtables[i][k, c] += sum_b dm[b, i, k, c] of the tables from `first` on; each may be null.
@@ -206,11 +204,10 @@ struct ModulateOperations {
   static void modulation(ModulateSize s, Index slot_stride, std::span<const T* const> tables, const T* t, T* m) {
     const Index row = s.slots * s.channels, all_rows = Index(tables.size()) * row;
     PointerList<const T>::for_each(tables, [&](Index first, const auto& list) {
-      const Modulation<T> kernel{.channels = s.channels,
-                                 .row = row,
+      const Modulation<T> kernel{.row = row,
+                                 .t_row = slot_stride == 0 ? s.channels : row,
                                  .all_rows = all_rows,
                                  .first = first,
-                                 .slot_stride = slot_stride,
                                  .tables = list,
                                  .t = t,
                                  .m = m};
