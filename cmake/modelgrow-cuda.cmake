@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Makes the target modelgrow::cuda: modelgrow plus the CUDA runtime and cuBLAS, with the flags .cuh headers need.
 # Used by the build and by the installed package (find_package(modelgrow COMPONENTS cuda)).
+# With nvcc 13.5 or later also modelgrow::cuda_tiles, for files that include backend/cuda_tiles.cuh.
 find_package(CUDAToolkit 12 REQUIRED)
 if(NOT TARGET modelgrow::cuda)
   add_library(modelgrow_cuda INTERFACE)
@@ -21,4 +22,10 @@ if(NOT TARGET modelgrow::cuda)
   endif()
   # Eigen stays on the host, with the same definitions as in .cpp files.
   target_compile_definitions(modelgrow_cuda INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:EIGEN_NO_CUDA>)
+endif()
+if(NOT TARGET modelgrow::cuda_tiles AND CMAKE_CUDA_COMPILER_ID STREQUAL "NVIDIA" AND NOT CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 13.5)
+  add_library(modelgrow_cuda_tiles INTERFACE)
+  add_library(modelgrow::cuda_tiles ALIAS modelgrow_cuda_tiles)
+  target_link_libraries(modelgrow_cuda_tiles INTERFACE modelgrow::cuda)
+  target_compile_options(modelgrow_cuda_tiles INTERFACE $<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:--enable-tile>)
 endif()

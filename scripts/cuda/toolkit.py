@@ -59,13 +59,14 @@ def install(environment, *requirements):
     return next(environment.glob("lib/python*/site-packages/nvidia/cu*/bin")).parent
 
 
-def newest():
-    """nvcc, its nvvm and its headers of one version: nvcc's own requirements would mix two compilers."""
-    environment = ENVIRONMENTS / "newest"
-    install(environment, "nvidia-cuda-nvcc")
+def packaged(environment, version=None, also=()):
+    """nvcc of PyPI (the newest, or one), its nvvm, its headers and the packages `also` of one version: nvcc's own requirements
+    would mix two compilers."""
+    environment = ENVIRONMENTS / environment
+    install(environment, f"nvidia-cuda-nvcc=={version}" if version else "nvidia-cuda-nvcc")
     version = re.search(r"nvcc-([\d.]+)[.]dist-info", str(next(environment.glob("lib/python*/site-packages/nvidia_cuda_nvcc-*"))))[1]
     major, minor = version.split(".")[:2]
-    root = install(environment, f"nvidia-nvvm=={version}", f"nvidia-cuda-crt=={version}",
+    root = install(environment, *(f"{package}=={version}" for package in ("nvidia-nvvm", "nvidia-cuda-crt", *also)),
                    f"nvidia-cuda-runtime=={major}.{minor}.*", f"nvidia-cuda-cccl=={major}.*", "nvidia-cuda-cuobjdump", "nvidia-cuda-nvdisasm")
     headers = list((at_hand().nvcc.resolve().parent.parent / "include").glob("cublas*.h"))
     if not headers:
@@ -74,6 +75,10 @@ def newest():
         (root / "include" / header.name).unlink(missing_ok=True)
         (root / "include" / header.name).symlink_to(header)
     return toolkit_of(root / "bin/nvcc")
+
+
+def newest():
+    return packaged("newest")
 
 
 def disassembler(toolkit):

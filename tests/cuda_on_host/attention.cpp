@@ -15,6 +15,10 @@ TEST_CASE("attention that matrix units cannot load is left to other kernels") {
   testing::check_attention_at_odd_addresses<Emulated>();
 }
 
+TEST_CASE("attention on matrix units whose scores are very low") {
+  testing::check_attention_with_low_scores<Emulated>();
+}
+
 TEST_CASE("attention on matrix units leaves the same bits however threads and copies take turns") {
   testing::check_bits_of_attention_on_matrix_units<Emulated>();
 }

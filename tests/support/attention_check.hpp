@@ -39,7 +39,7 @@ void check_attention_with_parts_of_queries() {
 /// Heads of frames that lie interleaved with their keys and values.
 template <class D>
 void check_interleaved_attention_on_matrix_units() {
-  constexpr std::int64_t frames = 2, tokens = 20, heads = 2, d = 72, width = heads * d;
+  constexpr std::int64_t frames = 2, tokens = 40, heads = 2, d = 72, width = heads * d;
   constexpr AttentionSize::Strides qkv{frames * tokens * 3 * width, tokens * 3 * width, 3 * width},
       out{frames * tokens * width, tokens * width, width};
   check_attention_passes<D, bf16>({2, frames, tokens, tokens, heads, d, qkv, qkv, out}, {},
@@ -57,6 +57,36 @@ void check_attention_at_odd_addresses() {
     auto *q = side.values(n + 1, 1), *k = side.values(n + 1, 2), *v = side.values(n + 1, 3);
     side.backend.attention(size, nullptr, q + 1, k + 1, v + 1, side.fresh(n + 1) + 1, side.fresh_statistics(tokens));
   });
+}
+
+/// Scores so low that a row of zeros past the last key, or past those that count, would weigh more than a float holds.
+template <class D>
+void check_attention_with_low_scores() {
+  constexpr std::int64_t queries = 70, keys = 133, valid = 129, d = 72, nq = queries * d, nk = keys * d;
+  constexpr AttentionSize::Strides strides{0, 0, d};
+  const AttentionSize size{1, 1, queries, keys, 1, d, strides, strides, strides};
+  const auto filled = [](std::int64_t n, float value) {
+    return to_device<D>(Tensor<bf16, Cpu>::from({n}, std::vector<bf16>(std::size_t(n), bf16(value))));
+  };
+  const auto q = filled(nq, 8), k = filled(nk, -8), v = filled(nk, 0.5), dout = filled(nq, 0.25), out = filled(nq, 0);
+  const auto dq = filled(nq, 7), dk = filled(nk, 7), dv = filled(nk, 7);
+  const auto lengths = to_device<D>(Tensor<std::int32_t, Cpu>::from({1}, std::vector<std::int32_t>{valid}));
+  const Tensor<float, D> lse({queries});
+  Backend<D>::attention(size, lengths.data(), q.data(), k.data(), v.data(), out.data(), lse.data());
+  Backend<D>::attention_dx(size, lengths.data(), q.data(), k.data(), v.data(), out.data(), lse.data(), dout.data(),
+                           dq.data(), dk.data(), dv.data());
+  const auto are = [](const Tensor<bf16, D>& tensor, std::int64_t first, std::int64_t end, float value, float error) {
+    const auto there = to_cpu(tensor);
+    for (std::int64_t i = first; i < end; ++i)
+      if (!(std::abs(float(there.data()[i]) - value) <= error)) return false;
+    return true;
+  };
+  CHECK(are(out, 0, nq, 0.5f, 0));
+  CHECK(are(dq, 0, nq, 0, 0.01f));
+  CHECK(are(dk, 0, valid * d, 0, 0.01f));
+  CHECK(are(dv, 0, valid * d, 0.25f * queries / valid, 0.001f));
+  CHECK(are(dk, valid * d, nk, 0, 0));
+  CHECK(are(dv, valid * d, nk, 0, 0));
 }
 
 template <class D>

@@ -16,6 +16,7 @@ void check_dense_conv_on_matrix_units(int first, int step) {
       {1, 5, 7, 128, 40, 5, -2, dense},    // as many channels as two steps take
       {3, 4, 1, 16, 24, 1, 0, dense},      // one tap
       {1, 4, 40, 24, 264, 2, -1, dense},   // an even number of taps
+      {2, 2, 70, 72, 136, 3, -1, dense},   // frames of more than half a tile
   };
   for (std::size_t i = std::size_t(first); i < cases.size(); i += std::size_t(step))
     check_temporal_conv_passes<D, bf16>(cases[i], "dense on matrix units, case " + std::to_string(i));

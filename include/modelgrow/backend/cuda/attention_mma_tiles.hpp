@@ -2,6 +2,8 @@
 // What the attention kernels on matrix units share: tiles of bf16 in shared memory, filled by asynchronous copies, and
 // their products with the 16 rows of a warp, which stay in registers.
 #pragma once
+#include <type_traits>
+
 #include <modelgrow/backend/cuda/attention_tiles.hpp>
 #include <modelgrow/backend/cuda/fragments.hpp>
 #include <modelgrow/backend/cuda/stream_tiles.hpp>
@@ -155,6 +157,21 @@ bool suits_matrix_units(const AttentionSize& s, const T*... pointers) {
   const bool head = s.head_dim == 64 || s.head_dim == 72 || s.head_dim == 96 || s.head_dim == 128;
   return head && suits(s.q, s.queries) && suits(s.kv, s.keys) && suits(s.out, s.queries) &&
          ((reinterpret_cast<std::uintptr_t>(pointers) % sizeof(Chunk<T>) == 0) && ...);
+}
+
+/// f(head_dim as a constant), of those that suit matrix units.
+template <class F>
+void with_matrix_head_size(Index head_dim, F&& f) {
+  switch (head_dim) {
+    case 64:
+      return f(std::integral_constant<int, 64>{});
+    case 72:
+      return f(std::integral_constant<int, 72>{});
+    case 96:
+      return f(std::integral_constant<int, 96>{});
+    default:
+      return f(std::integral_constant<int, 128>{});
+  }
 }
 
 }  // namespace kernels

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Chooses the attention kernels: those for few tokens, then those on matrix units, where the problem suits them, else
-// by head size, for heads of up to 64, 128 and 256 channels.
+// Chooses the attention kernels: those for few tokens, then those on matrix units (or of tiles, where they are in use),
+// where the problem suits them, else by head size, for heads of up to 64, 128 and 256 channels.
 #pragma once
 #include <cmath>
 #include <string>
@@ -14,6 +14,7 @@
 #include <modelgrow/backend/cuda/attention_mma_dx.hpp>
 #include <modelgrow/backend/cuda/sums.hpp>
 #include <modelgrow/backend/cuda/temporal_attention_operations.hpp>
+#include <modelgrow/backend/cuda/tile_kernels.hpp>
 #include <modelgrow/core/error.hpp>
 
 namespace modelgrow::inline v0 {
@@ -26,11 +27,14 @@ struct AttentionOperations {
                         Stat<T>* lse) {
     if (FewTokens::attention(s, float(scale<T>(s)), lengths, q, k, v, out, lse)) return;
     if constexpr (std::same_as<T, bf16>)
-      if (suits_matrix_units(s, q, k, v, out))
+      if (suits_matrix_units(s, q, k, v, out)) {
+        const auto on_tiles = TileKernels<Exec>::in_use.attention;
+        if (on_tiles && on_tiles(s, scale<T>(s), lengths, q, k, v, out, lse)) return;
         return with_matrix_head_size(s.head_dim, [&](auto dim) {
           Exec::launch(AttentionMma<dim>{
               .size = s, .scale = scale<T>(s), .lengths = lengths, .q = q, .k = k, .v = v, .out = out, .lse = lse});
         });
+      }
     with_head_size(s.head_dim, [&](auto dim) {
       Exec::launch(Attention<T, dim>{
           .size = s, .scale = scale<T>(s), .lengths = lengths, .q = q, .k = k, .v = v, .out = out, .lse = lse});
@@ -41,9 +45,12 @@ struct AttentionOperations {
                            const T* out, const Stat<T>* lse, const T* dout, T* dq, T* dk, T* dv) {
     if (FewTokens::attention_dx(s, float(scale<T>(s)), lengths, q, k, v, out, lse, dout, dq, dk, dv)) return;
     if constexpr (std::same_as<T, bf16>)
-      if (suits_matrix_units(s, q, k, v, out, dout, dq, dk, dv))
+      if (suits_matrix_units(s, q, k, v, out, dout, dq, dk, dv)) {
+        const auto on_tiles = TileKernels<Exec>::in_use.attention_dx;
+        if (on_tiles && on_tiles(s, scale<T>(s), lengths, q, k, v, out, lse, dout, dq, dk, dv)) return;
         return with_matrix_head_size(
             s.head_dim, [&](auto dim) { on_matrix_units<dim>(s, lengths, q, k, v, out, lse, dout, dq, dk, dv); });
+      }
     const auto delta = scratch<Exec, Stat<T>>(attention_problems(s) * s.queries);
     Exec::launch(ForEachRow<AttentionDelta<T>>{.n = delta.size(),
                                                .row = {.size = s, .out = out, .dout = dout, .delta = delta.data()}});
@@ -106,19 +113,6 @@ struct AttentionOperations {
                                         .dk = dk,
                                         .dv = dv};
     Exec::launch(ForEach<AttentionMmaSumParts<Dim>>{.n = sum.count(), .element = sum});
-  }
-  template <class F>
-  static void with_matrix_head_size(Index head_dim, F&& f) {
-    switch (head_dim) {
-      case 64:
-        return f(std::integral_constant<int, 64>{});
-      case 72:
-        return f(std::integral_constant<int, 72>{});
-      case 96:
-        return f(std::integral_constant<int, 96>{});
-      default:
-        return f(std::integral_constant<int, 128>{});
-    }
   }
   template <class F>
   static void with_head_size(Index head_dim, F&& f) {

@@ -7,6 +7,7 @@
 #include <modelgrow/backend/cuda/column_major.hpp>
 #include <modelgrow/backend/cuda/dense_conv_mma.hpp>
 #include <modelgrow/backend/cuda/sums.hpp>
+#include <modelgrow/backend/cuda/tile_kernels.hpp>
 
 namespace modelgrow::inline v0 {
 namespace kernels {
@@ -105,6 +106,8 @@ struct DenseConvOperations {
     if (inner == 0 || (inner | columns) % Kernel::chunk != 0 || !aligned({x, y}) || columns >= most ||
         s.kernel * (inner + Kernel::depth) >= most || s.frames + s.kernel >= most)
       return false;
+    const auto on_tiles = TileKernels<Exec>::in_use.convolve;
+    if (on_tiles && on_tiles(direction, s, x, taps, b, y)) return true;
     Exec::launch(Kernel{.tokens = s.batch * s.frames * s.space,
                         .space = s.space,
                         .frames = int(s.frames),
