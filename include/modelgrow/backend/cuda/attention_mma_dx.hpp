@@ -125,10 +125,13 @@ struct AttentionMmaDq {
       Tiles::multiply(dev, own.douts, stage.second(key), ds);
       for (int n = 0; n < at_once / 8; ++n)
         for (int r = 0; r < FragmentC::registers; ++r) {
-          const bool counts = key + 8 * n + FragmentC::column(lane(dev), r) < valid;
           const float p = dev.exp2(scores[n].at[r] * scale2 - own.lse2[r / 2]);
-          ds[n].at[r] = counts ? p * (ds[n].at[r] - own.delta[r / 2]) : 0.0f;
+          ds[n].at[r] = p * (ds[n].at[r] - own.delta[r / 2]);
         }
+      if (valid < columns)
+        for (int n = 0; n < at_once / 8; ++n)
+          for (int r = 0; r < FragmentC::registers; ++r)
+            if (key + 8 * n + FragmentC::column(lane(dev), r) >= valid) ds[n].at[r] = 0;
       Tiles::accumulate(dev, ds, stage.first(key), own.sums);
     }
   }
