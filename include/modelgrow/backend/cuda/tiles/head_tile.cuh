@@ -30,7 +30,7 @@ __tile__ Tile<float, Rows, Columns> exp2_of(Tile<float, Rows, Columns> x, float 
 }
 
 /// A view of `rows` rows of `Width` values, `stride` apart. Rows begin at multiples of 16 bytes.
-/// Addresses lose what is known of their alignment where a view is handed on, so each use makes its own.
+/// No lambda may capture a view by reference: addresses lose what is known of them, and loads become 16 bits wide.
 template <int Width, class T>
 __tile__ auto rows_at(T* first, int rows, int stride) {
   namespace ct = cuda::tiles;
