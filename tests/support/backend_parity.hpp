@@ -376,12 +376,12 @@ void check_temporal_conv() {
 
 /// Channels 16 bytes at a time from addresses at which they cannot be loaded so: left to other kernels.
 template <class D, class T>
-void check_temporal_conv_at_odd_addresses() {
+void check_temporal_conv_at_odd_addresses(std::int64_t space = 3) {
   using Kind = TemporalConvSize::Kind;
   for (const Kind kind : {Kind::depthwise, Kind::dense})
     for (const int odd : {0, 1, 2, 3}) {  // x, w, b, y; dy, x, w, dx
-      const TemporalConvSize s{1, 4, 3, 8, 8, 3, -1, kind};
-      const std::int64_t n = 4 * 3 * 8, nw = 8 * 3 * (kind == Kind::dense ? 8 : 1);
+      const TemporalConvSize s{1, 4, space, 8, 8, 3, -1, kind};
+      const std::int64_t n = 4 * space * 8, nw = 8 * 3 * (kind == Kind::dense ? 8 : 1);
       check_parity<D, T>("temporal_conv at odd addresses", [&](auto& side) {
         auto *x = side.values(n + 1, 1), *w = side.values(nw + 1, 2), *b = side.values(9, 3), *y = side.fresh(n + 1);
         side.backend.temporal_conv(s, x + (odd == 0), w + (odd == 1), b + (odd == 2), y + (odd == 3));

@@ -34,6 +34,9 @@ TEST_CASE("a tile of a view: zeros outside of it, which are not stored") {
   CHECK(values == std::array<float, 12>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, -1, 11});
   const ct::partition_view row{ct::tensor_span{values.data(), ct::extents<int, ct::dynamic_extent>{3}}, ct::shape<2>{}};
   CHECK(row.load_masked(1).at == std::vector<float>{2, 0});
+  CHECK_THROWS_AS(row.load_masked(2), std::logic_error);
+  CHECK_THROWS_AS(view.load_masked(2, 0), std::logic_error);
+  CHECK_THROWS_AS(view.store_masked(ct::full<Tile<float, 2, 2>>(-1), 0, -1), std::logic_error);
 }
 
 TEST_CASE("a tile that nothing was assigned to holds NaN") {

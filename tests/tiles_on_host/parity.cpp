@@ -26,6 +26,12 @@ TEST_CASE("dense convolution as a program of tiles") {
   CHECK(tiles.launches() > 0);
 }
 
+TEST_CASE("dense convolution with odd addresses as a program of tiles, where those are not of what it loads") {
+  const WithTileKernels tiles;
+  testing::check_temporal_conv_at_odd_addresses<Emulated, bf16>(64);
+  CHECK(tiles.launches() == 2 * 3);  // in either order: forward but for x, b and y, backward but for dy and dx
+}
+
 TEST_CASE("blocks of programs of tiles take turns in any order") {
   const WithTileKernels tiles;
   testing::check_bits_of_attention_on_matrix_units<Emulated>();

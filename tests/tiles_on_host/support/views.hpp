@@ -152,6 +152,8 @@ class partition_view {
   template <class F>
   void for_each(F f, int row, int column) const {
     constexpr auto rows = std::int64_t(Shape::extent(0)), columns = std::int64_t(Shape::extent(1));
+    if (row < 0 || row * rows >= span_.rows() || column < 0 || column * columns >= span_.columns())
+      throw std::logic_error("a program of tiles uses a tile of which nothing is inside of its view, which it may not");
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t c = 0; c < columns; ++c) {
         const std::int64_t y = row * rows + r, x = column * columns + c;

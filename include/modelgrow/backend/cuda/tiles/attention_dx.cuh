@@ -79,8 +79,8 @@ struct TileAttentionDkv {
     const int valid = problem.valid_keys(size, lengths);
     const std::int64_t at = problem.offset(size, size.kv), at_row = problem.number * queries;
     const std::int64_t at_q = problem.offset(size, size.q), at_out = problem.offset(size, size.out);
-    const auto key_rows = Keys::load(k + at, valid, token, problem.tile);
-    const auto value_rows = Keys::load(v + at, valid, token, problem.tile);
+    const auto key_rows = Keys::load(k + at, keys, token, problem.tile);
+    const auto value_rows = Keys::load(v + at, keys, token, problem.tile);
     auto key_sums = HeadTile<float, rows, Dim>::zeros(), value_sums = key_sums;
     for (const int step : ct::irange(0, problem.tile * rows < valid ? (queries + columns - 1) / columns : 0)) {
       const auto query_rows = Queries::load(q + at_q, queries, int(size.q.token), step);

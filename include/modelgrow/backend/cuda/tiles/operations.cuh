@@ -68,7 +68,8 @@ struct TileOperations {
     const Index width = Program::forward ? s.channels_out : s.channels_in;
     const Index tiles = ceil_div(s.space, Index(Program::rows));
     const Index blocks = s.batch * s.frames * tiles * ceil_div(width, Index(Program::columns));
-    if (tiles * Program::rows > 2 * s.space || s.space > most_blocks / 2 || blocks > most_blocks) return false;
+    if (tiles * Program::rows > 2 * s.space || s.space > most_blocks / 2 || blocks > most_blocks || !aligned({b}))
+      return false;
     Exec::template run_tiles<Program>(blocks, int(s.frames), int(s.space), int(s.kernel), int(s.first_tap), int(inner),
                                       int(width), values(x), values(taps), values(b), values(y));
     return true;
