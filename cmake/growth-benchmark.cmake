@@ -9,6 +9,7 @@ find_package(CLI11 QUIET)
 file(GLOB growth_sources CONFIGURE_DEPENDS benchmarks/growth/*.cpp)
 list(FILTER growth_sources EXCLUDE REGEX "/(main|program|run_cpu)[.]cpp$")
 add_library(growth_benchmark STATIC ${growth_sources})
+set_target_properties(growth_benchmark PROPERTIES UNITY_BUILD ${MODELGROW_UNITY})
 target_link_libraries(growth_benchmark PUBLIC modelgrow_own_code modelgrow::training modelgrow::media)
 target_compile_options(growth_benchmark PRIVATE $<$<CONFIG:Release>:-O1>)  # lays out and prints
 add_library(growth_benchmark_cpu STATIC benchmarks/growth/run_cpu.cpp)

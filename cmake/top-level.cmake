@@ -33,3 +33,5 @@ if(MODELGROW_MARCH)
   target_compile_options(modelgrow_own_code INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=${MODELGROW_MARCH}>
     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-march=${MODELGROW_MARCH}>)
 endif()
+
+include(cmake/compile-together.cmake)

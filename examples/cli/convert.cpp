@@ -13,8 +13,8 @@
 namespace tool {
 
 namespace {
-struct Options {
-  explicit Options(CLI::App& command) : in(command), state(command) {}
+struct ConvertRequest {
+  explicit ConvertRequest(CLI::App& command) : in(command), state(command) {}
   Input in;
   State state;
   std::string out, dtype, names, like, to = "safetensors";
@@ -23,7 +23,7 @@ struct Options {
 };
 
 /// The renaming of --names; empty for none.
-std::function<std::string(const std::string&)> renaming(const Options& o, const mg::Checkpoint& in) {
+std::function<std::string(const std::string&)> renaming(const ConvertRequest& o, const mg::Checkpoint& in) {
   if (o.names.empty()) return {};
   auto names = mg::other_names(o.in.family(in), in.names(), in.config(), in.path().string(),
                                o.names == "native" ? mg::NameLayout::native : mg::NameLayout::own);
@@ -33,7 +33,7 @@ std::function<std::string(const std::string&)> renaming(const Options& o, const 
   };
 }
 
-mg::Rewrite how(const Options& o, const mg::Checkpoint& in) {
+mg::Rewrite how(const ConvertRequest& o, const mg::Checkpoint& in) {
   mg::Rewrite r{.rename = renaming(o, in),
                 .existing = o.replace ? mg::Existing::replace : mg::Existing::refuse,
                 .progress = progress_until_interrupted()};
@@ -49,7 +49,7 @@ void show(const mg::Rewritten& r) {
               << "', have no floating type that converts\n";
 }
 
-void convert(const Options& o) {
+void convert(const ConvertRequest& o) {
   const auto in = o.in.open();
   const example::Interrupt interrupt;
   const bool one_file = o.out.ends_with(".safetensors") || mg::is_torch_file(o.out);
@@ -67,7 +67,7 @@ void convert(const Options& o) {
 void add_convert(CLI::App& program) {
   auto* command =
       program.add_subcommand("convert", "writes the same numbers as another file, type, or under other names");
-  auto o = std::make_shared<Options>(*command);
+  auto o = std::make_shared<ConvertRequest>(*command);
   command
       ->add_option("OUT", o->out,
                    "a .safetensors or torch file, or a folder, which gets what is of the same model, too")

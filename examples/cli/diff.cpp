@@ -11,7 +11,7 @@
 namespace tool {
 
 namespace {
-struct Options {
+struct DiffRequest {
   std::string a, b, state_dict;
   bool json = false;
 };
@@ -47,7 +47,7 @@ mg::Difference plans(const std::string& a, const std::string& b) {
 
 void add_diff(CLI::App& program) {
   auto* command = program.add_subcommand("diff", "what differs between two checkpoints, or two plans; headers only");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<DiffRequest>();
   command->add_option("A", o->a, std::string(checkpoint_forms) + ", or plan.json")->required();
   command->add_option("B", o->b, "another one")->required();
   add_state_dict(*command, o->state_dict);

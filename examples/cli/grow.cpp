@@ -14,8 +14,8 @@
 namespace tool {
 
 namespace {
-struct Options {
-  explicit Options(CLI::App& command) : in(command), growth(command), state(command) {}
+struct GrowthRequest {
+  explicit GrowthRequest(CLI::App& command) : in(command), growth(command), state(command) {}
   Input in;
   Growth growth;
   State state;
@@ -41,7 +41,7 @@ Interrupted interrupted_at(const std::filesystem::path& out) {
 }
 
 /// What every rank does.
-void grow(const Options& o, mg::Ranks& ranks) {
+void grow(const GrowthRequest& o, mg::Ranks& ranks) {
   const auto in = o.in.open(o.dry_run ? mg::Incomplete::accept : mg::Incomplete::refuse);
   const auto plan = o.growth.plan(in, o.in);
   if (o.dry_run) {
@@ -76,7 +76,7 @@ void grow(const Options& o, mg::Ranks& ranks) {
 
 void add_grow(CLI::App& program) {
   auto* command = program.add_subcommand("grow", "grows a checkpoint into a new folder, and checks what was written");
-  auto o = std::make_shared<Options>(*command);
+  auto o = std::make_shared<GrowthRequest>(*command);
   command->add_option("OUT", o->out, "folder to write, all or nothing")->required();
   command->add_flag("--dry-run", o->dry_run, "only say what would be done");
   command->add_flag("--replace", o->replace, "OUT may exist; it is replaced once the new one is checked");

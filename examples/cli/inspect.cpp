@@ -10,8 +10,8 @@
 namespace tool {
 
 namespace {
-struct Options {
-  explicit Options(CLI::App& command) : in(command) {}
+struct InspectRequest {
+  explicit InspectRequest(CLI::App& command) : in(command) {}
   Input in;
   bool json = false;
 };
@@ -28,7 +28,7 @@ std::string about(const mg::Pipeline& pipeline, const mg::Checkpoint& in) {
 
 void add_inspect(CLI::App& program) {
   auto* command = program.add_subcommand("inspect", "what a checkpoint is, and how it may grow; reads headers only");
-  auto o = std::make_shared<Options>(*command);
+  auto o = std::make_shared<InspectRequest>(*command);
   command->add_flag("--json", o->json, "for machines");
   command->footer("Example: modelgrow inspect examples/data/base/transformer");
   command->callback([o] {

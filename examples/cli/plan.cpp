@@ -14,8 +14,8 @@
 namespace tool {
 
 namespace {
-struct Options {
-  explicit Options(CLI::App& command) : in(command), growth(command), state(command) {}
+struct PlanRequest {
+  explicit PlanRequest(CLI::App& command) : in(command), growth(command), state(command) {}
   Input in;
   Growth growth;
   State state;
@@ -24,7 +24,7 @@ struct Options {
 };
 
 /// Prints what is advised, and what it would do.
-void print_advice(const Options& o, const mg::Checkpoint& in, bool approximate) {
+void print_advice(const PlanRequest& o, const mg::Checkpoint& in, bool approximate) {
   if (o.growth.said()) throw mg::option_error("--advise finds the operators itself; give it, or operators");
   const auto schema = o.growth.schema(in, o.in);
   auto wish = mg::parse_fields<mg::AdviceWish>(o.wish, "--advise");
@@ -78,7 +78,7 @@ void print_plan(const mg::Plan& plan, const mg::Checkpoint& in, const Input& inp
 
 void add_plan(CLI::App& program) {
   auto* command = program.add_subcommand("plan", "what a growth would do and claim; reads headers only");
-  auto o = std::make_shared<Options>(*command);
+  auto o = std::make_shared<PlanRequest>(*command);
   command->add_option("OUT", o->out, "where it would be written, to say how much room is there");
   command->add_flag("--json", o->json, "for machines");
   command

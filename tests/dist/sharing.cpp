@@ -234,7 +234,7 @@ TEST_CASE("a parameter that no loss of any rank has used takes no step") {
 }
 
 TEST_CASE("ranks that came with another model or other weights say so before they compute") {
-  const auto attempt = [](const tiny::Config& config, auto change) {
+  const auto attempt = [](const tiny::MlpConfig& config, auto change) {
     Model model(config);
     change(model);
     Trainer trainer(model, some_options(1));

@@ -14,10 +14,10 @@ namespace tiny {
 
 namespace mg = modelgrow;
 
-struct Config {
+struct MlpConfig {
   std::int64_t width = 6, hidden = 10;
 };
-inline std::string config_text(const Config& c) {
+inline std::string config_text(const MlpConfig& c) {
   return mg::detail::json{{"width", c.width}, {"hidden", c.hidden}}.dump(2) + "\n";
 }
 
@@ -25,10 +25,10 @@ inline std::string config_text(const Config& c) {
 template <class T, mg::Device D>
 struct Mlp {
   static constexpr std::string_view family = "tiny_mlp";
-  Config config;
+  MlpConfig config;
   mg::Parameter<T, D> weight1, bias1, weight2, bias2, table;
 
-  explicit Mlp(const Config& c, std::uint64_t seed = 1) : config(c) {
+  explicit Mlp(const MlpConfig& c, std::uint64_t seed = 1) : config(c) {
     using namespace mg;
     weight1 = Parameter<T, D>(ParamInfo{.axes = {out(c.hidden), in(c.width)}});
     bias1 = Parameter<T, D>(ParamInfo{.axes = {out(c.hidden)}});
@@ -57,7 +57,7 @@ template <class T, mg::Device D>
 struct Pair {
   static constexpr std::string_view family = "tiny_pair";
   Mlp<T, D> first, second;
-  explicit Pair(const Config& c = {}) : first(c, 1), second(c, 2) {}
+  explicit Pair(const MlpConfig& c = {}) : first(c, 1), second(c, 2) {}
   static void describe(auto& self, auto& v) {
     v.child("first", self.first);
     v.child("second", self.second);

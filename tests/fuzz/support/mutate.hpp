@@ -77,7 +77,7 @@ inline std::vector<Part> values_in(std::string_view text) {
   return values;
 }
 
-namespace detail {
+namespace mutation {
 
 inline constexpr std::string_view extreme_values[] = {"0",
                                                       "1",
@@ -247,15 +247,15 @@ inline std::string_view header_of(std::string_view bytes) {
                                                                  : std::string_view();
 }
 
-}  // namespace detail
+}  // namespace mutation
 
 /// One mutation, with parts of another file.
 inline void mutate(std::string& bytes, std::string_view other, Dice& dice) {
-  if (bytes.find('\0') == bytes.npos) return detail::mutate_text(bytes, other, dice);
-  const std::string_view header = detail::header_of(bytes), others = detail::header_of(other);
-  if (header.empty() || dice.below(8) == 0) return detail::mutate_bytes(bytes, other, dice);
+  if (bytes.find('\0') == bytes.npos) return mutation::mutate_text(bytes, other, dice);
+  const std::string_view header = mutation::header_of(bytes), others = mutation::header_of(other);
+  if (header.empty() || dice.below(8) == 0) return mutation::mutate_bytes(bytes, other, dice);
   std::string text(header);
-  detail::mutate_text(text, others.empty() ? text : std::string(others), dice);
+  mutation::mutate_text(text, others.empty() ? text : std::string(others), dice);
   const std::uint64_t length = text.size();
   bytes.replace(8, header.size(), text);
   std::memcpy(bytes.data(), &length, 8);
