@@ -83,6 +83,43 @@ TEST_CASE("texts, tensors and what is known late lie one behind the other, in wi
   CHECK_THROWS_AS(file.write(scratch / "file", Existing::refuse, {}), io_error);
 }
 
+TEST_CASE("windows that an earlier try has left stay, and all others are made again") {
+  const Scratch scratch;
+  detail::SegmentedFile file;
+  detail::add_torch_archive(file, "a/", root_of(tensors()), tensors());
+  file.write(scratch / "whole", Existing::replace, {});
+  const auto lines = [&] {
+    const auto text = get(scratch / detail::Journal::file);
+    return std::ranges::count(text, '\n');
+  };
+  const auto write = [&](const Progress& progress = {}) {
+    detail::Journal journal(scratch.path(), {{"plan", "1"}});
+    const auto before = lines();
+    auto written =
+        file.write(scratch / "file", Existing::refuse, {.bytes = 4096, .progress = progress, .journal = &journal});
+    CHECK(get(scratch / "file") == get(scratch / "whole"));
+    return std::pair(lines() - before, std::move(written));
+  };
+  CHECK_THROWS_AS(write([](const ProgressReport& p) {
+                    if (p.done == 9) throw error("stopped");
+                  }),
+                  error);
+  const auto [new_windows, written] = write();
+  CHECK(new_windows <= std::int64_t(written.windows.size()) - 9);
+  CHECK(write().first == 0);
+  for (const std::uint64_t at : {5000u, 41000u}) {
+    std::string text = get(scratch / "file");
+    text[at] = char(text[at] ^ 1);
+    put(scratch / "file", text);
+  }
+  CHECK(write().first == 2);
+  auto text = get(scratch / "file");
+  put(scratch / "file", text.substr(0, 9000));  // a disk that has lost the end
+  CHECK(write().first == std::int64_t(written.windows.size()) - 2);
+  put(scratch / "file", text + "more");
+  CHECK(write().first == 0);
+}
+
 TEST_CASE("archives of torch behind each other are read, each with its checksums") {
   const auto all = tensors();
   for (const std::uint64_t window : {4096u, 65536u}) {

@@ -29,9 +29,9 @@ std::vector<DcpEntry> dcp_entries(const StoredOptimizer& optimizer, const std::s
 /// The file of all tensors in a folder that is written here.
 inline constexpr const char* dcp_file = "__0_0.distcp";
 
-/// Writes the folder at once or not at all. Tensors are read by pieces, from several threads; what was written counts
-/// them in the order of the entries. Throws io_error, and format_error: two entries of one name, element types that
-/// torch does not have.
+/// Writes the folder at once or not at all, or into the folder of a journal. Tensors are read by pieces, from several
+/// threads; what was written counts them in the order of the entries. Throws io_error, and format_error: two entries of
+/// one name, element types that torch does not have.
 WrittenFile write_dcp(const std::filesystem::path& folder, const std::vector<DcpEntry>& entries,
                       Existing existing = Existing::replace, const WriteWindows& how = {});
 

@@ -110,7 +110,12 @@ MODELGROW_INLINE std::vector<DcpEntry> dcp_entries(const StoredOptimizer& optimi
 
 MODELGROW_INLINE WrittenFile write_dcp(const std::filesystem::path& folder, const std::vector<DcpEntry>& entries,
                                        Existing existing, const WriteWindows& how) {
-  detail::AtomicDirectory directory(folder, existing);
+  std::optional<detail::AtomicDirectory> directory;
+  if (how.journal)
+    std::filesystem::create_directories(folder);
+  else
+    directory.emplace(folder, existing);
+  const auto& place = directory ? directory->path() : folder;
   detail::SegmentedFile archives;
   PickleDict tensors, keys, places;
   std::set<std::string> names;
@@ -143,15 +148,15 @@ MODELGROW_INLINE WrittenFile write_dcp(const std::filesystem::path& folder, cons
                                                                             {"offset", std::int64_t(at)},
                                                                             {"length", std::int64_t(size)}}))});
   }
-  WrittenFile written = archives.write(directory.path() / dcp_file, Existing::replace, how);
+  WrittenFile written = archives.write(place / dcp_file, Existing::replace, how);
   const auto metadata = detail::dcp_object("metadata", "Metadata",
                                            detail::attributes({{"state_dict_metadata", std::move(tensors)},
                                                                {"planner_data", std::move(keys)},
                                                                {"storage_data", std::move(places)},
                                                                {"storage_meta", PickleValue()},
                                                                {"version", "1.0.0"}}));
-  detail::write_file(directory.path() / ".metadata", write_pickle(metadata).bytes);
-  directory.commit();
+  detail::write_file(place / DcpFolder::metadata_file, write_pickle(metadata).bytes);
+  if (directory) directory->commit();
   return written;
 }
 

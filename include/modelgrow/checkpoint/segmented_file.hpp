@@ -9,6 +9,7 @@
 
 #include <modelgrow/checkpoint/joined_tensor.hpp>
 #include <modelgrow/core/progress.hpp>
+#include <modelgrow/detail/journal.hpp>
 #include <modelgrow/detail/partial.hpp>
 
 namespace modelgrow::inline v0 {
@@ -17,6 +18,9 @@ namespace modelgrow::inline v0 {
 struct WriteWindows {
   std::uint64_t bytes = std::uint64_t{8} << 20;  // are made and written at once; a multiple of 4096
   Progress progress = {};                        // may throw to stop
+  /// Of a folder that is all or nothing, and that the file lies in: it is written in place, and windows that an earlier
+  /// try has left there, with the bytes that are made again, stay.
+  detail::Journal* journal = nullptr;
 };
 
 /// What was written: XXH64 of each window, and where the tensors begin, in the order in which they were named.
@@ -44,7 +48,7 @@ class SegmentedFile {
   /// A text of so many bytes.
   void add_late(std::uint64_t bytes, Late make);
 
-  /// All or nothing. Throws io_error, and what tensors throw that are read.
+  /// All or nothing, unless a journal's folder is. Throws io_error, and what tensors throw that are read.
   WrittenFile write(const std::filesystem::path& path, Existing existing, const WriteWindows& how) const;
 
  private:

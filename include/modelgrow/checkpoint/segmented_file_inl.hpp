@@ -42,7 +42,11 @@ MODELGROW_INLINE void SegmentedFile::add_late(std::uint64_t bytes, Late make) {
 class SegmentedFile::Writing {
  public:
   Writing(const SegmentedFile& file, const std::filesystem::path& path, const WriteWindows& how)
-      : file_(file), how_(how), disk_(path, DirectFile::Access::write), sums_(file.tensors()) {
+      : file_(file),
+        how_(how),
+        name_(how.journal ? how.journal->name_of(path) : std::string()),
+        disk_(path, DirectFile::Access::write),
+        sums_(file.tensors()) {
     done_.bytes = file.bytes();
     done_.window_bytes = std::max<std::uint64_t>(1, how.bytes / disk_block) * disk_block;
     done_.windows.resize((done_.bytes + done_.window_bytes - 1) / done_.window_bytes);
@@ -104,7 +108,10 @@ class SegmentedFile::Writing {
       }
     });
     const auto sum = hash64(bytes);
-    disk_.write(begin, buffer, bytes.size());
+    if (!kept(w, sum, bytes.size())) {
+      disk_.write(begin, buffer, bytes.size());
+      if (how_.journal) how_.journal->add(name_, std::uint64_t(w), sum);
+    }
     const std::lock_guard lock(mutex_);
     done_.windows[std::size_t(w)] = sum;
     ++progress_.done;
@@ -114,8 +121,16 @@ class SegmentedFile::Writing {
     if (how_.progress) how_.progress(progress_);
   }
 
+  /// Whether an earlier try has written a window with this checksum, and the disk has it.
+  bool kept(std::int64_t w, std::uint64_t sum, std::size_t bytes) const {
+    if (!how_.journal || how_.journal->find(name_, std::uint64_t(w)) != sum) return false;
+    const BlockBuffer there(bytes);
+    return disk_.read(std::uint64_t(w) * done_.window_bytes, there, bytes) && hash64(there.first(bytes)) == sum;
+  }
+
   const SegmentedFile& file_;
   const WriteWindows& how_;
+  std::string name_;  // in the journal
   DirectFile disk_;
   Sums sums_;
   InOrder order_;
@@ -126,6 +141,10 @@ class SegmentedFile::Writing {
 
 MODELGROW_INLINE WrittenFile SegmentedFile::write(const std::filesystem::path& path, Existing existing,
                                                   const WriteWindows& how) const {
+  if (how.journal) {
+    DirectFile::reserve(path, bytes());
+    return Writing(*this, path, how).all();
+  }
   AtomicFile file(path, existing);
   DirectFile::reserve(file.partial(), bytes());
   WrittenFile done = Writing(*this, file.partial(), how).all();

@@ -27,6 +27,10 @@ class Journal {
   /// Throws io_error, and plan_error where one was begun from something else.
   Journal(const std::filesystem::path& folder, const Facts& facts, int rank = 0);
 
+  /// What a file in the folder, or below it, is called here.
+  std::string name_of(const std::filesystem::path& path) const {
+    return path.lexically_relative(path_.parent_path()).string();
+  }
   /// The checksum of a window that was written, by any rank, before this journal was opened.
   std::optional<std::uint64_t> find(const std::string& name, std::uint64_t window) const;
   /// Notes that a window is written. Thread-safe.

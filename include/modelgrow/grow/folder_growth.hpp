@@ -64,18 +64,18 @@ class FolderGrowth {
   void judge_groups(const TorchGrowth& torch);
   void write_part(const std::filesystem::path& root, Journal& journal, Grown& grown);
   using Places = std::map<std::string, std::vector<std::uint64_t>>;  // by the folder, "" where there is one
-  Places write_distributed(const std::filesystem::path& folder);
+  Places write_distributed(const std::filesystem::path& folder, Journal& journal);
   void check_distributed(const std::filesystem::path& folder, const Places& places);
   void write_deepspeed_run(const std::filesystem::path& folder);
   void check_deepspeed_run(const std::filesystem::path& folder);
-  void write_store(const std::filesystem::path& root);
+  void write_store(const std::filesystem::path& root, Journal& journal);
   std::unique_ptr<ProvenTensors> proven(const Grown& grown, const std::filesystem::path& where) const;
-  WriteWindows windows();
+  WriteWindows windows(Journal& journal);
   void note(const std::string& file, const WrittenFile& written);
   std::filesystem::path state_folder(const std::filesystem::path& root) const {
     return in_.state_folder() == in_.path() ? root / below_ : root;
   }
-  void write_state(const std::filesystem::path& root, Grown& grown);
+  void write_state(const std::filesystem::path& root, Journal& journal, Grown& grown);
   std::set<std::string> carry_state(const std::filesystem::path& folder);
   void add(AdapterPart part);
   void write_adapters(const std::filesystem::path& folder);

@@ -260,8 +260,8 @@ MODELGROW_INLINE Report FolderGrowth::write(const std::filesystem::path& root, J
     if (!g.torch && !store)
       write_part(root, journal, g);
     else if (!store && ranks_.first())
-      write_state(root, g);
-  if (store && ranks_.first()) write_store(root);
+      write_state(root, journal, g);
+  if (store && ranks_.first()) write_store(root, journal);
   check_finite();
   source_.check_unchanged();
   if (ranks_.first()) write_beside(root);

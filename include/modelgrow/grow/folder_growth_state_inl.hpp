@@ -21,11 +21,12 @@
 namespace modelgrow::inline v0::detail {
 
 /// How files of torch are written, with the memory that it takes.
-MODELGROW_INLINE WriteWindows FolderGrowth::windows() {
-  return {.bytes = options_.window_bytes, .progress = [this](const ProgressReport& at) {
-            report_.peak_private_bytes = std::max(report_.peak_private_bytes, private_memory());
-            if (options_.progress) options_.progress(at);
-          }};
+MODELGROW_INLINE WriteWindows FolderGrowth::windows(Journal& journal) {
+  const auto progress = [this](const ProgressReport& at) {
+    report_.peak_private_bytes = std::max(report_.peak_private_bytes, private_memory());
+    if (options_.progress) options_.progress(at);
+  };
+  return {.bytes = options_.window_bytes, .progress = progress, .journal = &journal};
 }
 
 /// Notes a file of torch that lies in the folder of the model.
@@ -35,7 +36,7 @@ MODELGROW_INLINE void FolderGrowth::note(const std::string& file, const WrittenF
 }
 
 /// All parts of a checkpoint that is one store.
-MODELGROW_INLINE void FolderGrowth::write_store(const std::filesystem::path& root) {
+MODELGROW_INLINE void FolderGrowth::write_store(const std::filesystem::path& root, Journal& journal) {
   const auto folder = root / below_;
   auto begin = Clock::now();
   const auto lap = [&] { return std::exchange(begin, Clock::now()); };
@@ -50,7 +51,7 @@ MODELGROW_INLINE void FolderGrowth::write_store(const std::filesystem::path& roo
     report_.seconds.write += seconds_since(lap());
     check_deepspeed_run(folder);
   } else {
-    const auto places = write_distributed(folder);
+    const auto places = write_distributed(folder, journal);
     report_.seconds.write += seconds_since(lap());
     check_distributed(folder, places);
   }
@@ -63,7 +64,8 @@ MODELGROW_INLINE void FolderGrowth::write_store(const std::filesystem::path& roo
 }
 
 /// A distributed checkpoint, or the two of a run, whose first keys name the folder; returns where their tensors begin.
-MODELGROW_INLINE FolderGrowth::Places FolderGrowth::write_distributed(const std::filesystem::path& folder) {
+MODELGROW_INLINE FolderGrowth::Places FolderGrowth::write_distributed(const std::filesystem::path& folder,
+                                                                      Journal& journal) {
   const auto source = DcpFolder::open(in_.store());
   std::map<std::string, std::vector<DcpEntry>> folders;
   const auto add = [&](std::vector<DcpEntry> more) {
@@ -89,18 +91,12 @@ MODELGROW_INLINE FolderGrowth::Places FolderGrowth::write_distributed(const std:
   }
   add(dcp_contents(source, in_.state_dict()).others);
   Places places;
-  const auto fresh = folder / "distributed";
   for (const auto& [name, entries] : folders) {
     const std::filesystem::path below = name;
-    auto written = write_dcp(fresh, entries, Existing::replace, windows());
+    auto written = write_dcp(folder / below, entries, Existing::replace, windows(journal));
     note((below / dcp_file).string(), written);
-    std::filesystem::create_directories(folder / below);
-    for (const auto& entry : std::filesystem::directory_iterator(fresh)) {
-      const auto file = below / entry.path().filename();
-      std::filesystem::rename(entry.path(), folder / file);
-      report_.files.push_back(file.string());
-    }
-    std::filesystem::remove(fresh);
+    for (const std::string_view file : {DcpFolder::metadata_file, std::string_view(dcp_file)})
+      report_.files.push_back((below / file).string());
     places.emplace(name, std::move(written.tensors));
   }
   return places;
@@ -161,10 +157,10 @@ MODELGROW_INLINE void FolderGrowth::check_deepspeed_run(const std::filesystem::p
 }
 
 /// State of torch.
-MODELGROW_INLINE void FolderGrowth::write_state(const std::filesystem::path& root, Grown& g) {
+MODELGROW_INLINE void FolderGrowth::write_state(const std::filesystem::path& root, Journal& journal, Grown& g) {
   const auto path = state_folder(root) / g.part.name;
   const auto begin = Clock::now();
-  const auto written = write_torch_optimizer(path, g.torch->state(), Existing::replace, windows());
+  const auto written = write_torch_optimizer(path, g.torch->state(), Existing::replace, windows(journal));
   report_.seconds.write += seconds_since(begin);
   const auto end = Clock::now();
   merge(g.torch->check(path, read_torch_optimizer(path), written.tensors), g.part);

@@ -96,7 +96,7 @@ MODELGROW_INLINE void WindowWriter::write(const std::filesystem::path& root, Jou
   for (std::size_t f = 0; f < files_.size(); ++f) {
     File& file = files_[f];
     const auto& layout = *file.layout;
-    file.key = layout.path.lexically_relative(root).string();
+    file.key = journal.name_of(layout.path);
     names += file.key + "\n";
     file.sums.resize((layout.bytes() + window_bytes_ - 1) / window_bytes_);
     windows += file.sums.size();
