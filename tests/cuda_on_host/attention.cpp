@@ -19,6 +19,8 @@ TEST_CASE("attention on matrix units whose scores are very low") {
   testing::check_attention_with_low_scores<Emulated>();
 }
 
+TEST_CASE("attention on matrix units without queries") { testing::check_attention_dx_without_queries<Emulated>(); }
+
 TEST_CASE("attention on matrix units leaves the same bits however threads and copies take turns") {
   testing::check_bits_of_attention_on_matrix_units<Emulated>();
 }

@@ -89,10 +89,38 @@ void check_attention_with_low_scores() {
   CHECK(are(dv, valid * d, nk, 0, 0));
 }
 
+/// Many steps of keys whose scores are all the same: what was summed before must keep its weight at every one of them.
 template <class D>
-void check_bits_of_attention_on_matrix_units() {
-  constexpr std::int64_t queries = 771, keys = 70, d = 64, nq = queries * d, nk = keys * d;
+void check_attention_with_equal_scores() {
+  constexpr std::int64_t queries = 64, keys = 16384, d = 64;
+  constexpr float one_channel = 33;
   constexpr AttentionSize::Strides strides{0, 0, d};
+  const AttentionSize size{1, 1, queries, keys, 1, d, strides, strides, strides};
+  const auto rows = [](std::int64_t n, auto value) {
+    std::vector<bf16> all(std::size_t(n * d), bf16(0.0f));
+    for (std::int64_t i = 0; i < n; ++i) all[std::size_t(i * d)] = bf16(value(i));
+    return to_device<D>(Tensor<bf16, Cpu>::from({n * d}, all));
+  };
+  const auto same = [](std::int64_t) { return one_channel; };
+  const auto q = rows(queries, same), k = rows(keys, same);
+  const auto v = rows(keys, [](std::int64_t i) { return i < keys / 2 ? 1.0f : -1.0f; });
+  const Tensor<bf16, D> out({queries * d});
+  const Tensor<float, D> lse({queries});
+  Backend<D>::attention(size, nullptr, q.data(), k.data(), v.data(), out.data(), lse.data());
+  const double expected = double(one_channel) * double(one_channel) / 8 + std::log(double(keys));
+  const auto sums = to_cpu(out);
+  const auto found = to_cpu(lse);
+  for (std::int64_t i = 0; i < queries; ++i) {
+    CHECK(std::abs(float(sums.data()[i * d])) < 1e-5);
+    CHECK(std::abs(double(found.data()[i]) - expected) < 4e-5);
+  }
+}
+
+/// Forward and backward of one head, with the same bits in every mode.
+template <class D>
+void check_bits_of_attention(std::int64_t queries, std::int64_t keys, std::int64_t d) {
+  const std::int64_t nq = queries * d, nk = keys * d;
+  const AttentionSize::Strides strides{0, 0, d};
   const AttentionSize size{1, 1, queries, keys, 1, d, strides, strides, strides};
   check_same_bits<D, bf16>([&](auto& side) {
     auto *q = side.values(nq, 1), *k = side.values(nk, 2), *v = side.values(nk, 3);
@@ -104,6 +132,28 @@ void check_bits_of_attention_on_matrix_units() {
     side.backend.attention_dx(size, nullptr, q, k, v, out, lse, side.values(nq, 5), side.fresh(nq), side.fresh(nk),
                               side.fresh(nk));
   });
+}
+template <class D>
+void check_bits_of_attention_on_matrix_units() {
+  check_bits_of_attention<D>(771, 70, 64);  // blocks share the queries
+}
+
+/// Without queries nothing is asked of the keys: their gradients are zero.
+template <class D>
+void check_attention_dx_without_queries() {
+  constexpr std::int64_t keys = 70, d = 64;
+  constexpr AttentionSize::Strides strides{0, 0, d};
+  const AttentionSize size{1, 1, 0, keys, 1, d, strides, strides, strides};
+  const auto sevens = [] {
+    return to_device<D>(Tensor<bf16, Cpu>::from({keys * d}, std::vector<bf16>(std::size_t(keys * d), bf16(7.0f))));
+  };
+  const auto k = sevens(), v = sevens(), dk = sevens(), dv = sevens();
+  const Tensor<bf16, D> none({0});
+  const Tensor<float, D> lse({0});
+  Backend<D>::attention_dx(size, nullptr, none.data(), k.data(), v.data(), none.data(), lse.data(), none.data(),
+                           none.data(), dk.data(), dv.data());
+  for (const auto& gradient : {to_cpu(dk), to_cpu(dv)})
+    CHECK(std::ranges::all_of(gradient.span(), [](bf16 x) { return float(x) == 0; }));
 }
 
 }  // namespace modelgrow::testing

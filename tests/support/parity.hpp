@@ -165,18 +165,19 @@ void check_parity(const std::string& what, Call call) {
   check_parity<D, T>(what, Allowance{}, call);
 }
 
-/// Whether a call leaves the same bits in every mode of the device.
+/// Whether a call leaves the same bits in every mode of the device; where that has one, twice in it.
 template <class D, class T, class Call>
 void check_same_bits(Call call) {
   std::vector<std::vector<Outcome>> runs;
-  Modes<D>::for_each([&] {
+  const auto run = [&] {
     Side<T, D, T> side;
     call(side);
     runs.push_back(side.outcomes());
-  });
-  REQUIRE(runs.size() > 1);
-  for (const auto& run : runs)
-    for (std::size_t a = 0; a < run.size(); ++a) CHECK(run[a].values == runs[0][a].values);
+  };
+  Modes<D>::for_each(run);
+  if (runs.size() == 1) run();
+  for (const auto& other : runs)
+    for (std::size_t a = 0; a < other.size(); ++a) CHECK(other[a].values == runs[0][a].values);
 }
 /// Whether two calls leave the same bits.
 template <class D, class T, class Call, class Other>

@@ -22,6 +22,20 @@ void check_dense_conv_on_matrix_units(int first, int step) {
     check_temporal_conv_passes<D, bf16>(cases[i], "dense on matrix units, case " + std::to_string(i));
 }
 
+/// Dense convolution whose frames fill more than half of each of their tiles of 128 rows.
+template <class D>
+void check_dense_conv_of_large_frames() {
+  using enum TemporalConvSize::Kind;
+  const std::vector<TemporalConvSize> cases{
+      {2, 3, 70, 72, 136, 3, -2, dense},  // clips that begin within a tile
+      {1, 4, 66, 24, 264, 2, -1, dense},  // an even number of taps
+      {1, 5, 64, 128, 40, 5, -2, dense},  // five of them
+      {1, 3, 130, 8, 8, 3, 1, dense},     // of later frames alone
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i)
+    check_temporal_conv_passes<D, bf16>(cases[i], "dense of large frames, case " + std::to_string(i));
+}
+
 /// Forward and backward, at sizes at which several threads, blocks and parts of the positions share every gradient.
 struct TemporalConvCall {
   TemporalConvSize size;
@@ -40,6 +54,11 @@ struct TemporalConvCall {
 };
 inline TemporalConvCall depthwise_conv_call(std::int64_t kernel) {
   return {{2, 5, 70, 72, 72, kernel, -(kernel - 1) / 2, TemporalConvSize::Kind::depthwise}};
+}
+
+template <class D>
+void check_bits_of_dense_conv_of_large_frames() {
+  check_same_bits<D, bf16>(TemporalConvCall{{2, 3, 70, 72, 136, 3, -2, TemporalConvSize::Kind::dense}});
 }
 
 template <class D>

@@ -20,10 +20,19 @@ TEST_CASE("attention as programs of tiles whose scores are very low") {
   CHECK(tiles.launches() == 3);
 }
 
+TEST_CASE("attention as programs of tiles over many keys with the same scores") {
+  const WithTileKernels tiles;
+  testing::check_attention_with_equal_scores<Emulated>();
+  CHECK(tiles.launches() == 1);
+}
+
 TEST_CASE("dense convolution as a program of tiles") {
   const WithTileKernels tiles;
   testing::check_dense_conv_on_matrix_units<Emulated>(0, 1);
-  CHECK(tiles.launches() > 0);
+  const int before = tiles.launches();
+  CHECK(before > 0);
+  testing::check_dense_conv_of_large_frames<Emulated>();
+  CHECK(tiles.launches() == before + 4 * 10);
 }
 
 TEST_CASE("dense convolution with odd addresses as a program of tiles, where those are not of what it loads") {
@@ -34,8 +43,16 @@ TEST_CASE("dense convolution with odd addresses as a program of tiles, where tho
 
 TEST_CASE("blocks of programs of tiles take turns in any order") {
   const WithTileKernels tiles;
-  testing::check_bits_of_attention_on_matrix_units<Emulated>();
-  testing::check_bits_of_temporal_conv<Emulated>();
+  testing::check_bits_of_attention<Emulated>(200, 270, 72);
+  CHECK(tiles.launches() == 2 * (1 + 2));  // in either order: forward, dq, and dk with dv
+  testing::check_bits_of_dense_conv_of_large_frames<Emulated>();
+  CHECK(tiles.launches() == 2 * (1 + 2) + 2 * 2);
+}
+
+TEST_CASE("attention without queries as programs of tiles") {
+  const WithTileKernels tiles;
+  testing::check_attention_dx_without_queries<Emulated>();
+  CHECK(tiles.launches() > 0);
 }
 
 TEST_CASE("what programs of tiles do not suit is left to other kernels") {

@@ -8,16 +8,18 @@
 namespace modelgrow::inline v0 {
 namespace kernels {
 
-/// The tiles of queries in parts, by sizes alone: blocks enough for a large GPU, none with less than four tiles.
+/// The tiles of queries in parts, by sizes alone: blocks enough for a large GPU, none with less than four tiles;
+/// one of none where there are no queries.
 struct QueryParts {
   int steps, part_steps;  // tiles of all, of each part but the last
   static QueryParts of(Index key_tiles, Index query_tiles) {
     constexpr Index enough_blocks = 512, least_steps = 4;
     const Index wanted = ceil_div(enough_blocks, greatest(key_tiles, Index(1)));
     return {.steps = int(query_tiles),
-            .part_steps = int(least(query_tiles, greatest(least_steps, ceil_div(query_tiles, wanted))))};
+            .part_steps =
+                int(greatest(least(query_tiles, greatest(least_steps, ceil_div(query_tiles, wanted))), Index(1)))};
   }
-  MODELGROW_HOST_DEVICE int count() const { return int(ceil_div(steps, part_steps)); }
+  MODELGROW_HOST_DEVICE int count() const { return int(ceil_div(greatest(steps, 1), part_steps)); }
 };
 
 template <int Dim>

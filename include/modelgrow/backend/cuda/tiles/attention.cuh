@@ -24,8 +24,8 @@ struct TileProblem {
   __tile__ int valid_keys(const AttentionSize& s, const std::int32_t* lengths /*?*/) const {
     const int keys = int(s.keys);
     if (lengths == nullptr) return keys;
-    const int length = lengths[batch];
-    return length < 1 ? 1 : length > keys ? keys : length;
+    const int length = lengths[batch] < 1 ? 1 : lengths[batch];
+    return length < keys ? length : keys;
   }
 };
 /// Which of the columns [first, first + Columns) are before `end`.
@@ -81,7 +81,8 @@ struct TileAttention {
                           scores, filled<float, rows, columns>(nothing));
     const auto highest = ct::max(softmax.top, ct::reduce_max<1>(scores));
     const auto weights = exp2_of(scores, scale2, highest * scale2);
-    const auto decay = exp2_of(softmax.top, scale2, highest * scale2);
+    const auto decay =
+        exp2_of(softmax.top - highest, scale2, filled<float, rows, 1>(0.0f));  // 1 where they are the same
     softmax.total = softmax.total * decay + ct::sum<1>(weights);
     softmax.sums = softmax.sums.times(decay);
     softmax.sums.add_product(weights, Keys::load(values, end, int(size.kv.token), step));

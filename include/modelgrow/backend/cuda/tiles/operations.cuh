@@ -14,7 +14,7 @@ template <class Exec>
 struct TileOperations {
   static bool attention(const AttentionSize& s, float scale, const std::int32_t* lengths, const bf16* q, const bf16* k,
                         const bf16* v, bf16* out, float* lse) {
-    if (!can_number_blocks(s)) return false;
+    if (!suits(s)) return false;
     with_matrix_head_size(s.head_dim, [&](auto dim) {
       run<TileAttention<dim>>(s, s.queries, scale, lengths, values(q), values(k), values(v), values(out), lse);
     });
@@ -24,7 +24,7 @@ struct TileOperations {
                            const bf16* k, const bf16* v, const bf16* out, const float* lse, const bf16* dout, bf16* dq,
                            bf16* dk, bf16* dv) {
     const Index problems = attention_problems(s);
-    if (!can_number_blocks(s) || shares_queries(s)) return false;
+    if (!suits(s) || shares_queries(s)) return false;
     const auto delta = scratch<Exec, float>(problems * s.queries);
     with_matrix_head_size(s.head_dim, [&](auto dim) {
       run<TileAttentionDq<dim>>(s, s.queries, scale, lengths, values(q), values(k), values(v), values(out),
@@ -46,8 +46,10 @@ struct TileOperations {
   static __nv_bfloat16* values(bf16* p) { return reinterpret_cast<__nv_bfloat16*>(p); }
   static const __nv_bfloat16* values(const bf16* p) { return reinterpret_cast<const __nv_bfloat16*>(p); }
 
-  static bool can_number_blocks(const AttentionSize& s) {
-    return attention_problems(s) * ceil_div(greatest(s.queries, s.keys), Index(64)) <= most_blocks;
+  /// Keys, tokens that follow each other, and as many blocks as a grid has.
+  static bool suits(const AttentionSize& s) {
+    return s.keys > 0 && least(s.q.token, least(s.kv.token, s.out.token)) >= 0 &&
+           attention_problems(s) * ceil_div(greatest(s.queries, s.keys), Index(64)) <= most_blocks;
   }
   /// Whether keys are so few that blocks must share the queries, which those on matrix units can.
   static bool shares_queries(const AttentionSize& s) {
